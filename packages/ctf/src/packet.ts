@@ -1,0 +1,70 @@
+/**
+ * The header of a packet: what stands before the records, and the functions that write it.
+ *
+ * ```text
+ *    0  u32     magic 0xC1FC1FC1            once    once:  the same in every packet of a stream
+ *    4  u8[16]  uuid of the trace           once    open:  known when the packet is started
+ *   20  u32     stream_id, always 0         once    close: known when it is complete
+ *   24  u64     stream_instance_id          once
+ *   32  u64     timestamp_begin, ns         open
+ *   40  u64     timestamp_end, ns           close
+ *   48  u64     content_size, bits          close
+ *   56  u64     packet_seq_num              when written to the stream
+ *   64  u64     events_discarded, so far    close
+ *   72  u32     cpu_id                      open
+ *   76  u32     generation                  open
+ *   80  u64     packet_size, bits           close
+ *   88          records
+ * ```
+ *
+ * All is little endian and stands on a multiple of its size, so each is one plain typed-array store. Sizes are
+ * split in two 32-bit halves rather than made into BigInts: nothing here allocates.
+ */
+
+/** Bytes of a packet header; a multiple of 8, so that the first record follows at once. */
+export const PACKET_HEADER_BYTES = 88
+/** The first word of every packet. */
+export const PACKET_MAGIC = 0xc1fc1fc1
+/** Byte offsets of the fields of a packet header. */
+export const PACKET = {
+  magic: 0,
+  uuid: 4,
+  streamId: 20,
+  streamInstanceId: 24,
+  timestampBegin: 32,
+  timestampEnd: 40,
+  contentBits: 48,
+  sequence: 56,
+  eventsDiscarded: 64,
+  cpuId: 72,
+  generation: 76,
+  packetBits: 80,
+} as const
+
+/**
+ * Stores a non-negative integer of up to 53 bits as a little-endian u64.
+ *
+ * @param u32 a view of the memory, 4 bytes an element.
+ * @param byteOffset where to store it, a multiple of 4.
+ */
+export function storeU64(u32: Uint32Array, byteOffset: number, value: number): void {
+  u32[byteOffset >> 2] = value >>> 0
+  u32[(byteOffset >> 2) + 1] = Math.floor(value / 4294967296)
+}
+
+/** Reads what {@link storeU64} stored; exact up to 53 bits. */
+export function loadU64(u32: Uint32Array, byteOffset: number): number {
+  return (u32[byteOffset >> 2] as number) + (u32[(byteOffset >> 2) + 1] as number) * 4294967296
+}
+
+/**
+ * Stores the sizes of a packet: content to the exact end of the last record, the packet rounded up to 8 bytes.
+ *
+ * @returns the bytes of the packet on disk.
+ */
+export function storeSizes(u32: Uint32Array, headerOffset: number, contentBytes: number): number {
+  const packetBytes = (contentBytes + 7) & -8
+  storeU64(u32, headerOffset + PACKET.contentBits, contentBytes * 8)
+  storeU64(u32, headerOffset + PACKET.packetBits, packetBytes * 8)
+  return packetBytes
+}

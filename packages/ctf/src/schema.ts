@@ -1,0 +1,144 @@
+/**
+ * The schema of an event: its name and the fields that each record of it carries.
+ *
+ * Owns the field types, the rules for names, and the text form in which a schema travels between threads
+ * (the tracepoint table holds it). Pure functions, callable on any thread.
+ */
+
+/** What a field of each type costs in a record, and the range of values it takes. */
+const FIELD_TYPES = {
+  u8: { bytes: 1 },
+  u16: { bytes: 2 },
+  u32: { bytes: 4 },
+  u64: { bytes: 8 },
+  i8: { bytes: 1 },
+  i16: { bytes: 2 },
+  i32: { bytes: 4 },
+  i64: { bytes: 8 },
+  f32: { bytes: 4 },
+  f64: { bytes: 8 },
+  bool: { bytes: 1 },
+  string: { bytes: 0 },
+} as const
+
+/**
+ * The type of a field. `u8`…`u32`, `i8`…`i32`, `f32`, `f64` take a number; `u64`, `i64` a bigint; `bool` a
+ * boolean; `string` a string, written as UTF-8.
+ */
+export type FieldType = keyof typeof FIELD_TYPES
+
+/** One field of an event. */
+export interface Field {
+  readonly name: string
+  readonly type: FieldType
+}
+
+/** The name and the fields of an event, in the order in which they stand in a record. */
+export interface Schema {
+  readonly name: string
+  readonly fields: readonly Field[]
+}
+
+/** An event as a trace knows it: a schema and the number that its records carry. */
+export interface EventClass extends Schema {
+  readonly id: number
+}
+
+/** The most fields that one event may have. */
+export const MAX_FIELDS = 64
+/** The longest name, in characters, of an event or a field. */
+export const MAX_NAME_LENGTH = 200
+
+const EVENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:[:./-][A-Za-z0-9_]+)*$/
+const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/** The names of all field types, for messages and tests. */
+export const FIELD_TYPE_NAMES: readonly FieldType[] = Object.keys(FIELD_TYPES) as FieldType[]
+
+/** The bytes that a field of this type takes in a record; 0 for a string, which has no fixed size. */
+export function fieldBytes(type: FieldType): number {
+  return FIELD_TYPES[type].bytes
+}
+
+/**
+ * Checks a schema that comes from a caller.
+ *
+ * @returns the schema, its fields as a list, frozen.
+ * @throws TypeError with the value, where it stands and what is allowed there.
+ * @example
+ * makeSchema('tile:done', { id: 'u32', ms: 'f64' })
+ */
+export function makeSchema(name: string, fields: Readonly<Record<string, FieldType>>): Schema {
+  if (typeof name !== 'string' || name.length > MAX_NAME_LENGTH || !EVENT_NAME.test(name)) {
+    throw new TypeError(
+      `tracepoint name=${show(name)}: a name is letters, digits and _, in parts joined by one of : . / - ` +
+        `(for example 'tile:done'), at most ${MAX_NAME_LENGTH} characters, not starting with a digit`,
+    )
+  }
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+    throw new TypeError(
+      `tracepoint ${name}: fields=${show(fields)} is not an object like { id: 'u32', path: 'string' }`,
+    )
+  }
+  const list = Object.entries(fields).map(([field, type]) => ({ name: field, type }))
+  const wrong = whatIsWrongWith(list)
+  if (wrong !== undefined) throw new TypeError(`tracepoint ${name}: ${wrong}`)
+  return Object.freeze({ name, fields: Object.freeze(list) })
+}
+
+/** The text form of a schema: what the tracepoint table holds. Equal schemas have equal texts. */
+export function schemaText(schema: Schema): string {
+  return JSON.stringify([schema.name, ...schema.fields.map((field) => [field.name, field.type])])
+}
+
+/**
+ * Reads the text form back. The text may come from another thread or a file, so it is not trusted.
+ *
+ * @returns the schema, or undefined when the text is not one.
+ */
+export function parseSchema(text: string): Schema | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!Array.isArray(value)) return undefined
+  const [name, ...pairs] = value as unknown[]
+  if (typeof name !== 'string' || name.length > MAX_NAME_LENGTH || !EVENT_NAME.test(name)) return undefined
+  const fields: Field[] = []
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2) return undefined
+    fields.push({ name: pair[0] as string, type: pair[1] as FieldType })
+  }
+  return whatIsWrongWith(fields) === undefined ? { name, fields } : undefined
+}
+
+function whatIsWrongWith(fields: readonly Field[]): string | undefined {
+  if (fields.length > MAX_FIELDS) return `${fields.length} fields, at most ${MAX_FIELDS} are possible`
+  const seen = new Set<string>()
+  for (const { name, type } of fields) {
+    if (
+      typeof name !== 'string' ||
+      name.length > MAX_NAME_LENGTH ||
+      !FIELD_NAME.test(name) ||
+      name === '__proto__'
+    ) {
+      return (
+        `field name=${show(name)}: a field name is letters, digits and _, at most ${MAX_NAME_LENGTH} ` +
+        `characters, not starting with a digit, and not __proto__`
+      )
+    }
+    if (typeof type !== 'string' || !Object.hasOwn(FIELD_TYPES, type)) {
+      return `field ${name} has type=${show(type)}; the types are ${FIELD_TYPE_NAMES.join(', ')}`
+    }
+    if (seen.has(name)) return `field ${name} is there twice`
+    seen.add(name)
+  }
+  return undefined
+}
+
+function show(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
