@@ -48,13 +48,13 @@ export const PACKET = {
  * @param byteOffset where to store it, a multiple of 4.
  */
 export function storeU64(u32: Uint32Array, byteOffset: number, value: number): void {
-  u32[byteOffset >> 2] = value >>> 0
-  u32[(byteOffset >> 2) + 1] = Math.floor(value / 4294967296)
+  u32[byteOffset >>> 2] = value >>> 0
+  u32[(byteOffset >>> 2) + 1] = Math.floor(value / 4294967296)
 }
 
 /** Reads what {@link storeU64} stored; exact up to 53 bits. */
 export function loadU64(u32: Uint32Array, byteOffset: number): number {
-  return (u32[byteOffset >> 2] as number) + (u32[(byteOffset >> 2) + 1] as number) * 4294967296
+  return u32[byteOffset >>> 2] + u32[(byteOffset >>> 2) + 1] * 4294967296
 }
 
 /**

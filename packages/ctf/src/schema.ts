@@ -139,6 +139,11 @@ function whatIsWrongWith(fields: readonly Field[]): string | undefined {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  const text =
+    typeof value === 'string'
+      ? JSON.stringify(value)
+      : typeof value === 'object' && value !== null
+        ? Object.prototype.toString.call(value) // String() would call methods of the caller's, if there are any
+        : String(value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }

@@ -1,0 +1,31 @@
+/**
+ * `@rchan/ctf`: the Common Trace Format 1.8 as rchan writes it.
+ *
+ * This entry is loaded by every thread that traces, so it stays small and imports nothing of Node. The reader
+ * is another entry: `@rchan/ctf/reader`.
+ */
+export {
+  FIELD_TYPE_NAMES,
+  MAX_FIELDS,
+  MAX_NAME_LENGTH,
+  fieldBytes,
+  makeSchema,
+  parseSchema,
+  schemaText,
+  type EventClass,
+  type Field,
+  type FieldType,
+  type Schema,
+} from './schema.js'
+export {
+  EVENT_HEADER_BYTES,
+  EVENT_ID_OFFSET,
+  RECORD_ALIGN_BYTES,
+  align,
+  layoutRecord,
+  recordEnd,
+  type PlacedField,
+  type RecordLayout,
+} from './record.js'
+export { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, loadU64, storeSizes, storeU64 } from './packet.js'
+export { metadataText, parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'

@@ -1,0 +1,223 @@
+/**
+ * The metadata of a trace: the text, in the language of CTF 1.8 (TSDL), that tells a reader how packets and
+ * records are laid out.
+ *
+ * Owns every word of that text. `tsdl.ts` reads it back by the same constants, so that writer and reader can't
+ * drift apart. Pure functions, callable on any thread; never touches a file, and loads nothing of Node.
+ */
+import { layoutRecord } from './record.js'
+import { FIELD_TYPE_NAMES, fieldBytes, type EventClass, type Field, type FieldType } from './schema.js'
+
+/** The clock of a trace: where its zero stands on the wall clock. */
+export interface MetadataClock {
+  /** What traces on one timeline share, in canonical lower-case text form: on Linux the boot id. */
+  readonly uuid?: string
+  /** Seconds from 1970 to the clock's zero, a whole number, not negative. */
+  readonly offsetSeconds: number
+  /** Nanoseconds to add to {@link offsetSeconds}: 0 to 999,999,999. */
+  readonly offsetNs: number
+}
+
+/** What the metadata of a trace says, apart from the layout that all our traces share. */
+export interface MetadataInput {
+  /** The trace's own uuid, in canonical lower-case text form. */
+  readonly uuid: string
+  readonly clock: MetadataClock
+  /** Facts about where the trace was made. A number is a whole one. */
+  readonly env: Readonly<Record<string, string | number>>
+  readonly events: readonly EventClass[]
+}
+
+/** The first line; readers know the file by it. */
+export const METADATA_HEAD = '/* CTF 1.8 */'
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+/** With an underscore before them these are words of the language, so they are written without one. */
+const NEVER_PREFIXED: readonly string[] = ['Bool', 'Complex', 'Imaginary']
+
+/**
+ * Writes the metadata of a trace with one stream class and these events.
+ *
+ * @returns the whole text. Bytes on disk are its UTF-8; a file is replaced by rename, never changed in place.
+ * @throws TypeError with the value, where readers would refuse it: a uuid that is not one, a clock offset that
+ * is negative or not whole, a name in `env` that is not an identifier, an `env` string that contains NUL, a
+ * number in `env` that is not a safe integer, an id that is not a u32 or is there twice.
+ * @example
+ * metadataText({
+ *   uuid: '2a6422d0-6cee-41e0-8c08-cb07d7b3a564',
+ *   clock: { offsetSeconds: 1_700_000_000, offsetNs: 0 },
+ *   env: { hostname: 'build-7' },
+ *   events: [{ id: 0, name: 'tile:done', fields: [{ name: 'ms', type: 'f64' }] }],
+ * })
+ */
+export function metadataText(input: MetadataInput): string {
+  parseUuid(input.uuid)
+  const ids = new Set<number>()
+  for (const { id, name } of input.events) {
+    if (!Number.isInteger(id) || id < 0 || id > 0xffffffff || ids.has(id)) {
+      throw new TypeError(`event ${name} has id=${id}: an id is a u32 that no other event has`)
+    }
+    ids.add(id)
+  }
+  return [
+    METADATA_HEAD,
+    envBlock(input.env),
+    clockBlock(input.clock),
+    layoutBlocks(input.uuid),
+    ...input.events.map((event) => eventBlock(event)),
+  ].join('\n')
+}
+
+/**
+ * Makes the 16 bytes of a uuid from its text.
+ *
+ * @throws TypeError when the text is not a uuid in canonical lower-case form.
+ */
+export function parseUuid(text: string): Uint8Array {
+  if (typeof text !== 'string' || !UUID.test(text)) {
+    throw new TypeError(
+      `uuid=${JSON.stringify(text)}: expected lower-case hexadecimal digits as 8-4-4-4-12, ` +
+        `for example 2a6422d0-6cee-41e0-8c08-cb07d7b3a564`,
+    )
+  }
+  const digits = text.replaceAll('-', '')
+  return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(digits.slice(i * 2, i * 2 + 2), 16))
+}
+
+/** The name under which a field stands in the metadata: readers take one leading underscore off again. */
+export function tsdlFieldName(name: string): string {
+  return NEVER_PREFIXED.includes(name) ? name : `_${name}`
+}
+
+/** The name of a field's type in the metadata. */
+export function tsdlTypeName(type: FieldType, packed: boolean): string {
+  return packed && fieldBytes(type) === 8 ? `packed_${type}` : type
+}
+
+/**
+ * The part that is the same in all our traces but for the uuid: types, packet header, packet context, event
+ * header. `packet.ts` and `record.ts` describe the same bytes.
+ */
+export function layoutBlocks(uuid: string): string {
+  return `${TYPE_ALIASES}
+trace {
+	major = 1;
+	minor = 8;
+	uuid = "${uuid}";
+	byte_order = le;
+	packet.header := struct {
+		u32 magic;
+		u8 uuid[16];
+		u32 stream_id;
+		u64 stream_instance_id;
+	};
+};
+
+stream {
+	id = 0;
+	packet.context := struct {
+		u64_time timestamp_begin;
+		u64_time timestamp_end;
+		u64 content_size;
+		u64 packet_seq_num;
+		u64 events_discarded;
+		u32 cpu_id;
+		u32 generation;
+		u64 packet_size;
+	};
+	event.header := struct {
+		u64_time timestamp;
+		u32 id;
+	} align(64);
+};
+`
+}
+
+const TYPE_ALIASES = [
+  ...FIELD_TYPE_NAMES.filter((type) => type !== 'string').map((type) =>
+    typeAlias(type, fieldBytes(type) * 8, type),
+  ),
+  ...FIELD_TYPE_NAMES.filter((type) => fieldBytes(type) === 8).map((type) =>
+    typeAlias(type, 32, tsdlTypeName(type, true)),
+  ),
+  `typealias integer { size = 64; align = 64; signed = false; map = clock.monotonic.value; } := u64_time;\n`,
+].join('\n')
+
+function typeAlias(type: FieldType, alignBits: number, alias: string): string {
+  const bits = fieldBytes(type) * 8
+  if (type === 'f32' || type === 'f64') {
+    const mantissa = type === 'f32' ? 24 : 53
+    return (
+      `typealias floating_point { exp_dig = ${bits - mantissa}; mant_dig = ${mantissa}; ` +
+      `align = ${alignBits}; } := ${alias};`
+    )
+  }
+  const signed = type.startsWith('i')
+  return `typealias integer { size = ${bits}; align = ${alignBits}; signed = ${signed}; } := ${alias};`
+}
+
+function envBlock(env: MetadataInput['env']): string {
+  const lines = Object.entries(env).map(([name, value]) => {
+    if (!ENV_NAME.test(name)) {
+      throw new TypeError(
+        `env name=${JSON.stringify(name)}: letters, digits and _, not starting with a digit`,
+      )
+    }
+    if (typeof value === 'string') {
+      if (value.includes('\0'))
+        throw new TypeError(`env ${name}=${JSON.stringify(value)}: NUL is not possible`)
+      return `\t${name} = ${quote(value)};\n`
+    }
+    if (!Number.isSafeInteger(value)) {
+      throw new TypeError(`env ${name}=${String(value)}: expected a string or a whole number`)
+    }
+    return `\t${name} = ${value};\n`
+  })
+  return `env {\n${lines.join('')}};\n`
+}
+
+function clockBlock({ uuid, offsetSeconds, offsetNs }: MetadataClock): string {
+  if (uuid !== undefined) parseUuid(uuid)
+  if (!Number.isSafeInteger(offsetSeconds) || offsetSeconds < 0) {
+    throw new TypeError(`clock offsetSeconds=${offsetSeconds}: expected a whole number, not negative`)
+  }
+  if (!Number.isInteger(offsetNs) || offsetNs < 0 || offsetNs > 999_999_999) {
+    throw new TypeError(`clock offsetNs=${offsetNs}: expected a whole number from 0 to 999999999`)
+  }
+  return `clock {
+	name = "monotonic";
+${uuid === undefined ? '' : `\tuuid = "${uuid}";\n`}	freq = 1000000000;
+	offset_s = ${offsetSeconds};
+	offset = ${offsetNs};
+	absolute = TRUE;
+};
+`
+}
+
+function eventBlock(event: EventClass): string {
+  const { packed } = layoutRecord(event.fields)
+  const line = (field: Field): string =>
+    `\t\t${tsdlTypeName(field.type, packed)} ${tsdlFieldName(field.name)};\n`
+  return `event {
+	name = ${quote(event.name)};
+	id = ${event.id};
+	stream_id = 0;
+	fields := struct {
+${event.fields.map(line).join('')}	};
+};
+`
+}
+
+/** A string literal: control characters as three octal digits, which can't swallow a digit that follows. */
+function quote(text: string): string {
+  let literal = '"'
+  for (const char of text) {
+    const code = char.codePointAt(0) as number
+    if (char === '"' || char === '\\') literal += `\\${char}`
+    else if (char === '\n') literal += '\\n'
+    else if (code < 0x20 || code === 0x7f) literal += `\\${code.toString(8).padStart(3, '0')}`
+    else literal += char
+  }
+  return `${literal}"`
+}

@@ -1,0 +1,268 @@
+/**
+ * `@rchan/ctf/reader`: opens a trace folder that rchan wrote and gives its events, in the order of time.
+ *
+ * Owns which files of a folder count, the merge of the streams, and the account of losses. Runs on any thread,
+ * synchronously; reads only, and keeps one packet of each stream in memory.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeDecoder, type Decoder, type FieldValue } from './decode.js'
+import { parseUuid, type MetadataClock } from './metadata.js'
+import type { EventClass } from './schema.js'
+import { PacketReader, RecordReader, type PacketHeader, type TraceRecord } from './stream.js'
+import { TraceError } from './trace-error.js'
+import { parseMetadata } from './tsdl.js'
+
+export { parseMetadata } from './tsdl.js'
+export { TraceError, type TraceErrorPlace } from './trace-error.js'
+export type { EventClass, FieldValue, MetadataClock, TraceRecord }
+
+/** A stream file that holds at least one packet. */
+export interface TraceStream {
+  /** The file's name in the folder. */
+  readonly file: string
+  readonly cpu: number
+}
+
+/** What is known to be missing from the streams of one CPU. */
+export interface CpuLosses {
+  readonly cpu: number
+  /** Records that were never written, counted between the CPU's first packet and its last. */
+  readonly eventsDiscarded: number
+  /** Packets that were written and are not in the trace. */
+  readonly packetsLost: number
+}
+
+/** An open trace. It holds no file open: `records()` and `losses()` open what they read, and close it. */
+export interface Trace {
+  readonly folder: string
+  /** Canonical lower-case text form. */
+  readonly uuid: string
+  readonly env: Readonly<Record<string, string | number>>
+  /** Add the clock's offset to a record's time and it is the wall clock's, in ns from 1970. */
+  readonly clock: MetadataClock
+  readonly events: readonly EventClass[]
+  /** In the order of their names. Empty files are left out. */
+  readonly streams: readonly TraceStream[]
+  /**
+   * All events, merged by time, then by CPU.
+   *
+   * @throws TraceError, while it is iterated, at the first thing that breaks a rule of the format; what came
+   * before that has been given.
+   */
+  records(): IterableIterator<TraceRecord>
+  /**
+   * What is missing, for each CPU in the trace. Reads all packet headers.
+   *
+   * @throws TraceError when a packet header breaks a rule of the format.
+   */
+  losses(): readonly CpuLosses[]
+}
+
+/** The longest metadata file that is read, in bytes. */
+const MAX_METADATA_BYTES = 2 ** 26
+
+/**
+ * Opens a trace.
+ *
+ * Everything in the folder that is a regular file must be a stream of the trace, apart from `metadata` and
+ * names that start with a dot; folders and devices are passed over. Other readers demand the same.
+ *
+ * @param folder the folder that holds the file `metadata`.
+ * @throws TraceError when there is no trace, when its metadata is not one that rchan writes, or when a file
+ * doesn't start with a packet of this trace.
+ * @example
+ * for (const { time, cpu, event, fields } of openTrace('./trace').records()) console.log(time, cpu, event.name, fields)
+ */
+export function openTrace(folder: string): Trace {
+  const { uuid, env, clock, events } = readMetadata(folder)
+  const uuidBytes = parseUuid(uuid)
+  const streams: TraceStream[] = []
+  for (const file of streamFiles(folder)) {
+    const packets = new PacketReader(join(folder, file), uuidBytes)
+    try {
+      const header = packets.nextHeader()
+      if (header !== undefined) streams.push({ file, cpu: header.cpu })
+    } finally {
+      packets.close()
+    }
+  }
+  const paths = streams.map(({ file }) => join(folder, file))
+  return {
+    folder,
+    uuid,
+    env,
+    clock,
+    events,
+    streams,
+    records: () =>
+      mergedRecords(paths, uuidBytes, new Map(events.map((event) => [event.id, makeDecoder(event)]))),
+    losses: () => countLosses(paths, uuidBytes),
+  }
+}
+
+function readMetadata(folder: string): ReturnType<typeof parseMetadata> {
+  const path = join(folder, 'metadata')
+  let text: string
+  try {
+    const { size } = statSync(path)
+    if (size > MAX_METADATA_BYTES) {
+      throw new TraceError(path, `${size} bytes of metadata, at most ${MAX_METADATA_BYTES} are read`)
+    }
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof TraceError) throw error
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new TraceError(folder, `no trace here: a trace is a folder with a file metadata in it`, {
+        cause: error,
+      })
+    }
+    throw new TraceError(path, `can't be read (${String(error)})`, { cause: error })
+  }
+  return parseMetadata(text, path)
+}
+
+function streamFiles(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name !== 'metadata' && !name.startsWith('.') && statSync(join(folder, name)).isFile())
+      .sort()
+  } catch (error) {
+    throw new TraceError(folder, `can't be listed (${String(error)})`, { cause: error })
+  }
+}
+
+function* mergedRecords(
+  paths: readonly string[],
+  uuid: Uint8Array,
+  decoders: ReadonlyMap<number, Decoder>,
+): IterableIterator<TraceRecord> {
+  const readers: RecordReader[] = []
+  try {
+    for (const path of paths) readers.push(new RecordReader(path, uuid, decoders))
+    const heap = new StreamHeap(readers)
+    for (let reader = heap.first; reader !== undefined; reader = heap.first) {
+      yield reader.record as TraceRecord
+      heap.step()
+    }
+  } finally {
+    for (const reader of readers) reader.close()
+  }
+}
+
+/** A binary heap of streams that have a record: the one whose record comes first is on top. */
+class StreamHeap {
+  private readonly heap: RecordReader[] = []
+
+  constructor(readers: readonly RecordReader[]) {
+    for (const reader of readers) if (reader.next()) this.heap.push(reader)
+    for (let i = (this.heap.length >> 1) - 1; i >= 0; i -= 1) this.sink(i)
+  }
+
+  get first(): RecordReader | undefined {
+    return this.heap[0]
+  }
+
+  /** Steps the first stream to its next record. */
+  step(): void {
+    const top = this.heap[0]
+    if (!top.next()) {
+      const last = this.heap.pop() as RecordReader
+      if (this.heap.length === 0) return
+      this.heap[0] = last
+    }
+    this.sink(0)
+  }
+
+  private sink(from: number): void {
+    const { heap } = this
+    const sinking = heap[from]
+    let at = from
+    for (let child = at * 2 + 1; child < heap.length; child = at * 2 + 1) {
+      if (child + 1 < heap.length && comesBefore(heap[child + 1], heap[child])) {
+        child += 1
+      }
+      const next = heap[child]
+      if (!comesBefore(next, sinking)) break
+      heap[at] = next
+      at = child
+    }
+    heap[at] = sinking
+  }
+}
+
+function comesBefore(left: RecordReader, right: RecordReader): boolean {
+  const a = left.record as TraceRecord
+  const b = right.record as TraceRecord
+  return a.time < b.time || (a.time === b.time && a.cpu < b.cpu)
+}
+
+/** What the headers of one file say in all. */
+interface FileAccount {
+  readonly path: string
+  readonly first: PacketHeader
+  readonly last: PacketHeader
+  readonly packetCount: number
+}
+
+function countLosses(paths: readonly string[], uuid: Uint8Array): CpuLosses[] {
+  // Files with one stream_instance_id are parts of one stream and its counters run on from file to file.
+  const instances = new Map<bigint, FileAccount[]>()
+  for (const path of paths) {
+    const account = accountOf(path, uuid)
+    if (account === undefined) continue
+    const parts = instances.get(account.first.streamInstanceId)
+    if (parts === undefined) instances.set(account.first.streamInstanceId, [account])
+    else parts.push(account)
+  }
+  const cpus = new Map<number, { cpu: number; eventsDiscarded: number; packetsLost: number }>()
+  for (const parts of instances.values()) {
+    parts.sort((a, b) => a.first.sequence - b.first.sequence)
+    checkParts(parts)
+    const { first } = parts[0]
+    const { last } = parts.at(-1) as FileAccount
+    let losses = cpus.get(first.cpu)
+    if (losses === undefined)
+      cpus.set(first.cpu, (losses = { cpu: first.cpu, eventsDiscarded: 0, packetsLost: 0 }))
+    losses.eventsDiscarded += last.eventsDiscarded - first.eventsDiscarded
+    losses.packetsLost += last.sequence - first.sequence + 1
+    for (const { packetCount } of parts) losses.packetsLost -= packetCount
+  }
+  return [...cpus.values()].sort((a, b) => a.cpu - b.cpu)
+}
+
+function accountOf(path: string, uuid: Uint8Array): FileAccount | undefined {
+  const packets = new PacketReader(path, uuid)
+  try {
+    const first = packets.nextHeader()
+    if (first === undefined) return undefined
+    let last = first
+    let packetCount = 1
+    for (let header = packets.nextHeader(); header !== undefined; header = packets.nextHeader()) {
+      last = header
+      packetCount += 1
+    }
+    return { path, first, last, packetCount }
+  } finally {
+    packets.close()
+  }
+}
+
+function checkParts(parts: readonly FileAccount[]): void {
+  for (let i = 1; i < parts.length; i += 1) {
+    const before = parts[i - 1]
+    const { path, first } = parts[i]
+    if (
+      first.cpu !== before.first.cpu ||
+      first.sequence <= before.last.sequence ||
+      first.eventsDiscarded < before.last.eventsDiscarded
+    ) {
+      throw new TraceError(
+        path,
+        `packet has cpu_id=${first.cpu}, packet_seq_num=${first.sequence}, events_discarded=${first.eventsDiscarded}, which ` +
+          `do not follow those of ${before.path}, a part of the same stream (stream_instance_id=${first.streamInstanceId})`,
+        { offset: 0 },
+      )
+    }
+  }
+}

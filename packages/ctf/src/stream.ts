@@ -1,0 +1,320 @@
+/**
+ * One stream file, read packet by packet and record by record.
+ *
+ * Owns the file descriptor and the memory of one packet: a stream may be bigger than memory. Whatever a file
+ * says is untrusted: every size is bounded before it is used, and the first thing that breaks a rule of the
+ * format ends the reading with a TraceError that says where. Any thread; never writes.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import type { Decoder, FieldValue, PacketBytes } from './decode.js'
+import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC } from './packet.js'
+import { align, EVENT_HEADER_BYTES, EVENT_ID_OFFSET, RECORD_ALIGN_BYTES } from './record.js'
+import type { EventClass } from './schema.js'
+import { TraceError } from './trace-error.js'
+
+/** The most bytes that a packet may have: offsets inside it stay below 2^31. */
+export const MAX_PACKET_BYTES = 2 ** 30
+
+/** What a packet says about itself, checked. */
+export interface PacketHeader {
+  /** Where it starts, in bytes from the start of the file. */
+  readonly offset: number
+  /** Bytes of the packet, a multiple of 8. */
+  readonly packetBytes: number
+  /** Bytes to the exact end of its last record. */
+  readonly contentBytes: number
+  /** Nanoseconds of the trace's clock; no record of the packet is older. */
+  readonly timestampBegin: bigint
+  /** Nanoseconds of the trace's clock; no record of the packet is younger. */
+  readonly timestampEnd: bigint
+  /** Counts the packets of the stream; a gap is packets lost. */
+  readonly sequence: number
+  /** Events discarded so far, since the start of the stream. */
+  readonly eventsDiscarded: number
+  readonly cpu: number
+  readonly generation: number
+  /** The same in all files that are parts of one stream. */
+  readonly streamInstanceId: bigint
+}
+
+/** One event that happened. */
+export interface TraceRecord {
+  /** Nanoseconds of the trace's monotonic clock. */
+  readonly time: bigint
+  /** The CPU that wrote it. */
+  readonly cpu: number
+  /** How often the CPU's place had been taken when it was written. */
+  readonly generation: number
+  readonly event: EventClass
+  /** bigint for u64 and i64, boolean for bool, string for string, else number. */
+  readonly fields: Record<string, FieldValue>
+}
+
+/** The packets of one stream file, in the order of the file. */
+export class PacketReader implements PacketBytes {
+  readonly path: string
+  bytes: Buffer
+  view: DataView
+  limit = 0
+  end = 0
+  private readonly fd: number
+  private readonly fileBytes: number
+  private readonly uuid: Buffer
+  private previous: PacketHeader | undefined
+
+  /** @param uuid the uuid of the trace, which every packet carries. */
+  constructor(path: string, uuid: Uint8Array) {
+    this.path = path
+    this.uuid = Buffer.from(uuid)
+    this.bytes = Buffer.alloc(PACKET_HEADER_BYTES)
+    this.view = viewOf(this.bytes)
+    try {
+      this.fd = openSync(path, 'r')
+    } catch (error) {
+      throw new TraceError(path, `can't be opened (${String(error)})`, { cause: error })
+    }
+    try {
+      this.fileBytes = fstatSync(this.fd).size
+    } catch (error) {
+      this.close()
+      throw new TraceError(path, `can't be read (${String(error)})`, { cause: error })
+    }
+  }
+
+  close(): void {
+    closeSync(this.fd)
+  }
+
+  /** Reads and checks the next packet's header. @returns undefined at the end of the file. */
+  nextHeader(): PacketHeader | undefined {
+    const offset = this.previous === undefined ? 0 : this.previous.offset + this.previous.packetBytes
+    if (offset === this.fileBytes) return undefined
+    if (this.fileBytes - offset < PACKET_HEADER_BYTES) this.failCutOff(offset)
+    this.read(0, PACKET_HEADER_BYTES, offset, offset)
+    const header = this.parseHeader(offset)
+    this.previous = header
+    return header
+  }
+
+  /** Reads the records of the packet whose header was read last, and sets `limit` and `end`. */
+  readContent(header: PacketHeader): void {
+    const { contentBytes, offset } = header
+    if (this.bytes.length < contentBytes) {
+      const grown = Buffer.allocUnsafe(
+        Math.max(contentBytes, Math.min(this.bytes.length * 2, MAX_PACKET_BYTES)),
+      )
+      this.bytes.copy(grown, 0, 0, PACKET_HEADER_BYTES)
+      this.bytes = grown
+      this.view = viewOf(grown)
+    }
+    this.read(PACKET_HEADER_BYTES, contentBytes, offset + PACKET_HEADER_BYTES, offset)
+    this.limit = contentBytes
+    this.end = PACKET_HEADER_BYTES
+  }
+
+  fail(offset: number, what: string): never {
+    throw new TraceError(this.path, what, { offset })
+  }
+
+  private failCutOff(packetOffset: number): never {
+    throw new TraceError(
+      this.path,
+      `ends in the middle of a packet at byte ${this.fileBytes}; it is whole up to byte ${packetOffset} ` +
+        `(rchan recover cuts it back to there)`,
+      { offset: packetOffset },
+    )
+  }
+
+  /** Fills bytes `from` to `to` of the buffer. */
+  private read(from: number, to: number, position: number, packetOffset: number): void {
+    for (let at = from; at < to;) {
+      let count: number
+      try {
+        count = readSync(this.fd, this.bytes, at, to - at, position + at - from)
+      } catch (error) {
+        throw new TraceError(this.path, `can't be read (${String(error)})`, {
+          offset: packetOffset,
+          cause: error,
+        })
+      }
+      if (count === 0) this.fail(packetOffset, `became shorter while it was read`)
+      at += count
+    }
+  }
+
+  private parseHeader(offset: number): PacketHeader {
+    const { view, previous } = this
+    const magic = view.getUint32(PACKET.magic, true)
+    if (magic !== PACKET_MAGIC) {
+      this.fail(
+        offset,
+        `expected a packet, which starts with magic=0x${PACKET_MAGIC.toString(16)}, found 0x${magic.toString(16).padStart(8, '0')}` +
+          (offset === 0 ? ': not a stream of this trace, so it should not be in the folder' : ''),
+      )
+    }
+    const uuid = this.bytes.subarray(PACKET.uuid, PACKET.uuid + 16)
+    if (!this.uuid.equals(uuid)) {
+      this.fail(
+        offset + PACKET.uuid,
+        `packet has uuid=${uuid.toString('hex')}, the trace has ${this.uuid.toString('hex')}: it belongs to another trace`,
+      )
+    }
+    const streamId = view.getUint32(PACKET.streamId, true)
+    if (streamId !== 0) this.fail(offset + PACKET.streamId, `packet has stream_id=${streamId}, expected 0`)
+    const sizes = this.parseSizes(offset)
+    const header: PacketHeader = {
+      offset,
+      ...sizes,
+      timestampBegin: view.getBigUint64(PACKET.timestampBegin, true),
+      timestampEnd: view.getBigUint64(PACKET.timestampEnd, true),
+      sequence: this.count('packet_seq_num', PACKET.sequence, offset),
+      eventsDiscarded: this.count('events_discarded', PACKET.eventsDiscarded, offset),
+      cpu: view.getUint32(PACKET.cpuId, true),
+      generation: view.getUint32(PACKET.generation, true),
+      streamInstanceId: view.getBigUint64(PACKET.streamInstanceId, true),
+    }
+    if (header.timestampEnd < header.timestampBegin) {
+      this.fail(
+        offset + PACKET.timestampEnd,
+        `packet has timestamp_end=${header.timestampEnd}, before its timestamp_begin=${header.timestampBegin}`,
+      )
+    }
+    if (previous !== undefined) this.checkSuccession(previous, header)
+    return header
+  }
+
+  private parseSizes(offset: number): { packetBytes: number; contentBytes: number } {
+    const packetBits = this.view.getBigUint64(PACKET.packetBits, true)
+    const contentBits = this.view.getBigUint64(PACKET.contentBits, true)
+    const leastBits = BigInt(PACKET_HEADER_BYTES * 8)
+    if (packetBits % 64n !== 0n || packetBits < leastBits || packetBits > BigInt(MAX_PACKET_BYTES) * 8n) {
+      this.fail(
+        offset + PACKET.packetBits,
+        `packet has packet_size=${packetBits} bits, expected a multiple of 64, from ${leastBits} to ${MAX_PACKET_BYTES * 8}`,
+      )
+    }
+    if (contentBits % 8n !== 0n || contentBits < leastBits || contentBits > packetBits) {
+      this.fail(
+        offset + PACKET.contentBits,
+        `packet has content_size=${contentBits} bits, expected a multiple of 8, from ${leastBits} to its packet_size=${packetBits}`,
+      )
+    }
+    const packetBytes = Number(packetBits) / 8
+    if (packetBytes > this.fileBytes - offset) this.failCutOff(offset)
+    return { packetBytes, contentBytes: Number(contentBits) / 8 }
+  }
+
+  private count(name: string, at: number, offset: number): number {
+    const value = this.view.getBigUint64(at, true)
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
+      this.fail(offset + at, `packet has ${name}=${value}, more than can have been counted`)
+    }
+    return Number(value)
+  }
+
+  private checkSuccession(previous: PacketHeader, header: PacketHeader): void {
+    const { offset } = header
+    if (header.cpu !== previous.cpu) {
+      this.fail(offset + PACKET.cpuId, `packet has cpu_id=${header.cpu}, the one before has ${previous.cpu}`)
+    }
+    if (header.streamInstanceId !== previous.streamInstanceId) {
+      this.fail(
+        offset + PACKET.streamInstanceId,
+        `packet has stream_instance_id=${header.streamInstanceId}, the one before has ${previous.streamInstanceId}`,
+      )
+    }
+    if (header.timestampBegin < previous.timestampEnd) {
+      this.fail(
+        offset + PACKET.timestampBegin,
+        `packet has timestamp_begin=${header.timestampBegin}, before the end ${previous.timestampEnd} of the one before`,
+      )
+    }
+    if (header.sequence <= previous.sequence) {
+      this.fail(
+        offset + PACKET.sequence,
+        `packet has packet_seq_num=${header.sequence}, the one before has ${previous.sequence}`,
+      )
+    }
+    if (header.eventsDiscarded < previous.eventsDiscarded) {
+      this.fail(
+        offset + PACKET.eventsDiscarded,
+        `packet has events_discarded=${header.eventsDiscarded}, less than ${previous.eventsDiscarded} of the one before`,
+      )
+    }
+  }
+}
+
+/** The records of one stream file, in the order of the file. */
+export class RecordReader {
+  /** The record that {@link next} found. */
+  record: TraceRecord | undefined
+  private readonly packets: PacketReader
+  private readonly decoders: ReadonlyMap<number, Decoder>
+  private header: PacketHeader | undefined
+  private lastTime = 0n
+
+  constructor(path: string, uuid: Uint8Array, decoders: ReadonlyMap<number, Decoder>) {
+    this.packets = new PacketReader(path, uuid)
+    this.decoders = decoders
+  }
+
+  close(): void {
+    this.packets.close()
+  }
+
+  /** Steps to the next record. @returns whether there is one. */
+  next(): boolean {
+    const { packets } = this
+    while (this.header === undefined || packets.end >= packets.limit) {
+      this.header = packets.nextHeader()
+      if (this.header === undefined) {
+        this.record = undefined
+        return false
+      }
+      packets.readContent(this.header)
+      this.lastTime = this.header.timestampBegin
+    }
+    this.record = this.decode(this.header)
+    return true
+  }
+
+  private decode(header: PacketHeader): TraceRecord {
+    const packets: PacketReader = this.packets
+    const start = align(packets.end, RECORD_ALIGN_BYTES)
+    if (start + EVENT_HEADER_BYTES > packets.limit) this.failEnd(header, start, 'a record')
+    const time = packets.view.getBigUint64(start, true)
+    const id = packets.view.getUint32(start + EVENT_ID_OFFSET, true)
+    const decoder = this.decoders.get(id)
+    if (decoder === undefined) {
+      packets.fail(
+        header.offset + start + EVENT_ID_OFFSET,
+        `record has id=${id}, which no event in the metadata has`,
+      )
+    }
+    const fields = decoder.decode(packets, start)
+    if (fields === undefined) this.failEnd(header, start, `a record of ${decoder.event.name}`)
+    if (time < this.lastTime || time > header.timestampEnd) this.failTime(header, start, time)
+    this.lastTime = time
+    return { time, cpu: header.cpu, generation: header.generation, event: decoder.event, fields }
+  }
+
+  private failEnd(header: PacketHeader, start: number, what: string): never {
+    return this.packets.fail(
+      header.offset + start,
+      `${what} starts here and does not end inside the packet's content, which ends at byte ${header.offset + header.contentBytes}`,
+    )
+  }
+
+  private failTime(header: PacketHeader, start: number, time: bigint): never {
+    return this.packets.fail(
+      header.offset + start,
+      time < this.lastTime
+        ? `record has timestamp=${time}, before ${this.lastTime}: time runs backwards`
+        : `record has timestamp=${time}, after its packet's timestamp_end=${header.timestampEnd}`,
+    )
+  }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

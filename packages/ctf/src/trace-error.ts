@@ -1,0 +1,36 @@
+/**
+ * What is wrong with a trace on disk. Thrown by the reader and by nothing else; any thread.
+ */
+
+/** Where in a file something is wrong. */
+export interface TraceErrorPlace {
+  /** Bytes from the start of a stream file. */
+  readonly offset?: number
+  /** The line of a metadata file, counted from 1. */
+  readonly line?: number
+  readonly cause?: unknown
+}
+
+/** A trace that can't be read: the message says which file, where in it, what is wrong, and what helps. */
+export class TraceError extends Error {
+  override readonly name = 'TraceError'
+  /** The file or folder. */
+  readonly path: string
+  /** Bytes from the start of the stream file, when the fault has a place in one. */
+  readonly offset: number | undefined
+  /** The line of the metadata, counted from 1, when the fault has a place there. */
+  readonly line: number | undefined
+
+  constructor(path: string, what: string, place: TraceErrorPlace = {}) {
+    const at =
+      place.offset !== undefined
+        ? `, at byte ${place.offset}`
+        : place.line !== undefined
+          ? `, line ${place.line}`
+          : ''
+    super(`${path}${at}: ${what}`, place.cause === undefined ? undefined : { cause: place.cause })
+    this.path = path
+    this.offset = place.offset
+    this.line = place.line
+  }
+}

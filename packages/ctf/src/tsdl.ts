@@ -1,0 +1,274 @@
+/**
+ * Reads the metadata of a trace back: the text that `metadata.ts` writes, and no other.
+ *
+ * The text is untrusted. The blocks that are the same in all our traces are compared word by word with what
+ * the writer would write, so a layout that the stream reader doesn't know is never taken for ours. Any thread;
+ * never touches a file.
+ */
+import { layoutBlocks, METADATA_HEAD, parseUuid, tsdlFieldName, tsdlTypeName } from './metadata.js'
+import type { MetadataClock, MetadataInput } from './metadata.js'
+import { layoutRecord } from './record.js'
+import { FIELD_TYPE_NAMES, parseSchema, schemaText } from './schema.js'
+import type { EventClass, Field, FieldType } from './schema.js'
+import { TraceError } from './trace-error.js'
+
+interface Token {
+  readonly kind: 'word' | 'number' | 'string' | 'mark' | 'end'
+  /** A string's value, without quotes and escapes; else the text as it stands. */
+  readonly text: string
+  readonly line: number
+}
+
+/** What stands where the uuid of the trace will be found. */
+const ANY_UUID = '00000000-0000-0000-0000-000000000000'
+/** A type's name in the metadata, and what it says about a field. */
+const TYPES = new Map<string, { readonly type: FieldType; readonly packed: boolean }>(
+  FIELD_TYPE_NAMES.flatMap((type) => [
+    [tsdlTypeName(type, true), { type, packed: true }] as const,
+    [tsdlTypeName(type, false), { type, packed: false }] as const,
+  ]),
+)
+
+/**
+ * Reads the metadata of a trace that rchan wrote.
+ *
+ * @param text the whole file.
+ * @param path the file's path, for messages.
+ * @returns what {@link metadataText} was given.
+ * @throws TraceError with the line, what was expected there and what was found.
+ */
+export function parseMetadata(text: string, path: string): MetadataInput {
+  if (!text.startsWith(METADATA_HEAD)) {
+    throw new TraceError(path, `expected ${METADATA_HEAD} at its start: this is not a trace's metadata`, {
+      line: 1,
+    })
+  }
+  const source = new Tokens(text, path)
+  const env = readEnv(source)
+  const clock = readClock(source)
+  const uuid = readLayout(source)
+  const events: EventClass[] = []
+  const ids = new Set<number>()
+  while (source.token.kind !== 'end') {
+    const { line } = source.token
+    const event = readEvent(source)
+    if (ids.has(event.id)) source.fail(`an event id that is not there yet`, `id ${event.id} again`, line)
+    ids.add(event.id)
+    events.push(event)
+  }
+  return { uuid, clock, env, events }
+}
+
+function readEnv(source: Tokens): Record<string, string | number> {
+  const entries = new Map<string, string | number>()
+  source.expect('env', '{')
+  while (source.token.text !== '}' || source.token.kind === 'string') {
+    const name = source.word('a name or }')
+    source.expect('=')
+    entries.set(
+      name,
+      source.token.kind === 'string' ? source.string('a string') : source.integer('a string or a number'),
+    )
+    source.expect(';')
+  }
+  source.expect('}', ';')
+  return Object.fromEntries(entries) // defines each name as its own, __proto__ too
+}
+
+function readClock(source: Tokens): MetadataClock {
+  source.expect('clock', '{', 'name', '=')
+  source.expectString('monotonic')
+  source.expect(';')
+  let uuid: string | undefined
+  if (source.token.text === 'uuid') {
+    source.expect('uuid', '=')
+    uuid = source.uuid()
+    source.expect(';')
+  }
+  source.expect('freq', '=', '1000000000', ';', 'offset_s', '=')
+  const offsetSeconds = source.natural('a number of seconds')
+  source.expect(';', 'offset', '=')
+  const offsetNs = source.natural('a number of nanoseconds')
+  source.expect(';', 'absolute', '=', 'TRUE', ';', '}', ';')
+  return uuid === undefined ? { offsetSeconds, offsetNs } : { uuid, offsetSeconds, offsetNs }
+}
+
+function readLayout(source: Tokens): string {
+  let uuid = ANY_UUID
+  const ours = new Tokens(layoutBlocks(ANY_UUID), '')
+  for (; ours.token.kind !== 'end'; ours.next()) {
+    if (ours.token.text === ANY_UUID) uuid = source.uuid()
+    else source.expect(ours.token.text)
+  }
+  return uuid
+}
+
+function readEvent(source: Tokens): EventClass {
+  source.expect('event', '{', 'name', '=')
+  const { line } = source.token
+  const name = source.string('the name of an event')
+  source.expect(';', 'id', '=')
+  const id = source.natural('an event id', 0xffffffff)
+  source.expect(';', 'stream_id', '=', '0', ';', 'fields', ':=', 'struct', '{')
+  const fields: Field[] = []
+  const wide: { packed: boolean; line: number }[] = []
+  while (source.token.text !== '}') {
+    const typeLine = source.token.line
+    const known = source.token.kind === 'word' ? TYPES.get(source.token.text) : undefined
+    if (known === undefined) source.fail('the type of a field')
+    const { type, packed } = known
+    if (tsdlTypeName(type, true) !== type) wide.push({ packed, line: typeLine })
+    source.next()
+    const nameLine = source.token.line
+    const written = source.word('the name of a field')
+    const field = { name: written.startsWith('_') ? written.slice(1) : written, type }
+    if (tsdlFieldName(field.name) !== written) source.fail(`_${written}`, written, nameLine)
+    fields.push(field)
+    source.expect(';')
+  }
+  source.expect('}', ';', '}', ';')
+  if (parseSchema(schemaText({ name, fields })) === undefined) {
+    source.fail('an event that rchan can write', `one with names or fields that it refuses`, line)
+  }
+  const { packed } = layoutRecord(fields)
+  for (const field of wide) {
+    if (field.packed !== packed) {
+      source.fail(packed ? 'a packed type' : 'a type that is not packed', 'the other', field.line)
+    }
+  }
+  return { id, name, fields }
+}
+
+const LETTER = /[A-Za-z_]/
+const BLANK = /(?:[ \t\r\n]+|\/\*[^]*?\*\/)*/y
+const WORD = /[A-Za-z_][A-Za-z0-9_]*/y
+const NUMBER = /-?[0-9]+/y
+const MARK = /:=|[{}[\]();=,.]/y
+const ESCAPE = /\\(n|"|\\|[0-7]{3})|\\/g
+
+/** The words of a text, one ahead. */
+class Tokens {
+  token: Token = { kind: 'end', text: '', line: 1 }
+  private at = 0
+  private line = 1
+
+  constructor(
+    private readonly text: string,
+    private readonly path: string,
+  ) {
+    this.next()
+  }
+
+  /** Steps to the next token. */
+  next(): void {
+    this.line += countLines(this.take(BLANK) ?? '')
+    const first = this.text[this.at]
+    const { line } = this
+    if (first === undefined) {
+      this.token = { kind: 'end', text: '', line }
+    } else if (first === '"') {
+      this.token = { kind: 'string', text: this.unescape(this.takeLiteral()), line }
+    } else {
+      const word = LETTER.test(first) ? this.take(WORD) : undefined
+      const number = word === undefined ? this.take(NUMBER) : undefined
+      const text = word ?? number ?? this.take(MARK)
+      if (text === undefined) this.fail('a word, a number, a string or a sign', JSON.stringify(first), line)
+      this.token = { kind: word ? 'word' : number ? 'number' : 'mark', text, line }
+    }
+  }
+
+  /** Passes over these words and signs. */
+  expect(...texts: string[]): void {
+    for (const text of texts) {
+      if (this.token.kind === 'string' || this.token.text !== text) this.fail(text)
+      this.next()
+    }
+  }
+
+  expectString(text: string): void {
+    if (this.token.kind !== 'string' || this.token.text !== text) this.fail(`"${text}"`)
+    this.next()
+  }
+
+  word(expected: string): string {
+    return this.value('word', expected)
+  }
+
+  string(expected: string): string {
+    return this.value('string', expected)
+  }
+
+  integer(expected: string): number {
+    const { line } = this.token
+    const number = Number(this.value('number', expected))
+    if (!Number.isSafeInteger(number)) this.fail('a number of at most 53 bits', String(number), line)
+    return number
+  }
+
+  natural(expected: string, most = Number.MAX_SAFE_INTEGER): number {
+    const { line } = this.token
+    const number = this.integer(expected)
+    if (number < 0 || number > most) this.fail(`${expected}, from 0 to ${most}`, String(number), line)
+    return number
+  }
+
+  uuid(): string {
+    const { line } = this.token
+    const text = this.string('a uuid')
+    try {
+      parseUuid(text)
+    } catch {
+      this.fail('a uuid', JSON.stringify(text), line)
+    }
+    return text
+  }
+
+  fail(expected: string, found = this.found(), line = this.token.line): never {
+    throw new TraceError(this.path, `expected ${expected}, found ${found}`, { line })
+  }
+
+  private value(kind: Token['kind'], expected: string): string {
+    if (this.token.kind !== kind) this.fail(expected)
+    const { text } = this.token
+    this.next()
+    return text
+  }
+
+  private found(): string {
+    const { kind, text } = this.token
+    if (kind === 'end') return 'the end of the file'
+    const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text
+    return kind === 'string' ? JSON.stringify(shown) : shown
+  }
+
+  private take(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.at
+    const match = pattern.exec(this.text)?.[0]
+    if (match !== undefined) this.at += match.length
+    return match
+  }
+
+  /** What stands between the quotes. A loop: on a long hostile literal a pattern would run out of stack. */
+  private takeLiteral(): string {
+    let end = this.at + 1
+    for (let char = this.text[end]; char !== '"'; char = this.text[end]) {
+      if (char === undefined || char === '\n') this.fail('a closing "', 'none', this.line)
+      end += char === '\\' ? 2 : 1
+    }
+    const literal = this.text.slice(this.at + 1, end)
+    this.at = end + 1
+    return literal
+  }
+
+  private unescape(literal: string): string {
+    return literal.replace(ESCAPE, (whole, code: string | undefined) => {
+      if (code === undefined) this.fail('one of the escapes \\n \\" \\\\ \\ooo', 'another', this.line)
+      if (code === 'n') return '\n'
+      return code.length === 3 ? String.fromCharCode(Number.parseInt(code, 8)) : whole.slice(1)
+    })
+  }
+}
+
+function countLines(blank: string): number {
+  return blank.split('\n').length - 1
+}

@@ -1,0 +1,173 @@
+/** Random traces, written by the fixture, read by our reader and by everybody else's. */
+import fc from 'fast-check'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  openTrace,
+  parseMetadata,
+  type CpuLosses,
+  type FieldValue,
+  type TraceRecord,
+} from '@rchan/ctf/reader'
+import { metadataText } from '@rchan/ctf'
+import { countEvents, needReader, runReader } from '../../../test/readers.js'
+import { anyTrace, temporaryFolder, writeTrace, type FixtureTrace } from './fixture.js'
+
+const PRINT_TRACE = fileURLToPath(new URL('print-trace.py', import.meta.url))
+const SEED = Number(process.env.RCHAN_SEED ?? 20260101)
+
+/** What a trace should give: all records in order of time, then CPU, then as written. */
+function expectedRecords(trace: FixtureTrace): TraceRecord[] {
+  return trace.streams
+    .flatMap(({ cpu, packets }) =>
+      packets.flatMap(({ generation, records }) =>
+        records.map(({ event, time, values }) => ({
+          time,
+          cpu,
+          generation,
+          event,
+          fields: Object.fromEntries(event.fields.map(({ name }, i) => [name, values[i]])),
+        })),
+      ),
+    )
+    .sort((a, b) => (a.time === b.time ? a.cpu - b.cpu : a.time < b.time ? -1 : 1))
+}
+
+function expectedLosses(trace: FixtureTrace): CpuLosses[] {
+  return trace.streams
+    .filter(({ packets }) => packets.length > 0)
+    .map(({ cpu, packets }) => ({
+      cpu,
+      eventsDiscarded: packets.at(-1)!.eventsDiscarded,
+      packetsLost: packets.at(-1)!.sequence + 1 - packets.length,
+    }))
+}
+
+test('a trace is read back as it was written: every schema, every value, every stream, every loss', () => {
+  using folder = temporaryFolder()
+  let number = 0
+  fc.assert(
+    fc.property(anyTrace, (trace) => {
+      const path = join(folder.path, String((number += 1)))
+      writeTrace(path, trace)
+      const open = openTrace(path)
+      const { uuid, clock, env, events } = trace
+      expect({ uuid: open.uuid, clock: open.clock, env: open.env, events: open.events }).toStrictEqual({
+        uuid,
+        clock,
+        env,
+        events,
+      })
+      expect([...open.records()]).toStrictEqual(expectedRecords(trace))
+      expect(open.losses()).toStrictEqual(expectedLosses(trace))
+      expect(open.streams).toStrictEqual(
+        trace.streams.filter(({ packets }) => packets.length > 0).map(({ file, cpu }) => ({ file, cpu })),
+      )
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('metadata is read back as it was written, whatever the schemas', () => {
+  fc.assert(
+    fc.property(anyTrace, ({ uuid, clock, env, events }) => {
+      expect(parseMetadata(metadataText({ uuid, clock, env, events }), 'metadata')).toStrictEqual({
+        uuid,
+        clock,
+        env,
+        events,
+      })
+    }),
+    { numRuns: 500 },
+  )
+})
+
+describe(`the readers of others, on 60 random traces (RCHAN_SEED=${SEED})`, () => {
+  const traces = fc.sample(anyTrace, { seed: SEED, numRuns: 60 })
+  const eventCount = traces.reduce((sum, trace) => sum + expectedRecords(trace).length, 0)
+  const folder = temporaryFolder()
+  const paths = traces.map((_, i) => join(folder.path, String(i)))
+
+  beforeAll(() => {
+    for (const [i, trace] of traces.entries()) writeTrace(paths[i], trace)
+  })
+  afterAll(() => process.env.KEEP ? console.log(folder.path) : folder[Symbol.dispose]())
+
+  test('babeltrace2 accepts them and counts every event', (context) => {
+    needReader(context, 'babeltrace2')
+    expect(eventCount).toBeGreaterThan(500)
+    expect(countEvents('babeltrace2', paths)).toBe(eventCount)
+  })
+
+  test('babeltrace 1.5 accepts them and counts every event', (context) => {
+    needReader(context, 'babeltrace')
+    expect(countEvents('babeltrace', paths)).toBe(eventCount)
+  })
+
+  test('python3-bt2 decodes the same values and the same losses', (context) => {
+    needReader(context, 'python3-bt2')
+    const run = runReader('python3-bt2', [PRINT_TRACE, ...paths])
+    expect(run.status, run.stderr).toBe(0)
+    const lines = run.stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as PrintedLine)
+    for (const [i, trace] of traces.entries()) {
+      const printed = lines.filter((line) => line.trace === i)
+      const events = printed.filter((line) => line.fields !== undefined)
+      for (const { cpu } of trace.streams) {
+        const ours = expectedRecords(trace).filter((record) => record.cpu === cpu)
+        expect(events.filter((line) => line.cpu === cpu)).toStrictEqual(
+          ours.map((record) => printedForm(i, record)),
+        )
+      }
+      expect(events.map((line) => line.time)).toStrictEqual(
+        expectedRecords(trace).map(({ time }) => String(time)),
+      )
+      for (const { cpu, eventsDiscarded, packetsLost } of openTrace(paths[i]).losses()) {
+        const lost = printed.filter((line) => line.cpu === cpu)
+        const sum = (counts: (number | undefined)[]): number =>
+          counts.reduce<number>((all, n) => all + (n ?? 0), 0)
+        expect(sum(lost.map((line) => line.discarded_events))).toBe(eventsDiscarded)
+        expect(sum(lost.map((line) => line.discarded_packets))).toBe(packetsLost)
+      }
+    }
+  })
+})
+
+/** A line of print-trace.py. */
+interface PrintedLine {
+  readonly trace: number
+  readonly cpu?: number
+  readonly time?: string
+  readonly fields?: readonly [string, string][]
+  readonly discarded_events?: number
+  readonly discarded_packets?: number
+}
+
+function printedForm(trace: number, { time, cpu, generation, event, fields }: TraceRecord): unknown {
+  return {
+    trace,
+    time: String(time),
+    cpu,
+    generation,
+    id: String(event.id),
+    name: event.name,
+    fields: event.fields.map(({ name, type }) => [
+      name,
+      type === 'f32' || type === 'f64' ? realForm(fields[name] as number) : plainForm(fields[name]),
+    ]),
+  }
+}
+
+function realForm(real: number): string {
+  if (Number.isNaN(real)) return 'nan'
+  const bytes = Buffer.alloc(8)
+  bytes.writeDoubleBE(real)
+  return bytes.toString('hex')
+}
+
+function plainForm(value: FieldValue): string {
+  return typeof value === 'boolean' ? String(Number(value)) : String(value)
+}

@@ -1,0 +1,2 @@
+/** @rchan/trace, under the name of the package that users install. */
+export * from '@rchan/trace'

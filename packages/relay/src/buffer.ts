@@ -1,0 +1,244 @@
+/**
+ * One CPU's buffer: a ring of sub-buffers, and the words that say what is in it.
+ *
+ * This is the only description of that memory. Each word has one owner; the owner of a buffer is the thread that
+ * writes it, the reader is the one thread that drains it.
+ *
+ * ```text
+ *   at   type  word               written by
+ *    0   u32   magic              creator     'rchB'
+ *    4   u32   abi                creator
+ *    8   u32   cpu                creator
+ *   12   u32   mode               creator     0 discard, 1 overwrite
+ *   16   u32   subbufSize         creator     bytes
+ *   20   u32   subbufCount        creator
+ *   24   u32   headerBytes        creator     reserved at the start of each sub-buffer
+ *   28   u32   dataOffset         creator     bytes from the start of this buffer
+ *   64   i64   produced           owner       sub-buffers completed; the commit point of a switch
+ *   72   i64   started            owner       sub-buffers begun
+ *  128   i64   consumed           reader      sub-buffers given back
+ *  192   f64   discardedFull      owner       records refused because no sub-buffer was free
+ *  200   f64   discardedTooBig    owner       records longer than a sub-buffer can hold
+ *  208   f64   discardedBad       owner       records whose arguments could not be written
+ *  216   u32   lastTooBig         owner       length of the last record that was too big, in bytes
+ *  256   …     sub-buffer table   owner       16 bytes for each sub-buffer:
+ *   +0   u32   end                owner       first byte after its last record, in bytes from the start of the data
+ *   +4   u32   count              owner       records in it
+ *   +8   f64   first              owner       records that this buffer was given before it
+ * ```
+ *
+ * The groups stand on cache lines of their own (64 bytes), so that owner and reader don't slow each other down.
+ * The data starts at `dataOffset`, a multiple of 4096; sub-buffer *i* is the `subbufSize` bytes from
+ * `i * subbufSize`. Sub-buffers are numbered for ever from 0 (their *sequence*); number *s* stands at index
+ * `s mod subbufCount`.
+ *
+ * When the dead owner's buffer is drained, the reader takes over the owner's words until a new owner comes.
+ */
+
+/** Byte offsets of the words of a buffer. A test holds them to the picture above. */
+export const BUFFER = {
+  magic: 0,
+  abi: 4,
+  cpu: 8,
+  mode: 12,
+  subbufSize: 16,
+  subbufCount: 20,
+  headerBytes: 24,
+  dataOffset: 28,
+  produced: 64,
+  started: 72,
+  consumed: 128,
+  discardedFull: 192,
+  discardedTooBig: 200,
+  discardedBad: 208,
+  lastTooBig: 216,
+  table: 256,
+} as const
+
+/** Bytes of an entry of the sub-buffer table, and of its words. */
+export const ENTRY_BYTES = 16
+const ENTRY_COUNT = 4
+const ENTRY_FIRST = 8
+
+/** Version of this layout. Memory of another version is refused. */
+export const BUFFER_ABI = 1
+const MAGIC = 0x42686372 // 'rchB'
+const PAGE_BYTES = 4096
+
+/** What happens to a record when every sub-buffer is unread: it is lost, or the oldest sub-buffer is. */
+export type Mode = 'discard' | 'overwrite'
+
+/** The shape of every buffer of a channel. */
+export interface Geometry {
+  /** Bytes in a sub-buffer. */
+  readonly subbufSize: number
+  /** Sub-buffers in a buffer. */
+  readonly subbufCount: number
+  /** What is lost when the buffer is full. */
+  readonly mode: Mode
+  /** Bytes reserved at the start of each sub-buffer; the client's, not records. */
+  readonly headerBytes: number
+}
+
+/** The largest `subbufSize * subbufCount`, in bytes. */
+export const MAX_BUFFER_BYTES = 2 ** 30
+
+/** Bytes from the start of a buffer to its data. */
+export function dataOffset(subbufCount: number): number {
+  return pages(BUFFER.table + ENTRY_BYTES * subbufCount)
+}
+
+/** Bytes of a whole buffer, words and data, rounded up to pages. */
+export function bufferBytes(geometry: Geometry): number {
+  return dataOffset(geometry.subbufCount) + pages(geometry.subbufSize * geometry.subbufCount)
+}
+
+function pages(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES
+}
+
+/**
+ * Checks a geometry that comes from a caller.
+ *
+ * @throws RangeError with the value and what is allowed.
+ */
+export function checkGeometry(geometry: Geometry): void {
+  const { subbufSize, subbufCount, mode, headerBytes } = geometry
+  const whole = (name: string, value: number, least: number, most: number): void => {
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new RangeError(`${name}=${String(value)} is not a whole number from ${least} to ${most}`)
+    }
+  }
+  whole('subbufSize', subbufSize, 8, MAX_BUFFER_BYTES)
+  if (subbufSize % 8 !== 0) throw new RangeError(`subbufSize=${subbufSize} is not a multiple of 8`)
+  whole('subbufCount', subbufCount, 1, MAX_BUFFER_BYTES / 8)
+  whole('subbufSize * subbufCount', subbufSize * subbufCount, 8, MAX_BUFFER_BYTES)
+  whole('headerBytes', headerBytes, 0, subbufSize - 8)
+  if (mode !== 'discard' && mode !== 'overwrite') {
+    throw new RangeError(`mode=${String(mode)} is neither 'discard' nor 'overwrite'`)
+  }
+  if (mode === 'overwrite' && subbufCount < 2) {
+    throw new RangeError(`subbufCount=${subbufCount}: overwrite mode needs at least 2`)
+  }
+}
+
+/** The memory of one CPU's buffer, seen through views of fixed length. Any thread may make one. */
+export class BufferMemory {
+  readonly memory: SharedArrayBuffer
+  readonly geometry: Geometry
+  readonly cpu: number
+  /** The words, 4 bytes an element: creator's, losses, and the table. */
+  readonly words: Uint32Array<SharedArrayBuffer>
+  /** The counters of sub-buffers, 8 bytes an element. */
+  readonly counters: BigInt64Array<SharedArrayBuffer>
+  /** The losses and the table's `first`, 8 bytes an element. */
+  readonly doubles: Float64Array<SharedArrayBuffer>
+  /** Where the data starts, in bytes from the start of `memory`. */
+  readonly dataByteOffset: number
+  /** The data, a byte an element. */
+  readonly data: Uint8Array<SharedArrayBuffer>
+
+  private constructor(memory: SharedArrayBuffer, byteOffset: number, cpu: number, geometry: Geometry) {
+    const wordBytes = dataOffset(geometry.subbufCount)
+    this.memory = memory
+    this.geometry = geometry
+    this.cpu = cpu
+    this.words = new Uint32Array(memory, byteOffset, wordBytes / 4)
+    this.counters = new BigInt64Array(memory, byteOffset, wordBytes / 8)
+    this.doubles = new Float64Array(memory, byteOffset, wordBytes / 8)
+    this.dataByteOffset = byteOffset + wordBytes
+    this.data = new Uint8Array(memory, this.dataByteOffset, geometry.subbufSize * geometry.subbufCount)
+  }
+
+  /** Creator: lays out a buffer in zeroed memory. */
+  static create(
+    memory: SharedArrayBuffer,
+    byteOffset: number,
+    cpu: number,
+    geometry: Geometry,
+  ): BufferMemory {
+    const buffer = new BufferMemory(memory, byteOffset, cpu, geometry)
+    const { words } = buffer
+    words[BUFFER.abi >> 2] = BUFFER_ABI
+    words[BUFFER.cpu >> 2] = cpu
+    words[BUFFER.mode >> 2] = geometry.mode === 'overwrite' ? 1 : 0
+    words[BUFFER.subbufSize >> 2] = geometry.subbufSize
+    words[BUFFER.subbufCount >> 2] = geometry.subbufCount
+    words[BUFFER.headerBytes >> 2] = geometry.headerBytes
+    words[BUFFER.dataOffset >> 2] = dataOffset(geometry.subbufCount)
+    Atomics.store(words, BUFFER.magic >> 2, MAGIC)
+    return buffer
+  }
+
+  /**
+   * Any thread: finds the buffer that another thread laid out.
+   *
+   * @throws RangeError when the memory is not a buffer, of another version, or cut short.
+   */
+  static attach(memory: SharedArrayBuffer, byteOffset: number): BufferMemory {
+    if (byteOffset % 8 !== 0 || byteOffset + BUFFER.table > memory.byteLength) {
+      throw new RangeError(
+        `no buffer at byteOffset=${byteOffset}: the memory has byteLength=${memory.byteLength}`,
+      )
+    }
+    const words = new Uint32Array(memory, byteOffset, BUFFER.table / 4)
+    const magic = Atomics.load(words, BUFFER.magic >> 2)
+    if (magic !== MAGIC) {
+      throw new RangeError(`no buffer at byteOffset=${byteOffset}: magic=0x${magic.toString(16)}`)
+    }
+    const abi = words[BUFFER.abi >> 2]
+    if (abi !== BUFFER_ABI) {
+      throw new RangeError(
+        `the buffer at byteOffset=${byteOffset} has abi=${abi}, this rchan reads ${BUFFER_ABI}`,
+      )
+    }
+    const geometry: Geometry = {
+      subbufSize: words[BUFFER.subbufSize >> 2],
+      subbufCount: words[BUFFER.subbufCount >> 2],
+      mode: words[BUFFER.mode >> 2] === 1 ? 'overwrite' : 'discard',
+      headerBytes: words[BUFFER.headerBytes >> 2],
+    }
+    checkGeometry(geometry)
+    if (byteOffset + bufferBytes(geometry) > memory.byteLength) {
+      throw new RangeError(
+        `the buffer at byteOffset=${byteOffset} needs ${bufferBytes(geometry)} bytes, ` +
+          `the memory ends at byteLength=${memory.byteLength}`,
+      )
+    }
+    return new BufferMemory(memory, byteOffset, words[BUFFER.cpu >> 2], geometry)
+  }
+
+  /** Index in {@link words} of the `end` of the sub-buffer at `index`; its `count` is the next word. */
+  endWord(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES) >> 2
+  }
+
+  /** Index in {@link words} of the `count` of the sub-buffer at `index`. */
+  countWord(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_COUNT) >> 2
+  }
+
+  /** Index in {@link doubles} of the `first` of the sub-buffer at `index`. */
+  firstDouble(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_FIRST) >> 3
+  }
+
+  /** The records that were refused, by cause. Exact for the owner or when it has stopped, else a lower bound. */
+  discarded(): Discarded {
+    return {
+      full: this.doubles[BUFFER.discardedFull >> 3],
+      tooBig: this.doubles[BUFFER.discardedTooBig >> 3],
+      bad: this.doubles[BUFFER.discardedBad >> 3],
+    }
+  }
+}
+
+/** Records that were refused, by cause. */
+export interface Discarded {
+  /** No sub-buffer was free. */
+  readonly full: number
+  /** Longer than a sub-buffer can hold. */
+  readonly tooBig: number
+  /** Its arguments could not be read, or did not fit their types. */
+  readonly bad: number
+}

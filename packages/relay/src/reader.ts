@@ -1,0 +1,253 @@
+/**
+ * Our reader of one buffer: each record once, in order, or counted as overwritten. Runs on the one thread that
+ * drains the buffer; the owner of the buffer goes on writing meanwhile, or is parked, or dead.
+ *
+ * What may be read, and why it is whole:
+ *
+ * - A *complete* sub-buffer (sequence below `produced`): the owner stored all of it before it published `produced`
+ *   by an `Atomics.store`, and we load that by an `Atomics.load`.
+ * - The open sub-buffer up to an *aged* end: a pair of sequence and `end` that was sampled at least a grace period
+ *   ago. The owner stores `end` plainly, after the record. By then those stores have left any processor's store
+ *   buffer. This is an assumption about hardware: the language promises nothing here. A rule of "unchanged for a
+ *   while" would not do, because a slow loop is never quiet.
+ * - The open sub-buffer up to its newest `end`, once the owner is proven dead.
+ *
+ * In discard mode the owner never touches a sub-buffer before it was given back, so the bytes are handed on from
+ * where they stand. In overwrite mode it may start it again at any time: we copy, and then check `started` by a
+ * read-modify-write (a load could be passed by our own earlier plain reads). Only a copy that passes is delivered.
+ */
+import { BUFFER, type BufferMemory } from './buffer.js'
+
+/** Bytes that can be delivered: a part of one sub-buffer. Offsets are bytes from the start of that sub-buffer. */
+export interface Span {
+  /** Which sub-buffer, counted for ever. */
+  readonly sequence: number
+  /** The sub-buffer from its header on: in discard mode the shared memory itself, in overwrite mode a copy. */
+  readonly bytes: Uint8Array
+  /** Where the undelivered bytes start: `headerBytes` at first, else where the last part ended. */
+  readonly from: number
+  /** The first byte after them. */
+  readonly end: number
+  /** Whether the owner has completed the sub-buffer; then its header is finished, and this is the rest of it. */
+  readonly complete: boolean
+  /** Records in the rest of a complete sub-buffer; −1 when it is not complete and they have to be counted. */
+  readonly records: number
+}
+
+/**
+ * Drains one buffer. One at a time exists for a buffer.
+ *
+ * @example
+ * for (let span = reader.next(); span !== undefined; span = reader.next()) {
+ *   fs.writeSync(file, span.bytes, span.from, span.end - span.from)
+ *   reader.delivered(span, span.records)
+ * }
+ */
+export class Reader {
+  readonly buffer: BufferMemory
+  readonly #overwrite: boolean
+  readonly #size: number
+  readonly #count: number
+  readonly #header: number
+  readonly #scratch: Uint8Array | undefined
+  /** The sub-buffer that is delivered next, or of which a part was delivered. */
+  #sequence: number
+  /** Bytes of it that are delivered, its header included; 0 for none. */
+  #deliveredBytes = 0
+  /** Records of it that are delivered. */
+  #deliveredRecords = 0
+  /** Records of the buffer that were delivered or counted as overwritten, since its first. */
+  #accounted: number
+  #overwritten = 0
+  #sampledSequence = -1
+  #sampledEnd = 0
+
+  constructor(buffer: BufferMemory) {
+    const { subbufSize, subbufCount, headerBytes, mode } = buffer.geometry
+    this.buffer = buffer
+    this.#overwrite = mode === 'overwrite'
+    this.#size = subbufSize
+    this.#count = subbufCount
+    this.#header = headerBytes
+    this.#scratch = this.#overwrite ? new Uint8Array(subbufSize) : undefined
+    this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.consumed >> 3))
+    this.#accounted = 0
+  }
+
+  /** Records that were overwritten before they could be delivered, as far as is known. */
+  get overwritten(): number {
+    return this.#overwritten
+  }
+
+  /** The next complete sub-buffer, or what is left of it; undefined when there is none. */
+  next(): Span | undefined {
+    const produced = this.#load(BUFFER.produced)
+    for (;;) {
+      this.#skipOverwritten()
+      if (this.#sequence >= produced) return undefined
+      const span = this.#span(this.#sequence, -1, true)
+      if (span === undefined) continue
+      if (span.end > span.from) return span
+      this.delivered(span, 0)
+    }
+  }
+
+  /**
+   * Remembers how far the open sub-buffer is written. What it remembers may be read with {@link aged} after the
+   * grace period.
+   *
+   * @returns whether there is anything in it that was not delivered yet.
+   */
+  sample(): boolean {
+    this.#sampledSequence = -1
+    const sequence = this.#openSequence()
+    if (sequence < 0) return false
+    const index = sequence % this.#count
+    const end = Atomics.load(this.buffer.words, this.buffer.endWord(index)) - index * this.#size
+    const delivered = sequence === this.#sequence ? this.#deliveredBytes : 0
+    if (end <= Math.max(this.#header, delivered)) return false
+    this.#sampledSequence = sequence
+    this.#sampledEnd = end
+    return true
+  }
+
+  /**
+   * The part of the open sub-buffer up to the last {@link sample}, which must have aged by the grace period.
+   * Complete sub-buffers come first: call {@link next} until it has nothing.
+   */
+  aged(): Span | undefined {
+    const sequence = this.#sampledSequence
+    if (sequence < 0 || sequence !== this.#sequenceNow()) return undefined
+    return this.#part(sequence, this.#sampledEnd)
+  }
+
+  /**
+   * The part of the open sub-buffer up to its newest end. Only once the owner is dead, or by the owner itself.
+   * Complete sub-buffers come first: call {@link next} until it has nothing.
+   */
+  newest(): Span | undefined {
+    const sequence = this.#openSequence()
+    if (sequence < 0 || sequence !== this.#sequenceNow()) return undefined
+    return this.#part(sequence, -1)
+  }
+
+  /**
+   * Marks a span as delivered; a complete sub-buffer is given back to the owner.
+   *
+   * @param records how many records were in it.
+   * @param end how far an incomplete one was taken, if not to its end.
+   */
+  delivered(span: Span, records: number, end = span.end): void {
+    this.#accounted += records
+    if (!span.complete) {
+      this.#deliveredBytes = end
+      this.#deliveredRecords += records
+      return
+    }
+    this.#sequence = span.sequence + 1
+    this.#deliveredBytes = 0
+    this.#deliveredRecords = 0
+    // Our last read of the sub-buffer came before this. Pairs with: Writer, Atomics.load of `consumed`.
+    Atomics.store(this.buffer.counters, BUFFER.consumed >> 3, BigInt(span.sequence + 1))
+  }
+
+  /**
+   * Once the owner is proven dead and {@link next} and {@link newest} have nothing more: closes what it left open,
+   * so that a next owner can take the buffer over. The reader acts as the owner here.
+   *
+   * @returns records that the owner counted in its last sub-buffer but that were not found there (torn).
+   */
+  retire(): number {
+    const sequence = this.#openSequence()
+    if (sequence < 0) return 0
+    const { counters, words } = this.buffer
+    const countWord = this.buffer.countWord(sequence % this.#count)
+    const torn = Math.max(0, words[countWord] - this.#deliveredRecords)
+    words[countWord] = this.#deliveredRecords
+    Atomics.store(counters, BUFFER.started >> 3, BigInt(sequence + 1))
+    Atomics.store(counters, BUFFER.produced >> 3, BigInt(sequence + 1))
+    Atomics.store(counters, BUFFER.consumed >> 3, BigInt(sequence + 1))
+    this.#sequence = sequence + 1
+    this.#deliveredBytes = 0
+    this.#deliveredRecords = 0
+    this.#sampledSequence = -1
+    return torn
+  }
+
+  /** Records that the owner counted and that were neither delivered nor counted as overwritten. Once it has stopped. */
+  remaining(): number {
+    const open = this.#openSequence()
+    const sequence = open >= 0 ? open : this.#load(BUFFER.produced) - 1
+    if (sequence < 0) return 0
+    const index = sequence % this.#count
+    const given =
+      this.buffer.doubles[this.buffer.firstDouble(index)] + this.buffer.words[this.buffer.countWord(index)]
+    return Math.max(0, given - this.#accounted)
+  }
+
+  #load(word: number): number {
+    return Number(Atomics.load(this.buffer.counters, word >> 3))
+  }
+
+  /** The sub-buffer that is open, or −1. Its header and `end` are those that belong to this sequence. */
+  #openSequence(): number {
+    // `produced` first: `started` can only have moved on since. In discard mode `started` is published after the
+    // header and `end`; in overwrite mode `produced` is. Pairs with: Writer.#leave and Writer.#start.
+    const produced = this.#load(BUFFER.produced)
+    return this.#load(BUFFER.started) > produced ? produced : -1
+  }
+
+  /** The sub-buffer whose bytes are next, after skipping what was overwritten. */
+  #sequenceNow(): number {
+    this.#skipOverwritten()
+    return this.#sequence
+  }
+
+  #skipOverwritten(): void {
+    if (!this.#overwrite) return
+    const oldest = this.#load(BUFFER.started) - this.#count
+    if (this.#sequence >= oldest) return
+    this.#sequence = oldest
+    this.#deliveredBytes = 0
+    this.#deliveredRecords = 0
+  }
+
+  #part(sequence: number, end: number): Span | undefined {
+    const span = this.#span(sequence, end, false)
+    return span !== undefined && span.end > span.from ? span : undefined
+  }
+
+  /** Reads the words of a sub-buffer, copies it in overwrite mode; undefined when it was overwritten meanwhile. */
+  #span(sequence: number, sampledEnd: number, complete: boolean): Span | undefined {
+    const { buffer } = this
+    const index = sequence % this.#count
+    const start = index * this.#size
+    let end = sampledEnd < 0 ? Atomics.load(buffer.words, buffer.endWord(index)) - start : sampledEnd
+    // The owner may have died at any store, so its words are bounded before they are used.
+    if (end < this.#header || end > this.#size) end = this.#header
+    const count = buffer.words[buffer.countWord(index)]
+    const first = buffer.doubles[buffer.firstDouble(index)]
+    let bytes: Uint8Array = buffer.data.subarray(start, start + this.#size)
+    if (this.#scratch !== undefined) {
+      this.#scratch.set(bytes.subarray(0, Math.min(this.#size, (end + 7) & -8)))
+      bytes = this.#scratch
+      // A read-modify-write, so that none of the reads above can come after it.
+      // Pairs with: Writer.#start, Atomics.store of `started` before the first byte is overwritten.
+      const started = Number(Atomics.add(buffer.counters, BUFFER.started >> 3, 0n))
+      if (started > sequence + this.#count) return undefined
+    }
+    if (this.#deliveredBytes === 0 && first > this.#accounted) {
+      this.#overwritten += first - this.#accounted
+      this.#accounted = first
+    }
+    const from = Math.max(this.#header, this.#deliveredBytes)
+    return {
+      sequence,
+      bytes,
+      from,
+      end,
+      complete,
+      records: complete ? Math.max(0, count - this.#deliveredRecords) : -1,
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The consumer thread: the outermost loop around `Consumer`, and the only part of it that sleeps.
+ *
+ * It uses nothing that needs the main thread: no console, no event loop after its start.
+ */
+import { raise } from '@rchan/sync'
+import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads'
+import { Arena, ARENA, STATE } from './arena.js'
+import { Consumer, type Totals, type World } from './consumer.js'
+import { Control } from './control.js'
+import { arenaChannelName } from './cpu.js'
+import type { CreateFormat } from './format.js'
+import { isAlive, isProvable } from './thread.js'
+
+/** What the coordinator hands to this thread. */
+export interface ConsumerData {
+  readonly control: SharedArrayBuffer
+  readonly arena: SharedArrayBuffer
+  readonly folder: string
+  readonly flushIntervalMs: number
+  readonly graceMs: number
+  readonly formatModule: string
+  readonly formatInit: unknown
+}
+
+/** What this thread tells the coordinator. */
+export type ConsumerMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'totals'; readonly totals: Totals }
+  | { readonly kind: 'failed'; readonly message: string }
+
+const data = workerData as ConsumerData
+const control = new Control(data.control)
+const arena = Arena.attach(data.arena)
+const tell = (message: ConsumerMessage): void => parentPort?.postMessage(message)
+const quiet = new Int32Array(new SharedArrayBuffer(4))
+
+const channel = new BroadcastChannel(arenaChannelName(arena.generation))
+channel.unref()
+
+const world: World = {
+  now: () => performance.now(),
+  sleep: (ms) => void Atomics.wait(quiet, 0, 0, ms),
+  isDead: (identity, startTicks, exited) => (isProvable(identity) ? !isAlive(identity, startTicks) : exited),
+  postArena: () => channel.postMessage(arena.memory),
+}
+
+const state = (): number => Atomics.load(arena.words, ARENA.state >> 2)
+
+try {
+  const { createFormat } = (await import(data.formatModule)) as { createFormat: CreateFormat }
+  const format = createFormat(data.formatInit, data)
+  format.prepare()
+  const consumer = new Consumer(control, arena, format, data, world)
+  tell({ kind: 'ready' })
+  raise(arena.words, ARENA.state >> 2, STATE.running)
+  while (state() < STATE.stopping) {
+    if (consumer.doWork() === 0) continue
+    const ticket = control.doorbell.announce()
+    // Looks once more: what was published before the announcement rang nobody.
+    const idleMs = consumer.doWork()
+    if (idleMs > 0 && state() < STATE.stopping) control.doorbell.sleep(ticket, idleMs)
+    else control.doorbell.stayAwake()
+  }
+  tell({ kind: 'totals', totals: consumer.finish() })
+} catch (error) {
+  // Whoever waits learns of it; tracepoints are off from here on, and the files hold what was delivered.
+  if (control.generation === arena.generation) control.enable(0)
+  tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
+} finally {
+  channel.close()
+  raise(arena.words, ARENA.state >> 2, STATE.stopped)
+}

@@ -1,0 +1,216 @@
+/**
+ * The control page: the small shared memory that every thread of the process finds, recording or not.
+ *
+ * Made when rchan is first imported in the process, and put into the environment data, so that every worker started
+ * later inherits it, and theirs too. While nothing is recorded there is nothing else.
+ *
+ * ```text
+ *     at   type      word            written by
+ *      0   u32       magic           maker        'rchP'
+ *      4   u32       abi             maker
+ *      8   i32       generation      coordinator  number of the recording that runs; 0: none
+ *     12   i32       recordings      coordinator  recordings started so far
+ *     16   i32       coordinator     coordinator  identity of the thread that records (compare-and-exchange); 0: none
+ *     64   i32[2]    doorbell        sync         where the consumer sleeps
+ *    128   i32       asked           any thread   counted up by a thread that lacks the arena
+ *    132   i32       answered        consumer     the value of `asked` that it has served
+ *    192   i64       unplaced        any thread   records of threads that found no place, added atomically
+ *   4096   i32[2048] flags           coordinator  one for each id of the table: the generation that records it, or 0
+ *  16384   …         table           declarers    the tracepoint table, see below
+ * ```
+ *
+ * The table is a list of entries without gaps, each on a multiple of 8; an entry's place in the list is its id. An
+ * entry belongs to the thread that claimed it:
+ *
+ * ```text
+ *   +0   i32   bytes       of the whole entry; claimed by compare-and-exchange from 0, so a dead claimer leaves an
+ *                          entry of known size that is passed over
+ *   +4   i32   ready       1 when the text is there
+ *   +8   u32   textBytes
+ *  +12   …     text        UTF-8
+ * ```
+ */
+import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
+
+/** Byte offsets in the control page. A test holds them to the picture above. */
+export const CONTROL = {
+  magic: 0,
+  abi: 4,
+  generation: 8,
+  recordings: 12,
+  coordinator: 16,
+  doorbell: 64,
+  asked: 128,
+  answered: 132,
+  unplaced: 192,
+  flags: 4096,
+  table: 16384,
+} as const
+
+/** Version of everything that the threads of a process share. Part of the names by which they find it. */
+export const RUNTIME_ABI = 1
+/** The most entries that the table can have. */
+export const MAX_ENTRIES = 2048
+const PAGE_BYTES = 256 * 1024
+const MAGIC = 0x50686372 // 'rchP'
+const ENVIRONMENT_KEY = `rchan:control:${RUNTIME_ABI}`
+
+const ENTRY_READY = 4
+const ENTRY_TEXT_BYTES = 8
+const ENTRY_TEXT = 12
+/** How long a declarer waits for another one's half-written entry. Only a dead or stopped thread takes longer. */
+const PATIENCE_MS = 50
+
+/** An entry of the table. */
+export interface Entry {
+  readonly id: number
+  readonly text: string
+}
+
+/** The control page of this process, seen from the calling thread. */
+export class Control {
+  readonly memory: SharedArrayBuffer
+  /** All words, 4 bytes an element. */
+  readonly words: Int32Array<SharedArrayBuffer>
+  /** One for each id: the generation of the recording that wants its records, 0 for none. Read plainly. */
+  readonly flags: Int32Array<SharedArrayBuffer>
+  readonly doorbell: Doorbell
+  readonly #longs: BigInt64Array<SharedArrayBuffer>
+  readonly #bytes: Uint8Array<SharedArrayBuffer>
+
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory
+    this.words = new Int32Array(memory, 0, PAGE_BYTES / 4)
+    this.flags = new Int32Array(memory, CONTROL.flags, MAX_ENTRIES)
+    this.doorbell = new Doorbell(new Int32Array(memory, CONTROL.doorbell, DOORBELL_WORDS))
+    this.#longs = new BigInt64Array(memory, CONTROL.unplaced, 1)
+    this.#bytes = new Uint8Array(memory, 0, PAGE_BYTES)
+  }
+
+  /** A page of its own: for the first thread of a process, and for tests. */
+  static create(): Control {
+    const control = new Control(new SharedArrayBuffer(PAGE_BYTES))
+    control.words[CONTROL.abi >> 2] = RUNTIME_ABI
+    Atomics.store(control.words, CONTROL.magic >> 2, MAGIC)
+    return control
+  }
+
+  /** The page that this thread inherited, or a new one that the workers started from here on will inherit. */
+  static ofProcess(): Control {
+    const inherited: unknown = getEnvironmentData(ENVIRONMENT_KEY)
+    if (inherited instanceof SharedArrayBuffer && inherited.byteLength === PAGE_BYTES) {
+      const control = new Control(inherited)
+      if (Atomics.load(control.words, CONTROL.magic >> 2) === MAGIC) return control
+    }
+    const control = Control.create()
+    setEnvironmentData(ENVIRONMENT_KEY, control.memory)
+    return control
+  }
+
+  /** The number of the recording that runs; 0 for none. */
+  get generation(): number {
+    return Atomics.load(this.words, CONTROL.generation >> 2)
+  }
+
+  /** Coordinator: switches every tracepoint on for a recording (its generation), or off (0). */
+  enable(generation: number): void {
+    Atomics.store(this.words, CONTROL.generation >> 2, generation)
+    for (let id = 0; id < MAX_ENTRIES; id += 1) Atomics.store(this.flags, id, generation)
+  }
+
+  /** Any thread: counts a record that had no place to go. */
+  addUnplaced(): void {
+    Atomics.add(this.#longs, 0, 1n)
+  }
+
+  /** Records of threads that found no place, since the recording started. */
+  get unplaced(): number {
+    return Number(Atomics.load(this.#longs, 0))
+  }
+
+  /** Coordinator, before a recording. */
+  resetUnplaced(): void {
+    Atomics.store(this.#longs, 0, 0n)
+  }
+
+  /**
+   * Enters a text into the table, or finds it there. Any thread; without a message, a lock or an event loop.
+   *
+   * @returns its id; the same for the same text in all threads.
+   * @throws RangeError when the table is full.
+   */
+  declare(text: string): number {
+    const encoded = new TextEncoder().encode(text)
+    const bytes = (ENTRY_TEXT + encoded.length + 7) & -8
+    const pending: { id: number; at: number }[] = []
+    let at: number = CONTROL.table
+    for (let id = 0; id < MAX_ENTRIES && at + bytes <= PAGE_BYTES; id += 1) {
+      const taken = Atomics.compareExchange(this.words, at >> 2, 0, bytes)
+      if (taken === 0) {
+        this.#bytes.set(encoded, at + ENTRY_TEXT)
+        this.words[(at + ENTRY_TEXT_BYTES) >> 2] = encoded.length
+        // Pairs with: #textAt, Atomics.load of `ready`.
+        Atomics.store(this.words, (at + ENTRY_READY) >> 2, 1)
+        Atomics.notify(this.words, (at + ENTRY_READY) >> 2)
+        return this.#sameBefore(pending, text) ?? id
+      }
+      const found = this.#textAt(at)
+      if (found === text) return this.#sameBefore(pending, text) ?? id
+      if (found === undefined) pending.push({ id, at })
+      at += taken
+    }
+    throw new RangeError(
+      `the tracepoint table is full (${MAX_ENTRIES} tracepoints, ${PAGE_BYTES - CONTROL.table} bytes of names and ` +
+        `fields): no room for ${text.slice(0, 80)}; declare tracepoints once, at the top of a module, not in a loop`,
+    )
+  }
+
+  /**
+   * The entries from `id` on which stands at `at`, as far as they are complete without a gap.
+   *
+   * @returns the complete entries, and where to go on.
+   */
+  entries(from: { id: number; at: number } = { id: 0, at: CONTROL.table }): {
+    found: Entry[]
+    next: { id: number; at: number }
+    waiting: { id: number; at: number }[]
+  } {
+    const found: Entry[] = []
+    const waiting: { id: number; at: number }[] = []
+    let { id, at } = from
+    for (; id < MAX_ENTRIES && at + ENTRY_TEXT <= PAGE_BYTES; id += 1) {
+      const bytes = Atomics.load(this.words, at >> 2)
+      if (bytes < ENTRY_TEXT || at + bytes > PAGE_BYTES) break
+      const text = this.#textAt(at)
+      if (text === undefined) waiting.push({ id, at })
+      else found.push({ id, text })
+      at += bytes
+    }
+    return { found, next: { id, at }, waiting }
+  }
+
+  /** The text of one entry, when it is ready. */
+  textAt(at: number): string | undefined {
+    return this.#textAt(at)
+  }
+
+  #textAt(at: number): string | undefined {
+    // Pairs with: declare, Atomics.store of `ready`, which comes after the text.
+    if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) !== 1) return undefined
+    const length = this.words[(at + ENTRY_TEXT_BYTES) >> 2]
+    // TextDecoder takes no view of shared memory: decode a copy.
+    return new TextDecoder().decode(this.#bytes.slice(at + ENTRY_TEXT, at + ENTRY_TEXT + length))
+  }
+
+  /** The id of the same text in an earlier entry that was being written when we passed it. */
+  #sameBefore(pending: { id: number; at: number }[], text: string): number | undefined {
+    for (const { id, at } of pending) {
+      if (this.#textAt(at) === undefined) {
+        Atomics.wait(this.words, (at + ENTRY_READY) >> 2, 0, PATIENCE_MS)
+      }
+      if (this.#textAt(at) === text) return id
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The coordinator: starts and stops the tracing of a process. Runs on the thread that records, which is CPU 0.
+ *
+ * A recording goes through these states (`state` in the arena; only grows):
+ *
+ * ```text
+ *             consumer: ready         coordinator: stop, or process exit       consumer: everything is delivered
+ *   starting ─────────────────▶ running ─────────────────────────▶ stopping ─────────────────────────▶ stopped
+ * ```
+ */
+import { raise, waitAtLeast } from '@rchan/sync'
+import type { ChannelOptions } from '@rchan/relay'
+import { setEnvironmentData, Worker } from 'node:worker_threads'
+import { Arena, ARENA, PLACE, STATE } from './arena.js'
+import type { Totals } from './consumer.js'
+import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
+import { CONTROL } from './control.js'
+import { ARENA_KEY, thisCpu } from './cpu.js'
+import { eventIdentity, isAlive, isProvable, thisThread } from './thread.js'
+
+/** How a recording is consumed. Without it, buffers are only written, as a relay channel without files. */
+export interface ConsumerSetup {
+  readonly folder: string
+  readonly flushIntervalMs: number
+  /** URL of a module that exports `createFormat`, and what it is given. */
+  readonly formatModule: string
+  readonly formatInit: unknown
+}
+
+/** What a recording needs. */
+export interface RuntimeOptions {
+  readonly channel: ChannelOptions
+  /** Bytes that every thread finds in the arena; the client's own. */
+  readonly client: Uint8Array
+  readonly consumer: ConsumerSetup | undefined
+}
+
+/** How old a sampled end must be before another thread may read up to it, in milliseconds (DESIGN, protocol 5). */
+const GRACE_MS = 10
+/** A process that exits gives up on a consumer that makes no progress for so long, in milliseconds. */
+const EXIT_PATIENCE_MS = 10_000
+
+/** A recording that runs. */
+export class Runtime {
+  readonly arena: Arena
+  readonly #worker: Worker | undefined
+  readonly #ended: Promise<Totals>
+  #stopping: Promise<Totals> | undefined
+  readonly #onExit = (): void => this.#stopAtExit()
+  readonly #onWorker = (worker: Worker): void => this.#watch(worker)
+
+  private constructor(arena: Arena, worker: Worker | undefined, ended: Promise<Totals>) {
+    this.arena = arena
+    this.#worker = worker
+    this.#ended = ended
+    // Whoever never calls stop is not to crash over it; stop rejects.
+    ended.catch(() => undefined)
+    ended.then(this.#forget, this.#forget)
+    process.on('exit', this.#onExit)
+    if (!isProvable(thisThread().identity)) process.on('worker', this.#onWorker)
+  }
+
+  /**
+   * Starts a recording; when it returns, every tracepoint call in the process is recorded.
+   *
+   * @throws Error when one runs already, or the consumer thread can't start; RangeError for a geometry that can't be.
+   */
+  static async start(options: RuntimeOptions): Promise<Runtime> {
+    const { control } = thisCpu
+    const { identity } = thisThread()
+    claimCoordinator(identity)
+    try {
+      const generation = Atomics.add(control.words, CONTROL.recordings >> 2, 1) + 1
+      const arena = Arena.create(options.channel, generation, identity, options.client)
+      control.resetUnplaced()
+      let worker: Worker | undefined
+      let ended: Promise<Totals> = new Promise(() => undefined)
+      if (options.consumer !== undefined) {
+        const consumer = startConsumer(arena, options.consumer)
+        await consumer.ready
+        ;({ worker, ended } = consumer)
+      }
+      setEnvironmentData(ARENA_KEY, arena.memory)
+      thisCpu.know(arena)
+      control.enable(generation)
+      thisCpu.online()
+      return new Runtime(arena, worker, ended)
+    } catch (error) {
+      releaseCoordinator()
+      throw error
+    }
+  }
+
+  /**
+   * Ends the recording. When it returns, every record whose call returned before is in the files.
+   *
+   * @throws Error when the consumer thread failed.
+   */
+  async stop(): Promise<Totals> {
+    this.#stopping ??= this.#stop()
+    return await this.#stopping
+  }
+
+  async #stop(): Promise<Totals> {
+    this.#worker?.ref()
+    this.#switchOff()
+    if (this.#worker === undefined) {
+      this.#forget()
+      return { cpus: [], unplaced: thisCpu.control.unplaced, error: undefined }
+    }
+    return await this.#ended
+  }
+
+  #switchOff(): void {
+    const { control } = thisCpu
+    if (control.generation === this.arena.generation) control.enable(0)
+    raise(this.arena.words, ARENA.state >> 2, STATE.stopping)
+    control.doorbell.ring()
+  }
+
+  /** The process ends: what was recorded is delivered before it does. No event loop runs any more. */
+  #stopAtExit(): void {
+    this.#switchOff()
+    if (this.#worker === undefined) return
+    const { words } = this.arena
+    let rounds = -1
+    while (!waitAtLeast(words, ARENA.state >> 2, STATE.stopped, EXIT_PATIENCE_MS)) {
+      const seen = Atomics.load(words, ARENA.rounds >> 2)
+      if (seen === rounds) return
+      rounds = seen
+    }
+  }
+
+  /** Nothing of the recording stays behind in this thread. */
+  readonly #forget = (): void => {
+    process.off('exit', this.#onExit)
+    process.off('worker', this.#onWorker)
+    setEnvironmentData(ARENA_KEY, undefined)
+    if (thisCpu.control.generation === this.arena.generation) thisCpu.control.enable(0)
+    thisCpu.release()
+    releaseCoordinator()
+  }
+
+  /** Where the kernel can't be asked, a worker's `exit` event tells of its death. */
+  #watch(worker: Worker): void {
+    const { identity } = eventIdentity(worker.threadId)
+    worker.once('exit', () => {
+      for (let cpu = 0; cpu < this.arena.possibleCpus; cpu += 1) {
+        if (Atomics.load(this.arena.words, this.arena.placeWord(cpu, PLACE.owner)) === identity) {
+          Atomics.store(this.arena.words, this.arena.placeWord(cpu, PLACE.exited), 1)
+        }
+      }
+    })
+  }
+}
+
+function startConsumer(
+  arena: Arena,
+  setup: ConsumerSetup,
+): { worker: Worker; ready: Promise<void>; ended: Promise<Totals> } {
+  const data: ConsumerData = {
+    control: thisCpu.control.memory,
+    arena: arena.memory,
+    folder: setup.folder,
+    flushIntervalMs: setup.flushIntervalMs,
+    graceMs: GRACE_MS,
+    formatModule: setup.formatModule,
+    formatInit: setup.formatInit,
+  }
+  // An empty environment and no arguments: no preload of the program runs in this thread.
+  const worker = new Worker(new URL('./consumer-thread.js', import.meta.url), {
+    name: 'rchan consumer',
+    workerData: data,
+    env: {},
+    execArgv: [],
+    trackUnmanagedFds: false,
+  })
+  let isReady = (): void => undefined
+  let isNotReady = (_error: Error): void => undefined
+  const ready = new Promise<void>((resolve, reject) => {
+    isReady = resolve
+    isNotReady = reject
+  })
+  const ended = new Promise<Totals>((resolve, reject) => {
+    let outcome: Totals | Error = new Error('the consumer thread ended before the recording was stopped')
+    worker.on('message', (message: ConsumerMessage) => {
+      if (message.kind === 'ready') {
+        worker.unref()
+        isReady()
+      } else if (message.kind === 'totals') outcome = message.totals
+      else outcome = new Error(message.message)
+    })
+    worker.on('error', (error: Error) => {
+      outcome = error
+    })
+    worker.on('exit', () => {
+      raise(arena.words, ARENA.state >> 2, STATE.stopped)
+      if (!(outcome instanceof Error)) return resolve(outcome)
+      const failure = new Error(
+        `the recording in ${setup.folder} failed: ${outcome.message}; its files hold what was delivered before`,
+        { cause: outcome },
+      )
+      isNotReady(outcome)
+      reject(failure)
+    })
+  })
+  ended.catch(() => undefined)
+  return { worker, ready, ended }
+}
+
+/** One recording at a time in a process; a thread that died while it recorded does not block the next. */
+function claimCoordinator(identity: number): void {
+  const { words } = thisCpu.control
+  const at = CONTROL.coordinator >> 2
+  const holder = Atomics.compareExchange(words, at, 0, identity)
+  if (holder === 0) return
+  const dead = holder !== identity && isProvable(holder) && !isAlive(holder, 0)
+  if (dead && Atomics.compareExchange(words, at, holder, identity) === holder) return
+  throw new Error(
+    `a recording runs already in this process (started by ${holder === identity ? 'this' : 'another'} thread): ` +
+      `stop it before you start the next`,
+  )
+}
+
+function releaseCoordinator(): void {
+  Atomics.store(thisCpu.control.words, CONTROL.coordinator >> 2, 0)
+}
+
+export type { CpuTotals, Losses, ThreadTotals, Totals } from './consumer.js'

@@ -1,0 +1,210 @@
+/**
+ * The calling thread as a CPU: how it finds the arena, takes a place, and gets a writer. Runs on every thread that
+ * traces, at its first record of a recording; nothing of it runs before, and nothing keeps the thread alive.
+ *
+ * It must never throw into the program that traces, and it waits only here, once for a recording, with a deadline.
+ */
+import { emptyView, Writer, type WriterView } from '@rchan/relay'
+import { waitAtLeast } from '@rchan/sync'
+import { BroadcastChannel, getEnvironmentData, receiveMessageOnPort } from 'node:worker_threads'
+import { Arena, ARENA, PLACE } from './arena.js'
+import { CONTROL, Control, RUNTIME_ABI } from './control.js'
+import { thisThread } from './thread.js'
+
+/** The hot path's view: relay's, and the generation of the recording that it writes to. */
+export interface CpuView extends WriterView {
+  /** −1 before the thread first came online. Equal to a tracepoint's flag: the view is this recording's. */
+  generation: number
+}
+
+/** What the client does at the ends of a sub-buffer, on the thread that writes. See relay's `WriterCallbacks`. */
+export interface CpuClient {
+  subbufStart(cpu: Cpu, start: number): void
+  subbufEnd(cpu: Cpu, start: number, end: number): void
+}
+
+/** The environment data that hands the arena to threads started while it is in use. */
+export const ARENA_KEY = `rchan:arena:${RUNTIME_ABI}`
+
+/** Name of the channel on which the consumer posts the arena of a recording. */
+export function arenaChannelName(generation: number): string {
+  return `rchan:arena:${RUNTIME_ABI}:${process.pid}:${generation}`
+}
+
+/** How long a thread waits for the consumer to hand it the arena, in milliseconds. */
+const ASK_TIMEOUT_MS = 1000
+/** How long a thread waits for a place of a dead thread to be freed, in milliseconds. */
+const PLACE_TIMEOUT_MS = 50
+/** After having found no place, a thread tries again at every so many records. */
+const RETRY_RECORDS = 4096
+
+/** A thread as a CPU. There is one for a thread, shared by all copies of this module: {@link thisCpu}. */
+export class Cpu {
+  readonly control: Control
+  readonly view: CpuView = { ...emptyView(), generation: -1 }
+  /** The arena of the recording of `view.generation`. */
+  arena: Arena | undefined
+  writer: Writer | undefined
+  /** Number of this CPU, and generation of its place. */
+  number = -1
+  placeGeneration = 0
+  #client: CpuClient | undefined
+  #skipRecords = 0
+  /** Set by the coordinator on its own thread: the arena needs not be asked for. */
+  #known: Arena | undefined
+
+  constructor(control: Control) {
+    this.control = control
+  }
+
+  /** Sets what happens at the ends of a sub-buffer. The first copy of the client in a thread is the one. */
+  use(client: CpuClient): void {
+    this.#client ??= client
+  }
+
+  /** Coordinator: makes the arena known to its own thread. */
+  know(arena: Arena): void {
+    this.#known = arena
+  }
+
+  /**
+   * The slow path of a record: brings this thread online for the recording that runs.
+   *
+   * @returns whether the view now writes to that recording. If not, nothing is recorded (then nothing is counted),
+   * or there was no place (the record is counted as unplaced).
+   */
+  online(): boolean {
+    const { generation } = this.control
+    if (generation === 0) return false
+    if (this.view.generation === generation) return true
+    if (this.#skipRecords > 0) {
+      this.#skipRecords -= 1
+    } else {
+      const arena = this.#find(generation)
+      if (arena !== undefined && this.#take(arena)) {
+        this.view.generation = generation
+        return true
+      }
+      if (this.control.generation !== generation) return false
+      this.#skipRecords = RETRY_RECORDS
+    }
+    this.control.addUnplaced()
+    return false
+  }
+
+  /**
+   * The slow path of a record that does not fit the open sub-buffer. See relay's `Writer.room`.
+   *
+   * @returns where the record goes, or a negative number when it is not to be written.
+   */
+  room(length: number): number {
+    if (this.writer === undefined || this.view.generation !== this.control.generation) return -1
+    return this.writer.room(length)
+  }
+
+  /** Records of this CPU that were refused so far, all causes. */
+  get discarded(): number {
+    if (this.writer === undefined) return 0
+    const { full, tooBig, bad } = this.writer.buffer.discarded()
+    return full + tooBig + bad
+  }
+
+  /** Counts a record of this thread whose arguments could not be written. */
+  discardBad(): void {
+    this.writer?.discardBad()
+  }
+
+  /** Lets go of the arena, so that its memory can be freed. For the thread that recorded. */
+  release(): void {
+    Object.assign(this.view, emptyView(), { generation: -1 })
+    this.arena = undefined
+    this.writer = undefined
+    this.#known = undefined
+  }
+
+  #find(generation: number): Arena | undefined {
+    if (this.#known?.generation === generation) return this.#known
+    return arenaOf(getEnvironmentData(ARENA_KEY), generation) ?? this.#ask(generation)
+  }
+
+  /**
+   * Asks the consumer thread, which no user code can block, for the arena. For a thread that was there before the
+   * recording. Works in a thread that never returns to its event loop.
+   */
+  #ask(generation: number): Arena | undefined {
+    const { control } = this
+    const channel = new BroadcastChannel(arenaChannelName(generation))
+    try {
+      const ticket = Atomics.add(control.words, CONTROL.asked >> 2, 1) + 1
+      control.doorbell.ring()
+      if (!waitAtLeast(control.words, CONTROL.answered >> 2, ticket, ASK_TIMEOUT_MS)) return undefined
+      const received = receiveMessageOnPort(channel as unknown as Parameters<typeof receiveMessageOnPort>[0])
+      return arenaOf((received as { message: unknown } | undefined)?.message, generation)
+    } finally {
+      channel.close()
+    }
+  }
+
+  #take(arena: Arena): boolean {
+    const cpu = this.#claim(arena) ?? this.#claimFreed(arena)
+    if (cpu === undefined) return false
+    const me = thisThread()
+    arena.setStartTicks(cpu, me.startTicks)
+    arena.words[arena.placeWord(cpu, PLACE.threadId)] = me.threadId
+    this.arena = arena
+    this.number = cpu
+    this.placeGeneration = Atomics.load(arena.words, arena.placeWord(cpu, PLACE.generation))
+    this.writer = new Writer(arena.channel.buffer(cpu), this.#callbacks(), this.view)
+    // Pairs with: Consumer, Atomics.load of `online`; the place's words and the first sub-buffer are stored before.
+    Atomics.store(arena.words, arena.placeWord(cpu, PLACE.online), 1)
+    return true
+  }
+
+  #callbacks(): ConstructorParameters<typeof Writer>[1] {
+    const client = this.#client
+    const { doorbell } = this.control
+    return {
+      subbufStart: (_view, start) => client?.subbufStart(this, start),
+      subbufEnd: (_view, start, end) => client?.subbufEnd(this, start, end),
+      produced: () => doorbell.ring(),
+    }
+  }
+
+  /** Takes a free place by storing this thread's identity in it. CPU 0 is for the thread that records. */
+  #claim(arena: Arena): number | undefined {
+    const { identity } = thisThread()
+    const first = arena.words[ARENA.starter >> 2] === identity ? 0 : 1
+    for (let cpu = first; cpu < arena.possibleCpus; cpu += 1) {
+      const owner = arena.placeWord(cpu, PLACE.owner)
+      // Pairs with: Consumer, Atomics.store of 0 once the thread before is dead and its buffer drained.
+      if (Atomics.compareExchange(arena.words, owner, 0, identity) === 0) return cpu
+    }
+    return undefined
+  }
+
+  /** Has the consumer look for dead threads at once, and takes what that frees. */
+  #claimFreed(arena: Arena): number | undefined {
+    const freed = Atomics.load(arena.words, ARENA.freed >> 2)
+    Atomics.store(arena.words, ARENA.wanted >> 2, 1)
+    this.control.doorbell.ring()
+    waitAtLeast(arena.words, ARENA.freed >> 2, freed + 1, PLACE_TIMEOUT_MS)
+    return this.#claim(arena)
+  }
+}
+
+function arenaOf(memory: unknown, generation: number): Arena | undefined {
+  if (!(memory instanceof SharedArrayBuffer)) return undefined
+  try {
+    const arena = Arena.attach(memory)
+    return arena.generation === generation ? arena : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const HERE = Symbol.for(`rchan.cpu.${RUNTIME_ABI}`)
+
+/** The calling thread's CPU: one for a thread, not for a copy of this module. */
+export const thisCpu: Cpu = ((globalThis as Record<symbol, Cpu | undefined>)[HERE] ??= new Cpu(
+  Control.ofProcess(),
+))

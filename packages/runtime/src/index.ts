@@ -1,0 +1,6 @@
+export { Arena, ARENA, CLIENT_BYTES, PLACE, STATE } from './arena.js'
+export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control.js'
+export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
+export { isAlive, isProvable, thisThread, type ThreadIdentity } from './thread.js'
+export type { CreateFormat, PacketFormat, PacketStream, SealedPacket } from './format.js'
+export type { Discarded, Geometry, Mode, Span, WriterView } from '@rchan/relay'

@@ -1,0 +1,2 @@
+export { Doorbell, DOORBELL_WORDS, type Awakening } from './doorbell.js'
+export { raise, waitAtLeast } from './progress.js'

@@ -1,0 +1,291 @@
+/**
+ * Encoders: one function for each tracepoint, which turns a call into a record in this thread's buffer. This is the
+ * hot path; it runs on every thread that traces.
+ *
+ * An encoder does all that can run the caller's code or fail first: it reads every argument into a local and checks
+ * it. Then it reads the clock, then the position, and then there is a straight line of plain stores, the new end
+ * last. So a getter that itself traces finds the buffer whole, times never run backwards, and a thread that is
+ * terminated anywhere in between has written the record or has not. (Texts are copied by a loop before the end is
+ * stored: cut off there, the record does not exist.)
+ *
+ * The function is compiled from source text that is unique for each tracepoint, because functions made of the same
+ * text share their type feedback. Where the program forbids that (`--disallow-code-generation-from-strings`), an
+ * interpreter of the layout does the same, more slowly.
+ */
+import { align, layoutRecord, type Field, type FieldType, type RecordLayout } from '@rchan/ctf'
+import type { Cpu } from '@rchan/runtime'
+import { now } from './clock.js'
+
+/** Writes one record; does nothing while the tracepoint is off. Never throws. */
+export type Encoder = (args?: Readonly<Record<string, unknown>>) => void
+
+/** Makes the encoder of a tracepoint. Any thread; the function is for this thread alone. */
+export function makeEncoder(cpu: Cpu, id: number, name: string, fields: readonly Field[]): Encoder {
+  const layout = layoutRecord(fields)
+  try {
+    // eslint-disable-next-line no-new-func, typescript/no-implied-eval -- see the head of this file
+    const factory = new Function(
+      'cpu',
+      'view',
+      'flags',
+      'now',
+      'textBytes',
+      'writeText',
+      'asI64',
+      'asU64',
+      encoderSource(id, name, layout),
+    ) as (...uses: unknown[]) => Encoder
+    return factory(cpu, cpu.view, cpu.control.flags, now, textBytes, writeText, asI64, asU64)
+  } catch (error) {
+    if (!(error instanceof EvalError)) throw error
+    return interpretEncoder(cpu, id, layout)
+  }
+}
+
+const asI64 = (value: bigint): bigint => BigInt.asIntN(64, value)
+const asU64 = (value: bigint): bigint => BigInt.asUintN(64, value)
+
+/** For each type: when a local `$` does not fit it, and how it is stored. */
+const CODE: Record<FieldType, { misfit: string; array: string; shift: number; value: string }> = {
+  u8: { misfit: `typeof $ !== 'number' || $ >>> 0 !== $ || $ > 255`, array: 'u8', shift: 0, value: '$' },
+  u16: { misfit: `typeof $ !== 'number' || $ >>> 0 !== $ || $ > 65535`, array: 'u16', shift: 1, value: '$' },
+  u32: { misfit: `typeof $ !== 'number' || $ >>> 0 !== $`, array: 'u32', shift: 2, value: '$' },
+  u64: { misfit: `typeof $ !== 'bigint' || asU64($) !== $`, array: 'u64', shift: 3, value: '$' },
+  i8: { misfit: `typeof $ !== 'number' || $ << 24 >> 24 !== $`, array: 'i8', shift: 0, value: '$' },
+  i16: { misfit: `typeof $ !== 'number' || $ << 16 >> 16 !== $`, array: 'i16', shift: 1, value: '$' },
+  i32: { misfit: `typeof $ !== 'number' || ($ | 0) !== $`, array: 'i32', shift: 2, value: '$' },
+  i64: { misfit: `typeof $ !== 'bigint' || asI64($) !== $`, array: 'i64', shift: 3, value: '$' },
+  f32: { misfit: `typeof $ !== 'number'`, array: 'f32', shift: 2, value: '$' },
+  f64: { misfit: `typeof $ !== 'number'`, array: 'f64', shift: 3, value: '$' },
+  bool: { misfit: `typeof $ !== 'boolean'`, array: 'u8', shift: 0, value: '$ ? 1 : 0' },
+  string: { misfit: `typeof $ !== 'string'`, array: 'u8', shift: 0, value: '$' },
+}
+
+/** The source of an encoder. `name` and the field names are checked: they can't end a comment or an expression. */
+export function encoderSource(id: number, name: string, layout: RecordLayout): string {
+  const { fields, fixedBytes } = layout
+  const local = (index: number): string => `a${index}`
+  const lines: string[] = [
+    `'use strict' // ${name} #${id}`,
+    `return function (args) {`,
+    `  const flag = flags[${id}]`,
+    `  if (flag !== view.generation && (flag === 0 || !cpu.online())) return`,
+  ]
+  if (fields.length > 0) {
+    lines.push(
+      `  let ${fields.map((_, index) => local(index)).join(', ')}`,
+      `  try {`,
+      ...fields.map((field, index) => `    ${local(index)} = args.${field.name}`),
+      `  } catch {`,
+      `    return cpu.discardBad()`,
+      `  }`,
+      ...fields.map(
+        (field, index) =>
+          `  if (${CODE[field.type].misfit.replaceAll('$', local(index))}) return cpu.discardBad()`,
+      ),
+    )
+  }
+  const texts = fields.flatMap((field, index) => (field.type === 'string' ? [local(index)] : []))
+  lines.push(`  const time = now()`, `  let at = (view.words[view.end] + 7) & -8`)
+  if (fixedBytes >= 0) {
+    lines.push(
+      `  if (at + ${fixedBytes} > view.limit) {`,
+      `    at = cpu.room(${fixedBytes})`,
+      `    if (at < 0) return`,
+      // A packet must not begin after its first record: the switch has read the clock since.
+      `    view.i64[at >> 3] = now()`,
+      `  } else view.i64[at >> 3] = time`,
+    )
+  } else {
+    const exact = [`${maxBytesWithoutTexts(layout)}`, ...texts.map((text) => `textBytes(${text})`)].join(
+      ' + ',
+    )
+    const bound = [`${maxBytesWithoutTexts(layout)}`, ...texts.map((text) => `${text}.length * 3`)].join(
+      ' + ',
+    )
+    lines.push(
+      `  if (at + ${bound} > view.limit) {`,
+      `    const bytes = ${exact}`,
+      `    if (at + bytes > view.limit) {`,
+      `      at = cpu.room(bytes)`,
+      `      if (at < 0) return`,
+      `      view.i64[at >> 3] = now()`,
+      `    } else view.i64[at >> 3] = time`,
+      `  } else view.i64[at >> 3] = time`,
+    )
+  }
+  lines.push(`  view.u32[(at + 8) >> 2] = ${id}`)
+  let moving = false
+  for (const [index, field] of fields.entries()) {
+    const { array, shift, value } = CODE[field.type]
+    if (field.type === 'string') {
+      lines.push(
+        `  ${moving ? '' : 'let '}q = writeText(view.u8, ${moving ? 'q' : `at + ${field.offset}`}, ${local(index)})`,
+      )
+      moving = true
+      continue
+    }
+    if (moving && field.alignBytes > 1)
+      lines.push(`  q = (q + ${field.alignBytes - 1}) & -${field.alignBytes}`)
+    const place = moving ? 'q' : `at + ${field.offset}`
+    const element = shift === 0 ? place : `(${place}) >> ${shift}`
+    lines.push(`  view.${array}[${element}] = ${value.replaceAll('$', local(index))}`)
+    if (moving) lines.push(`  q += ${field.alignBytes}`)
+  }
+  lines.push(
+    `  const end = view.end`,
+    `  view.words[end + 1] += 1`,
+    // Last: until here the record does not exist. Pairs with: relay's Reader.
+    `  view.words[end] = ${moving ? 'q' : `at + ${fixedBytes}`}`,
+    `}`,
+  )
+  return lines.join('\n')
+}
+
+/** Bytes of a record whose texts are empty, with every gap that the alignment behind a text can make. */
+function maxBytesWithoutTexts(layout: RecordLayout): number {
+  const gaps = layout.fields.reduce((sum, field) => sum + (field.offset < 0 ? field.alignBytes - 1 : 0), 0)
+  return layout.minBytes + gaps
+}
+
+/** The same as the compiled encoder, step by step, for programs in which no code may be made from text. */
+export function interpretEncoder(cpu: Cpu, id: number, layout: RecordLayout): Encoder {
+  const { view } = cpu
+  const { flags } = cpu.control
+  const { fields } = layout
+  const fixed = maxBytesWithoutTexts(layout)
+  return (args) => {
+    const flag = flags[id]
+    if (flag !== view.generation && (flag === 0 || !cpu.online())) return undefined
+    const values: unknown[] = []
+    let bytes = fixed
+    try {
+      for (const field of fields) {
+        const value = (args as Record<string, unknown>)[field.name]
+        if (!fits(field.type, value)) return cpu.discardBad()
+        if (field.type === 'string') bytes += textBytes(value as string)
+        values.push(value)
+      }
+    } catch {
+      return cpu.discardBad()
+    }
+    let time = now()
+    let at = align(view.words[view.end], 8)
+    if (at + bytes > view.limit) {
+      at = cpu.room(bytes)
+      if (at < 0) return undefined
+      time = now()
+    }
+    view.i64[at >> 3] = time
+    view.u32[(at + 8) >> 2] = id
+    let q = at + layout.payloadOffset
+    for (const [index, field] of fields.entries()) {
+      q = align(q, field.alignBytes)
+      const value = values[index]
+      if (field.type === 'string') {
+        q = writeText(view.u8, q, value as string)
+      } else {
+        const { array, shift } = CODE[field.type]
+        const stored = field.type === 'bool' ? Number(value) : value
+        ;(view as unknown as Record<string, unknown[]>)[array][q >> shift] = stored
+        q += field.alignBytes
+      }
+    }
+    const { end } = view
+    view.words[end + 1] += 1
+    // Last, as in the compiled encoder.
+    view.words[end] = q
+    return undefined
+  }
+}
+
+/** Whether a value fits a type: what the compiled encoder checks inline. */
+function fits(type: FieldType, value: unknown): boolean {
+  switch (type) {
+    case 'string':
+      return typeof value === 'string'
+    case 'bool':
+      return typeof value === 'boolean'
+    case 'f32':
+    case 'f64':
+      return typeof value === 'number'
+    case 'u64':
+      return typeof value === 'bigint' && asU64(value) === value
+    case 'i64':
+      return typeof value === 'bigint' && asI64(value) === value
+    default: {
+      if (typeof value !== 'number' || !Number.isInteger(value)) return false
+      const bits = Number(type.slice(1))
+      const least = type.startsWith('i') ? -(2 ** (bits - 1)) : 0
+      return value >= least && value < least + 2 ** bits
+    }
+  }
+}
+
+/** Texts longer than this are encoded by the engine: below, its call costs more than our loop. */
+const LONG_TEXT = 96
+const encoder = new TextEncoder()
+
+/** Bytes of a text without its final NUL: UTF-8, with each NUL character as the 3 bytes of U+2400. */
+export function textBytes(text: string): number {
+  let bytes = Buffer.byteLength(text)
+  for (let at = text.indexOf('\0'); at >= 0; at = text.indexOf('\0', at + 1)) bytes += 2
+  return bytes
+}
+
+/**
+ * Stores a text as UTF-8 with a final NUL. A NUL character in the text becomes U+2400 (␀), half a surrogate pair
+ * U+FFFD: the format's strings can hold neither.
+ *
+ * @param at where to store it; there must be room.
+ * @returns the first byte behind it.
+ */
+export function writeText(u8: Uint8Array, at: number, text: string): number {
+  const { length } = text
+  let q = at
+  if (length > LONG_TEXT && !text.includes('\0')) {
+    q += encoder.encodeInto(text, u8.subarray(at, at + length * 3)).written
+    u8[q] = 0
+    return q + 1
+  }
+  for (let i = 0; i < length; i += 1) {
+    const code = text.charCodeAt(i)
+    if (code === 0 || code > 127) return writeWideText(u8, q, text, i)
+    u8[q] = code
+    q += 1
+  }
+  u8[q] = 0
+  return q + 1
+}
+
+/** The rest of a text from its first character that is not plain ASCII. */
+function writeWideText(u8: Uint8Array, at: number, text: string, from: number): number {
+  let q = at
+  for (let i = from; i < text.length; i += 1) {
+    let code = text.codePointAt(i) as number
+    if (code === 0) code = 0x2400
+    if (code >= 0xd800 && code <= 0xdfff) code = 0xfffd
+    if (code < 0x80) {
+      u8[q] = code
+      q += 1
+    } else if (code < 0x800) {
+      u8[q] = 0xc0 | (code >> 6)
+      u8[q + 1] = 0x80 | (code & 63)
+      q += 2
+    } else if (code < 0x10000) {
+      u8[q] = 0xe0 | (code >> 12)
+      u8[q + 1] = 0x80 | ((code >> 6) & 63)
+      u8[q + 2] = 0x80 | (code & 63)
+      q += 3
+    } else {
+      u8[q] = 0xf0 | (code >> 18)
+      u8[q + 1] = 0x80 | ((code >> 12) & 63)
+      u8[q + 2] = 0x80 | ((code >> 6) & 63)
+      u8[q + 3] = 0x80 | (code & 63)
+      q += 4
+      i += 1
+    }
+  }
+  u8[q] = 0
+  return q + 1
+}

@@ -1,0 +1,63 @@
+/**
+ * Tracepoints: declared once, called on any thread. Declaring one enters its schema into the process's tracepoint
+ * table; it needs no recording, and nothing of it keeps the program alive.
+ */
+import { makeSchema, schemaText, type FieldType, type Schema } from '@rchan/ctf'
+import { thisCpu } from '@rchan/runtime'
+import { makeEncoder } from './encoder.js'
+import { packetClient } from './packet.js'
+
+/** The fields of a tracepoint, by name. */
+export type FieldTypes = Readonly<Record<string, FieldType>>
+
+/** The value that a field of each type takes. */
+export type FieldValue<T extends FieldType> = T extends 'u64' | 'i64'
+  ? bigint
+  : T extends 'bool'
+    ? boolean
+    : T extends 'string'
+      ? string
+      : number
+
+/** The arguments of a tracepoint. */
+export type FieldValues<F extends FieldTypes> = { readonly [K in keyof F]: FieldValue<F[K]> }
+
+/**
+ * A tracepoint. Call it with its fields to record an event; while nothing is recorded, that is a load and a branch.
+ *
+ * It never throws and never waits. A call whose arguments can't be read (a getter that throws), or don't fit their
+ * types (`u8: 300`, `u32: 1.5`, a number for a `u64`), is discarded and counted.
+ */
+export interface Tracepoint<F extends FieldTypes> {
+  (...args: keyof F extends never ? [fields?: FieldValues<F>] : [fields: FieldValues<F>]): void
+  /** Whether a recording runs: guards arguments that are costly to make. May be stale by an instant. */
+  readonly enabled: boolean
+  /** Its name and fields. */
+  readonly schema: Schema
+}
+
+/**
+ * Declares a tracepoint. Any thread; the same name and fields are the same tracepoint in all of them.
+ *
+ * @param name letters, digits and `_`, in parts joined by one of `: . / -`.
+ * @param fields the type of each field, in the order in which readers show them.
+ * @throws TypeError for a bad name or type; RangeError when the process has 2048 tracepoints already.
+ * @example
+ * export const tileDone = tracepoint('tile:done', { id: 'u32', ms: 'f64', path: 'string' })
+ * tileDone({ id: 7, ms: 1.5, path: 'a.png' })
+ */
+export function tracepoint<const F extends FieldTypes>(name: string, fields: F): Tracepoint<F> {
+  const schema = makeSchema(name, fields)
+  const { control } = thisCpu
+  thisCpu.use(packetClient)
+  const id = control.declare(schemaText(schema))
+  const encoder = makeEncoder(thisCpu, id, schema.name, schema.fields)
+  const { flags } = control
+  Object.defineProperties(encoder, {
+    name: { value: schema.name },
+    schema: { value: schema },
+    // Read plainly: a hint, which may be stale by an instant.
+    enabled: { get: () => flags[id] !== 0 },
+  })
+  return encoder as unknown as Tracepoint<F>
+}
