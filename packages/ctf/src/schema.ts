@@ -133,6 +133,9 @@ function whatIsWrongWith(fields: readonly Field[]): string | undefined {
       return `field ${name} has type=${show(type)}; the types are ${FIELD_TYPE_NAMES.join(', ')}`
     }
     if (seen.has(name)) return `field ${name} is there twice`
+    // Trace readers take one leading underscore off, and babeltrace2 then takes the two for one field.
+    const twin = name.startsWith('_') ? name.slice(1) : `_${name}`
+    if (seen.has(twin)) return `fields ${twin} and ${name} differ only by a leading underscore`
     seen.add(name)
   }
   return undefined

@@ -14,7 +14,9 @@ import bt2
 
 def value_of(field):
     if isinstance(field, bt2._StringFieldConst):
-        return str(field)
+        # Field objects are used again, and in babeltrace2 2.0.4 an empty string then still has its old text,
+        # with a length of 0 (https://review.lttng.org/c/babeltrace/+/4528).
+        return str(field) if len(field) > 0 else ""
     if isinstance(field, bt2._RealFieldConst):
         real = float(field)
         return "nan" if real != real else struct.pack(">d", real).hex()
