@@ -4,7 +4,7 @@
  * Owns a second, slow writer of the format, which shares only constants and the record's start with the real
  * one. What no reader may look at (gaps, padding) is filled with 0xAA. For tests only.
  */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -181,38 +181,10 @@ const VALUES: Record<FieldType, fc.Arbitrary<FieldValue>> = {
 }
 
 /** Names that are words of the metadata's language, or of JavaScript, or look like what readers strip. */
-const HARD_NAMES = [
-  ...[
-    'Bool',
-    'Complex',
-    'Imaginary',
-    '_Bool',
-    '_',
-    '__',
-    '_x',
-    'x',
-    'enum',
-    'event',
-    'string',
-    'struct',
-    'align',
-  ],
-  ...[
-    'u8',
-    'u64',
-    'packed_u64',
-    'u64_time',
-    'bool',
-    'clock',
-    'trace',
-    'stream',
-    'env',
-    'timestamp',
-    'id',
-    'cpu_id',
-  ],
-  ...['constructor', 'toString', 'hasOwnProperty', 'typealias', 'variant', 'callsite', '_proto__'],
-]
+const HARD_NAMES = (
+  'Bool Complex Imaginary _Bool _ __ _x x enum event string struct align u8 u64 packed_u64 u64_time bool clock ' +
+  'trace stream env timestamp id cpu_id constructor toString hasOwnProperty typealias variant callsite _proto__'
+).split(' ')
 
 const fieldName = fc.oneof(
   fc.constantFrom(...HARD_NAMES),

@@ -18,6 +18,10 @@ import {
 } from '@rchan/ctf'
 import { recordBytes } from './fixture.js'
 
+function manyFields(count: number): Record<string, FieldType> {
+  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, 'u8']))
+}
+
 describe('a schema', () => {
   test('keeps the order of its fields and is frozen', () => {
     const schema = makeSchema('tile:done', { id: 'u32', ms: 'f64', path: 'string' })
@@ -81,10 +85,8 @@ describe('a schema', () => {
   })
 
   test('has at most 64 fields', () => {
-    const fields = (count: number): Record<string, FieldType> =>
-      Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, 'u8']))
-    expect(makeSchema('e', fields(MAX_FIELDS)).fields).toHaveLength(MAX_FIELDS)
-    expect(() => makeSchema('e', fields(MAX_FIELDS + 1))).toThrow('65 fields, at most 64')
+    expect(makeSchema('e', manyFields(MAX_FIELDS)).fields).toHaveLength(MAX_FIELDS)
+    expect(() => makeSchema('e', manyFields(MAX_FIELDS + 1))).toThrow('65 fields, at most 64')
   })
 
   test('is the same after a journey as text', () => {

@@ -1,5 +1,5 @@
 /** Random traces, written by the fixture, read by our reader and by everybody else's. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -85,7 +85,7 @@ test('metadata is read back as it was written, whatever the schemas', () => {
 
 describe(`the readers of others, on 60 random traces (RCHAN_SEED=${SEED})`, () => {
   const traces = fc.sample(anyTrace, { seed: SEED, numRuns: 60 })
-  const eventCount = traces.reduce((sum, trace) => sum + expectedRecords(trace).length, 0)
+  const eventCount = traces.reduce((all, trace) => all + expectedRecords(trace).length, 0)
   const folder = temporaryFolder()
   const paths = traces.map((_, i) => join(folder.path, String(i)))
 
@@ -127,14 +127,16 @@ describe(`the readers of others, on 60 random traces (RCHAN_SEED=${SEED})`, () =
       )
       for (const { cpu, eventsDiscarded, packetsLost } of openTrace(paths[i]).losses()) {
         const lost = printed.filter((line) => line.cpu === cpu)
-        const sum = (counts: (number | undefined)[]): number =>
-          counts.reduce<number>((all, n) => all + (n ?? 0), 0)
         expect(sum(lost.map((line) => line.discarded_events))).toBe(eventsDiscarded)
         expect(sum(lost.map((line) => line.discarded_packets))).toBe(packetsLost)
       }
     }
   })
 })
+
+function sum(counts: readonly (number | undefined)[]): number {
+  return counts.reduce<number>((all, count) => all + (count ?? 0), 0)
+}
 
 /** A line of print-trace.py. */
 interface PrintedLine {

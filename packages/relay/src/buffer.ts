@@ -17,6 +17,7 @@
  *   64   i64   produced           owner       sub-buffers completed; the commit point of a switch
  *   72   i64   started            owner       sub-buffers begun
  *  128   i64   consumed           reader      sub-buffers given back
+ *  136   f64   accounted          reader      records delivered or counted as overwritten, before `consumed`
  *  192   f64   discardedFull      owner       records refused because no sub-buffer was free
  *  200   f64   discardedTooBig    owner       records longer than a sub-buffer can hold
  *  208   f64   discardedBad       owner       records whose arguments could not be written
@@ -48,6 +49,7 @@ export const BUFFER = {
   produced: 64,
   started: 72,
   consumed: 128,
+  accounted: 136,
   discardedFull: 192,
   discardedTooBig: 200,
   discardedBad: 208,
@@ -192,13 +194,22 @@ export class BufferMemory {
         `the buffer at byteOffset=${byteOffset} has abi=${abi}, this rchan reads ${BUFFER_ABI}`,
       )
     }
+    const mode = words[BUFFER.mode >> 2]
+    if (mode > 1) throw new RangeError(`the buffer at byteOffset=${byteOffset} has mode=${mode}`)
     const geometry: Geometry = {
       subbufSize: words[BUFFER.subbufSize >> 2],
       subbufCount: words[BUFFER.subbufCount >> 2],
-      mode: words[BUFFER.mode >> 2] === 1 ? 'overwrite' : 'discard',
+      mode: mode === 1 ? 'overwrite' : 'discard',
       headerBytes: words[BUFFER.headerBytes >> 2],
     }
     checkGeometry(geometry)
+    const data = words[BUFFER.dataOffset >> 2]
+    if (data !== dataOffset(geometry.subbufCount)) {
+      throw new RangeError(
+        `the buffer at byteOffset=${byteOffset} has dataOffset=${data}, ` +
+          `not ${dataOffset(geometry.subbufCount)}`,
+      )
+    }
     if (byteOffset + bufferBytes(geometry) > memory.byteLength) {
       throw new RangeError(
         `the buffer at byteOffset=${byteOffset} needs ${bufferBytes(geometry)} bytes, ` +

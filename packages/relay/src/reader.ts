@@ -71,7 +71,8 @@ export class Reader {
     this.#header = headerBytes
     this.#scratch = this.#overwrite ? new Uint8Array(subbufSize) : undefined
     this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.consumed >> 3))
-    this.#accounted = 0
+    // Plain: only a reader stores it, before `consumed`.
+    this.#accounted = buffer.doubles[BUFFER.accounted >> 3]
   }
 
   /** Records that were overwritten before they could be delivered, as far as is known. */
@@ -87,7 +88,8 @@ export class Reader {
       if (this.#sequence >= produced) return undefined
       const span = this.#span(this.#sequence, -1, true)
       if (span === undefined) continue
-      if (span.end > span.from) return span
+      // Records of no bytes are records too.
+      if (span.end > span.from || span.records > 0) return span
       this.delivered(span, 0)
     }
   }
@@ -147,6 +149,7 @@ export class Reader {
     this.#sequence = span.sequence + 1
     this.#deliveredBytes = 0
     this.#deliveredRecords = 0
+    this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
     // Our last read of the sub-buffer came before this. Pairs with: Writer, Atomics.load of `consumed`.
     Atomics.store(this.buffer.counters, BUFFER.consumed >> 3, BigInt(span.sequence + 1))
   }
@@ -164,6 +167,11 @@ export class Reader {
     const countWord = this.buffer.countWord(sequence % this.#count)
     const torn = Math.max(0, words[countWord] - this.#deliveredRecords)
     words[countWord] = this.#deliveredRecords
+    // In overwrite mode the next owner publishes `started` before it stores `end`, which until then would be that of
+    // an older sub-buffer, delivered long ago. See #openSequence.
+    const nextIndex = (sequence + 1) % this.#count
+    words[this.buffer.endWord(nextIndex)] = nextIndex * this.#size
+    this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
     Atomics.store(counters, BUFFER.started >> 3, BigInt(sequence + 1))
     Atomics.store(counters, BUFFER.produced >> 3, BigInt(sequence + 1))
     Atomics.store(counters, BUFFER.consumed >> 3, BigInt(sequence + 1))
@@ -192,7 +200,9 @@ export class Reader {
   /** The sub-buffer that is open, or −1. Its header and `end` are those that belong to this sequence. */
   #openSequence(): number {
     // `produced` first: `started` can only have moved on since. In discard mode `started` is published after the
-    // header and `end`; in overwrite mode `produced` is. Pairs with: Writer.#leave and Writer.#start.
+    // header and `end`; in overwrite mode `produced` is, except for the first sub-buffer of an owner: until that is
+    // begun its `end` says that it is empty, because the memory is new or because `retire` left it so.
+    // Pairs with: Writer.#leave and Writer.#start.
     const produced = this.#load(BUFFER.produced)
     return this.#load(BUFFER.started) > produced ? produced : -1
   }
@@ -223,10 +233,13 @@ export class Reader {
     const index = sequence % this.#count
     const start = index * this.#size
     let end = sampledEnd < 0 ? Atomics.load(buffer.words, buffer.endWord(index)) - start : sampledEnd
-    // The owner may have died at any store, so its words are bounded before they are used.
-    if (end < this.#header || end > this.#size) end = this.#header
-    const count = buffer.words[buffer.countWord(index)]
+    let count = buffer.words[buffer.countWord(index)]
     const first = buffer.doubles[buffer.firstDouble(index)]
+    // The owner may have died at any store, so its words are bounded before they are used.
+    if (end < this.#header || end > this.#size) {
+      end = this.#header
+      count = 0
+    }
     let bytes: Uint8Array = buffer.data.subarray(start, start + this.#size)
     if (this.#scratch !== undefined) {
       this.#scratch.set(bytes.subarray(0, Math.min(this.#size, (end + 7) & -8)))

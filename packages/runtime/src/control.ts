@@ -25,7 +25,8 @@
  * ```text
  *   +0   i32   bytes       of the whole entry; claimed by compare-and-exchange from 0, so a dead claimer leaves an
  *                          entry of known size that is passed over
- *   +4   i32   ready       1 when the text is there
+ *   +4   i32   ready       1 when the text is there, stored by the claimer; −1 when another declarer gave up waiting
+ *                          for it (both by compare-and-exchange from 0): then the entry is void for ever
  *   +8   u32   textBytes
  *  +12   …     text        UTF-8
  * ```
@@ -59,6 +60,8 @@ const ENVIRONMENT_KEY = `rchan:control:${RUNTIME_ABI}`
 const ENTRY_READY = 4
 const ENTRY_TEXT_BYTES = 8
 const ENTRY_TEXT = 12
+const READY = 1
+const VOID = -1
 /** How long a declarer waits for another one's half-written entry. Only a dead or stopped thread takes longer. */
 const PATIENCE_MS = 50
 
@@ -151,13 +154,18 @@ export class Control {
         this.#bytes.set(encoded, at + ENTRY_TEXT)
         this.words[(at + ENTRY_TEXT_BYTES) >> 2] = encoded.length
         // Pairs with: #textAt, Atomics.load of `ready`.
-        Atomics.store(this.words, (at + ENTRY_READY) >> 2, 1)
-        Atomics.notify(this.words, (at + ENTRY_READY) >> 2)
-        return this.#sameBefore(pending, text) ?? id
+        if (Atomics.compareExchange(this.words, (at + ENTRY_READY) >> 2, 0, READY) === 0) {
+          Atomics.notify(this.words, (at + ENTRY_READY) >> 2)
+          return this.#sameBefore(pending, text) ?? id
+        }
+        // We were stopped for so long that somebody gave this entry up, and may have entered the text behind it.
+        at += bytes
+        continue
       }
+      if (taken < ENTRY_TEXT || taken % 8 !== 0 || at + taken > PAGE_BYTES) break
       const found = this.#textAt(at)
       if (found === text) return this.#sameBefore(pending, text) ?? id
-      if (found === undefined) pending.push({ id, at })
+      if (found === undefined && !this.#isVoid(at)) pending.push({ id, at })
       at += taken
     }
     throw new RangeError(
@@ -181,10 +189,10 @@ export class Control {
     let { id, at } = from
     for (; id < MAX_ENTRIES && at + ENTRY_TEXT <= PAGE_BYTES; id += 1) {
       const bytes = Atomics.load(this.words, at >> 2)
-      if (bytes < ENTRY_TEXT || at + bytes > PAGE_BYTES) break
+      if (bytes < ENTRY_TEXT || bytes % 8 !== 0 || at + bytes > PAGE_BYTES) break
       const text = this.#textAt(at)
-      if (text === undefined) waiting.push({ id, at })
-      else found.push({ id, text })
+      if (text !== undefined) found.push({ id, text })
+      else if (!this.#isVoid(at)) waiting.push({ id, at })
       at += bytes
     }
     return { found, next: { id, at }, waiting }
@@ -197,17 +205,25 @@ export class Control {
 
   #textAt(at: number): string | undefined {
     // Pairs with: declare, Atomics.store of `ready`, which comes after the text.
-    if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) !== 1) return undefined
+    if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) !== READY) return undefined
     const length = this.words[(at + ENTRY_TEXT_BYTES) >> 2]
     // TextDecoder takes no view of shared memory: decode a copy.
     return new TextDecoder().decode(this.#bytes.slice(at + ENTRY_TEXT, at + ENTRY_TEXT + length))
   }
 
-  /** The id of the same text in an earlier entry that was being written when we passed it. */
+  #isVoid(at: number): boolean {
+    return Atomics.load(this.words, (at + ENTRY_READY) >> 2) === VOID
+  }
+
+  /**
+   * The id of the same text in an earlier entry that was being written when we passed it. An entry that does not get
+   * ready is made void, so that its text can't have two ids, and nobody waits for it again.
+   */
   #sameBefore(pending: { id: number; at: number }[], text: string): number | undefined {
     for (const { id, at } of pending) {
-      if (this.#textAt(at) === undefined) {
-        Atomics.wait(this.words, (at + ENTRY_READY) >> 2, 0, PATIENCE_MS)
+      const ready = (at + ENTRY_READY) >> 2
+      if (Atomics.wait(this.words, ready, 0, PATIENCE_MS) === 'timed-out') {
+        Atomics.compareExchange(this.words, ready, 0, VOID)
       }
       if (this.#textAt(at) === text) return id
     }

@@ -139,7 +139,7 @@ export class Cpu {
       control.doorbell.ring()
       if (!waitAtLeast(control.words, CONTROL.answered >> 2, ticket, ASK_TIMEOUT_MS)) return undefined
       const received = receiveMessageOnPort(channel as unknown as Parameters<typeof receiveMessageOnPort>[0])
-      return arenaOf((received as { message: unknown } | undefined)?.message, generation)
+      return arenaOf(received?.message, generation)
     } finally {
       channel.close()
     }

@@ -6,10 +6,10 @@ import type { Losses } from '@rchan/runtime/coordinator'
 import { Runtime, type CpuTotals, type Totals } from '@rchan/runtime/coordinator'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { clockOffsetNs } from './clock.js'
 import type { FormatInit } from './format.js'
 
@@ -207,11 +207,18 @@ function prepareFolder({ path, dir }: RecordingOptions): { path: string; undo():
 
 /** Makes a folder and those above it. @returns the topmost one that was made; undefined when it was there. */
 function makeFolder(folder: string): string | undefined {
+  // Not `recursive`: with it Node loops for ever where a parent is there but takes no folder (as in /proc).
+  const missing: string[] = []
+  for (let at = folder; !existsSync(at); at = dirname(at)) missing.unshift(at)
+  const [topmost] = missing
   try {
-    return mkdirSync(folder, { recursive: true, mode: 0o700 })
+    for (const path of missing) mkdirSync(path, { mode: 0o700 })
+    if (!statSync(folder).isDirectory()) throw new Error('ENOTDIR: it is not a folder')
   } catch (error) {
+    if (topmost !== undefined) remove(topmost)
     throw cannotMake(folder, error)
   }
+  return topmost
 }
 
 function cannotMake(folder: string, error: unknown): Error {

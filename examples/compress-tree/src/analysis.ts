@@ -1,0 +1,199 @@
+/**
+ * From the records of a trace to tasks and threads: what each task waited and ran, and on which thread.
+ *
+ * Pure functions over what the reader gives. Times are nanoseconds from the first record of the trace. Whatever may be
+ * missing, because its record was lost, is undefined; nothing is guessed.
+ */
+import type { TraceRecord } from 'rchan/ctf/reader'
+
+/** A task of the pool. */
+export interface Task {
+  readonly task: number
+  path: string
+  submitNs: number | undefined
+  startNs: number | undefined
+  endNs: number | undefined
+  /** Where it ran; undefined when it never started. */
+  thread: Thread | undefined
+  bytesIn: number
+  bytesOut: number
+  ok: boolean
+}
+
+/** A thread that wrote: one generation of a CPU. */
+export interface Thread {
+  readonly cpu: number
+  readonly generation: number
+  /** Node's number of the thread; undefined when it never told. */
+  threadId: number | undefined
+  /** From its first record … */
+  readonly onlineNs: number
+  /** … to its last, or to when the pool ended it. */
+  offlineNs: number
+  events: number
+}
+
+/** What the job did from here on, to the next one. */
+export interface Phase {
+  readonly name: string
+  readonly startNs: number
+  endNs: number
+}
+
+/** What a trace of the pool tells. */
+export interface Analysis {
+  /** All records, those of other tracepoints as well. */
+  readonly events: number
+  /** The clock of the first record. */
+  readonly originNs: bigint
+  /** Of the last record. */
+  readonly endNs: number
+  /** In the order of their first records. */
+  readonly tasks: readonly Task[]
+  /** By CPU, then by generation. */
+  readonly threads: readonly Thread[]
+  readonly phases: readonly Phase[]
+}
+
+/** A task of which start and end are known. */
+export type RunTask = Task & { readonly startNs: number; readonly endNs: number; readonly thread: Thread }
+/** A task of which submit and start are known. */
+export type WaitedTask = Task & { readonly submitNs: number; readonly startNs: number }
+
+/** Reads a trace. @param records in the order of time. */
+export function analyse(records: Iterable<TraceRecord>): Analysis {
+  const tasks = new Map<number, Task>()
+  const threads = new Map<string, Thread>()
+  const phases: Phase[] = []
+  let events = 0
+  let originNs: bigint | undefined
+  let nowNs = 0
+
+  const taskOf = (number: unknown): Task => {
+    const task = number as number
+    let known = tasks.get(task)
+    if (known === undefined) {
+      known = {
+        task,
+        path: '',
+        submitNs: undefined,
+        startNs: undefined,
+        endNs: undefined,
+        thread: undefined,
+        bytesIn: 0,
+        bytesOut: 0,
+        ok: false,
+      }
+      tasks.set(task, known)
+    }
+    return known
+  }
+
+  for (const { time, cpu, generation, event, fields } of records) {
+    originNs ??= time
+    nowNs = Number(time - originNs)
+    events += 1
+    const key = `${cpu}.${generation}`
+    let thread = threads.get(key)
+    if (thread === undefined) {
+      thread = { cpu, generation, threadId: undefined, onlineNs: nowNs, offlineNs: nowNs, events: 0 }
+      threads.set(key, thread)
+    }
+    thread.events += 1
+    thread.offlineNs = Math.max(thread.offlineNs, nowNs)
+
+    switch (event.name) {
+      case 'pool:submit': {
+        const task = taskOf(fields.task)
+        task.path = fields.path as string
+        task.submitNs = nowNs
+        break
+      }
+      case 'pool:start': {
+        const task = taskOf(fields.task)
+        task.path = fields.path as string
+        task.startNs = nowNs
+        task.thread = thread
+        break
+      }
+      case 'pool:end': {
+        const task = taskOf(fields.task)
+        task.path = fields.path as string
+        task.endNs = nowNs
+        task.bytesIn = fields.bytesIn as number
+        task.bytesOut = fields.bytesOut as number
+        task.ok = fields.ok as boolean
+        break
+      }
+      case 'pool:online':
+        thread.threadId = fields.threadId as number
+        break
+      case 'pool:offline':
+        for (const other of threads.values()) {
+          if (other.threadId === fields.threadId) other.offlineNs = nowNs
+        }
+        break
+      case 'job:phase': {
+        const last = phases.at(-1)
+        if (last !== undefined) last.endNs = nowNs
+        phases.push({ name: fields.name as string, startNs: nowNs, endNs: nowNs })
+        break
+      }
+      default:
+    }
+  }
+  const lastPhase = phases.at(-1)
+  if (lastPhase !== undefined) lastPhase.endNs = nowNs
+  return {
+    events,
+    originNs: originNs ?? 0n,
+    endNs: nowNs,
+    tasks: [...tasks.values()],
+    threads: [...threads.values()].sort((a, b) => a.cpu - b.cpu || a.generation - b.generation),
+    phases,
+  }
+}
+
+export function hasRun(task: Task): task is RunTask {
+  return task.startNs !== undefined && task.endNs !== undefined && task.thread !== undefined
+}
+
+export function hasWaited(task: Task): task is WaitedTask {
+  return task.submitNs !== undefined && task.startNs !== undefined
+}
+
+/** How many tasks were submitted and not yet started, from one moment to the next. */
+export function waitingOverTime(tasks: readonly Task[]): { atNs: number; count: number }[] {
+  const changes = tasks
+    .filter(hasWaited)
+    .flatMap(({ submitNs, startNs }) => [
+      { atNs: submitNs, by: 1 },
+      { atNs: startNs, by: -1 },
+    ])
+    .sort((a, b) => a.atNs - b.atNs || b.by - a.by)
+  let count = 0
+  return changes.map(({ atNs, by }) => ({ atNs, count: (count += by) }))
+}
+
+/** The middle, the 99th of a hundred, and the longest. */
+export interface Spread {
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+}
+
+/** @returns undefined when there are no values. */
+export function spreadOf(values: readonly number[]): Spread | undefined {
+  if (values.length === 0) return undefined
+  const sorted = values.toSorted((a, b) => a - b)
+  return { p50: percentile(sorted, 50), p99: percentile(sorted, 99), max: sorted[sorted.length - 1] }
+}
+
+/**
+ * The smallest value that is not less than `percent` of all (nearest rank): always one of the values.
+ *
+ * @param sorted ascending, not empty.
+ */
+export function percentile(sorted: readonly number[], percent: number): number {
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)]
+}

@@ -1,0 +1,95 @@
+/**
+ * trace.json: the tasks as Chrome trace events, which Perfetto's and Chrome's viewers open.
+ *
+ * A track for each thread, with a slice for each task; the waits in the queue as asynchronous slices; a counter of
+ * the tasks that wait. Written as a stream: the text as a whole is never in memory. Times are microseconds from the
+ * first record.
+ */
+import { createWriteStream } from 'node:fs'
+import { basename } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { hasRun, hasWaited, waitingOverTime, type Analysis, type Thread } from './analysis.js'
+
+/** Viewers take the thread whose number is the process's for the main thread, and 0 for an idle one. */
+const PID = 1
+const MAIN_TID = PID
+const PIECE_CHARS = 2 ** 16
+
+type ChromeEvent = Readonly<Record<string, unknown>>
+
+/** Writes trace.json. @throws Error of the file system. */
+export async function writeChromeTrace(path: string, analysis: Analysis): Promise<void> {
+  await pipeline(Readable.from(jsonText(chromeEvents(analysis))), createWriteStream(path))
+}
+
+/** What people call a thread. */
+export function threadName({ cpu, generation, threadId }: Thread): string {
+  if (cpu === 0) return 'CPU 0 · main thread'
+  return `CPU ${cpu}.${generation} · ${threadId === undefined ? 'thread ?' : `thread ${threadId}`}`
+}
+
+/** All events of trace.json. */
+export function* chromeEvents({ tasks, threads, phases }: Analysis): Generator<ChromeEvent> {
+  const pid = PID
+  yield { ph: 'M', name: 'process_name', pid, tid: MAIN_TID, args: { name: 'compress-tree' } }
+  const tids = new Map(
+    threads.map((thread, place) => [thread, thread.cpu === 0 ? MAIN_TID : PID + 1 + place]),
+  )
+  for (const [place, thread] of threads.entries()) {
+    const tid = tids.get(thread)
+    yield { ph: 'M', name: 'thread_name', pid, tid, args: { name: threadName(thread) } }
+    yield { ph: 'M', name: 'thread_sort_index', pid, tid, args: { sort_index: place } }
+    if (thread.cpu === 0) continue
+    yield { ph: 'i', s: 't', name: 'online', cat: 'thread', pid, tid, ts: microseconds(thread.onlineNs) }
+    yield { ph: 'i', s: 't', name: 'offline', cat: 'thread', pid, tid, ts: microseconds(thread.offlineNs) }
+  }
+  for (const [id, { name, startNs, endNs }] of phases.entries()) {
+    const event = { name, cat: 'phase', id, pid, tid: MAIN_TID }
+    yield { ph: 'b', ...event, ts: microseconds(startNs) }
+    yield { ph: 'e', ...event, ts: microseconds(endNs) }
+  }
+  for (const task of tasks) {
+    const { path, bytesIn, bytesOut, ok } = task
+    if (hasWaited(task)) {
+      const event = { name: 'wait', cat: 'queue', id: task.task, pid, tid: MAIN_TID }
+      yield { ph: 'b', ...event, ts: microseconds(task.submitNs), args: { task: task.task, path } }
+      yield { ph: 'e', ...event, ts: microseconds(task.startNs) }
+    }
+    if (hasRun(task)) {
+      yield {
+        ph: 'X',
+        name: basename(path),
+        cat: 'task',
+        pid,
+        tid: tids.get(task.thread),
+        ts: microseconds(task.startNs),
+        dur: microseconds(task.endNs - task.startNs),
+        args: { task: task.task, path, bytesIn, bytesOut, ok },
+      }
+    }
+  }
+  for (const { atNs, count } of waitingOverTime(tasks)) {
+    yield { ph: 'C', name: 'tasks waiting', pid, ts: microseconds(atNs), args: { tasks: count } }
+  }
+}
+
+/** One event a line, in pieces of some size. */
+function* jsonText(events: Iterable<ChromeEvent>): Generator<string> {
+  let piece = '{"displayTimeUnit":"ms","traceEvents":['
+  let separator = '\n'
+  for (const event of events) {
+    piece += separator + JSON.stringify(event)
+    separator = ',\n'
+    if (piece.length >= PIECE_CHARS) {
+      yield piece
+      piece = ''
+    }
+  }
+  yield `${piece}\n]}\n`
+}
+
+/** Exact to the nanosecond: a time of up to 100 days has no more than 16 digits. */
+function microseconds(ns: number): number {
+  return ns / 1000
+}

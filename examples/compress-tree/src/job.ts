@@ -1,0 +1,206 @@
+/**
+ * The job: hands the files to a piscina pool, in phases that make it grow and shrink.
+ *
+ * Runs on the main thread and owns the pool. One file after the other keeps the pool at its minimum; a flood makes it
+ * grow to its maximum; in the pause the idle threads end; the second flood starts fresh ones, and most of them end
+ * while the last files come one after the other.
+ */
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Piscina } from 'piscina'
+import type { InputFile } from './selection.js'
+import * as trace from './tracepoints.js'
+import type { CompressOrder, CompressResult } from './worker.js'
+
+/** How to do the job. */
+export interface JobOptions {
+  /** Of brotli, 0 to 11. */
+  readonly quality: number
+  readonly maxThreads: number
+  /** Called at the start of each phase. */
+  onPhase?(name: string, files: number): void
+}
+
+/** How far the job is. All numbers may be stale by a moment. */
+export interface Progress {
+  readonly phase: string
+  readonly done: number
+  readonly bytesIn: number
+  readonly threads: number
+  readonly waiting: number
+}
+
+/** A file that was not compressed. */
+export interface Failure {
+  readonly path: string
+  readonly why: string
+}
+
+/** What came of the job. */
+export interface JobOutcome {
+  /** Files that were compressed. */
+  readonly files: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly failures: readonly Failure[]
+  /** sha256 over all paths and their hashes, in order: the same files give the same. */
+  readonly sha256: string
+}
+
+const MIN_THREADS = 1
+/** A thread that had nothing to do for this long is ended, unless it is the last. */
+const IDLE_TIMEOUT_MS = 400
+/** Tasks that a flood hands over at once; the next follow when the queue is empty. */
+const BURST_TASKS = 48
+/** Of all files, those that come one after the other, at the start and again at the end; at most so many. */
+const TRICKLE_SHARE = 1 / 20
+const TRICKLE_MAX_FILES = 60
+const TRICKLE_GAP_MS = 15
+/** How long the pool stays small in the pause. */
+const PAUSE_MS = 800
+/** The pause ends at last when threads don't. */
+const SHRINK_DEADLINE_MS = 5000
+const POLL_MS = 20
+
+/** The job on some files. One job, one `run`. */
+export class Job {
+  private readonly files: readonly InputFile[]
+  private readonly options: JobOptions
+  private readonly pool: Piscina<CompressOrder, CompressResult>
+  private readonly results: (CompressResult | undefined)[]
+  private phase = 'start'
+  private done = 0
+  private bytesIn = 0
+
+  constructor(files: readonly InputFile[], options: JobOptions) {
+    this.files = files
+    this.options = options
+    this.results = Array.from({ length: files.length })
+    this.pool = new Piscina<CompressOrder, CompressResult>({
+      filename: new URL('./worker.js', import.meta.url).href,
+      minThreads: MIN_THREADS,
+      maxThreads: options.maxThreads,
+      idleTimeout: IDLE_TIMEOUT_MS,
+      // Else a task that finds no free thread goes to the end of the queue, behind those that came later.
+      stricterFIFO: true,
+    })
+    this.pool.on('workerDestroy', ({ id }: { id: number }) => {
+      // A thread that has ended already has no number any more.
+      if (id > 0) trace.offline({ threadId: id })
+    })
+  }
+
+  get progress(): Progress {
+    return {
+      phase: this.phase,
+      done: this.done,
+      bytesIn: this.bytesIn,
+      threads: this.pool.threads.length,
+      waiting: this.pool.queueSize,
+    }
+  }
+
+  /** Does the job and closes the pool. A file that can't be compressed doesn't end it. */
+  async run(): Promise<JobOutcome> {
+    const total = this.files.length
+    const trickle = Math.min(TRICKLE_MAX_FILES, Math.ceil(total * TRICKLE_SHARE))
+    const middle = Math.max(trickle, Math.ceil(total / 2))
+    const last = Math.max(middle, total - trickle)
+    try {
+      this.enter('trickle', trickle)
+      await this.trickle(0, trickle)
+      this.enter('flood', middle - trickle)
+      await this.flood(trickle, middle)
+      this.enter('pause', 0)
+      await this.pause()
+      this.enter('flood', last - middle)
+      await this.flood(middle, last)
+      this.enter('trickle', total - last)
+      await this.trickle(last, total)
+    } finally {
+      await this.pool.close()
+    }
+    return this.outcome()
+  }
+
+  private enter(name: string, files: number): void {
+    this.phase = name
+    trace.phase({ name, files })
+    this.options.onPhase?.(name, files)
+  }
+
+  /** One file after the other. */
+  private async trickle(from: number, to: number): Promise<void> {
+    for (let task = from; task < to; task += 1) {
+      await this.submit(task)
+      await sleep(TRICKLE_GAP_MS)
+    }
+  }
+
+  /** A burst of files, and the next when no file of the last one waits any more. */
+  private flood(from: number, to: number): Promise<void> {
+    return new Promise((resolve) => {
+      let next = from
+      let running = 0
+      const more = (): void => {
+        if (next < to && this.pool.queueSize === 0) {
+          const burstEnd = Math.min(next + BURST_TASKS, to)
+          for (; next < burstEnd; next += 1) {
+            running += 1
+            void this.submit(next).then(() => {
+              running -= 1
+              more()
+            })
+          }
+        } else if (next === to && running === 0) {
+          resolve()
+        }
+      }
+      more()
+    })
+  }
+
+  /** Nothing to do, until the pool is as small as it can be and a while longer. */
+  private async pause(): Promise<void> {
+    const deadline = performance.now() + SHRINK_DEADLINE_MS
+    while (this.pool.threads.length > MIN_THREADS && performance.now() < deadline) await sleep(POLL_MS)
+    await sleep(PAUSE_MS)
+  }
+
+  /** Hands one file to the pool. The promise is kept when the file is done with, compressed or not. */
+  private async submit(task: number): Promise<void> {
+    const { path, file, bytes } = this.files[task]
+    trace.submit({ task, path, bytes })
+    let result: CompressResult
+    try {
+      result = await this.pool.run({ task, path, file, quality: this.options.quality })
+    } catch (error) {
+      result = { bytesIn: 0, bytesOut: 0, sha256: '', error: (error as Error).message }
+    }
+    this.results[task] = result
+    this.done += 1
+    this.bytesIn += result.bytesIn
+  }
+
+  private outcome(): JobOutcome {
+    const hash = createHash('sha256')
+    const failures: Failure[] = []
+    let bytesOut = 0
+    for (const [task, result] of this.results.entries()) {
+      const { path } = this.files[task]
+      if (result?.error !== undefined) {
+        failures.push({ path, why: result.error })
+      } else if (result !== undefined) {
+        bytesOut += result.bytesOut
+        hash.update(`${result.sha256}  ${path}\n`)
+      }
+    }
+    return {
+      files: this.files.length - failures.length,
+      bytesIn: this.bytesIn,
+      bytesOut,
+      failures,
+      sha256: hash.digest('hex'),
+    }
+  }
+}

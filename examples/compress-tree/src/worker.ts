@@ -1,0 +1,59 @@
+/**
+ * What a worker of the pool does: reads one file, hashes it and compresses it.
+ *
+ * Runs in the pool's threads. All calls are synchronous on purpose: the asynchronous ones would move the work to
+ * libuv's threads, and the worker would only wait. Never throws for a file that can't be read: that is a result.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { threadId } from 'node:worker_threads'
+import { brotliCompressSync, constants } from 'node:zlib'
+import * as trace from './tracepoints.js'
+
+/** What a worker is told. It crosses the thread boundary. */
+export interface CompressOrder {
+  readonly task: number
+  /** As the user named it: for the trace. */
+  readonly path: string
+  /** To open it. */
+  readonly file: string
+  /** Of brotli, 0 to 11. */
+  readonly quality: number
+}
+
+/** What a worker answers. */
+export interface CompressResult {
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Of the uncompressed bytes, in hex; empty when the file could not be read. */
+  readonly sha256: string
+  /** Why the file was skipped. */
+  readonly error?: string
+}
+
+trace.online({ threadId })
+
+/** The task of the pool. */
+export default function compress({ task, path, file, quality }: CompressOrder): CompressResult {
+  trace.start({ task, path })
+  let bytesIn = 0
+  let bytesOut = 0
+  let ok = false
+  try {
+    const input = readFileSync(file)
+    bytesIn = input.length
+    const sha256 = createHash('sha256').update(input).digest('hex')
+    bytesOut = brotliCompressSync(input, {
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: quality,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytesIn,
+      },
+    }).length
+    ok = true
+    return { bytesIn, bytesOut, sha256 }
+  } catch (error) {
+    return { bytesIn: 0, bytesOut: 0, sha256: '', error: (error as Error).message }
+  } finally {
+    trace.end({ task, path, bytesIn, bytesOut, ok })
+  }
+}

@@ -1,0 +1,4 @@
+export declare const MIN_RECORD_BYTES: 6
+export declare function fillRecord<A extends Uint8Array>(bytes: A, number: number): A
+export declare function makeRecord(length: number, number: number): Uint8Array
+export declare function walkRecords(bytes: Uint8Array, from: number, end: number): number[]

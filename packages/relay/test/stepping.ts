@@ -1,0 +1,57 @@
+/**
+ * Steps through the accesses of a writer or a reader to shared memory, on one thread.
+ *
+ * Before each access `step` is called: there a test can let the other side do something, or throw, which is what
+ * `worker.terminate()` does to a thread, since nothing in relay catches or cleans up. It shows every interleaving
+ * that a sequentially consistent machine has; what stores do in a store buffer it does not show.
+ */
+import type { BufferMemory } from '@rchan/relay'
+
+type Words = Uint32Array | BigInt64Array | Float64Array | Uint8Array
+
+const watched = new WeakMap<object, { target: Words; step: () => void }>()
+
+const { load, store, add } = Atomics
+function watching(operation: (...args: never[]) => unknown): (...args: unknown[]) => unknown {
+  return (array, ...rest) => {
+    const found = watched.get(array as object)
+    found?.step()
+    return (operation as (...args: unknown[]) => unknown)(found?.target ?? array, ...rest)
+  }
+}
+
+/** Makes `Atomics` see through watched arrays. @returns how to undo it. */
+export function watchAtomics(): () => void {
+  Object.assign(Atomics, { load: watching(load), store: watching(store), add: watching(add) })
+  return () => Object.assign(Atomics, { load, store, add })
+}
+
+/**
+ * The same memory, watched.
+ *
+ * @param access which plain accesses are steps. Those of Atomics always are; plain stores are for a writer, and plain
+ * reads, those of the copy's bytes too, for a reader.
+ */
+export function stepThrough(buffer: BufferMemory, access: 'stores' | 'reads', step: () => void): BufferMemory {
+  const watch = <A extends Words>(target: A): A => {
+    const proxy = new Proxy(target, {
+      get(_, key) {
+        const value: unknown = Reflect.get(target, key, target)
+        if (key === 'subarray') return (from: number, to: number) => watch(target.subarray(from, to) as Words)
+        if (access === 'reads' && typeof key === 'string' && /^\d+$/.test(key)) step()
+        return typeof value === 'function' ? (value as () => unknown).bind(target) : value
+      },
+      set(_, key, value) {
+        if (access === 'stores') step()
+        return Reflect.set(target, key, value, target)
+      },
+    })
+    watched.set(proxy, { target, step })
+    return proxy
+  }
+  const watchedBuffer = Object.create(buffer) as BufferMemory
+  for (const name of ['words', 'counters', 'doubles', 'data'] as const) {
+    Object.defineProperty(watchedBuffer, name, { value: watch(buffer[name]) })
+  }
+  return watchedBuffer
+}

@@ -1,0 +1,43 @@
+/** The pictures of shared memory in the sources of the runtime are what its code does. */
+import { ARENA, CLIENT_BYTES, CONTROL, Control, MAX_ENTRIES, PLACE } from '@rchan/runtime'
+import { expect, test } from 'vitest'
+import { misplacedWords, offsetsOf, readPicture, typeBytes } from '../packages/relay/test/picture.js'
+
+const control = readPicture(new URL('../packages/runtime/src/control.ts', import.meta.url))
+const arena = readPicture(new URL('../packages/runtime/src/arena.ts', import.meta.url))
+
+test('the picture of the control page has the exported offsets', () => {
+  expect(offsetsOf(control.words)).toEqual(CONTROL)
+  expect(misplacedWords(control.words)).toEqual([])
+})
+
+test('the control page has a flag for each id of the table', () => {
+  const flags = control.words.find(({ name }) => name === 'flags')
+  expect(typeBytes(flags?.type ?? '')).toBe(MAX_ENTRIES * 4)
+  expect(Control.create().flags.length).toBe(MAX_ENTRIES)
+})
+
+test('an entry of the tracepoint table is laid out as the second picture says', () => {
+  const page = Control.create()
+  const view = new DataView(page.memory)
+  page.declare('first')
+  expect(page.declare('zwölf')).toBe(1)
+  const at = CONTROL.table + view.getInt32(CONTROL.table, true)
+  expect(at % 8).toBe(0)
+  expect(view.getInt32(at, true)).toBe(24)
+  expect(view.getInt32(at + 4, true)).toBe(1)
+  expect(view.getUint32(at + 8, true)).toBe(6)
+  expect(Buffer.from(new Uint8Array(page.memory, at + 12, 6)).toString()).toBe('zwölf')
+})
+
+test('the picture of the arena has the exported offsets, of its head and of a place', () => {
+  expect(offsetsOf(arena.words)).toEqual(ARENA)
+  expect(misplacedWords(arena.words)).toEqual([])
+  expect(offsetsOf(arena.elementWords)).toEqual(PLACE)
+  expect(misplacedWords(arena.elementWords)).toEqual([])
+})
+
+test("the arena has the client's bytes that the picture shows", () => {
+  const client = arena.words.find(({ name }) => name === 'client')
+  expect(typeBytes(client?.type ?? '')).toBe(CLIENT_BYTES)
+})
