@@ -1,1 +1,73 @@
-export {}
+/**
+ * `npm run bench`: runs the suites, prints each figure with its floor and spread.
+ *
+ *   npm run bench -- [--suite NAME] [--json FILE] [--rounds N]
+ */
+import { availableParallelism, cpus, totalmem } from 'node:os'
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { emit, emitOff } from './emit.js'
+import { measure, type BenchResult, type Suite } from './harness.js'
+
+/** By the order in which they run. Suites of one name are parts of it. */
+const SUITES: readonly Suite[] = [emitOff, emit]
+const NAMES = [...new Set(SUITES.map(({ name }) => name))]
+
+function usage(message: string): never {
+  console.error(
+    `${message}\nusage: npm run bench -- [--suite ${NAMES.join('|')}] [--json FILE] [--rounds 1…1000]`,
+  )
+  process.exit(2)
+}
+
+function options(): { suite: string | undefined; json: string | undefined; rounds: number | undefined } {
+  let values: { suite?: string; json?: string; rounds?: string }
+  try {
+    ;({ values } = parseArgs({
+      options: { suite: { type: 'string' }, json: { type: 'string' }, rounds: { type: 'string' } },
+    }))
+  } catch (error) {
+    usage((error as Error).message)
+  }
+  const { suite, json, rounds } = values
+  if (suite !== undefined && !NAMES.includes(suite)) usage(`suite=${suite}: there is ${NAMES.join(', ')}`)
+  const count = rounds === undefined ? undefined : Number(rounds)
+  if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= 1000)) {
+    usage(`rounds=${rounds} is not a whole number from 1 to 1000`)
+  }
+  return { suite, json, rounds: count }
+}
+
+function line(result: BenchResult): string {
+  const ns = (value: number): string => value.toFixed(2).padStart(8)
+  const spread = `${ns(result.p5)} …${ns(result.p95)}`
+  const floor =
+    result.floorName === result.name
+      ? 'floor'
+      : `${result.ratio.toFixed(2)} (${result.ratioP5.toFixed(2)}…${result.ratioP95.toFixed(2)}) × ${result.floorName}` +
+        `, ${result.difference < 0 ? '−' : '+'}${Math.abs(result.difference).toFixed(2)} ns`
+  return `${result.name.padEnd(32)}${ns(result.median)} ns  [${spread}]  ${floor}`
+}
+
+const { suite: only, json, rounds } = options()
+const [processor] = cpus()
+const machine = {
+  cpu: processor?.model ?? 'unknown',
+  cores: availableParallelism(),
+  memoryBytes: totalmem(),
+  platform: `${process.platform}-${process.arch}`,
+}
+console.log(`${machine.cpu}, ${machine.cores} cores, Node ${process.version}, ${machine.platform}`)
+console.log('median of the rounds [5th … 95th percentile]; ratios are taken in each round, then their median')
+const results: BenchResult[] = []
+for (const suite of SUITES) {
+  if (only !== undefined && suite.name !== only) continue
+  console.log(`\n${suite.name}: ${suite.about}`)
+  for (const result of await measure(suite, rounds)) {
+    results.push(result)
+    console.log(line(result))
+  }
+}
+if (json !== undefined) {
+  writeFileSync(json, `${JSON.stringify({ machine, node: process.version, results }, undefined, 2)}\n`)
+}

@@ -3,7 +3,7 @@
  * between two of the reader, and wherever a writer dies, everything adds up. What is forbidden, see ledger.ts.
  */
 import { BUFFER, Channel, Reader, Writer, type Geometry, type Mode } from '@rchan/relay'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Ledger } from './ledger.js'
 import { stepThrough, watchAtomics } from './stepping.js'
@@ -91,7 +91,10 @@ const OPS: Op[] = [6, 12, 14, 7, 'flush', 'flush', 24, 9, 9, 9, 30, 6, 33, 12, 1
 const NEVER = -1
 
 describe.each(
-  GEOMETRIES.map((shape) => [`${shape.mode} mode, ${shape.subbufCount} × 32 bytes, header ${shape.headerBytes}`, shape] as const),
+  GEOMETRIES.map(
+    (shape) =>
+      [`${shape.mode} mode, ${shape.subbufCount} × 32 bytes, header ${shape.headerBytes}`, shape] as const,
+  ),
 )('%s:', (_, geometry) => {
   test('an owner may die before any of its accesses, and so may the one that takes over', () => {
     const quiet = { ops: OPS, actions: [], deathAt: NEVER }

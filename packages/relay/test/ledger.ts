@@ -57,7 +57,13 @@ export class Ledger {
     const { full, tooBig, bad } = buffer.discarded()
     const accounted =
       this.delivered.length + reader.overwritten + this.torn + full + tooBig + bad + reader.remaining()
-    const sums = { ...this.sums(), overwritten: reader.overwritten, full, tooBig, remaining: reader.remaining() }
+    const sums = {
+      ...this.sums(),
+      overwritten: reader.overwritten,
+      full,
+      tooBig,
+      remaining: reader.remaining(),
+    }
     expect(accounted, JSON.stringify(sums)).toBeLessThanOrEqual(this.attempted)
     expect(accounted, JSON.stringify(sums)).toBeGreaterThanOrEqual(this.attempted - this.cut.length)
     expect(reader.remaining()).toBe(0)

@@ -38,11 +38,14 @@ export function walkRecords(bytes, from, end) {
     if (length < MIN_RECORD_BYTES || at + length > end) {
       throw new Error(`torn: record at=${at} has length=${length}, the span is ${from} to ${end}`)
     }
-    const number = (bytes[at + 2] | (bytes[at + 3] << 8) | (bytes[at + 4] << 16) | (bytes[at + 5] << 24)) >>> 0
+    const number =
+      (bytes[at + 2] | (bytes[at + 3] << 8) | (bytes[at + 4] << 16) | (bytes[at + 5] << 24)) >>> 0
     for (let i = MIN_RECORD_BYTES; i < length; i += 1) {
       const expected = patternAt(number, length, i)
       if (bytes[at + i] !== expected) {
-        throw new Error(`torn: record number=${number} at=${at} has byte[${i}]=${bytes[at + i]}, not ${expected}`)
+        throw new Error(
+          `torn: record number=${number} at=${at} has byte[${i}]=${bytes[at + i]}, not ${expected}`,
+        )
       }
     }
     numbers.push(number)

@@ -32,12 +32,16 @@ export function watchAtomics(): () => void {
  * @param access which plain accesses are steps. Those of Atomics always are; plain stores are for a writer, and plain
  * reads, those of the copy's bytes too, for a reader.
  */
-export function stepThrough(buffer: BufferMemory, access: 'stores' | 'reads', step: () => void): BufferMemory {
+export function stepThrough(
+  buffer: BufferMemory,
+  access: 'stores' | 'reads',
+  step: () => void,
+): BufferMemory {
   const watch = <A extends Words>(target: A): A => {
     const proxy = new Proxy(target, {
       get(_, key) {
         const value: unknown = Reflect.get(target, key, target)
-        if (key === 'subarray') return (from: number, to: number) => watch(target.subarray(from, to) as Words)
+        if (key === 'subarray') return (from: number, to: number) => watch(target.subarray(from, to))
         if (access === 'reads' && typeof key === 'string' && /^\d+$/.test(key)) step()
         return typeof value === 'function' ? (value as () => unknown).bind(target) : value
       },

@@ -15,7 +15,7 @@ for (let length = minBytes; length <= maxBytes; length += 1) records[length] = n
 
 let random = seed
 let number = firstNumber
-for (let accepted = 0; accepted < count; ) {
+for (let accepted = 0; accepted < count;) {
   random = (Math.imul(random, 1664525) + 1013904223) >>> 0
   const record = fillRecord(records[minBytes + ((random >>> 8) % (maxBytes - minBytes + 1))], number)
   stats[0] += 1

@@ -14,7 +14,7 @@ export class RelayFile {
   readonly #fd: number
   /** Bytes of whole packets in it. */
   #wholeBytes = 0
-  /** Whether there may be something behind them. */
+  /** Whether there may be something behind them that could not be cut off yet. */
   #dirty = false
 
   /** Makes the file. @throws the error of the file system; an existing file is one (EEXIST). */
@@ -30,38 +30,44 @@ export class RelayFile {
   /**
    * Appends one packet, given as pieces, from wherever they stand: shared memory is not copied on the way.
    *
-   * @throws the error of the file system; then the file ends where it ended before.
+   * @throws the error of the file system; then the file ends where it ended before, or will when that can be done.
    */
   append(pieces: readonly Uint8Array[]): void {
     let rest = pieces.filter((piece) => piece.byteLength > 0)
     let at = this.#wholeBytes
-    this.#dirty = true
+    // A shorter packet would not cover what is left of a longer one.
+    if (this.#dirty) this.#cut()
     try {
       while (rest.length > 0) {
         const written = writevSync(this.#fd, rest, at)
+        if (written <= 0) throw new Error(`no bytes of a packet could be written to ${this.path}`)
         at += written
         rest = after(rest, written)
       }
     } catch (error) {
-      this.#cut()
+      this.#dirty = true
+      try {
+        this.#cut()
+      } catch {
+        // Tried again at the next append, or at close. The first error matters more.
+      }
       throw error
     }
     this.#wholeBytes = at
-    this.#dirty = false
   }
 
+  /** @throws the error of the file system; the file is closed all the same. */
   close(): void {
-    if (this.#dirty) this.#cut()
-    closeSync(this.#fd)
+    try {
+      if (this.#dirty) this.#cut()
+    } finally {
+      closeSync(this.#fd)
+    }
   }
 
   #cut(): void {
-    try {
-      ftruncateSync(this.#fd, this.#wholeBytes)
-      this.#dirty = false
-    } catch {
-      // Tried again at the next append, which starts at the same place, or at close.
-    }
+    ftruncateSync(this.#fd, this.#wholeBytes)
+    this.#dirty = false
   }
 }
 
