@@ -101,6 +101,8 @@ export class Consumer {
   readonly #world: World
   /** By CPU; made when its thread is first seen online. */
   readonly #places: (Place | undefined)[]
+  /** Sub-buffers that are delivered of one CPU before the next has its turn: what a buffer holds. */
+  readonly #fairShare: number
   #nextFlush: number
   #agedAt = Infinity
   #error: string | undefined
@@ -112,6 +114,7 @@ export class Consumer {
     this.#options = options
     this.#world = world
     this.#places = Array.from({ length: arena.possibleCpus })
+    this.#fairShare = arena.channel.buffer(0).geometry.subbufCount
     this.#nextFlush = world.now() + options.flushIntervalMs
   }
 
@@ -126,7 +129,7 @@ export class Consumer {
     if (Atomics.exchange(words, ARENA.wanted >> 2, 0) === 1) this.#reap()
     this.#meet()
     for (const place of this.#places) {
-      if (place !== undefined && this.#drain(place)) busy = true
+      if (place !== undefined && this.#drain(place, this.#fairShare)) busy = true
     }
     const now = this.#world.now()
     if (now >= this.#agedAt) {
@@ -157,7 +160,7 @@ export class Consumer {
       for (const place of this.#places) {
         if (place === undefined) continue
         place.blocked = false
-        this.#drain(place)
+        this.#drain(place, Infinity)
       }
       if (!this.#sample()) break
       this.#world.sleep(graceMs)
@@ -201,10 +204,15 @@ export class Consumer {
     }
   }
 
-  /** Delivers the complete sub-buffers. @returns whether there were any. */
-  #drain(place: Place): boolean {
+  /**
+   * Delivers the complete sub-buffers, at most so many: a writer that is as fast as the disk must not keep the
+   * consumer from the other CPUs, and from those who ask.
+   *
+   * @returns whether there were any.
+   */
+  #drain(place: Place, most: number): boolean {
     let found = false
-    while (!place.blocked) {
+    for (let left = most; left > 0 && !place.blocked; left -= 1) {
       const span = place.reader.next()
       if (span === undefined || !this.#deliver(place, span)) break
       found = true
@@ -223,7 +231,7 @@ export class Consumer {
   #deliverAged(): void {
     for (const place of this.#places) {
       if (place === undefined) continue
-      this.#drain(place)
+      this.#drain(place, this.#fairShare)
       const span = place.blocked ? undefined : place.reader.aged()
       if (span !== undefined) this.#deliver(place, span)
     }
@@ -283,7 +291,7 @@ export class Consumer {
       this.#meet()
       const place = this.#places[cpu]
       if (place !== undefined && Atomics.load(words, word(PLACE.online)) === 1) {
-        this.#drain(place)
+        this.#drain(place, Infinity)
         const span = place.blocked ? undefined : place.reader.newest()
         if (span !== undefined) this.#deliver(place, span)
         if (place.blocked) continue

@@ -124,12 +124,12 @@ test('a write that takes nothing and reports no error ends in an error, not in a
 test.skipIf(process.platform === 'win32')('at the limit of a file’s size every packet is whole or not there', () => {
   const path = join(freshFolder(), 'cpu_0')
   const fixture = fileURLToPath(new URL('./fixtures/limited-file.mjs', import.meta.url))
-  // 120 to 240 KB, in the units of the shell.
-  const script = 'ulimit -f 240; exec "$0" "$@"'
+  // 80 or 160 KB, in the units of the shell.
+  const script = 'ulimit -f 160; exec "$0" "$@"'
   const ran = spawnSync('sh', ['-c', script, process.execPath, fixture, path], { encoding: 'utf8' })
   expect(ran.stderr).toBe('')
   const result = JSON.parse(ran.stdout) as { whole: number; errors: string[] }
   expect(result.errors.length).toBeGreaterThan(0)
   expect(new Set(result.errors)).toEqual(new Set(['EFBIG']))
-  expect(result.whole).toBeGreaterThan(2)
+  expect(result.whole).toBeGreaterThan(1)
 })

@@ -17,7 +17,9 @@ import type { Recording, RecordingOptions } from './recording.js'
  * const { events, discarded } = await recording.stop()
  */
 export async function startRecording(options: RecordingOptions): Promise<Recording> {
-  const { start } = await import('./recording.js')
+  // By its name, so that it is found from the bundle that users import, too; only when needed, so that a worker which
+  // merely traces doesn't load it.
+  const { start } = await import('@rchan/trace/recording')
   return await start(options)
 }
 

@@ -1,0 +1,185 @@
+/**
+ * A consumer that a test takes step by step: a clock and deaths that the test makes up, a trivial format, real
+ * files, and writers that are played by the test itself. For tests only.
+ *
+ * A record is 8 bytes: its number twice, as u32. A packet in a file is 4 words (kind, generation, losses, bytes that
+ * follow) and then records.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Mode } from '@rchan/relay'
+import { Writer } from '@rchan/relay'
+import { Arena, Control, PLACE, type PacketFormat, type SealedPacket } from '@rchan/runtime'
+import { Consumer, type World } from '@rchan/runtime/consumer'
+import { freshFolder } from './faults.ts'
+
+const HEADER_BYTES = 16
+export const GRACE_MS = 10
+export const FLUSH_MS = 100
+const HEAD = 1
+const DATA = 2
+const TAIL = 3
+
+/** What is in a file. */
+export interface Content {
+  readonly heads: number
+  readonly numbers: number[]
+  /** The generation of each packet with records, without repetition. */
+  readonly generations: number[]
+  /** What the tail says of losses; undefined without a tail. */
+  readonly lost: number | undefined
+}
+
+/** A thread that the test plays. */
+export class Thread {
+  readonly writer: Writer
+  readonly cpu: number
+  #next: number
+
+  constructor(machine: Machine, cpu: number, from = 0) {
+    this.cpu = cpu
+    this.writer = new Writer(machine.arena.channel.buffer(cpu))
+    this.#next = from
+  }
+
+  /** Writes so many records, numbered on. @returns how many found room. */
+  write(count: number): number {
+    let written = 0
+    for (let i = 0; i < count; i += 1) {
+      const record = new Uint8Array(new Uint32Array([this.#next, this.#next]).buffer)
+      this.#next += 1
+      if (this.writer.write(record)) written += 1
+    }
+    return written
+  }
+}
+
+/** Everything around a consumer. */
+export class Machine {
+  readonly control = Control.create()
+  readonly arena: Arena
+  readonly folder: string
+  readonly consumer: Consumer
+  /** Identities of threads that are dead. */
+  readonly dead = new Set<number>()
+  timeMs = 1000
+  posts = 0
+  prepares = 0
+  /** Thrown by the format's `prepare`. */
+  failPrepare: Error | undefined
+  /** Called at each sealing; may write records, or throw. */
+  onSeal: () => void = () => undefined
+  /** Called at each sleep of the consumer. */
+  onSleep: () => void = () => undefined
+  /** What `isDead` was asked. */
+  asked: [identity: number, startTicks: number, exited: boolean][] = []
+
+  constructor(
+    options: { mode?: Mode; subbufCount?: number; possibleCpus?: number; records?: number; folder?: string } = {},
+  ) {
+    const { mode = 'discard', subbufCount = 4, possibleCpus = 3, records = 4 } = options
+    const subbufSize = HEADER_BYTES + records * 8
+    const channel = { mode, subbufCount, possibleCpus, subbufSize, headerBytes: HEADER_BYTES }
+    this.arena = Arena.create(channel, 1, 0, new Uint8Array(0))
+    this.folder = options.folder ?? freshFolder()
+    const world: World = {
+      now: () => this.timeMs,
+      sleep: (ms) => {
+        this.timeMs += ms
+        this.onSleep()
+      },
+      isDead: (identity, startTicks, exited) => {
+        this.asked.push([identity, startTicks, exited])
+        return identity < 0 ? exited : this.dead.has(identity)
+      },
+      postArena: () => {
+        this.posts += 1
+      },
+    }
+    const setup = { folder: this.folder, flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
+    this.consumer = new Consumer(this.control, this.arena, this.#format(), setup, world)
+  }
+
+  place(cpu: number, word: number): number {
+    return this.arena.words[this.arena.placeWord(cpu, word)]
+  }
+
+  setPlace(cpu: number, word: number, value: number): void {
+    Atomics.store(this.arena.words, this.arena.placeWord(cpu, word), value)
+  }
+
+  /** Claims a place as a thread does. */
+  claim(cpu: number, identity: number, threadId: number): void {
+    const owner = this.arena.placeWord(cpu, PLACE.owner)
+    if (Atomics.compareExchange(this.arena.words, owner, 0, identity) !== 0) throw new Error(`CPU ${cpu} is taken`)
+    this.arena.setStartTicks(cpu, identity * 10)
+    this.setPlace(cpu, PLACE.threadId, threadId)
+  }
+
+  /** A new thread, online. */
+  thread(cpu: number, identity: number, threadId = identity, from = 0): Thread {
+    this.claim(cpu, identity, threadId)
+    const thread = new Thread(this, cpu, from)
+    this.setPlace(cpu, PLACE.online, 1)
+    return thread
+  }
+
+  /** Lets time pass, one step of the consumer each millisecond. */
+  pass(ms: number): void {
+    for (let i = 0; i < ms; i += 1) {
+      this.timeMs += 1
+      this.consumer.doWork()
+    }
+  }
+
+  /** What is in the file of a CPU; undefined when there is none. @throws when it isn't whole packets. */
+  content(cpu: number): Content | undefined {
+    const path = join(this.folder, `cpu_${cpu}`)
+    if (!existsSync(path)) return undefined
+    const bytes = readFileSync(path)
+    const content = { heads: 0, numbers: [] as number[], generations: [] as number[], lost: undefined as number | undefined }
+    let at = 0
+    while (at < bytes.length) {
+      const [kind, generation, lost, length] = [0, 4, 8, 12].map((offset) => bytes.readUInt32LE(at + offset))
+      at += HEADER_BYTES
+      if (content.lost !== undefined) throw new Error('a packet after the tail')
+      if (kind === HEAD) content.heads += 1
+      else if (kind === TAIL) content.lost = lost
+      else if (kind !== DATA) throw new Error(`kind=${kind}`)
+      if (kind === DATA && content.generations.at(-1) !== generation) content.generations.push(generation)
+      for (let end = at + length; at < end; at += 8) {
+        const number = bytes.readUInt32LE(at)
+        if (number !== bytes.readUInt32LE(at + 4)) throw new Error('a torn record')
+        content.numbers.push(number)
+      }
+    }
+    return content
+  }
+
+  #format(): PacketFormat {
+    const packet = (kind: number, generation: number, lost: number, bytes: number): Uint8Array =>
+      new Uint8Array(new Uint32Array([kind, generation, lost, bytes]).buffer)
+    return {
+      prepare: () => {
+        this.prepares += 1
+        if (this.failPrepare !== undefined) throw this.failPrepare
+      },
+      stream: () => ({
+        head: () => packet(HEAD, 0, 0, 0),
+        seal: (span, generation, refused, lost): SealedPacket => {
+          this.onSeal()
+          const bytes = span.end - span.from
+          const header = packet(DATA, generation, refused + lost, bytes)
+          return { header, from: span.from, to: span.end, end: span.end, records: bytes / 8 }
+        },
+        written: () => undefined,
+        tail: (generation, lost) => packet(TAIL, generation, lost, 0),
+      }),
+    }
+  }
+}
+
+/** The numbers from `from` on, `count` of them. */
+export function numbers(count: number, from = 0): number[] {
+  return Array.from({ length: count }, (_, i) => from + i)
+}
