@@ -33,7 +33,8 @@
  * `i * subbufSize`. Sub-buffers are numbered for ever from 0 (their *sequence*); number *s* stands at index
  * `s mod subbufCount`.
  *
- * When the dead owner's buffer is drained, the reader takes over the owner's words until a new owner comes.
+ * When the dead owner's buffer is drained, the reader takes over the owner's words until a new owner comes. While
+ * the owner lives, the reader changes none of them; its check of `started` adds 0.
  */
 
 /** Byte offsets of the words of a buffer. A test holds them to the picture above. */

@@ -22,13 +22,16 @@ import { BUFFER, type BufferMemory } from './buffer.js'
 export interface Span {
   /** Which sub-buffer, counted for ever. */
   readonly sequence: number
-  /** The sub-buffer from its header on: in discard mode the shared memory itself, in overwrite mode a copy. */
+  /**
+   * The sub-buffer from its header on: in discard mode the shared memory itself; in overwrite mode a copy up to `end`,
+   * which the next call replaces.
+   */
   readonly bytes: Uint8Array
   /** Where the undelivered bytes start: `headerBytes` at first, else where the last part ended. */
   readonly from: number
   /** The first byte after them. */
   readonly end: number
-  /** Whether the owner has completed the sub-buffer; then its header is finished, and this is the rest of it. */
+  /** Whether this is the rest of a completed sub-buffer, whose header is finished; else it is a part of it. */
   readonly complete: boolean
   /** Records in the rest of a complete sub-buffer; −1 when it is not complete and they have to be counted. */
   readonly records: number

@@ -109,7 +109,7 @@ export class Writer {
 
   /**
    * Takes a buffer over: goes on behind what was completed in it, and opens a sub-buffer there. The calling thread
-   * must be its only owner.
+   * must be its only owner, and after a dead owner the reader must have called `retire`.
    *
    * @param view where to keep the view; the caller's hot path may hold on to it.
    */
@@ -187,12 +187,13 @@ export class Writer {
 
   /**
    * The slow path of a record that does not fit the open sub-buffer: switches, and counts the record as discarded
-   * if that did not help.
+   * if that did not help. A record that fits no sub-buffer switches nothing, or it would cost a flight recorder the
+   * records that it holds.
    *
    * @returns where the record goes (right behind the header), or {@link FULL} or {@link TOO_BIG}.
    */
   room(length: number): number {
-    const at = this.switch(length)
+    const at = length > this.#size - this.#header ? this.#tooBig(length) : this.switch(length)
     if (at === FULL) this.buffer.doubles[BUFFER.discardedFull >> 3] += 1
     else if (at === TOO_BIG) this.buffer.doubles[BUFFER.discardedTooBig >> 3] += 1
     return at
@@ -213,8 +214,8 @@ export class Writer {
    *
    * @param length bytes of the record that is to follow; 0 for none.
    * @returns where that record goes; {@link FULL} when no sub-buffer is free (then none is open, and every further
-   * call tries again); {@link TOO_BIG} when it is longer than a sub-buffer (nothing was switched) or than a
-   * sub-buffer without its header (the switch stays done).
+   * call tries again); {@link TOO_BIG} when it is longer than a sub-buffer (nothing was switched) or, with a
+   * sub-buffer free, than one without its header (the switch stays done).
    */
   switch(length: number): number {
     if (length > this.#size) return this.#tooBig(length)
@@ -262,15 +263,19 @@ export class Writer {
   #start(sequence: number, index: number, records: number): void {
     const { buffer } = this
     const start = index * this.#size
+    const endWord = buffer.endWord(index)
+    const countWord = buffer.countWord(index)
+    const firstDouble = buffer.firstDouble(index)
     if (this.#overwrite) {
       // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and the load that
       // follows it stops them. Pairs with: Reader, the read-modify-write of `started` after its copy.
       Atomics.store(buffer.counters, BUFFER.started >> 3, BigInt(sequence + 1))
       Atomics.load(buffer.counters, BUFFER.started >> 3)
     }
-    buffer.words[buffer.countWord(index)] = 0
-    buffer.doubles[buffer.firstDouble(index)] = records
-    buffer.words[buffer.endWord(index)] = start + this.#header
+    // A straight line, so that these three are never cut apart.
+    buffer.words[countWord] = 0
+    buffer.doubles[firstDouble] = records
+    buffer.words[endWord] = start + this.#header
     this.#callbacks.subbufStart?.(this.view, start)
     // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
     // Pairs with: Reader, Atomics.load of `started` in `sample`.

@@ -80,11 +80,21 @@ describe('a record that is too big', () => {
     expect(writeNumbers(writer, 8, 1, 1)).toEqual([1])
   })
 
-  test('leaves the switch done when only the header makes it too big', () => {
+  test('switches nothing when only the header makes it too big', () => {
     const { writer, reader } = makeSubject({ headerBytes: 4 })
     writeNumbers(writer, 8, 0, 1)
     expect(writer.write(new Uint8Array(13))).toBe(false)
     expect(writer.buffer.discarded()).toEqual({ full: 0, tooBig: 1, bad: 0 })
+    expect(drain(reader)).toEqual([])
+    expect(writeNumbers(writer, 12, 1, 1)).toEqual([1])
+    expect(drain(reader)).toEqual([0])
+  })
+
+  test('leaves a direct switch done when only the header makes it too big, as the kernel does', () => {
+    const { writer, reader } = makeSubject({ headerBytes: 4 })
+    writeNumbers(writer, 8, 0, 1)
+    expect(writer.switch(13)).toBe(TOO_BIG)
+    expect(writer.buffer.discarded()).toEqual({ full: 0, tooBig: 0, bad: 0 })
     expect(drain(reader)).toEqual([0])
     expect(writeNumbers(writer, 12, 1, 1)).toEqual([1])
     expect(reader.next()).toBeUndefined()

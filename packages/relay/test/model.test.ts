@@ -45,16 +45,12 @@ class Model {
     const { subbufSize, headerBytes } = this.#geometry
     this.attempted += 1
     if (this.#open === undefined || this.#open.bytes + record.length > subbufSize) {
-      if (record.length > subbufSize) {
+      if (headerBytes + record.length > subbufSize) {
         this.tooBig += 1
         return false
       }
       if (!this.#switch()) {
         this.full += 1
-        return false
-      }
-      if (headerBytes + record.length > subbufSize) {
-        this.tooBig += 1
         return false
       }
     }

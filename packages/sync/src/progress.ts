@@ -40,7 +40,8 @@ export function waitAtLeast(
     const seen = Atomics.load(words, index)
     if (seen >= value) return true
     const leftMs = deadline - performance.now()
-    if (leftMs <= 0) return false
+    // Not a number: over at once. Atomics.wait would take it for ever.
+    if (!(leftMs > 0)) return false
     Atomics.wait(words, index, seen, leftMs)
   }
 }

@@ -26,6 +26,13 @@ test('a wait ends at its deadline', () => {
   expect(waitAtLeast(words, 0, 1, 2)).toBe(false)
 })
 
+test('a deadline that is not a number is over at once', () => {
+  const words = sharedWords(1)
+  expect(waitAtLeast(words, 0, 1, NaN)).toBe(false)
+  raise(words, 0, 1)
+  expect(waitAtLeast(words, 0, 1, NaN)).toBe(true)
+})
+
 test('a word is never lowered', () => {
   const words = sharedWords(1)
   raise(words, 0, 5)
