@@ -28,6 +28,8 @@ import { BUFFER, type BufferMemory } from './buffer.js'
  * Both words are read through `end` after `room`, which changes it.
  */
 export interface WriterView {
+  /** The caller's own: which memory this view writes to. −1 at first; the writer leaves it alone. */
+  generation: number
   /** The buffer's words, 4 bytes an element. */
   words: Uint32Array
   /** Index in `words` of the open sub-buffer's `end`; the next word is its `count`. */
@@ -48,7 +50,9 @@ export interface WriterView {
 
 /** A view of nothing: every record goes to `room`. What a thread has before it owns a buffer. */
 export function emptyView(): WriterView {
+  // One literal: the hot path finds every field inside the object, at the same place for ever.
   return {
+    generation: -1,
     words: new Uint32Array(2),
     end: 0,
     limit: -1,

@@ -24,18 +24,8 @@ export function makeEncoder(cpu: Cpu, id: number, name: string, fields: readonly
   const layout = layoutRecord(fields)
   try {
     // eslint-disable-next-line no-new-func, typescript/no-implied-eval -- see the head of this file
-    const factory = new Function(
-      'cpu',
-      'view',
-      'flags',
-      'now',
-      'textBytes',
-      'writeText',
-      'asI64',
-      'asU64',
-      encoderSource(id, name, layout),
-    ) as (...uses: unknown[]) => Encoder
-    return factory(cpu, cpu.view, cpu.control.flags, now, textBytes, writeText, asI64, asU64)
+    const factory = new Function('uses', encoderSource(id, name, layout)) as (uses: object) => Encoder
+    return factory({ cpu, view: cpu.view, flags: cpu.control.flags, now, textBytes, writeText, asI64, asU64 })
   } catch (error) {
     if (!(error instanceof EvalError)) throw error
     return interpretEncoder(cpu, id, layout)
@@ -61,67 +51,67 @@ const CODE: Record<FieldType, { misfit: string; array: string; shift: number; va
   string: { misfit: `typeof $ !== 'string'`, array: 'u8', shift: 0, value: '$' },
 }
 
-/** The source of an encoder. `name` and the field names are checked: they can't end a comment or an expression. */
+/**
+ * The source of an encoder. `name` and the field names are checked: they can't end a comment or an expression.
+ *
+ * The record is stored in two places: inline, and in `late`, for the record that causes a switch. So the inline path
+ * has no joins, and stays small enough for V8 to inline.
+ */
 export function encoderSource(id: number, name: string, layout: RecordLayout): string {
   const { fields, fixedBytes } = layout
-  const local = (index: number): string => `a${index}`
-  const lines: string[] = [
+  const locals = fields.map((_, index) => `a${index}`)
+  const room = String(maxBytesWithoutTexts(layout))
+  const texts = fields.flatMap((field, index) => (field.type === 'string' ? [locals[index]] : []))
+  const bound = [room, ...texts.map((text) => `${text}.length * 3`)].join(' + ')
+  const exact = [room, ...texts.map((text) => `textBytes(${text})`)].join(' + ')
+  return [
     `'use strict' // ${name} #${id}`,
+    // Constants, so that V8 folds them into the code that it inlines; it does not for parameters.
+    `const { cpu, view, flags, now, textBytes, writeText, asI64, asU64 } = uses`,
+    `function late(${['bytes', ...locals].join(', ')}) {`,
+    // With texts, `bytes` is an upper bound in the inline path, and exact here.
+    `  let at = (view.words[view.end] + 7) & -8`,
+    `  if (at + bytes > view.limit) at = cpu.room(bytes)`,
+    `  if (at < 0) return`,
+    // Read again: a packet must not begin after its first record, and the switch has read the clock since.
+    `  view.i64[at >> 3] = now()`,
+    ...storeLines(id, layout, locals),
+    `}`,
     `return function (args) {`,
     `  const flag = flags[${id}]`,
     `  if (flag !== view.generation && (flag === 0 || !cpu.online())) return`,
-  ]
-  if (fields.length > 0) {
-    lines.push(
-      `  let ${fields.map((_, index) => local(index)).join(', ')}`,
-      `  try {`,
-      ...fields.map((field, index) => `    ${local(index)} = args.${field.name}`),
-      `  } catch {`,
-      `    return cpu.discardBad()`,
-      `  }`,
-      ...fields.map(
-        (field, index) =>
-          `  if (${CODE[field.type].misfit.replaceAll('$', local(index))}) return cpu.discardBad()`,
-      ),
-    )
-  }
-  const texts = fields.flatMap((field, index) => (field.type === 'string' ? [local(index)] : []))
-  lines.push(`  const time = now()`, `  let at = (view.words[view.end] + 7) & -8`)
-  if (fixedBytes >= 0) {
-    lines.push(
-      `  if (at + ${fixedBytes} > view.limit) {`,
-      `    at = cpu.room(${fixedBytes})`,
-      `    if (at < 0) return`,
-      // A packet must not begin after its first record: the switch has read the clock since.
-      `    view.i64[at >> 3] = now()`,
-      `  } else view.i64[at >> 3] = time`,
-    )
-  } else {
-    const exact = [`${maxBytesWithoutTexts(layout)}`, ...texts.map((text) => `textBytes(${text})`)].join(
-      ' + ',
-    )
-    const bound = [`${maxBytesWithoutTexts(layout)}`, ...texts.map((text) => `${text}.length * 3`)].join(
-      ' + ',
-    )
-    lines.push(
-      `  if (at + ${bound} > view.limit) {`,
-      `    const bytes = ${exact}`,
-      `    if (at + bytes > view.limit) {`,
-      `      at = cpu.room(bytes)`,
-      `      if (at < 0) return`,
-      `      view.i64[at >> 3] = now()`,
-      `    } else view.i64[at >> 3] = time`,
-      `  } else view.i64[at >> 3] = time`,
-    )
-  }
-  lines.push(`  view.u32[(at + 8) >> 2] = ${id}`)
+    ...(fields.length === 0
+      ? []
+      : [
+          `  let ${locals.join(', ')}`,
+          `  try {`,
+          ...fields.map((field, index) => `    ${locals[index]} = args.${field.name}`),
+          `  } catch {`,
+          `    return cpu.discardBad()`,
+          `  }`,
+        ]),
+    ...fields.map(
+      (field, index) =>
+        `  if (${CODE[field.type].misfit.replaceAll('$', locals[index])}) return cpu.discardBad()`,
+    ),
+    `  const time = now()`,
+    `  const at = (view.words[view.end] + 7) & -8`,
+    `  if (at + ${fixedBytes >= 0 ? fixedBytes : bound} > view.limit) return late(${[fixedBytes >= 0 ? fixedBytes : exact, ...locals].join(', ')})`,
+    `  view.i64[at >> 3] = time`,
+    ...storeLines(id, layout, locals),
+    `}`,
+  ].join('\n')
+}
+
+/** Stores the record at `at`, apart from its time: id, fields, count, and the new end last. */
+function storeLines(id: number, layout: RecordLayout, locals: readonly string[]): string[] {
+  const lines = [`  view.u32[(at + 8) >> 2] = ${id}`]
   let moving = false
-  for (const [index, field] of fields.entries()) {
+  for (const [index, field] of layout.fields.entries()) {
     const { array, shift, value } = CODE[field.type]
     if (field.type === 'string') {
-      lines.push(
-        `  ${moving ? '' : 'let '}q = writeText(view.u8, ${moving ? 'q' : `at + ${field.offset}`}, ${local(index)})`,
-      )
+      const from = moving ? 'q' : `at + ${field.offset}`
+      lines.push(`  ${moving ? '' : 'let '}q = writeText(view.u8, ${from}, ${locals[index]})`)
       moving = true
       continue
     }
@@ -129,17 +119,16 @@ export function encoderSource(id: number, name: string, layout: RecordLayout): s
       lines.push(`  q = (q + ${field.alignBytes - 1}) & -${field.alignBytes}`)
     const place = moving ? 'q' : `at + ${field.offset}`
     const element = shift === 0 ? place : `(${place}) >> ${shift}`
-    lines.push(`  view.${array}[${element}] = ${value.replaceAll('$', local(index))}`)
+    lines.push(`  view.${array}[${element}] = ${value.replaceAll('$', locals[index])}`)
     if (moving) lines.push(`  q += ${field.alignBytes}`)
   }
   lines.push(
     `  const end = view.end`,
     `  view.words[end + 1] += 1`,
     // Last: until here the record does not exist. Pairs with: relay's Reader.
-    `  view.words[end] = ${moving ? 'q' : `at + ${fixedBytes}`}`,
-    `}`,
+    `  view.words[end] = ${moving ? 'q' : `at + ${layout.fixedBytes}`}`,
   )
-  return lines.join('\n')
+  return lines
 }
 
 /** Bytes of a record whose texts are empty, with every gap that the alignment behind a text can make. */
