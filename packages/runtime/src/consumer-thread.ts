@@ -7,7 +7,7 @@ import { raise } from '@rchan/sync'
 import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads'
 import { Arena, ARENA, STATE } from './arena.js'
 import { Consumer, type Totals, type World } from './consumer.js'
-import { Control } from './control.js'
+import { CONTROL, Control } from './control.js'
 import { arenaChannelName } from './cpu.js'
 import type { CreateFormat } from './format.js'
 import { isAlive, isProvable } from './thread.js'
@@ -35,7 +35,7 @@ const arena = Arena.attach(data.arena)
 const tell = (message: ConsumerMessage): void => parentPort?.postMessage(message)
 const quiet = new Int32Array(new SharedArrayBuffer(4))
 
-const channel = new BroadcastChannel(arenaChannelName(arena.generation))
+const channel = new BroadcastChannel(arenaChannelName(arena.words[ARENA.starter >> 2], arena.generation))
 channel.unref()
 
 const world: World = {
@@ -68,6 +68,10 @@ try {
   if (control.generation === arena.generation) control.enable(0)
   tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
 } finally {
+  // Tracing is off by now. Who asked before it was, and was not answered, is not to wait for it.
+  const { words } = control
+  Atomics.store(words, CONTROL.answered >> 2, Atomics.load(words, CONTROL.asked >> 2))
+  Atomics.notify(words, CONTROL.answered >> 2)
   channel.close()
   raise(arena.words, ARENA.state >> 2, STATE.stopped)
 }

@@ -2,20 +2,18 @@
  * The calling thread as a CPU: how it finds the arena, takes a place, and gets a writer. Runs on every thread that
  * traces, at its first record of a recording; nothing of it runs before, and nothing keeps the thread alive.
  *
- * It must never throw into the program that traces, and it waits only here, once for a recording, with a deadline.
+ * It must never throw into the program that traces (but for a full stack, which is the program's own), and it waits
+ * only here, with a deadline: once for a recording, and a thread that found no place again at every so many records.
  */
 import { emptyView, Writer, type WriterView } from '@rchan/relay'
 import { waitAtLeast } from '@rchan/sync'
 import { BroadcastChannel, getEnvironmentData, receiveMessageOnPort } from 'node:worker_threads'
 import { Arena, ARENA, PLACE } from './arena.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control.js'
-import { thisThread } from './thread.js'
+import { isAlive, isProvable, thisThread } from './thread.js'
 
-/** The hot path's view: relay's, and the generation of the recording that it writes to. */
-export interface CpuView extends WriterView {
-  /** −1 before the thread first came online. Equal to a tracepoint's flag: the view is this recording's. */
-  generation: number
-}
+/** The hot path's view. Its generation is equal to a tracepoint's flag when the view is of the recording that runs. */
+export type CpuView = WriterView
 
 /** What the client does at the ends of a sub-buffer, on the thread that writes. See relay's `WriterCallbacks`. */
 export interface CpuClient {
@@ -26,9 +24,13 @@ export interface CpuClient {
 /** The environment data that hands the arena to threads started while it is in use. */
 export const ARENA_KEY = `rchan:arena:${RUNTIME_ABI}`
 
-/** Name of the channel on which the consumer posts the arena of a recording. */
-export function arenaChannelName(generation: number): string {
-  return `rchan:arena:${RUNTIME_ABI}:${process.pid}:${generation}`
+/**
+ * Name of the channel on which the consumer posts the arena of a recording. A process can have several control pages
+ * (when workers import rchan, and the main thread does not), and each counts its recordings from 1: the identity of
+ * the thread that records tells them apart.
+ */
+export function arenaChannelName(starterIdentity: number, generation: number): string {
+  return `rchan:arena:${RUNTIME_ABI}:${process.pid}:${starterIdentity}:${generation}`
 }
 
 /** How long a thread waits for the consumer to hand it the arena, in milliseconds. */
@@ -41,7 +43,7 @@ const RETRY_RECORDS = 4096
 /** A thread as a CPU. There is one for a thread, shared by all copies of this module: {@link thisCpu}. */
 export class Cpu {
   readonly control: Control
-  readonly view: CpuView = { ...emptyView(), generation: -1 }
+  readonly view: CpuView = emptyView()
   /** The arena of the recording of `view.generation`. */
   arena: Arena | undefined
   writer: Writer | undefined
@@ -49,7 +51,12 @@ export class Cpu {
   number = -1
   placeGeneration = 0
   #client: CpuClient | undefined
+  /** Records to pass over before a place is tried for again, in the recording of this generation. */
   #skipRecords = 0
+  #skipGeneration = 0
+  /** The place that this thread claimed last, and for which recording: known even if an exception cut off the rest. */
+  #claimedCpu = -1
+  #claimedGeneration = 0
   /** Set by the coordinator on its own thread: the arena needs not be asked for. */
   #known: Arena | undefined
 
@@ -77,16 +84,25 @@ export class Cpu {
     const { generation } = this.control
     if (generation === 0) return false
     if (this.view.generation === generation) return true
-    if (this.#skipRecords > 0) {
+    if (this.#skipRecords > 0 && this.#skipGeneration === generation) {
       this.#skipRecords -= 1
     } else {
-      const arena = this.#find(generation)
-      if (arena !== undefined && this.#take(arena)) {
-        this.view.generation = generation
-        return true
+      // First, so that code which this calls (a patched `fs`, say) and which traces does not come here again.
+      this.#skipRecords = RETRY_RECORDS
+      this.#skipGeneration = generation
+      try {
+        const arena = this.#find(generation)
+        if (arena !== undefined && this.#take(arena)) {
+          this.#skipRecords = 0
+          this.view.generation = generation
+          return true
+        }
+      } catch (error) {
+        // The stack is full. The next record may have more of it.
+        this.#skipRecords = 0
+        throw error
       }
       if (this.control.generation !== generation) return false
-      this.#skipRecords = RETRY_RECORDS
     }
     this.control.addUnplaced()
     return false
@@ -116,7 +132,7 @@ export class Cpu {
 
   /** Lets go of the arena, so that its memory can be freed. For the thread that recorded. */
   release(): void {
-    Object.assign(this.view, emptyView(), { generation: -1 })
+    Object.assign(this.view, emptyView())
     this.arena = undefined
     this.writer = undefined
     this.#known = undefined
@@ -133,9 +149,17 @@ export class Cpu {
    */
   #ask(generation: number): Arena | undefined {
     const { control } = this
-    const channel = new BroadcastChannel(arenaChannelName(generation))
+    const starter = Atomics.load(control.words, CONTROL.coordinator >> 2)
+    if (isProvable(starter) && !isAlive(starter, 0)) {
+      // It died without ending its recording, and the consumer with it: nobody will ever answer.
+      this.#skipRecords = Infinity
+      return undefined
+    }
+    const channel = new BroadcastChannel(arenaChannelName(starter, generation))
     try {
       const ticket = Atomics.add(control.words, CONTROL.asked >> 2, 1) + 1
+      // A consumer answers once more after the switch-off, so either it sees this ticket, or we see that it is over.
+      if (control.generation !== generation) return undefined
       control.doorbell.ring()
       if (!waitAtLeast(control.words, CONTROL.answered >> 2, ticket, ASK_TIMEOUT_MS)) return undefined
       const received = receiveMessageOnPort(channel as unknown as Parameters<typeof receiveMessageOnPort>[0])
@@ -172,12 +196,17 @@ export class Cpu {
 
   /** Takes a free place by storing this thread's identity in it. CPU 0 is for the thread that records. */
   #claim(arena: Arena): number | undefined {
+    if (this.#claimedGeneration === arena.generation) return this.#claimedCpu
     const { identity } = thisThread()
     const first = arena.words[ARENA.starter >> 2] === identity ? 0 : 1
     for (let cpu = first; cpu < arena.possibleCpus; cpu += 1) {
       const owner = arena.placeWord(cpu, PLACE.owner)
       // Pairs with: Consumer, Atomics.store of 0 once the thread before is dead and its buffer drained.
-      if (Atomics.compareExchange(arena.words, owner, 0, identity) === 0) return cpu
+      if (Atomics.compareExchange(arena.words, owner, 0, identity) === 0) {
+        this.#claimedGeneration = arena.generation
+        this.#claimedCpu = cpu
+        return cpu
+      }
     }
     return undefined
   }

@@ -3,7 +3,7 @@
  *
  * Never leaves half a packet behind: what could be written only in part is cut off again.
  */
-import { closeSync, ftruncateSync, openSync, writevSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, writevSync } from 'node:fs'
 
 /** A file for its owner alone. */
 const FILE_MODE = 0o600
@@ -56,10 +56,16 @@ export class RelayFile {
     this.#wholeBytes = at
   }
 
-  /** @throws the error of the file system; the file is closed all the same. */
+  /**
+   * Ends the file.
+   *
+   * @throws the error of the file system, or one that says that the file was removed meanwhile, so that nobody will
+   * find what was written. It is closed all the same.
+   */
   close(): void {
     try {
       if (this.#dirty) this.#cut()
+      if (fstatSync(this.#fd).nlink === 0) throw new Error(`${this.path} was removed while it was written`)
     } finally {
       closeSync(this.#fd)
     }

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { existsSync, rmSync, writevSync } from 'node:fs'
+import { existsSync, openSync, rmSync, writevSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ARENA, CONTROL, PLACE } from '@rchan/runtime'
 import { freshFolder, fsError, replaceFs } from './faults.ts'
@@ -88,37 +88,58 @@ describe('delivery', () => {
     expect(machine.content(0)?.numbers).toEqual(numbers(5))
   })
 
-  test('for any history of writes, steps and finish: each record once, in order, or counted', () => {
+  test('for any history of writes, steps, deaths and failing writes: each record once, in order, or counted', () => {
+    const cpu = fc.integer({ min: 0, max: 1 })
     const step = fc.oneof(
-      fc.record({ write: fc.integer({ min: 1, max: 12 }), cpu: fc.integer({ min: 0, max: 1 }) }),
-      fc.record({ pass: fc.integer({ min: 1, max: 130 }) }),
+      { weight: 4, arbitrary: fc.record({ write: fc.integer({ min: 1, max: 12 }), cpu }) },
+      { weight: 3, arbitrary: fc.record({ pass: fc.integer({ min: 1, max: 130 }) }) },
+      fc.record({ die: cpu }),
+      fc.record({ fail: fc.boolean() }),
     )
     fc.assert(
-      fc.property(fc.constantFrom('discard', 'overwrite'), fc.array(step, { maxLength: 40 }), (mode, steps) => {
-        const folder = freshFolder()
-        const machine = new Machine({ mode, subbufCount: 3, folder })
-        const threads = [machine.thread(0, 7), machine.thread(1, 8)]
-        const attempts = [0, 0]
-        for (const each of steps) {
-          if ('write' in each) {
-            attempts[each.cpu] += each.write
-            threads[each.cpu].write(each.write)
-          } else machine.pass(each.pass)
-        }
-        const { cpus, error } = machine.consumer.finish()
-        expect(error).toBeUndefined()
-        for (const cpu of [0, 1]) {
-          const found = machine.content(cpu)?.numbers ?? []
-          expect(found).toEqual([...new Set(found)].sort((a, b) => a - b))
-          const totals = cpus.find((each) => each.cpu === cpu)
-          const lost = (totals?.discarded.full ?? 0) + (totals?.overwritten ?? 0)
-          expect(found.length + lost).toBe(attempts[cpu])
-          expect(totals?.events ?? 0).toBe(found.length)
-          if (mode === 'overwrite' && attempts[cpu] > 0) expect(found.at(-1)).toBe(attempts[cpu] - 1)
-        }
-        rmSync(folder, { recursive: true })
-      }),
-      { numRuns: 150 },
+      fc.property(
+        fc.constantFrom('discard', 'overwrite'),
+        fc.array(step, { maxLength: 40 }),
+        (mode, steps) => {
+          const folder = freshFolder()
+          const machine = new Machine({ mode, subbufCount: 3, folder })
+          let identity = 7
+          const threads = [machine.thread(0, identity), machine.thread(1, ++identity)]
+          const owners = [7, 8]
+          const attempts = [0, 0]
+          for (const each of steps) {
+            if ('write' in each) {
+              if (machine.dead.has(owners[each.cpu])) {
+                // The next thread, if the place of the dead one is free by now.
+                if (machine.place(each.cpu, PLACE.owner) !== 0) continue
+                owners[each.cpu] = ++identity
+                threads[each.cpu] = machine.thread(each.cpu, identity, identity, attempts[each.cpu])
+              }
+              attempts[each.cpu] += each.write
+              threads[each.cpu].write(each.write)
+            } else if ('die' in each) machine.dead.add(owners[each.die])
+            else if ('fail' in each) machine.failPrepare = each.fail ? fsError('ENOSPC') : undefined
+            else machine.pass(each.pass)
+          }
+          const failing = machine.failPrepare !== undefined
+          const { cpus } = machine.consumer.finish()
+          for (const number of [0, 1]) {
+            const found = machine.content(number)?.numbers ?? []
+            expect(found).toEqual([...new Set(found)].sort((x, y) => x - y))
+            const totals = cpus.find((one) => one.cpu === number)
+            const lost = (totals?.discarded.full ?? 0) + (totals?.overwritten ?? 0) + (totals?.unwritten ?? 0)
+            expect(found.length + lost).toBe(attempts[number])
+            expect(totals?.events ?? 0).toBe(found.length)
+            expect(totals?.torn ?? 0).toBe(0)
+            if (failing) continue
+            expect(totals?.unwritten ?? 0).toBe(0)
+            expect(machine.content(number)?.lost ?? 0).toBe(lost)
+            if (mode === 'overwrite' && attempts[number] > 0) expect(found.at(-1)).toBe(attempts[number] - 1)
+          }
+          rmSync(folder, { recursive: true })
+        },
+      ),
+      { numRuns: 200 },
     )
   })
 })
@@ -147,7 +168,12 @@ describe('death', () => {
       machine.pass(FLUSH_MS)
     }
     const { cpus } = machine.consumer.finish()
-    expect(machine.content(1)).toEqual({ heads: 1, numbers: numbers(50), generations: [0, 1, 2, 3, 4], lost: 0 })
+    expect(machine.content(1)).toEqual({
+      heads: 1,
+      numbers: numbers(50),
+      generations: [0, 1, 2, 3, 4],
+      lost: 0,
+    })
     expect(cpus).toMatchObject([
       {
         cpu: 1,
@@ -263,20 +289,28 @@ describe('a write that fails', () => {
     [
       'the disk is full',
       () =>
-        replaceFs('writevSync', (real) => ((fd: number, pieces: Uint8Array[], at: number) => {
-          if (at > 0) throw fsError('ENOSPC')
-          return real(fd, pieces, at)
-        }) as typeof writevSync),
+        replaceFs(
+          'writevSync',
+          (real) =>
+            ((fd: number, pieces: Uint8Array[], at: number) => {
+              if (at > 0) throw fsError('ENOSPC')
+              return real(fd, pieces, at)
+            }) as typeof writevSync,
+        ),
     ],
     [
       'the disk is full after a part of each packet',
       () => {
         let call = 0
-        return replaceFs('writevSync', (real) => ((fd: number, pieces: Uint8Array[], at: number) => {
-          call += 1
-          if (call % 2 === 0) throw fsError('ENOSPC')
-          return real(fd, [pieces[0].subarray(0, 5)], at)
-        }) as typeof writevSync)
+        return replaceFs(
+          'writevSync',
+          (real) =>
+            ((fd: number, pieces: Uint8Array[], at: number) => {
+              call += 1
+              if (call % 2 === 0) throw fsError('ENOSPC')
+              return real(fd, [pieces[0].subarray(0, 5)], at)
+            }) as typeof writevSync,
+        )
       },
     ],
     [
@@ -344,7 +378,9 @@ describe('a write that fails', () => {
       repair()
       expect(error).toMatch(/made by the test/)
       expect(machine.content(0)?.numbers ?? []).toEqual([])
-      expect(cpus).toMatchObject([{ cpu: 0, events: 0, unwritten: 12, discarded: { full: 3 }, overwritten: 0 }])
+      expect(cpus).toMatchObject([
+        { cpu: 0, events: 0, unwritten: 12, discarded: { full: 3 }, overwritten: 0 },
+      ])
     })
   }
 
@@ -380,10 +416,14 @@ describe('a write that fails', () => {
   test('of one CPU keeps nothing of the others back', () => {
     const machine = new Machine()
     const threads = [machine.thread(0, 7), machine.thread(1, 8)]
-    replaceFs('openSync', (real) => ((path: string, ...rest: never[]) => {
-      if (path.endsWith('cpu_0')) throw fsError('EACCES')
-      return (real as (...args: unknown[]) => number)(path, ...rest)
-    }) as never)
+    replaceFs(
+      'openSync',
+      (real) =>
+        ((path: string, ...rest: never[]) => {
+          if (path.endsWith('cpu_0')) throw fsError('EACCES')
+          return (real as (...args: unknown[]) => number)(path, ...rest)
+        }) as typeof openSync,
+    )
     for (const thread of threads) thread.write(6)
     machine.pass(FLUSH_MS + GRACE_MS)
     const { cpus } = machine.consumer.finish()

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { CONTROL, Control, MAX_ENTRIES } from '@rchan/runtime'
 
 const PAGE_BYTES = 256 * 1024
@@ -7,7 +7,8 @@ const PAGE_BYTES = 256 * 1024
 /** Offsets of the entries of the table, in its own words. */
 function offsets(control: Control): number[] {
   const found: number[] = []
-  for (let at: number = CONTROL.table; control.words[at >> 2] !== 0; at += control.words[at >> 2]) found.push(at)
+  for (let at: number = CONTROL.table; control.words[at >> 2] !== 0; at += control.words[at >> 2])
+    found.push(at)
   return found
 }
 
@@ -102,19 +103,20 @@ describe('the tracepoint table', () => {
   test('gives the id of the entry that counts to a declarer that was stopped for too long over its own', () => {
     // It claimed entry 0, and was not scheduled for longer than others wait for it.
     const control = Control.create()
-    const { set } = Uint8Array.prototype
     let other = -1
-    Uint8Array.prototype.set = function stopped(this: Uint8Array, ...args: Parameters<typeof set>) {
-      Uint8Array.prototype.set = set
+    const set = vi.spyOn(Uint8Array.prototype, 'set').mockImplementationOnce(function stopped(
+      this: Uint8Array,
+      ...args
+    ) {
+      set.mockRestore()
       other = new Control(control.memory).declare('same')
-      return set.apply(this, args)
-    }
-    let id: number
-    try {
-      id = control.declare('same')
-    } finally {
-      Uint8Array.prototype.set = set
-    }
+      this.set(...args)
+    })
+    onTestFinished(() => {
+      set.mockRestore()
+    })
+    const id = control.declare('same')
+    expect(other).toBeGreaterThan(0)
     expect(id).toBe(other)
     expect(control.declare('same')).toBe(other)
     expect(control.entries().found).toEqual([{ id: other, text: 'same' }])

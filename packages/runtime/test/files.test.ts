@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, readFileSync, statSync, writeFileSync, writevSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync, writevSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -42,9 +42,13 @@ test('pieces follow one another, empty ones leave nothing, shared memory is take
 test('a write that takes only some bytes is continued, over the borders of pieces', () => {
   const path = join(freshFolder(), 'cpu_0')
   const file = new RelayFile(path)
-  replaceFs('writevSync', (real) => ((fd: number, pieces: Uint8Array[], at: number) => {
-    return real(fd, [pieces[0].subarray(0, 3)], at)
-  }) as typeof writevSync)
+  replaceFs(
+    'writevSync',
+    (real) =>
+      ((fd: number, pieces: Uint8Array[], at: number) => {
+        return real(fd, [pieces[0].subarray(0, 3)], at)
+      }) as typeof writevSync,
+  )
   file.append([bytes(4, 1), bytes(3, 2), bytes(1, 3)])
   file.close()
   expect([...readFileSync(path)]).toEqual([1, 1, 1, 1, 2, 2, 2, 3])
@@ -53,12 +57,16 @@ test('a write that takes only some bytes is continued, over the borders of piece
 /** Writes `some` bytes of the next append, then fails. */
 function failAfter(some: number): () => void {
   let left = some
-  return replaceFs('writevSync', (real) => ((fd: number, pieces: Uint8Array[], at: number) => {
-    if (left === 0) throw fsError('ENOSPC')
-    const part = pieces[0].subarray(0, left)
-    left -= part.length
-    return real(fd, [part], at)
-  }) as typeof writevSync)
+  return replaceFs(
+    'writevSync',
+    (real) =>
+      ((fd: number, pieces: Uint8Array[], at: number) => {
+        if (left === 0) throw fsError('ENOSPC')
+        const part = pieces[0].subarray(0, left)
+        left -= part.length
+        return real(fd, [part], at)
+      }) as typeof writevSync,
+  )
 }
 
 test('what was written in part is cut off at once', () => {
@@ -109,6 +117,18 @@ test('what could not be cut off at all is cut off when the file is closed', () =
   expect(statSync(path).size).toBe(0)
 })
 
+test.skipIf(process.platform === 'win32')(
+  'a file that was removed under us is reported when it is closed',
+  () => {
+    const path = join(freshFolder(), 'cpu_0')
+    const file = new RelayFile(path)
+    file.append([bytes(4, 1)])
+    rmSync(path)
+    file.append([bytes(4, 1)])
+    expect(() => file.close()).toThrow(/cpu_0 was removed/)
+  },
+)
+
 test('a write that takes nothing and reports no error ends in an error, not in an endless loop', () => {
   const file = new RelayFile(join(freshFolder(), 'cpu_0'))
   let calls = 0
@@ -121,15 +141,18 @@ test('a write that takes nothing and reports no error ends in an error, not in a
   file.close()
 })
 
-test.skipIf(process.platform === 'win32')('at the limit of a file’s size every packet is whole or not there', () => {
-  const path = join(freshFolder(), 'cpu_0')
-  const fixture = fileURLToPath(new URL('./fixtures/limited-file.mjs', import.meta.url))
-  // 80 or 160 KB, in the units of the shell.
-  const script = 'ulimit -f 160; exec "$0" "$@"'
-  const ran = spawnSync('sh', ['-c', script, process.execPath, fixture, path], { encoding: 'utf8' })
-  expect(ran.stderr).toBe('')
-  const result = JSON.parse(ran.stdout) as { whole: number; errors: string[] }
-  expect(result.errors.length).toBeGreaterThan(0)
-  expect(new Set(result.errors)).toEqual(new Set(['EFBIG']))
-  expect(result.whole).toBeGreaterThan(1)
-})
+test.skipIf(process.platform === 'win32')(
+  'at the limit of a file’s size every packet is whole or not there',
+  () => {
+    const path = join(freshFolder(), 'cpu_0')
+    const fixture = fileURLToPath(new URL('./fixtures/limited-file.mjs', import.meta.url))
+    // 80 or 160 KB, in the units of the shell.
+    const script = 'ulimit -f 160; exec "$0" "$@"'
+    const ran = spawnSync('sh', ['-c', script, process.execPath, fixture, path], { encoding: 'utf8' })
+    expect(ran.stderr).toBe('')
+    const result = JSON.parse(ran.stdout) as { whole: number; errors: string[] }
+    expect(result.errors.length).toBeGreaterThan(0)
+    expect(new Set(result.errors)).toEqual(new Set(['EFBIG']))
+    expect(result.whole).toBeGreaterThan(1)
+  },
+)

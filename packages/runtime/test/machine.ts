@@ -75,7 +75,13 @@ export class Machine {
   asked: [identity: number, startTicks: number, exited: boolean][] = []
 
   constructor(
-    options: { mode?: Mode; subbufCount?: number; possibleCpus?: number; records?: number; folder?: string } = {},
+    options: {
+      mode?: Mode
+      subbufCount?: number
+      possibleCpus?: number
+      records?: number
+      folder?: string
+    } = {},
   ) {
     const { mode = 'discard', subbufCount = 4, possibleCpus = 3, records = 4 } = options
     const subbufSize = HEADER_BYTES + records * 8
@@ -111,7 +117,8 @@ export class Machine {
   /** Claims a place as a thread does. */
   claim(cpu: number, identity: number, threadId: number): void {
     const owner = this.arena.placeWord(cpu, PLACE.owner)
-    if (Atomics.compareExchange(this.arena.words, owner, 0, identity) !== 0) throw new Error(`CPU ${cpu} is taken`)
+    if (Atomics.compareExchange(this.arena.words, owner, 0, identity) !== 0)
+      throw new Error(`CPU ${cpu} is taken`)
     this.arena.setStartTicks(cpu, identity * 10)
     this.setPlace(cpu, PLACE.threadId, threadId)
   }
@@ -137,7 +144,12 @@ export class Machine {
     const path = join(this.folder, `cpu_${cpu}`)
     if (!existsSync(path)) return undefined
     const bytes = readFileSync(path)
-    const content = { heads: 0, numbers: [] as number[], generations: [] as number[], lost: undefined as number | undefined }
+    const content = {
+      heads: 0,
+      numbers: [] as number[],
+      generations: [] as number[],
+      lost: undefined as number | undefined,
+    }
     let at = 0
     while (at < bytes.length) {
       const [kind, generation, lost, length] = [0, 4, 8, 12].map((offset) => bytes.readUInt32LE(at + offset))

@@ -6,7 +6,7 @@ import type { Losses } from '@rchan/runtime/coordinator'
 import { Runtime, type CpuTotals, type Totals } from '@rchan/runtime/coordinator'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -174,7 +174,7 @@ function prepareFolder({ path, dir }: RecordingOptions): { path: string; undo():
       const fresh = join(parent, `trace-${stamp}${attempt === 1 ? '' : `-${attempt}`}`)
       try {
         mkdirSync(fresh, { mode: 0o700 })
-        return { path: fresh, undo: () => remove(made ?? fresh) }
+        return { path: fresh, undo: () => unmake(fresh, made) }
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < 1000) continue
         throw cannotMake(fresh, error)
@@ -183,7 +183,7 @@ function prepareFolder({ path, dir }: RecordingOptions): { path: string; undo():
   }
   const folder = resolve(path as string)
   const made = makeFolder(folder)
-  if (made !== undefined) return { path: folder, undo: () => remove(made) }
+  if (made.at(-1) === folder) return { path: folder, undo: () => unmake(folder, made) }
   let names: string[]
   try {
     names = readdirSync(folder)
@@ -205,20 +205,45 @@ function prepareFolder({ path, dir }: RecordingOptions): { path: string; undo():
   }
 }
 
-/** Makes a folder and those above it. @returns the topmost one that was made; undefined when it was there. */
-function makeFolder(folder: string): string | undefined {
+/** Makes a folder and those above it. @returns those that were made by us, the topmost first. */
+function makeFolder(folder: string): string[] {
   // Not `recursive`: with it Node loops for ever where a parent is there but takes no folder (as in /proc).
   const missing: string[] = []
   for (let at = folder; !existsSync(at); at = dirname(at)) missing.unshift(at)
-  const [topmost] = missing
+  const made: string[] = []
   try {
-    for (const path of missing) mkdirSync(path, { mode: 0o700 })
+    for (const path of missing) {
+      try {
+        mkdirSync(path, { mode: 0o700 })
+        made.push(path)
+      } catch (error) {
+        // Another thread or process may have made it meanwhile, for its own trace.
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      }
+    }
     if (!statSync(folder).isDirectory()) throw new Error('ENOTDIR: it is not a folder')
   } catch (error) {
-    if (topmost !== undefined) remove(topmost)
+    removeEmpty(made)
     throw cannotMake(folder, error)
   }
-  return topmost
+  return made
+}
+
+/** Removes the folder of a trace, and those above it that we made. */
+function unmake(folder: string, made: readonly string[]): void {
+  remove(folder)
+  removeEmpty(made)
+}
+
+/** Removes folders that we made, the topmost first in the list, unless others have put something in by now. */
+function removeEmpty(made: readonly string[]): void {
+  for (const each of made.toReversed()) {
+    try {
+      rmdirSync(each)
+    } catch {
+      // Not empty, or gone already.
+    }
+  }
 }
 
 function cannotMake(folder: string, error: unknown): Error {

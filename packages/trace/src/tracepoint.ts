@@ -29,7 +29,9 @@ export type FieldValues<F extends FieldTypes> = { readonly [K in keyof F]: Field
  * types (`u8: 300`, `u32: 1.5`, a number for a `u64`), is discarded and counted.
  */
 export interface Tracepoint<F extends FieldTypes> {
-  (...args: keyof F extends never ? [fields?: FieldValues<F>] : [fields: FieldValues<F>]): void
+  (
+    ...args: keyof F extends never ? [fields?: Readonly<Record<string, never>>] : [fields: FieldValues<F>]
+  ): void
   /** Whether a recording runs: guards arguments that are costly to make. May be stale by an instant. */
   readonly enabled: boolean
   /** Its name and fields. */

@@ -1,0 +1,210 @@
+import { describe, expect, test } from 'vitest'
+import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, thisThread } from '@rchan/runtime'
+
+const GEOMETRY = { mode: 'discard', subbufSize: 4096, subbufCount: 4, headerBytes: 0 } as const
+
+/** An arena for a recording of this thread, or of another one. */
+function arenaOf(generation: number, possibleCpus = 4, starter = thisThread().identity): Arena {
+  return Arena.create({ ...GEOMETRY, possibleCpus }, generation, starter, new Uint8Array(0))
+}
+
+function cpuWith(...arenas: Arena[]): { cpu: Cpu; control: Control } {
+  const control = Control.create()
+  const cpu = new Cpu(control)
+  for (const arena of arenas) {
+    cpu.know(arena)
+    control.enable(arena.generation)
+  }
+  return { cpu, control }
+}
+
+const owners = (arena: Arena): number[] =>
+  Array.from({ length: arena.possibleCpus }, (_, cpu) => arena.words[arena.placeWord(cpu, PLACE.owner)])
+
+/** Counts how often this thread sleeps while `run` runs. */
+function sleepsOf(run: () => void): number {
+  const { wait } = Atomics
+  let sleeps = 0
+  Atomics.wait = ((...args: Parameters<typeof wait>) => {
+    sleeps += 1
+    return wait(...args)
+  }) as typeof wait
+  try {
+    run()
+  } finally {
+    Atomics.wait = wait
+  }
+  return sleeps
+}
+
+describe('a thread comes online', () => {
+  test('in place 0 if it is the one that records, and in the first free one of the others if it is not', () => {
+    for (const [starter, place] of [
+      [thisThread().identity, 0],
+      [123, 1],
+    ]) {
+      const arena = arenaOf(1, 4, starter)
+      const { cpu } = cpuWith(arena)
+      expect(cpu.online()).toBe(true)
+      expect(cpu.number).toBe(place)
+      expect(owners(arena).map((owner) => owner !== 0)).toEqual([0, 1, 2, 3].map((each) => each === place))
+      expect(arena.words[arena.placeWord(place, PLACE.online)]).toBe(1)
+      expect(arena.words[arena.placeWord(place, PLACE.threadId)]).toBe(thisThread().threadId)
+      expect(arena.startTicks(place)).toBe(thisThread().startTicks)
+      // Once is enough.
+      expect(cpu.online()).toBe(true)
+      expect(owners(arena).filter((owner) => owner !== 0).length).toBe(1)
+    }
+  })
+
+  test('not at all while nothing is recorded, and nothing is counted then', () => {
+    const { cpu, control } = cpuWith()
+    expect(cpu.online()).toBe(false)
+    expect(control.unplaced).toBe(0)
+    expect(cpu.room(8)).toBe(-1)
+    cpu.discardBad()
+    expect(cpu.discarded).toBe(0)
+  })
+
+  test('in one place only, however often an exception cuts it off on the way', () => {
+    // A recursion that traces until the stack is full used up all places: each try claimed one more.
+    const arena = arenaOf(1)
+    const { cpu } = cpuWith(arena)
+    let throws = 5
+    cpu.use({
+      subbufStart() {
+        throws -= 1
+        if (throws >= 0) throw new RangeError('made by the test: the stack is full')
+      },
+      subbufEnd() {},
+    })
+    for (let i = 0; i < 5; i += 1) expect(() => cpu.online()).toThrow(/made by the test/)
+    expect(cpu.view.generation).toBe(-1)
+    expect(cpu.online()).toBe(true)
+    expect(owners(arena).filter((owner) => owner !== 0).length).toBe(1)
+    expect(cpu.control.unplaced).toBe(0)
+  })
+
+  test('in the next recording at once, though it found no place in the one before', () => {
+    const control = Control.create()
+    const cpu = new Cpu(control)
+    const small = arenaOf(1, 1, 123)
+    cpu.know(small)
+    control.enable(1)
+    for (let i = 0; i < 10; i += 1) expect(cpu.online()).toBe(false)
+    expect(control.unplaced).toBe(10)
+    const arena = arenaOf(2, 2, 123)
+    cpu.know(arena)
+    control.enable(2)
+    expect(cpu.online()).toBe(true)
+    expect(control.unplaced).toBe(10)
+  })
+
+  test('when it found no place, again after some records, and every record until then is counted', () => {
+    const arena = arenaOf(1, 2, 123)
+    arena.words[arena.placeWord(1, PLACE.owner)] = 999
+    const { cpu, control } = cpuWith(arena)
+    expect(sleepsOf(() => expect(cpu.online()).toBe(false))).toBeGreaterThan(0)
+    expect(arena.words[ARENA.wanted >> 2]).toBe(1)
+    Atomics.store(arena.words, arena.placeWord(1, PLACE.owner), 0)
+    let records = 1
+    expect(
+      sleepsOf(() => {
+        while (!cpu.online()) records += 1
+      }),
+    ).toBe(0)
+    expect(records).toBeLessThan(10_000)
+    expect(control.unplaced).toBe(records)
+  })
+
+  test('in a place that had an owner before: it is told apart by the generation', () => {
+    const arena = arenaOf(1)
+    arena.words[arena.placeWord(0, PLACE.generation)] = 7
+    const { cpu } = cpuWith(arena)
+    cpu.online()
+    expect(cpu.placeGeneration).toBe(7)
+  })
+})
+
+describe('a thread without the arena does not wait', () => {
+  test.skipIf(process.platform !== 'linux')(
+    'when the thread that records is dead: nobody would answer',
+    () => {
+      const { cpu, control } = cpuWith()
+      control.words[CONTROL.coordinator >> 2] = 2 ** 31 - 1
+      control.enable(1)
+      expect(
+        sleepsOf(() => {
+          for (let i = 0; i < 10_000; i += 1) expect(cpu.online()).toBe(false)
+        }),
+      ).toBe(0)
+      expect(control.unplaced).toBe(10_000)
+      expect(control.words[CONTROL.asked >> 2]).toBe(0)
+    },
+  )
+
+  test('when recording was switched off just before it asked', () => {
+    const { cpu, control } = cpuWith()
+    control.words[CONTROL.coordinator >> 2] = thisThread().identity
+    control.enable(1)
+    const { add } = Atomics
+    Atomics.add = ((...args: Parameters<typeof add>) => {
+      control.enable(0)
+      return add(...args)
+    }) as typeof add
+    try {
+      expect(sleepsOf(() => expect(cpu.online()).toBe(false))).toBe(0)
+    } finally {
+      Atomics.add = add
+    }
+    // Nothing is recorded any more, so nothing was lost.
+    expect(control.unplaced).toBe(0)
+  })
+})
+
+test('a record that needs a new sub-buffer after the recording is neither written nor counted', () => {
+  const arena = arenaOf(1)
+  const { cpu, control } = cpuWith(arena)
+  cpu.online()
+  control.enable(0)
+  expect(cpu.room(8)).toBe(-1)
+  expect(cpu.discarded).toBe(0)
+})
+
+test('the thread that recorded lets go of the arena', () => {
+  const { cpu } = cpuWith(arenaOf(1))
+  cpu.online()
+  cpu.release()
+  expect([cpu.arena, cpu.writer, cpu.view.generation, cpu.view.limit]).toEqual([undefined, undefined, -1, -1])
+  expect(cpu.view.u8.byteLength).toBe(0)
+})
+
+describe('an arena', () => {
+  test('is found by whoever has its memory, with all that was put in', () => {
+    const arena = Arena.create({ ...GEOMETRY, possibleCpus: 3 }, 9, 77, new Uint8Array([1, 2, 3]))
+    const other = Arena.attach(arena.memory)
+    expect([other.generation, other.possibleCpus, other.words[ARENA.starter >> 2]]).toEqual([9, 3, 77])
+    expect([...other.client.subarray(0, 4)]).toEqual([1, 2, 3, 0])
+    expect(other.channel.buffer(2).geometry).toEqual(GEOMETRY)
+  })
+
+  test('is not found in other memory', () => {
+    for (const bytes of [0, 64, 4095, 4096, 65536]) {
+      expect(() => Arena.attach(new SharedArrayBuffer(bytes)), `${bytes}`).toThrow(RangeError)
+    }
+    const arena = arenaOf(1)
+    arena.words[ARENA.abi >> 2] += 1
+    expect(() => Arena.attach(arena.memory)).toThrow(/abi/)
+  })
+
+  test('that is too large says how large, and what to make smaller', () => {
+    expect(() =>
+      Arena.create(
+        { ...GEOMETRY, subbufSize: 2 ** 20, subbufCount: 1024, possibleCpus: 4096 },
+        1,
+        1,
+        new Uint8Array(0),
+      ),
+    ).toThrow(/4096 CPUs of 1073741824 bytes .*make bufferSize or possibleCpus smaller/)
+  })
+})

@@ -1,0 +1,290 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { FIELD_TYPE_NAMES, layoutRecord, makeSchema, PACKET_HEADER_BYTES, type FieldType } from '@rchan/ctf'
+import { textBytes, writeText } from '@rchan/trace/encoder'
+import { packetClient } from '@rchan/trace/packet'
+import { Rig, type RigOptions } from './rig.ts'
+
+type Fields = Readonly<Record<string, FieldType>>
+
+/** Texts of all kinds: short, around the length from which the engine encodes them, with what UTF-8 finds hard. */
+const character = fc.constantFrom(
+  'a',
+  '~',
+  '\u007f',
+  '\u0080',
+  'é',
+  '\u07ff',
+  '\u0800',
+  '€',
+  '\uffff',
+  '😀',
+  '\u{10ffff}',
+  '\0',
+  '\ud800',
+  '\udfff',
+  ' ',
+)
+const text = fc.oneof(
+  fc.string({ unit: character, maxLength: 12 }),
+  fc.string({ unit: character, minLength: 90, maxLength: 103 }),
+  fc
+    .tuple(fc.integer({ min: 0, max: 320 }), fc.string({ unit: character, maxLength: 3 }))
+    .map(([n, end]) => 'x'.repeat(n) + end),
+  fc.tuple(fc.integer({ min: 90, max: 103 }), fc.constantFrom('é', '€', '😀')).map(([n, c]) => c.repeat(n)),
+)
+
+const VALUES: Record<FieldType, fc.Arbitrary<unknown>> = {
+  u8: fc.integer({ min: 0, max: 255 }),
+  u16: fc.integer({ min: 0, max: 65535 }),
+  u32: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  u64: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  i8: fc.integer({ min: -128, max: 127 }),
+  i16: fc.integer({ min: -32768, max: 32767 }),
+  i32: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+  i64: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  f32: fc.float(),
+  f64: fc.double(),
+  bool: fc.boolean(),
+  string: text,
+}
+
+/** What a value of a type is when it is read back. */
+function readBack(type: FieldType, value: unknown): unknown {
+  if (type === 'f32') return Math.fround(value as number)
+  if (type !== 'string') return value
+  // Half a surrogate pair becomes U+FFFD on the way.
+  return Buffer.from((value as string).replaceAll('\0', '␀')).toString()
+}
+
+const anyFields: fc.Arbitrary<Fields> = fc
+  .array(fc.constantFrom(...FIELD_TYPE_NAMES), { maxLength: 8 })
+  .map((types) => Object.fromEntries(types.map((type, i) => [`f${i}`, type])))
+
+const calls = fc.array(anyFields, { minLength: 1, maxLength: 3 }).chain((schemas) =>
+  fc.record({
+    schemas: fc.constant(schemas),
+    calls: fc.array(
+      fc.nat(schemas.length - 1).chain((which) =>
+        fc.record({
+          which: fc.constant(which),
+          values: fc.record(
+            Object.fromEntries(Object.entries(schemas[which]).map(([name, type]) => [name, VALUES[type]])),
+          ),
+        }),
+      ),
+      { maxLength: 60 },
+    ),
+  }),
+)
+
+const geometry: fc.Arbitrary<RigOptions> = fc.record({
+  subbufSize: fc.integer({ min: 14, max: 100 }).map((words) => words * 8),
+  subbufCount: fc.constantFrom(4, 200),
+})
+
+describe('compiled and interpreted encoders', () => {
+  test('write the same bytes, apart from the time, for any fields and values, and they read back as they were', () => {
+    fc.assert(
+      fc.property(calls, geometry, ({ schemas, calls: list }, options) => {
+        const rigs = (['compiled', 'interpreted'] as const).map((kind) => {
+          const rig = new Rig(packetClient, options)
+          const encoders = schemas.map((fields, i) => rig.encoder(kind, `test:e${i}`, fields))
+          for (const { which, values } of list) encoders[which](values)
+          return rig
+        })
+        const [compiled, interpreted] = rigs
+        expect(compiled.bytes()).toEqual(interpreted.bytes())
+        expect(compiled.cpu.writer?.buffer.discarded()).toEqual(interpreted.cpu.writer?.buffer.discarded())
+        // The reader checks the times: within a packet, from packet to packet, and against the packets' own.
+        const { records, totals } = compiled.deliver()
+        expect(records.length + compiled.cpu.discarded).toBe(list.length)
+        expect(totals?.events ?? 0).toBe(records.length)
+        if (compiled.cpu.discarded > 0) return
+        for (const [i, { event, fields }] of records.entries()) {
+          const { which, values } = list[i]
+          expect(event.name).toBe(`test:e${which}`)
+          const wanted = Object.entries(schemas[which]).map(([name, type]) => [
+            name,
+            readBack(type, values[name]),
+          ])
+          expect(fields).toEqual(Object.fromEntries(wanted))
+        }
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  test('refuse the same values, count each, and leave no byte of them', () => {
+    const odd = fc.constantFrom<unknown>(
+      -0, -1, 1.5, NaN, Infinity, -Infinity, 127, 128, -128, -129, 255, 256, 32767, 32768, -32769, 65536, 2 ** 31, -(2 ** 31) - 1,
+      2 ** 32 - 1, 2 ** 32, 2 ** 53, 0n, -1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, -(2n ** 63n), -(2n ** 63n) - 1n, '', '1', true,
+      null, undefined, {}, [], [1], Object(1), Object('x'), () => 1, Symbol.iterator,
+    ) // prettier-ignore
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...FIELD_TYPE_NAMES),
+        fc.array(odd, { minLength: 1, maxLength: 20 }),
+        (type, values) => {
+          const rigs = (['compiled', 'interpreted'] as const).map((kind) => {
+            const rig = new Rig(packetClient, { subbufSize: 4096, subbufCount: 4 })
+            const encoder = rig.encoder(kind, 'test:odd', { a: 'u8', b: type })
+            for (const value of values) encoder({ a: 1, b: value })
+            return rig
+          })
+          const [compiled, interpreted] = rigs
+          expect(compiled.bytes()).toEqual(interpreted.bytes())
+          expect(compiled.cpu.discarded).toBe(interpreted.cpu.discarded)
+          expect(compiled.deliver().records.length + compiled.cpu.discarded).toBe(values.length)
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
+
+  for (const kind of ['compiled', 'interpreted'] as const) {
+    test(`${kind}: a record goes where its size allows, up to the last byte of a sub-buffer`, () => {
+      // sub-buffer, 40 bytes behind the header:
+      //   | 12 + text + NUL, padded | … |    a record stays in it while the exact size fits, though three bytes for
+      //                                      each character would not.
+      const size = PACKET_HEADER_BYTES + 40
+      const sizes = fc.array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.constantFrom('x', 'é', '€')), {
+        maxLength: 30,
+      })
+      fc.assert(
+        fc.property(sizes, (texts) => {
+          const rig = new Rig(packetClient, { subbufSize: size, subbufCount: 100 })
+          const encoder = rig.encoder(kind, 'test:fit', { s: 'string' })
+          const subbufs: number[][] = [[]]
+          let at = 0
+          let tooBig = 0
+          for (const [count, c] of texts) {
+            encoder({ s: c.repeat(count) })
+            const bytes = 12 + Buffer.byteLength(c) * count + 1
+            const start = (at + 7) & -8
+            if (bytes > 40) {
+              // It fits no sub-buffer, so none is left for it.
+              tooBig += 1
+              continue
+            }
+            if (start + bytes > 40) subbufs.push([])
+            at = start + bytes > 40 ? bytes : start + bytes
+            ;(subbufs.at(-1) as number[]).push(bytes)
+          }
+          if (texts.length === 0) return
+          expect(rig.cpu.writer?.buffer.discarded()).toEqual({ full: 0, tooBig, bad: 0 })
+          const lengths = rig.bytes().map((bytes) => bytes.length - PACKET_HEADER_BYTES)
+          const wanted = subbufs.map((list) => list.reduce((end, bytes) => ((end + 7) & -8) + bytes, 0))
+          expect(lengths).toEqual(wanted)
+        }),
+        { numRuns: 200 },
+      )
+    })
+
+    test(`${kind}: a record that exactly fills a sub-buffer is written, one byte more is too big`, () => {
+      for (const fields of [
+        { s: 'string' },
+        { s: 'string', n: 'u32' },
+        { n: 'u64', s: 'string' },
+        { s: 'string', t: 'string' },
+      ] as Fields[]) {
+        const layout = layoutRecord(makeSchema('test:x', fields).fields)
+        const rig = new Rig(packetClient, { subbufSize: PACKET_HEADER_BYTES + 512, subbufCount: 50 })
+        const encoder = rig.encoder(kind, 'test:x', fields)
+        // Room for the gap that a field behind a text may need is always set aside.
+        const gaps = layout.fields.reduce(
+          (sum, field) => sum + (field.offset < 0 ? field.alignBytes - 1 : 0),
+          0,
+        )
+        const most = 512 - layout.minBytes - gaps
+        const call = (length: number): void =>
+          encoder({ s: 'y'.repeat(length), n: fields.n === 'u64' ? 1n : 1, t: '' })
+        call(most)
+        expect(rig.cpu.discarded).toBe(0)
+        call(most + 1)
+        expect(rig.cpu.writer?.buffer.discarded()).toEqual({ full: 0, tooBig: 1, bad: 0 })
+        call(0)
+        expect(rig.deliver().records.map(({ fields: read }) => (read.s as string).length)).toEqual([most, 0])
+      }
+    })
+
+    test(`${kind}: a tracepoint without fields takes any argument, and none`, () => {
+      const rig = new Rig(packetClient, { subbufSize: 4096, subbufCount: 2 })
+      const encoder = rig.encoder(kind, 'test:none', {}) as (...args: unknown[]) => void
+      encoder()
+      encoder({})
+      encoder(undefined)
+      encoder(null)
+      expect(rig.cpu.discarded).toBe(0)
+      expect(rig.deliver().records.map(({ event, fields }) => [event.name, fields])).toEqual(
+        [1, 2, 3, 4].map(() => ['test:none', {}]),
+      )
+    })
+
+    test(`${kind}: a getter that traces, up to several sub-buffers, leaves the outer record whole`, () => {
+      const rig = new Rig(packetClient, { subbufSize: PACKET_HEADER_BYTES + 64, subbufCount: 64 })
+      const inner = rig.encoder(kind, 'test:inner', { n: 'u32' })
+      const outer = rig.encoder(kind, 'test:outer', { a: 'u32', b: 'string' })
+      for (const count of [0, 1, 2, 3, 4, 5, 9]) {
+        outer({
+          a: count,
+          get b() {
+            for (let i = 0; i < count; i += 1) inner({ n: i })
+            return 'b'.repeat(count)
+          },
+        })
+      }
+      const { records } = rig.deliver()
+      expect(rig.cpu.discarded).toBe(0)
+      const outers = records.filter(({ event }) => event.name === 'test:outer')
+      expect(outers.map(({ fields }) => fields)).toEqual(
+        [0, 1, 2, 3, 4, 5, 9].map((a) => ({ a, b: 'b'.repeat(a) })),
+      )
+      expect(records.length - outers.length).toBe(24)
+    })
+  }
+
+  test('are overwritten oldest first, and what is left reads back in order', () => {
+    const rig = new Rig(packetClient, { subbufSize: 512, subbufCount: 4, mode: 'overwrite' })
+    const encoder = rig.encoder('compiled', 'test:n', { n: 'u32', s: 'string' })
+    for (let n = 0; n < 500; n += 1) encoder({ n, s: 'x'.repeat(n % 40) })
+    const { records, totals } = rig.deliver()
+    const first = 500 - records.length
+    expect(records.map(({ fields }) => fields.n)).toEqual(records.map((_, i) => first + i))
+    expect(totals).toMatchObject({ events: records.length, overwritten: first })
+  })
+})
+
+describe('a text', () => {
+  test('takes as many bytes as were said, and not one byte behind them is touched', () => {
+    fc.assert(
+      fc.property(text, fc.integer({ min: 0, max: 9 }), (value, at) => {
+        const bytes = textBytes(value)
+        const memory = new Uint8Array(new SharedArrayBuffer(at + value.length * 3 + 64)).fill(0xaa)
+        expect(writeText(memory, at, value)).toBe(at + bytes + 1)
+        expect(memory[at + bytes]).toBe(0)
+        expect(Buffer.from(memory.slice(at, at + bytes)).toString('utf8')).toBe(readBack('string', value))
+        expect(memory.subarray(0, at).every((byte) => byte === 0xaa)).toBe(true)
+        expect(memory.subarray(at + bytes + 1).every((byte) => byte === 0xaa)).toBe(true)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('that ends with the memory is written whole', () => {
+    for (const value of [
+      '',
+      'x',
+      'é'.repeat(50),
+      'x'.repeat(97),
+      '€'.repeat(97),
+      '😀'.repeat(97),
+      'x\0'.repeat(60),
+    ]) {
+      const bytes = textBytes(value)
+      const memory = new Uint8Array(new SharedArrayBuffer(bytes + 1))
+      expect(writeText(memory, 0, value)).toBe(bytes + 1)
+      expect(Buffer.from(memory.slice(0, bytes)).toString('utf8')).toBe(readBack('string', value))
+    }
+  })
+})

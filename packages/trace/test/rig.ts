@@ -1,0 +1,104 @@
+/**
+ * One CPU of its own, without a recording: control page, arena, writer and, when asked for, a consumer that puts all
+ * that was written into a trace. For tests of encoders.
+ */
+import { BUFFER } from '@rchan/relay'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  PACKET,
+  PACKET_HEADER_BYTES,
+  layoutRecord,
+  makeSchema,
+  parseUuid,
+  recordEnd,
+  schemaText,
+  type FieldType,
+  type Schema,
+} from '@rchan/ctf'
+import { openTrace, type TraceRecord } from '@rchan/ctf/reader'
+import { Arena, Control, Cpu, thisThread } from '@rchan/runtime'
+import { Consumer, type CpuTotals } from '@rchan/runtime/consumer'
+import { createFormat } from '@rchan/trace/format'
+import { interpretEncoder, makeEncoder, type Encoder } from '@rchan/trace/encoder'
+
+const UUID = '2a6422d0-6cee-41e0-8c08-cb07d7b3a564'
+
+export interface RigOptions {
+  readonly subbufSize: number
+  readonly subbufCount: number
+  readonly mode?: 'discard' | 'overwrite'
+}
+
+export class Rig {
+  readonly control = Control.create()
+  readonly cpu = new Cpu(this.control)
+  readonly arena: Arena
+  readonly #schemas: Schema[] = []
+
+  /** @param client from packet.js: what fills the headers. Taken from `tracepoint`'s own CPU by the caller. */
+  constructor(client: Parameters<Cpu['use']>[0], options: RigOptions) {
+    const { subbufSize, subbufCount, mode = 'discard' } = options
+    const channel = { subbufSize, subbufCount, mode, headerBytes: PACKET_HEADER_BYTES, possibleCpus: 1 }
+    this.arena = Arena.create(channel, 1, thisThread().identity, parseUuid(UUID))
+    this.cpu.use(client)
+    this.cpu.know(this.arena)
+    this.control.enable(1)
+  }
+
+  /** Declares a tracepoint, compiled or interpreted. */
+  encoder(
+    kind: 'compiled' | 'interpreted',
+    name: string,
+    fields: Readonly<Record<string, FieldType>>,
+  ): Encoder {
+    const schema = makeSchema(name, fields)
+    const id = this.control.declare(schemaText(schema))
+    this.#schemas[id] = schema
+    return kind === 'compiled'
+      ? makeEncoder(this.cpu, id, schema.name, schema.fields)
+      : interpretEncoder(this.cpu, id, layoutRecord(schema.fields))
+  }
+
+  /** The bytes of all sub-buffers, all times and gaps set to 0. Nothing is consumed. */
+  bytes(): Buffer[] {
+    const { buffer } = this.cpu.writer ?? {}
+    if (buffer === undefined) return []
+    const { subbufSize, subbufCount } = buffer.geometry
+    const started = Number(Atomics.load(buffer.counters, BUFFER.started >> 3))
+    return Array.from({ length: Math.min(started, subbufCount) }, (_, index) => {
+      const end = buffer.words[buffer.endWord(index)]
+      const bytes = Buffer.from(buffer.data.slice(index * subbufSize, end))
+      bytes.fill(0, PACKET.timestampBegin, PACKET.timestampEnd + 8)
+      for (let at = PACKET_HEADER_BYTES; at < bytes.length;) {
+        bytes.fill(0, at, at + 8)
+        const layout = layoutRecord(this.#schemas[bytes.readUInt32LE(at + 8)].fields)
+        const next = recordEnd(layout, bytes, at, bytes.length)
+        if (next < 0) throw new Error(`no whole record at ${at} of sub-buffer ${index}`)
+        bytes.fill(0, next, Math.min(bytes.length, (next + 7) & -8))
+        at = (next + 7) & -8
+      }
+      return bytes
+    })
+  }
+
+  /** Delivers everything through a consumer, and reads it back. */
+  deliver(): { records: TraceRecord[]; totals: CpuTotals | undefined; folder: string } {
+    this.control.enable(0)
+    const folder = mkdtempSync(join(tmpdir(), 'rchan test '))
+    try {
+      const setup = { folder, flushIntervalMs: 100, graceMs: 10 }
+      const shared = { control: this.control.memory, arena: this.arena.memory, folder }
+      const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {} }
+      const format = createFormat(init, shared)
+      const quiet = { now: () => 0, sleep: () => undefined, isDead: () => false, postArena: () => undefined }
+      format.prepare()
+      const { cpus, error } = new Consumer(this.control, this.arena, format, setup, quiet).finish()
+      if (error !== undefined) throw new Error(error)
+      return { records: [...openTrace(folder).records()], totals: cpus[0], folder }
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}

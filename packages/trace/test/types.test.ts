@@ -1,0 +1,85 @@
+// What the compiler must refuse; `tsc -p tsconfig.tests.json` reads this file, and an error that is expected and
+// doesn't come is an error.
+import { expect, test } from 'vitest'
+import {
+  startRecording,
+  tracepoint,
+  type FieldTypes,
+  type FieldValues,
+  type Recording,
+  type RecordingSummary,
+  type Tracepoint,
+} from '@rchan/trace'
+
+const tile = tracepoint('types:tile', { id: 'u32', size: 'u64', ms: 'f64', path: 'string', hit: 'bool' })
+const none = tracepoint('types:none', {})
+const good = { id: 1, size: 2n, ms: 0.5, path: 'a', hit: true }
+
+export function refused(): void {
+  tile(good)
+  // A wider object that is not written out in place is fine, as everywhere in TypeScript.
+  const wider = { ...good, more: 1 }
+  tile(wider)
+  // @ts-expect-error -- no arguments
+  tile()
+  // @ts-expect-error -- a field is missing
+  tile({ id: 1, size: 2n, ms: 0.5, path: 'a' })
+  // @ts-expect-error -- a field that is not declared
+  tile({ ...good, wrong: 1 })
+  // @ts-expect-error -- a number for a u64
+  tile({ ...good, size: 2 })
+  // @ts-expect-error -- a bigint for a u32
+  tile({ ...good, id: 1n })
+  // @ts-expect-error -- a string for a u32
+  tile({ ...good, id: '1' })
+  // @ts-expect-error -- a number for a string
+  tile({ ...good, path: 1 })
+  // @ts-expect-error -- a number for a bool
+  tile({ ...good, hit: 1 })
+  // @ts-expect-error -- undefined for a field
+  tile({ ...good, path: undefined })
+  // @ts-expect-error -- one argument
+  tile(good, good)
+  none()
+  none({})
+  // @ts-expect-error -- a field that is not declared
+  none({ id: 1 })
+  // @ts-expect-error -- read only
+  tile.enabled = true
+  const fields = { id: 'u32' } as const satisfies FieldTypes
+  const values: FieldValues<typeof fields> = { id: 1 }
+  // @ts-expect-error -- read only
+  values.id = 2
+}
+
+export function refusedDeclarations(): void {
+  // @ts-expect-error -- there is no such type
+  tracepoint('types:a', { id: 'u33' })
+  // @ts-expect-error -- a type is a string
+  tracepoint('types:a', { id: 32 })
+  // @ts-expect-error -- fields are needed
+  tracepoint('types:a')
+  // @ts-expect-error -- a name is a string
+  tracepoint(1, {})
+}
+
+export async function refusedRecordings(): Promise<void> {
+  // @ts-expect-error -- options are needed
+  await startRecording()
+  // @ts-expect-error -- there is no such mode
+  await startRecording({ path: 'a', mode: 'circular' })
+  // @ts-expect-error -- there is no such option
+  await startRecording({ path: 'a', buffer: 1 })
+  const recording: Recording = await startRecording({ path: 'a' })
+  const summary: RecordingSummary = await recording.stop()
+  // @ts-expect-error -- read only
+  summary.events = 1
+}
+
+test('a tracepoint’s type follows from its fields, written out in place or not', () => {
+  const fields = { id: 'u32', at: 'i64' } as const
+  const point: Tracepoint<typeof fields> = tracepoint('types:point', fields)
+  const call: (values: { id: number; at: bigint }) => void = point
+  expect(point.schema.fields.map(({ type }) => type)).toEqual(['u32', 'i64'])
+  expect(() => call({ id: 1, at: 2n })).not.toThrow()
+})
