@@ -19,6 +19,7 @@ const MANY = 16
 const many = Array.from({ length: MANY }, (_, i) => tracepoint(`bench:many${i}`, FIELDS))
 const [m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15] = many
 
+// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
 const hrtime = process.hrtime.bigint
 const memory = new SharedArrayBuffer(2 ** 22)
 const i64 = new BigInt64Array(memory)

@@ -19,7 +19,10 @@ export interface Suite {
   readonly name: string
   /** What the figures mean, in a line or two. */
   readonly about: string
-  setUp(): Promise<{ tasks: readonly BenchTask[]; tearDown(): Promise<void> }>
+  readonly setUp: () => Promise<{
+    readonly tasks: readonly BenchTask[]
+    readonly tearDown: () => Promise<void>
+  }>
 }
 
 /** What came of one task. Times are for one operation. */

@@ -41,6 +41,7 @@ export interface Trace {
   readonly env: Readonly<Record<string, string | number>>
   /** Add the clock's offset to a record's time and it is the wall clock's, in ns from 1970. */
   readonly clock: MetadataClock
+  /** The events that were known when the trace was opened. */
   readonly events: readonly EventClass[]
   /** In the order of their names. Empty files are left out. */
   readonly streams: readonly TraceStream[]
@@ -95,9 +96,31 @@ export function openTrace(folder: string): Trace {
     clock,
     events,
     streams,
-    records: () =>
-      mergedRecords(paths, uuidBytes, new Map(events.map((event) => [event.id, makeDecoder(event)]))),
+    records: () => mergedRecords(paths, uuidBytes, new Decoders(folder, events)),
     losses: () => countLosses(paths, uuidBytes),
+  }
+}
+
+/**
+ * The decoders of a trace's events, by id. A trace that is still being recorded gets new events: an unknown id has the
+ * metadata read once more, which was replaced before the packet that needs it was written.
+ */
+class Decoders {
+  private readonly folder: string
+  private readonly known = new Map<number, Decoder>()
+
+  constructor(folder: string, events: readonly EventClass[]) {
+    this.folder = folder
+    for (const event of events) this.known.set(event.id, makeDecoder(event))
+  }
+
+  get(id: number): Decoder | undefined {
+    const decoder = this.known.get(id)
+    if (decoder !== undefined) return decoder
+    for (const event of readMetadata(this.folder).events) {
+      if (!this.known.has(event.id)) this.known.set(event.id, makeDecoder(event))
+    }
+    return this.known.get(id)
   }
 }
 
@@ -135,7 +158,7 @@ function streamFiles(folder: string): string[] {
 function* mergedRecords(
   paths: readonly string[],
   uuid: Uint8Array,
-  decoders: ReadonlyMap<number, Decoder>,
+  decoders: Decoders,
 ): IterableIterator<TraceRecord> {
   const readers: RecordReader[] = []
   try {

@@ -249,11 +249,11 @@ export class RecordReader {
   /** The record that {@link next} found. */
   record: TraceRecord | undefined
   private readonly packets: PacketReader
-  private readonly decoders: ReadonlyMap<number, Decoder>
+  private readonly decoders: Pick<ReadonlyMap<number, Decoder>, 'get'>
   private header: PacketHeader | undefined
   private lastTime = 0n
 
-  constructor(path: string, uuid: Uint8Array, decoders: ReadonlyMap<number, Decoder>) {
+  constructor(path: string, uuid: Uint8Array, decoders: Pick<ReadonlyMap<number, Decoder>, 'get'>) {
     this.packets = new PacketReader(path, uuid)
     this.decoders = decoders
   }

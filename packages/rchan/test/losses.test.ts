@@ -51,7 +51,7 @@ describe('every record that was not delivered is counted', () => {
 
   test('when the disk takes no more: the trace stays readable, and the summary says so', async (context) => {
     needReader(context, 'babeltrace2')
-    if (process.platform !== 'linux') return context.skip('needs ulimit -f')
+    if (process.platform !== 'linux') context.skip('needs ulimit -f')
     const folder = join(freshFolder(), 'trace')
     // A limit of 512 KiB for each file, in the units of the shell.
     const script = `ulimit -f 1024; exec "$0" "$@"`

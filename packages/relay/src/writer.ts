@@ -237,13 +237,19 @@ export class Writer {
     this.#callbacks.subbufEnd?.(view, start, buffer.words[view.end])
     const open = this.#hasRoom(next)
     if (open) this.#start(next, nextIndex, records)
+    const endWord = buffer.endWord(nextIndex)
+    const limit = open ? (nextIndex + 1) * this.#size : -1
+    const produced = BigInt(next)
     // The commit point. Everything that the reader will look at was stored before it, header, end, count and first of
     // both sub-buffers. Pairs with: Reader, Atomics.load of `produced`.
-    Atomics.store(buffer.counters, BUFFER.produced >> 3, BigInt(next))
+    Atomics.store(buffer.counters, BUFFER.produced >> 3, produced)
+    // The writer's own view of what was just published. No calls, so that no exception leaves it behind.
     this.#sequence = next
     this.#index = nextIndex
     this.#records = records
-    this.#enter(open)
+    this.#open = open
+    view.end = endWord
+    view.limit = limit
     this.#callbacks.produced?.()
     return open ? this.#place(length) : FULL
   }
@@ -252,7 +258,10 @@ export class Writer {
   #resume(length: number): number {
     if (!this.#hasRoom(this.#sequence)) return FULL
     this.#start(this.#sequence, this.#index, this.#records)
-    this.#enter(true)
+    const endWord = this.buffer.endWord(this.#index)
+    this.#open = true
+    this.view.end = endWord
+    this.view.limit = (this.#index + 1) * this.#size
     return this.#place(length)
   }
 
@@ -284,13 +293,6 @@ export class Writer {
     // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
     // Pairs with: Reader, Atomics.load of `started` in `sample`.
     if (!this.#overwrite) Atomics.store(buffer.counters, BUFFER.started >> 3, BigInt(sequence + 1))
-  }
-
-  /** The writer's own view of what was just published. */
-  #enter(open: boolean): void {
-    this.#open = open
-    this.view.end = this.buffer.endWord(this.#index)
-    this.view.limit = open ? (this.#index + 1) * this.#size : -1
   }
 
   #place(length: number): number {

@@ -11,7 +11,7 @@
  *      12  i32     state            coordinator, consumer   only grows, see below
  *      16  u32     possibleCpus     coordinator
  *      20  i32     starter          coordinator  identity of the thread that CPU 0 is for
- *      24  i32     rounds           consumer     counted up each time it looked for work
+ *      24  i32     rounds           consumer     counted up each time it looked for work or wrote a packet
  *      28  i32     freed            consumer     places that became free again
  *      32  i32     wanted           any thread   1: a thread found no place, look for dead ones now
  *      64  u8[64]  client           coordinator  the client's own bytes

@@ -162,10 +162,11 @@ export class Consumer {
         place.blocked = false
         this.#drain(place, Infinity)
       }
+      // What a dead thread left torn is counted only there.
+      if (round === 0) this.#reap()
       if (!this.#sample()) break
       this.#world.sleep(graceMs)
       this.#deliverAged()
-      Atomics.add(this.#arena.words, ARENA.rounds >> 2, 1)
     }
     return this.#close()
   }
@@ -242,6 +243,8 @@ export class Consumer {
     const { words } = this.#arena
     const generation = Atomics.load(words, this.#arena.placeWord(place.cpu, PLACE.generation))
     try {
+      // A process that exits sees that we get on.
+      Atomics.add(words, ARENA.rounds >> 2, 1)
       this.#format.prepare()
       const { stream, file } = this.#open(place, span.bytes)
       const sealed = stream.seal(span, generation, refused(place), lost(place))

@@ -37,7 +37,7 @@ export function arenaChannelName(starterIdentity: number, generation: number): s
 const ASK_TIMEOUT_MS = 1000
 /** How long a thread waits for a place of a dead thread to be freed, in milliseconds. */
 const PLACE_TIMEOUT_MS = 50
-/** After having found no place, a thread tries again at every so many records. */
+/** A thread that found no place tries again when one has become free, and at every so many records. */
 const RETRY_RECORDS = 4096
 
 /** A thread as a CPU. There is one for a thread, shared by all copies of this module: {@link thisCpu}. */
@@ -54,6 +54,9 @@ export class Cpu {
   /** Records to pass over before a place is tried for again, in the recording of this generation. */
   #skipRecords = 0
   #skipGeneration = 0
+  /** The arena that had no place for this thread, and how many had become free in it by then. */
+  #full: Arena | undefined
+  #freedCount = 0
   /** The place that this thread claimed last, and for which recording: known even if an exception cut off the rest. */
   #claimedCpu = -1
   #claimedGeneration = 0
@@ -84,9 +87,10 @@ export class Cpu {
     const { generation } = this.control
     if (generation === 0) return false
     if (this.view.generation === generation) return true
-    if (this.#skipRecords > 0 && this.#skipGeneration === generation) {
+    if (this.#skipRecords > 0 && this.#skipGeneration === generation && !this.#hasFreed()) {
       this.#skipRecords -= 1
     } else {
+      this.#full = undefined
       // First, so that code which this calls (a patched `fs`, say) and which traces does not come here again.
       this.#skipRecords = RETRY_RECORDS
       this.#skipGeneration = generation
@@ -136,6 +140,11 @@ export class Cpu {
     this.arena = undefined
     this.writer = undefined
     this.#known = undefined
+  }
+
+  /** Whether a place has become free since this thread found none. A plain read: stale by a moment does no harm. */
+  #hasFreed(): boolean {
+    return this.#full !== undefined && this.#full.words[ARENA.freed >> 2] !== this.#freedCount
   }
 
   #find(generation: number): Arena | undefined {
@@ -217,7 +226,10 @@ export class Cpu {
     Atomics.store(arena.words, ARENA.wanted >> 2, 1)
     this.control.doorbell.ring()
     waitAtLeast(arena.words, ARENA.freed >> 2, freed + 1, PLACE_TIMEOUT_MS)
-    return this.#claim(arena)
+    this.#freedCount = Atomics.load(arena.words, ARENA.freed >> 2)
+    const cpu = this.#claim(arena)
+    if (cpu === undefined) this.#full = arena
+    return cpu
   }
 }
 

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { existsSync, openSync, rmSync, writevSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ARENA, CONTROL, PLACE } from '@rchan/runtime'
 import { freshFolder, fsError, replaceFs } from './faults.ts'
@@ -289,28 +289,20 @@ describe('a write that fails', () => {
     [
       'the disk is full',
       () =>
-        replaceFs(
-          'writevSync',
-          (real) =>
-            ((fd: number, pieces: Uint8Array[], at: number) => {
-              if (at > 0) throw fsError('ENOSPC')
-              return real(fd, pieces, at)
-            }) as typeof writevSync,
-        ),
+        replaceFs('writevSync', (real) => (fd: number, pieces: Uint8Array[], at: number) => {
+          if (at > 0) throw fsError('ENOSPC')
+          return real(fd, pieces, at)
+        }),
     ],
     [
       'the disk is full after a part of each packet',
       () => {
         let call = 0
-        return replaceFs(
-          'writevSync',
-          (real) =>
-            ((fd: number, pieces: Uint8Array[], at: number) => {
-              call += 1
-              if (call % 2 === 0) throw fsError('ENOSPC')
-              return real(fd, [pieces[0].subarray(0, 5)], at)
-            }) as typeof writevSync,
-        )
+        return replaceFs('writevSync', (real) => (fd: number, pieces: Uint8Array[], at: number) => {
+          call += 1
+          if (call % 2 === 0) throw fsError('ENOSPC')
+          return real(fd, [pieces[0].subarray(0, 5)], at)
+        })
       },
     ],
     [
@@ -416,14 +408,10 @@ describe('a write that fails', () => {
   test('of one CPU keeps nothing of the others back', () => {
     const machine = new Machine()
     const threads = [machine.thread(0, 7), machine.thread(1, 8)]
-    replaceFs(
-      'openSync',
-      (real) =>
-        ((path: string, ...rest: never[]) => {
-          if (path.endsWith('cpu_0')) throw fsError('EACCES')
-          return (real as (...args: unknown[]) => number)(path, ...rest)
-        }) as typeof openSync,
-    )
+    replaceFs('openSync', (real) => (path: string, ...rest: never[]) => {
+      if (path.endsWith('cpu_0')) throw fsError('EACCES')
+      return (real as (...args: unknown[]) => number)(path, ...rest)
+    })
     for (const thread of threads) thread.write(6)
     machine.pass(FLUSH_MS + GRACE_MS)
     const { cpus } = machine.consumer.finish()

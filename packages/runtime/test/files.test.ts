@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, readFileSync, rmSync, statSync, writeFileSync, writevSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -42,13 +42,9 @@ test('pieces follow one another, empty ones leave nothing, shared memory is take
 test('a write that takes only some bytes is continued, over the borders of pieces', () => {
   const path = join(freshFolder(), 'cpu_0')
   const file = new RelayFile(path)
-  replaceFs(
-    'writevSync',
-    (real) =>
-      ((fd: number, pieces: Uint8Array[], at: number) => {
-        return real(fd, [pieces[0].subarray(0, 3)], at)
-      }) as typeof writevSync,
-  )
+  replaceFs('writevSync', (real) => (fd: number, pieces: Uint8Array[], at: number) => {
+    return real(fd, [pieces[0].subarray(0, 3)], at)
+  })
   file.append([bytes(4, 1), bytes(3, 2), bytes(1, 3)])
   file.close()
   expect([...readFileSync(path)]).toEqual([1, 1, 1, 1, 2, 2, 2, 3])
@@ -57,16 +53,12 @@ test('a write that takes only some bytes is continued, over the borders of piece
 /** Writes `some` bytes of the next append, then fails. */
 function failAfter(some: number): () => void {
   let left = some
-  return replaceFs(
-    'writevSync',
-    (real) =>
-      ((fd: number, pieces: Uint8Array[], at: number) => {
-        if (left === 0) throw fsError('ENOSPC')
-        const part = pieces[0].subarray(0, left)
-        left -= part.length
-        return real(fd, [part], at)
-      }) as typeof writevSync,
-  )
+  return replaceFs('writevSync', (real) => (fd: number, pieces: Uint8Array[], at: number) => {
+    if (left === 0) throw fsError('ENOSPC')
+    const part = pieces[0].subarray(0, left)
+    left -= part.length
+    return real(fd, [part], at)
+  })
 }
 
 test('what was written in part is cut off at once', () => {

@@ -16,7 +16,7 @@ import { align, layoutRecord, type Field, type FieldType, type RecordLayout } fr
 import type { Cpu } from '@rchan/runtime'
 import { now } from './clock.js'
 
-/** Writes one record; does nothing while the tracepoint is off. Never throws. */
+/** Writes one record; does nothing while the tracepoint is off. Throws only where the stack is full. */
 export type Encoder = (args?: Readonly<Record<string, unknown>>) => void
 
 /** Makes the encoder of a tracepoint. Any thread; the function is for this thread alone. */

@@ -6,12 +6,12 @@ import type { Losses } from '@rchan/runtime/coordinator'
 import { Runtime, type CpuTotals, type Totals } from '@rchan/runtime/coordinator'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
 import { clockOffsetNs } from './clock.js'
 import type { FormatInit } from './format.js'
+import { claimFolder } from './trace-folder.js'
 
 /** How to record. One of `path` and `dir` is needed. */
 export interface RecordingOptions {
@@ -87,7 +87,7 @@ const SUBBUFS = 16
 /** Starts a recording: see `startRecording` of the package's index. */
 export async function start(options: RecordingOptions): Promise<Recording> {
   const { mode, bufferSize, flushIntervalMs, possibleCpus } = check(options)
-  const folder = prepareFolder(options)
+  const folder = claimFolder(options)
   const uuid = randomUUID()
   try {
     const startedAt = performance.now()
@@ -164,106 +164,9 @@ export function geometryOf(bufferSize: number): { subbufSize: number; subbufCoun
   return { subbufSize, subbufCount: Math.ceil(bufferSize / subbufSize) }
 }
 
-/** A folder that is ready for a trace, and how to leave things as they were. */
-function prepareFolder({ path, dir }: RecordingOptions): { path: string; undo(): void } {
-  if (dir !== undefined) {
-    const parent = resolve(dir)
-    const made = makeFolder(parent)
-    for (let attempt = 1; ; attempt += 1) {
-      const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')
-      const fresh = join(parent, `trace-${stamp}${attempt === 1 ? '' : `-${attempt}`}`)
-      try {
-        mkdirSync(fresh, { mode: 0o700 })
-        return { path: fresh, undo: () => unmake(fresh, made) }
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EEXIST' && attempt < 1000) continue
-        throw cannotMake(fresh, error)
-      }
-    }
-  }
-  const folder = resolve(path as string)
-  const made = makeFolder(folder)
-  if (made.at(-1) === folder) return { path: folder, undo: () => unmake(folder, made) }
-  let names: string[]
-  try {
-    names = readdirSync(folder)
-  } catch (error) {
-    throw cannotMake(folder, error)
-  }
-  if (names.length > 0) {
-    throw new Error(
-      `can't record into ${folder}: it is not empty (it holds ${names.slice(0, 3).join(', ')}` +
-        `${names.length > 3 ? ` and ${names.length - 3} more` : ''}); empty it, name another folder, ` +
-        `or give { dir: … } for a fresh one each time`,
-    )
-  }
-  return {
-    path: folder,
-    undo: () => {
-      for (const name of readdirSync(folder)) remove(join(folder, name))
-    },
-  }
-}
-
-/** Makes a folder and those above it. @returns those that were made by us, the topmost first. */
-function makeFolder(folder: string): string[] {
-  // Not `recursive`: with it Node loops for ever where a parent is there but takes no folder (as in /proc).
-  const missing: string[] = []
-  for (let at = folder; !existsSync(at); at = dirname(at)) missing.unshift(at)
-  const made: string[] = []
-  try {
-    for (const path of missing) {
-      try {
-        mkdirSync(path, { mode: 0o700 })
-        made.push(path)
-      } catch (error) {
-        // Another thread or process may have made it meanwhile, for its own trace.
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      }
-    }
-    if (!statSync(folder).isDirectory()) throw new Error('ENOTDIR: it is not a folder')
-  } catch (error) {
-    removeEmpty(made)
-    throw cannotMake(folder, error)
-  }
-  return made
-}
-
-/** Removes the folder of a trace, and those above it that we made. */
-function unmake(folder: string, made: readonly string[]): void {
-  remove(folder)
-  removeEmpty(made)
-}
-
-/** Removes folders that we made, the topmost first in the list, unless others have put something in by now. */
-function removeEmpty(made: readonly string[]): void {
-  for (const each of made.toReversed()) {
-    try {
-      rmdirSync(each)
-    } catch {
-      // Not empty, or gone already.
-    }
-  }
-}
-
-function cannotMake(folder: string, error: unknown): Error {
-  return new Error(
-    `can't record into ${folder}: ${(error as Error).message}; name a folder that this user can write, ` +
-      `absent or empty`,
-    { cause: error },
-  )
-}
-
-function remove(made: string): void {
-  try {
-    rmSync(made, { recursive: true, force: true })
-  } catch {
-    // The error that is being reported matters more.
-  }
-}
-
 function formatInit(uuid: string): FormatInit {
-  const offset = clockOffsetNs()
+  // Not below 0: a machine whose clock says that it was started before 1970.
+  const offset = [clockOffsetNs(), 0n].reduce((a, b) => (a > b ? a : b))
   let bootId: string | undefined
   try {
     bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()

@@ -1,0 +1,137 @@
+/**
+ * The folder of a trace: makes it or takes an empty one, for one recording alone, and puts everything back as it was
+ * when the recording can't start. Runs on the thread that records.
+ */
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+
+/** A folder that is ready for a trace. */
+export interface TraceFolder {
+  /** Absolute. */
+  readonly path: string
+  /** Leaves things as they were. */
+  undo(): void
+}
+
+const FOLDER_MODE = 0o700
+const FILE_MODE = 0o600
+
+/**
+ * Takes the folder that the options name.
+ *
+ * @param options `path`, a folder that is absent or empty; or `dir`, a folder to make a fresh one in.
+ * @throws Error with the path, what is wrong with it and what to do.
+ */
+export function claimFolder({ path, dir }: { readonly path?: string; readonly dir?: string }): TraceFolder {
+  return dir === undefined ? claimPath(resolve(path as string)) : claimFresh(resolve(dir))
+}
+
+function claimFresh(parent: string): TraceFolder {
+  const made = makeFolder(parent)
+  for (let attempt = 1; ; attempt += 1) {
+    const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')
+    const path = join(parent, `trace-${stamp}${attempt === 1 ? '' : `-${attempt}`}`)
+    try {
+      mkdirSync(path, { mode: FOLDER_MODE })
+      return { path, undo: () => removeMade(path, made) }
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST' && attempt < 1000) continue
+      removeEmpty(made)
+      throw cannotMake(path, error)
+    }
+  }
+}
+
+function claimPath(path: string): TraceFolder {
+  const made = makeFolder(path)
+  const undo =
+    made.at(-1) === path
+      ? () => removeMade(path, made)
+      : () => {
+          for (const name of readdirSync(path)) remove(join(path, name))
+        }
+  try {
+    refuseUnlessEmpty(path, readdirSync(path))
+    // Whoever makes this file has the folder, also when two processes came at once. It is replaced by the consumer
+    // before the first packet is written.
+    writeFileSync(join(path, 'metadata'), '', { flag: 'wx', mode: FILE_MODE })
+  } catch (error) {
+    if (error instanceof NotEmptyError) throw error
+    removeEmpty(made)
+    if (codeOf(error) === 'EEXIST') refuseUnlessEmpty(path, ['metadata'])
+    throw cannotMake(path, error)
+  }
+  return { path, undo }
+}
+
+class NotEmptyError extends Error {}
+
+function refuseUnlessEmpty(path: string, names: readonly string[]): void {
+  if (names.length === 0) return
+  throw new NotEmptyError(
+    `can't record into ${path}: it is not empty (it holds ${names.slice(0, 3).join(', ')}` +
+      `${names.length > 3 ? ` and ${names.length - 3} more` : ''}); empty it, name another folder, ` +
+      `or give { dir: … } for a fresh one each time`,
+  )
+}
+
+/** Makes a folder and those above it. @returns those that were made by us, the topmost first. */
+function makeFolder(folder: string): string[] {
+  // Not `recursive`: with it Node loops for ever where a parent is there but takes no folder (as in /proc).
+  const missing: string[] = []
+  for (let at = folder; !existsSync(at); at = dirname(at)) missing.unshift(at)
+  const made: string[] = []
+  try {
+    for (const path of missing) {
+      try {
+        mkdirSync(path, { mode: FOLDER_MODE })
+        made.push(path)
+      } catch (error) {
+        // Another thread or process may have made it meanwhile, for its own trace.
+        if (codeOf(error) !== 'EEXIST') throw error
+      }
+    }
+    if (!statSync(folder).isDirectory()) throw new Error('ENOTDIR: it is not a folder')
+  } catch (error) {
+    removeEmpty(made)
+    throw cannotMake(folder, error)
+  }
+  return made
+}
+
+/** Removes the folder of a trace, and those above it that we made. */
+function removeMade(folder: string, made: readonly string[]): void {
+  remove(folder)
+  removeEmpty(made)
+}
+
+/** Removes folders that we made, the topmost first in the list, unless others have put something in by now. */
+function removeEmpty(made: readonly string[]): void {
+  for (const each of made.toReversed()) {
+    try {
+      rmdirSync(each)
+    } catch {
+      // Not empty, or gone already.
+    }
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true })
+  } catch {
+    // The error that is being reported matters more.
+  }
+}
+
+function cannotMake(folder: string, error: unknown): Error {
+  return new Error(
+    `can't record into ${folder}: ${(error as Error).message}; name a folder that this user can write, ` +
+      `absent or empty`,
+    { cause: error },
+  )
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}
