@@ -170,7 +170,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('die' as const) }) },
-) as fc.Arbitrary<Step>
+)
 
 const geometry: fc.Arbitrary<Geometry> = fc
   .record({
