@@ -1,7 +1,7 @@
 // Checks what would be published: publint on each package's files, arethetypeswrong on its packed archive.
 // One kind of finding is meant: CommonJS resolves to ESM, which Node can `require` from 20.19 on (a test does).
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { publint } from 'publint'
@@ -15,6 +15,10 @@ for (const name of readdirSync(join(root, 'packages'))) {
   for (const message of messages) {
     failed += 1
     console.error(`${name}: ${formatMessage(message, pkg)}`)
+  }
+  if (!existsSync(join(pkgDir, 'LICENSE'))) {
+    failed += 1
+    console.error(`${name}: no LICENSE, which would not be published then`)
   }
   const attw = spawnSync(
     process.execPath,

@@ -119,8 +119,8 @@ export class PacketReader implements PacketBytes {
   private failCutOff(packetOffset: number): never {
     throw new TraceError(
       this.path,
-      `ends in the middle of a packet at byte ${this.fileBytes}; it is whole up to byte ${packetOffset} ` +
-        `(rchan recover cuts it back to there)`,
+      `ends in the middle of a packet at byte ${this.fileBytes}; it is whole up to byte ${packetOffset}: ` +
+        `cut it off there to read the rest`,
       { offset: packetOffset },
     )
   }

@@ -100,6 +100,24 @@ test('a tracepoint with a bad name or field type says which, and what is possibl
   }
 })
 
+test('a recording that fails to start leaves the files of others alone', async () => {
+  const folder = freshFolder()
+  const path = join(folder, 'trace')
+  mkdirSync(path)
+  const starting = startRecording({ path })
+  // The folder is claimed by now; the consumer thread is not there yet.
+  await new Promise((resolve) => setImmediate(resolve))
+  while (!existsSync(join(path, 'metadata'))) await new Promise((resolve) => setImmediate(resolve))
+  writeFileSync(join(path, 'mine.txt'), '')
+  mkdirSync(join(path, '.metadata'))
+  const failed = await starting.then(
+    async (recording) => void (await recording.stop()),
+    (error: unknown) => error,
+  )
+  expect(readdirSync(path)).toContain('mine.txt')
+  if (failed !== undefined) expect(readdirSync(path).sort()).toEqual(['.metadata', 'mine.txt'])
+})
+
 describe('a recording', () => {
   test('makes the folders above its own, and a fresh folder in dir each time', async () => {
     const folder = freshFolder()
@@ -144,6 +162,11 @@ describe('a recording', () => {
     const ended = await run('parked-and-busy.mjs', [join(freshFolder(), 'trace')])
     expect(ended.status, ended.stderr).toBe(0)
     expect(JSON.parse(ended.stdout)).toMatchObject({ seen: 22 })
+  })
+
+  test('ends with the thread that started it, also when that was terminated', async () => {
+    const summary = summaryOf(await run('recorder-dies.mjs', [join(freshFolder(), 'trace')]))
+    expect(summary).toMatchObject({ before: true, after: false, events: 1, discarded: 0 })
   })
 
   test('is not disturbed by what the program preloads into its threads', async () => {

@@ -169,6 +169,7 @@ export class BufferMemory {
     words[BUFFER.subbufCount >> 2] = geometry.subbufCount
     words[BUFFER.headerBytes >> 2] = geometry.headerBytes
     words[BUFFER.dataOffset >> 2] = dataOffset(geometry.subbufCount)
+    // Pairs with: attach, Atomics.load of `magic`.
     Atomics.store(words, BUFFER.magic >> 2, MAGIC)
     return buffer
   }

@@ -25,6 +25,9 @@ export interface ChannelOptions extends Geometry {
 }
 
 /**
+ * A channel in shared memory, seen from the calling thread. Any thread may make one over the same memory; `writer` and
+ * `reader` say who may use what they give.
+ *
  * @example
  * const channel = Channel.create({ subbufSize: 4096, subbufCount: 8, mode: 'discard', headerBytes: 0, possibleCpus: 2 })
  * channel.writer(0).write(new Uint8Array([1, 2, 3]))
@@ -73,6 +76,7 @@ export class Channel {
     head[1] = BUFFER_ABI
     head[2] = options.possibleCpus
     head[3] = channel.#bufferBytes
+    // Pairs with: attach, Atomics.load of the magic.
     Atomics.store(head, 0, MAGIC)
     return channel
   }

@@ -175,6 +175,7 @@ export class Reader {
     const nextIndex = (sequence + 1) % this.#count
     words[this.buffer.endWord(nextIndex)] = nextIndex * this.#size
     this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
+    // Pairs with: the next owner's Writer, Atomics.load of `produced` in its constructor, after the place was free.
     Atomics.store(counters, BUFFER.started >> 3, BigInt(sequence + 1))
     Atomics.store(counters, BUFFER.produced >> 3, BigInt(sequence + 1))
     Atomics.store(counters, BUFFER.consumed >> 3, BigInt(sequence + 1))
@@ -183,6 +184,12 @@ export class Reader {
     this.#deliveredRecords = 0
     this.#sampledSequence = -1
     return torn
+  }
+
+  /** Counts what was lapped and has not been met yet, so that it is not taken for remaining. Once the owner has stopped. */
+  settle(): void {
+    this.#skipOverwritten()
+    this.#account(this.buffer.doubles[this.buffer.firstDouble(this.#sequence % this.#count)])
   }
 
   /** Records that the owner counted and that were neither delivered nor counted as overwritten. Once it has stopped. */
@@ -230,6 +237,13 @@ export class Reader {
     return span !== undefined && span.end > span.from ? span : undefined
   }
 
+  /** What lies between the records that are accounted for and the first of this sub-buffer was overwritten. */
+  #account(first: number): void {
+    if (first <= this.#accounted) return
+    this.#overwritten += first - this.#accounted
+    this.#accounted = first
+  }
+
   /** Reads the words of a sub-buffer, copies it in overwrite mode; undefined when it was overwritten meanwhile. */
   #span(sequence: number, sampledEnd: number, complete: boolean): Span | undefined {
     const { buffer } = this
@@ -252,10 +266,7 @@ export class Reader {
       const started = Number(Atomics.add(buffer.counters, BUFFER.started >> 3, 0n))
       if (started > sequence + this.#count) return undefined
     }
-    if (this.#deliveredBytes === 0 && first > this.#accounted) {
-      this.#overwritten += first - this.#accounted
-      this.#accounted = first
-    }
+    this.#account(first)
     const from = Math.max(this.#header, this.#deliveredBytes)
     return {
       sequence,

@@ -186,6 +186,7 @@ export class Writer {
   commit(at: number, length: number): void {
     const { view } = this
     view.words[view.end + 1] += 1
+    // Last. Pairs with: the reader's load of `end` (aged, or after `produced`).
     view.words[view.end] = at + length
   }
 
@@ -198,9 +199,15 @@ export class Writer {
    */
   room(length: number): number {
     const at = length > this.#size - this.#header ? this.#tooBig(length) : this.switch(length)
-    if (at === FULL) this.buffer.doubles[BUFFER.discardedFull >> 3] += 1
-    else if (at === TOO_BIG) this.buffer.doubles[BUFFER.discardedTooBig >> 3] += 1
+    if (at === FULL) return this.refuse()
+    if (at === TOO_BIG) this.buffer.doubles[BUFFER.discardedTooBig >> 3] += 1
     return at
+  }
+
+  /** Counts a record as refused, as if the buffer were full. @returns {@link FULL}. */
+  refuse(): number {
+    this.buffer.doubles[BUFFER.discardedFull >> 3] += 1
+    return FULL
   }
 
   /** Counts a record whose arguments could not be written. */

@@ -128,6 +128,7 @@ export class Arena {
     arena.words[ARENA.possibleCpus >> 2] = options.possibleCpus
     arena.words[ARENA.starter >> 2] = starterIdentity
     arena.client.set(client)
+    // Pairs with: attach, Atomics.load of `magic`.
     Atomics.store(arena.words, ARENA.magic >> 2, MAGIC)
     return arena
   }

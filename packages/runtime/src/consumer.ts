@@ -50,8 +50,17 @@ export interface ThreadTotals {
   readonly threadId: number
 }
 
+/** What one CPU lost. */
+export interface CpuLosses {
+  readonly discarded: Omit<Losses, 'unplaced'>
+  readonly overwritten: number
+  readonly torn: number
+  /** Records that are in the buffer and not in the file: it took no more, or they came while the end was written. */
+  readonly unwritten: number
+}
+
 /** What came of one CPU. */
-export interface CpuTotals {
+export interface CpuTotals extends CpuLosses {
   readonly cpu: number
   /** The threads that were this CPU, one after the other, and whose records were delivered. */
   readonly threads: readonly ThreadTotals[]
@@ -60,11 +69,6 @@ export interface CpuTotals {
   /** Bytes of its file. */
   readonly bytes: number
   readonly packets: number
-  readonly discarded: Omit<Losses, 'unplaced'>
-  readonly overwritten: number
-  readonly torn: number
-  /** Records that could not be written to the file. */
-  readonly unwritten: number
 }
 
 /** What came of a recording. */
@@ -72,7 +76,7 @@ export interface Totals {
   /** The CPUs that ever wrote, or tried to. */
   readonly cpus: readonly CpuTotals[]
   readonly unplaced: number
-  /** The first error of the file system, if there was one. */
+  /** The first error on the way to the files, if there was one. */
   readonly error: string | undefined
 }
 
@@ -277,9 +281,10 @@ export class Consumer {
     return { stream: place.stream, file: place.file }
   }
 
-  #fail(place: Place | undefined, error: unknown): void {
-    this.#error ??= error instanceof Error ? error.message : String(error)
-    if (place !== undefined) place.blocked = true
+  /** What could not be written is tried again at the next flush. */
+  #fail(place: Place, error: unknown): void {
+    this.#error ??= messageOf(error)
+    place.blocked = true
   }
 
   /** Drains the buffers of threads that have died, and frees their places. */
@@ -322,20 +327,18 @@ export class Consumer {
   #close(): Totals {
     const { unplaced } = this.#control
     const met = this.#places.filter((place) => place !== undefined)
-    for (const place of met) {
-      // Without an error, what remains belongs to a call that has not returned.
-      if (place.blocked) place.unwritten += place.reader.remaining()
-    }
+    // Read once: what the trace says and what the summary says have to agree, whatever late threads still count.
+    const accounts = new Map(met.map((place) => [place, this.#account(place)]))
     // Records without a place have no stream of their own: the first one tells of them.
     let homeless = unplaced
-    const streams = met.filter((place) => place.file !== undefined || refused(place) + lost(place) > 0)
+    const streams = met.filter((place) => place.file !== undefined || (accounts.get(place)?.lost ?? 0) > 0)
     if (homeless > 0 && streams.length === 0 && met[0] !== undefined) streams.push(met[0])
     for (const place of streams) {
       const generation = place.threads.at(-1)?.generation ?? 0
       try {
         this.#format.prepare()
         const { stream, file } = this.#open(place, undefined)
-        file.append([stream.tail(generation, refused(place) + lost(place) + homeless)])
+        file.append([stream.tail(generation, (accounts.get(place)?.lost ?? 0) + homeless)])
         homeless = 0
       } catch (error) {
         this.#fail(place, error)
@@ -345,10 +348,36 @@ export class Consumer {
       try {
         place.file?.close()
       } catch (error) {
-        this.#fail(place, error)
+        this.#error ??= messageOf(error)
       }
     }
-    return { cpus: streams.map(totals), unplaced, error: this.#error }
+    return {
+      cpus: streams.map((place) => ({
+        cpu: place.cpu,
+        threads: place.threads,
+        events: place.events,
+        bytes: place.file?.bytes ?? 0,
+        packets: place.packets,
+        ...withoutSum(accounts.get(place) as CpuLosses & { readonly lost: number }),
+      })),
+      unplaced,
+      error: this.#error,
+    }
+  }
+
+  /** What a CPU lost, at the end. */
+  #account(place: Place): CpuLosses & { readonly lost: number } {
+    // What a file did not take, and what was still being written when we looked for the last time.
+    place.reader.settle()
+    place.unwritten += place.reader.remaining()
+    const { full, tooBig, bad } = place.reader.buffer.discarded()
+    return {
+      discarded: { full, tooBig, bad },
+      overwritten: place.reader.overwritten,
+      torn: place.torn,
+      unwritten: place.unwritten,
+      lost: full + tooBig + bad + lost(place),
+    }
   }
 }
 
@@ -363,16 +392,12 @@ function lost(place: Place): number {
   return place.reader.overwritten + place.torn + place.unwritten
 }
 
-function totals(place: Place): CpuTotals {
-  return {
-    cpu: place.cpu,
-    threads: place.threads,
-    events: place.events,
-    bytes: place.file?.bytes ?? 0,
-    packets: place.packets,
-    discarded: { ...place.reader.buffer.discarded() },
-    overwritten: place.reader.overwritten,
-    torn: place.torn,
-    unwritten: place.unwritten,
-  }
+function withoutSum({ discarded, overwritten, torn, unwritten }: CpuLosses): CpuLosses {
+  return { discarded, overwritten, torn, unwritten }
+}
+
+/** The file system's message says it all; any other error is a fault of ours, and where it came from matters. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return 'syscall' in error ? error.message : (error.stack ?? error.message)
 }

@@ -11,6 +11,7 @@
  *      8   i32       generation      coordinator  number of the recording that runs; 0: none
  *     12   i32       recordings      coordinator  recordings started so far
  *     16   i32       coordinator     coordinator  identity of the thread that records (compare-and-exchange); 0: none
+ *     24   f64       startTicks      coordinator  when that thread started; 0: not known (yet)
  *     64   i32[2]    doorbell        sync         where the consumer sleeps
  *    128   i32       asked           any thread   counted up by a thread that lacks the arena
  *    132   i32       answered        consumer     the value of `asked` that it has served
@@ -33,6 +34,7 @@
  */
 import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
+import { isAlive, isProvable, type ThreadIdentity } from './thread.js'
 
 /** Byte offsets in the control page. A test holds them to the picture above. */
 export const CONTROL = {
@@ -41,6 +43,7 @@ export const CONTROL = {
   generation: 8,
   recordings: 12,
   coordinator: 16,
+  startTicks: 24,
   doorbell: 64,
   asked: 128,
   answered: 132,
@@ -49,7 +52,10 @@ export const CONTROL = {
   table: 16384,
 } as const
 
-/** Version of everything that the threads of a process share. Part of the names by which they find it. */
+/**
+ * Version of everything that the threads of a process share, and of what copies of these modules in one thread share:
+ * the class `Cpu`. Part of the names by which they find it.
+ */
 export const RUNTIME_ABI = 1
 /** The most entries that the table can have. */
 export const MAX_ENTRIES = 2048
@@ -80,6 +86,7 @@ export class Control {
   readonly flags: Int32Array<SharedArrayBuffer>
   readonly doorbell: Doorbell
   readonly #longs: BigInt64Array<SharedArrayBuffer>
+  readonly #ticks: Float64Array<SharedArrayBuffer>
   readonly #bytes: Uint8Array<SharedArrayBuffer>
 
   constructor(memory: SharedArrayBuffer) {
@@ -88,6 +95,7 @@ export class Control {
     this.flags = new Int32Array(memory, CONTROL.flags, MAX_ENTRIES)
     this.doorbell = new Doorbell(new Int32Array(memory, CONTROL.doorbell, DOORBELL_WORDS))
     this.#longs = new BigInt64Array(memory, CONTROL.unplaced, 1)
+    this.#ticks = new Float64Array(memory, CONTROL.startTicks, 1)
     this.#bytes = new Uint8Array(memory, 0, PAGE_BYTES)
   }
 
@@ -95,6 +103,7 @@ export class Control {
   static create(): Control {
     const control = new Control(new SharedArrayBuffer(PAGE_BYTES))
     control.words[CONTROL.abi >> 2] = RUNTIME_ABI
+    // Pairs with: ofProcess, Atomics.load of `magic`.
     Atomics.store(control.words, CONTROL.magic >> 2, MAGIC)
     return control
   }
@@ -116,8 +125,44 @@ export class Control {
     return Atomics.load(this.words, CONTROL.generation >> 2)
   }
 
+  /** Identity of the thread that records; 0 for none. */
+  get recorder(): number {
+    return Atomics.load(this.words, CONTROL.coordinator >> 2)
+  }
+
+  /** Whether the thread that records is proven to have died without ending its recording. */
+  isRecorderDead(): boolean {
+    const { recorder } = this
+    return isProvable(recorder) && !isAlive(recorder, this.#ticks[0])
+  }
+
+  /**
+   * Coordinator: makes the calling thread the one that records. A thread that died while it recorded is replaced.
+   *
+   * @returns 0 when it is now, else the identity of the thread that records.
+   */
+  claimRecorder({ identity, startTicks }: ThreadIdentity): number {
+    const at = CONTROL.coordinator >> 2
+    let holder = Atomics.compareExchange(this.words, at, 0, identity)
+    if (holder !== 0 && this.isRecorderDead()) {
+      const found = Atomics.compareExchange(this.words, at, holder, identity)
+      if (found === holder) holder = 0
+    }
+    // Whoever looks in between knows the identity alone, which is enough while we live.
+    if (holder === 0) this.#ticks[0] = startTicks
+    return holder
+  }
+
+  /** Coordinator: nobody records any more. */
+  releaseRecorder(): void {
+    this.#ticks[0] = 0
+    // Pairs with: claimRecorder, compare-and-exchange from 0.
+    Atomics.store(this.words, CONTROL.coordinator >> 2, 0)
+  }
+
   /** Coordinator: switches every tracepoint on for a recording (its generation), or off (0). */
   enable(generation: number): void {
+    // Pairs with: Cpu.online, Atomics.load of `generation`. The flags are hints: encoders read them plainly.
     Atomics.store(this.words, CONTROL.generation >> 2, generation)
     for (let id = 0; id < MAX_ENTRIES; id += 1) Atomics.store(this.flags, id, generation)
   }
@@ -153,7 +198,7 @@ export class Control {
       if (taken === 0) {
         this.#bytes.set(encoded, at + ENTRY_TEXT)
         this.words[(at + ENTRY_TEXT_BYTES) >> 2] = encoded.length
-        // Pairs with: #textAt, Atomics.load of `ready`.
+        // The text is there. Pairs with: textAt, Atomics.load of `ready`.
         if (Atomics.compareExchange(this.words, (at + ENTRY_READY) >> 2, 0, READY) === 0) {
           Atomics.notify(this.words, (at + ENTRY_READY) >> 2)
           return this.#sameBefore(pending, text) ?? id
@@ -163,9 +208,8 @@ export class Control {
         continue
       }
       if (taken < ENTRY_TEXT || taken % 8 !== 0 || at + taken > PAGE_BYTES) break
-      const found = this.#textAt(at)
-      if (found === text) return this.#sameBefore(pending, text) ?? id
-      if (found === undefined && !this.#isVoid(at)) pending.push({ id, at })
+      if (taken === bytes && this.textAt(at) === text) return this.#sameBefore(pending, text) ?? id
+      if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) === 0) pending.push({ id, at })
       at += taken
     }
     throw new RangeError(
@@ -190,7 +234,7 @@ export class Control {
     for (; id < MAX_ENTRIES && at + ENTRY_TEXT <= PAGE_BYTES; id += 1) {
       const bytes = Atomics.load(this.words, at >> 2)
       if (bytes < ENTRY_TEXT || bytes % 8 !== 0 || at + bytes > PAGE_BYTES) break
-      const text = this.#textAt(at)
+      const text = this.textAt(at)
       if (text !== undefined) found.push({ id, text })
       else if (!this.#isVoid(at)) waiting.push({ id, at })
       at += bytes
@@ -198,15 +242,12 @@ export class Control {
     return { found, next: { id, at }, waiting }
   }
 
-  /** The text of one entry, when it is ready. */
+  /** The text of the entry that stands at `at`, when it is ready. Any thread. */
   textAt(at: number): string | undefined {
-    return this.#textAt(at)
-  }
-
-  #textAt(at: number): string | undefined {
-    // Pairs with: declare, Atomics.store of `ready`, which comes after the text.
+    // Pairs with: declare, compare-and-exchange of `ready`, which comes after the text.
     if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) !== READY) return undefined
-    const length = this.words[(at + ENTRY_TEXT_BYTES) >> 2]
+    const room = this.words[at >> 2] - ENTRY_TEXT
+    const length = Math.max(0, Math.min(room, this.words[(at + ENTRY_TEXT_BYTES) >> 2]))
     // TextDecoder takes no view of shared memory: decode a copy.
     return new TextDecoder().decode(this.#bytes.slice(at + ENTRY_TEXT, at + ENTRY_TEXT + length))
   }
@@ -225,7 +266,7 @@ export class Control {
       if (Atomics.wait(this.words, ready, 0, PATIENCE_MS) === 'timed-out') {
         Atomics.compareExchange(this.words, ready, 0, VOID)
       }
-      if (this.#textAt(at) === text) return id
+      if (this.textAt(at) === text) return id
     }
     return undefined
   }

@@ -10,13 +10,13 @@
  */
 import { raise, waitAtLeast } from '@rchan/sync'
 import type { ChannelOptions } from '@rchan/relay'
-import { setEnvironmentData, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { Arena, ARENA, PLACE, STATE } from './arena.js'
 import type { Totals } from './consumer.js'
 import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
 import { CONTROL } from './control.js'
-import { ARENA_KEY, thisCpu } from './cpu.js'
-import { eventIdentity, isAlive, isProvable, thisThread } from './thread.js'
+import { thisCpu } from './cpu.js'
+import { eventIdentity, isProvable, thisThread } from './thread.js'
 
 /** How a recording is consumed. Without it, buffers are only written, as a relay channel without files. */
 export interface ConsumerSetup {
@@ -67,11 +67,17 @@ export class Runtime {
    */
   static async start(options: RuntimeOptions): Promise<Runtime> {
     const { control } = thisCpu
-    const { identity } = thisThread()
-    claimCoordinator(identity)
+    const me = thisThread()
+    const holder = control.claimRecorder(me)
+    if (holder !== 0) {
+      throw new Error(
+        `a recording runs already in this process (started by ${holder === me.identity ? 'this' : 'another'} thread): ` +
+          `stop it before you start the next`,
+      )
+    }
     try {
       const generation = Atomics.add(control.words, CONTROL.recordings >> 2, 1) + 1
-      const arena = Arena.create(options.channel, generation, identity, options.client)
+      const arena = Arena.create(options.channel, generation, me.identity, options.client)
       control.resetUnplaced()
       let worker: Worker | undefined
       let ended: Promise<Totals> = new Promise(() => undefined)
@@ -80,13 +86,12 @@ export class Runtime {
         await consumer.ready
         ;({ worker, ended } = consumer)
       }
-      setEnvironmentData(ARENA_KEY, arena.memory)
       thisCpu.know(arena)
       control.enable(generation)
       thisCpu.online()
       return new Runtime(arena, worker, ended)
     } catch (error) {
-      releaseCoordinator()
+      control.releaseRecorder()
       throw error
     }
   }
@@ -123,7 +128,7 @@ export class Runtime {
     this.#switchOff()
     if (this.#worker === undefined) return
     const { words } = this.arena
-    let rounds = -1
+    let rounds = Atomics.load(words, ARENA.rounds >> 2)
     while (!waitAtLeast(words, ARENA.state >> 2, STATE.stopped, EXIT_PATIENCE_MS)) {
       const seen = Atomics.load(words, ARENA.rounds >> 2)
       if (seen === rounds) return
@@ -135,10 +140,9 @@ export class Runtime {
   readonly #forget = (): void => {
     process.off('exit', this.#onExit)
     process.off('worker', this.#onWorker)
-    setEnvironmentData(ARENA_KEY, undefined)
     if (thisCpu.control.generation === this.arena.generation) thisCpu.control.enable(0)
     thisCpu.release()
-    releaseCoordinator()
+    thisCpu.control.releaseRecorder()
   }
 
   /** Where the kernel can't be asked, a worker's `exit` event tells of its death. */
@@ -147,6 +151,7 @@ export class Runtime {
     worker.once('exit', () => {
       for (let cpu = 0; cpu < this.arena.possibleCpus; cpu += 1) {
         if (Atomics.load(this.arena.words, this.arena.placeWord(cpu, PLACE.owner)) === identity) {
+          // Pairs with: Consumer.#reap, Atomics.load of `exited`.
           Atomics.store(this.arena.words, this.arena.placeWord(cpu, PLACE.exited), 1)
         }
       }
@@ -206,24 +211,6 @@ function startConsumer(
   })
   ended.catch(() => undefined)
   return { worker, ready, ended }
-}
-
-/** One recording at a time in a process; a thread that died while it recorded does not block the next. */
-function claimCoordinator(identity: number): void {
-  const { words } = thisCpu.control
-  const at = CONTROL.coordinator >> 2
-  const holder = Atomics.compareExchange(words, at, 0, identity)
-  if (holder === 0) return
-  const dead = holder !== identity && isProvable(holder) && !isAlive(holder, 0)
-  if (dead && Atomics.compareExchange(words, at, holder, identity) === holder) return
-  throw new Error(
-    `a recording runs already in this process (started by ${holder === identity ? 'this' : 'another'} thread): ` +
-      `stop it before you start the next`,
-  )
-}
-
-function releaseCoordinator(): void {
-  Atomics.store(thisCpu.control.words, CONTROL.coordinator >> 2, 0)
 }
 
 export type { CpuTotals, Losses, ThreadTotals, Totals } from './consumer.js'

@@ -3,14 +3,14 @@
  * traces, at its first record of a recording; nothing of it runs before, and nothing keeps the thread alive.
  *
  * It must never throw into the program that traces (but for a full stack, which is the program's own), and it waits
- * only here, with a deadline: once for a recording, and a thread that found no place again at every so many records.
+ * only here, once for a recording, with a deadline.
  */
 import { emptyView, Writer, type WriterView } from '@rchan/relay'
 import { waitAtLeast } from '@rchan/sync'
-import { BroadcastChannel, getEnvironmentData, receiveMessageOnPort } from 'node:worker_threads'
+import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { Arena, ARENA, PLACE } from './arena.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control.js'
-import { isAlive, isProvable, thisThread } from './thread.js'
+import { thisThread } from './thread.js'
 
 /** The hot path's view. Its generation is equal to a tracepoint's flag when the view is of the recording that runs. */
 export type CpuView = WriterView
@@ -20,9 +20,6 @@ export interface CpuClient {
   subbufStart(cpu: Cpu, start: number): void
   subbufEnd(cpu: Cpu, start: number, end: number): void
 }
-
-/** The environment data that hands the arena to threads started while it is in use. */
-export const ARENA_KEY = `rchan:arena:${RUNTIME_ABI}`
 
 /**
  * Name of the channel on which the consumer posts the arena of a recording. A process can have several control pages
@@ -39,6 +36,8 @@ const ASK_TIMEOUT_MS = 1000
 const PLACE_TIMEOUT_MS = 50
 /** A thread that found no place tries again when one has become free, and at every so many records. */
 const RETRY_RECORDS = 4096
+/** At every so many switches and refusals a thread looks whether the thread that records still lives. */
+const STARTER_CHECKS = 1024
 
 /** A thread as a CPU. There is one for a thread, shared by all copies of this module: {@link thisCpu}. */
 export class Cpu {
@@ -54,14 +53,17 @@ export class Cpu {
   /** Records to pass over before a place is tried for again, in the recording of this generation. */
   #skipRecords = 0
   #skipGeneration = 0
+  /** The recording in which this thread has waited for the arena or a place: it never waits again in it. */
+  #waitedGeneration = 0
+  #roomCalls = 0
   /** The arena that had no place for this thread, and how many had become free in it by then. */
   #full: Arena | undefined
   #freedCount = 0
   /** The place that this thread claimed last, and for which recording: known even if an exception cut off the rest. */
   #claimedCpu = -1
   #claimedGeneration = 0
-  /** Set by the coordinator on its own thread: the arena needs not be asked for. */
-  #known: Arena | undefined
+  /** The arena that this thread was given last; by the coordinator, on its own thread. */
+  #arena: Arena | undefined
 
   constructor(control: Control) {
     this.control = control
@@ -74,7 +76,7 @@ export class Cpu {
 
   /** Coordinator: makes the arena known to its own thread. */
   know(arena: Arena): void {
-    this.#known = arena
+    this.#arena = arena
   }
 
   /**
@@ -95,7 +97,7 @@ export class Cpu {
       this.#skipRecords = RETRY_RECORDS
       this.#skipGeneration = generation
       try {
-        const arena = this.#find(generation)
+        const arena = this.#ask(generation)
         if (arena !== undefined && this.#take(arena)) {
           this.#skipRecords = 0
           this.view.generation = generation
@@ -106,6 +108,7 @@ export class Cpu {
         this.#skipRecords = 0
         throw error
       }
+      this.#waitedGeneration = generation
       if (this.control.generation !== generation) return false
     }
     this.control.addUnplaced()
@@ -118,8 +121,17 @@ export class Cpu {
    * @returns where the record goes, or a negative number when it is not to be written.
    */
   room(length: number): number {
-    if (this.writer === undefined || this.view.generation !== this.control.generation) return -1
+    if (this.writer === undefined) return -1
+    if (this.view.generation !== this.control.generation) return this.writer.refuse()
+    this.#roomCalls += 1
+    if (this.#roomCalls % STARTER_CHECKS === 0) this.#checkStarter()
     return this.writer.room(length)
+  }
+
+  /** A recording ends with the thread that started it; if that was terminated, somebody has to switch it off. */
+  #checkStarter(): void {
+    const { control } = this
+    if (control.isRecorderDead() && control.generation === this.view.generation) control.enable(0)
   }
 
   /** Records of this CPU that were refused so far, all causes. */
@@ -139,7 +151,7 @@ export class Cpu {
     Object.assign(this.view, emptyView())
     this.arena = undefined
     this.writer = undefined
-    this.#known = undefined
+    this.#arena = undefined
   }
 
   /** Whether a place has become free since this thread found none. A plain read: stale by a moment does no harm. */
@@ -147,35 +159,40 @@ export class Cpu {
     return this.#full !== undefined && this.#full.words[ARENA.freed >> 2] !== this.#freedCount
   }
 
-  #find(generation: number): Arena | undefined {
-    if (this.#known?.generation === generation) return this.#known
-    return arenaOf(getEnvironmentData(ARENA_KEY), generation) ?? this.#ask(generation)
-  }
-
   /**
-   * Asks the consumer thread, which no user code can block, for the arena. For a thread that was there before the
-   * recording. Works in a thread that never returns to its event loop.
+   * Asks the consumer thread, which no user code can block, for the arena. It comes by a channel that is polled, so it
+   * comes to a thread that never returns to its event loop, and to one that is older than the recording. Threads don't
+   * inherit it: a worker would hold its memory for life, also when it never traces.
    */
   #ask(generation: number): Arena | undefined {
     const { control } = this
-    const starter = Atomics.load(control.words, CONTROL.coordinator >> 2)
-    if (isProvable(starter) && !isAlive(starter, 0)) {
+    if (this.#arena?.generation === generation) return this.#arena
+    if (control.isRecorderDead()) {
       // It died without ending its recording, and the consumer with it: nobody will ever answer.
-      this.#skipRecords = Infinity
+      control.enable(0)
       return undefined
     }
-    const channel = new BroadcastChannel(arenaChannelName(starter, generation))
+    const channel = new BroadcastChannel(arenaChannelName(control.recorder, generation))
     try {
       const ticket = Atomics.add(control.words, CONTROL.asked >> 2, 1) + 1
       // A consumer answers once more after the switch-off, so either it sees this ticket, or we see that it is over.
       if (control.generation !== generation) return undefined
       control.doorbell.ring()
-      if (!waitAtLeast(control.words, CONTROL.answered >> 2, ticket, ASK_TIMEOUT_MS)) return undefined
+      // Pairs with: Consumer.#answer, Atomics.store of `answered` after the arena was posted.
+      if (!waitAtLeast(control.words, CONTROL.answered >> 2, ticket, this.#patienceMs(ASK_TIMEOUT_MS))) {
+        return undefined
+      }
       const received = receiveMessageOnPort(channel as unknown as Parameters<typeof receiveMessageOnPort>[0])
-      return arenaOf(received?.message, generation)
+      this.#arena = arenaOf(received?.message, generation)
+      return this.#arena
     } finally {
       channel.close()
     }
+  }
+
+  /** Waiting is for the first record of a recording. */
+  #patienceMs(firstMs: number): number {
+    return this.#waitedGeneration === this.#skipGeneration ? 0 : firstMs
   }
 
   #take(arena: Arena): boolean {
@@ -223,9 +240,11 @@ export class Cpu {
   /** Has the consumer look for dead threads at once, and takes what that frees. */
   #claimFreed(arena: Arena): number | undefined {
     const freed = Atomics.load(arena.words, ARENA.freed >> 2)
+    // Pairs with: Consumer.doWork, Atomics.exchange of `wanted`.
     Atomics.store(arena.words, ARENA.wanted >> 2, 1)
     this.control.doorbell.ring()
-    waitAtLeast(arena.words, ARENA.freed >> 2, freed + 1, PLACE_TIMEOUT_MS)
+    // Pairs with: Consumer.#free, Atomics.add of `freed` after the place's owner is 0.
+    waitAtLeast(arena.words, ARENA.freed >> 2, freed + 1, this.#patienceMs(PLACE_TIMEOUT_MS))
     this.#freedCount = Atomics.load(arena.words, ARENA.freed >> 2)
     const cpu = this.#claim(arena)
     if (cpu === undefined) this.#full = arena

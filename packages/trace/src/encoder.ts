@@ -79,7 +79,8 @@ export function encoderSource(id: number, name: string, layout: RecordLayout): s
     `}`,
     `return function (args) {`,
     `  const flag = flags[${id}]`,
-    `  if (flag !== view.generation && (flag === 0 || !cpu.online())) return`,
+    `  if (flag === 0) return`,
+    `  if (flag !== view.generation && !cpu.online()) return`,
     ...(fields.length === 0
       ? []
       : [
@@ -140,12 +141,13 @@ function maxBytesWithoutTexts(layout: RecordLayout): number {
 /** The same as the compiled encoder, step by step, for programs in which no code may be made from text. */
 export function interpretEncoder(cpu: Cpu, id: number, layout: RecordLayout): Encoder {
   const { view } = cpu
+  // Read plainly: a hint, which may be stale by an instant.
   const { flags } = cpu.control
   const { fields } = layout
   const fixed = maxBytesWithoutTexts(layout)
   return (args) => {
     const flag = flags[id]
-    if (flag !== view.generation && (flag === 0 || !cpu.online())) return undefined
+    if (flag === 0 || (flag !== view.generation && !cpu.online())) return undefined
     const values: unknown[] = []
     let bytes = fixed
     try {

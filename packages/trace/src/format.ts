@@ -143,7 +143,7 @@ class Stream implements PacketStream {
     const u64 = u64View(span.bytes)
     const walked = span.complete ? undefined : this.#walk(span, from, u64)
     const records = walked === undefined ? span.records : walked.records
-    const end = walked === undefined ? span.end : walked.end
+    const end = Math.max(walked === undefined ? span.end : walked.end, from)
     this.#header.set(span.bytes.subarray(0, PACKET_HEADER_BYTES))
     const begin = this.#u64[PACKET.timestampBegin >> 3]
     // Packets don't overlap: the rest of a sub-buffer begins where the part before it ended.

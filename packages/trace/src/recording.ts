@@ -50,10 +50,11 @@ export interface RecordingSummary {
   readonly overwritten: number
   /** Written, but not readable. */
   readonly torn: number
-  /** Written, but the file system did not take them. */
+  /** Written, but the file system did not take them, or they came while `stop` wrote the end. */
   readonly unwritten: number
   /** CPUs that ever wrote. */
   readonly cpus: number
+  /** The CPUs that wrote or lost something. */
   readonly perCpu: readonly CpuTotals[]
   /** Bytes of all streams. */
   readonly bytes: number
@@ -166,7 +167,8 @@ export function geometryOf(bufferSize: number): { subbufSize: number; subbufCoun
 
 function formatInit(uuid: string): FormatInit {
   // Not below 0: a machine whose clock says that it was started before 1970.
-  const offset = [clockOffsetNs(), 0n].reduce((a, b) => (a > b ? a : b))
+  const realOffset = clockOffsetNs()
+  const offset = realOffset > 0n ? realOffset : 0n
   let bootId: string | undefined
   try {
     bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
@@ -209,7 +211,7 @@ function summarize(path: string, totals: Totals, durationMs: number): RecordingS
     overwritten: sum((cpu) => cpu.overwritten),
     torn: sum((cpu) => cpu.torn),
     unwritten: sum((cpu) => cpu.unwritten),
-    cpus: totals.cpus.length,
+    cpus: totals.cpus.filter(({ events }) => events > 0).length,
     perCpu: totals.cpus,
     bytes: sum((cpu) => cpu.bytes),
     durationMs,

@@ -2,7 +2,7 @@
  * The folder of a trace: makes it or takes an empty one, for one recording alone, and puts everything back as it was
  * when the recording can't start. Runs on the thread that records.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
 /** A folder that is ready for a trace. */
@@ -44,12 +44,7 @@ function claimFresh(parent: string): TraceFolder {
 
 function claimPath(path: string): TraceFolder {
   const made = makeFolder(path)
-  const undo =
-    made.at(-1) === path
-      ? () => removeMade(path, made)
-      : () => {
-          for (const name of readdirSync(path)) remove(join(path, name))
-        }
+  const undo = made.at(-1) === path ? () => removeMade(path, made) : () => removeFiles(path)
   try {
     refuseUnlessEmpty(path, readdirSync(path))
     // Whoever makes this file has the folder, also when two processes came at once. It is replaced by the consumer
@@ -101,8 +96,20 @@ function makeFolder(folder: string): string[] {
 
 /** Removes the folder of a trace, and those above it that we made. */
 function removeMade(folder: string, made: readonly string[]): void {
-  remove(folder)
-  removeEmpty(made)
+  removeFiles(folder)
+  removeEmpty([...made.filter((each) => each !== folder), folder])
+}
+
+/** Removes the files that a recording makes, by their names: whatever else came into the folder is not ours. */
+function removeFiles(folder: string): void {
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    if (!/^(?:\.?metadata|cpu_\d+)$/.test(name)) continue
+    try {
+      unlinkSync(join(folder, name))
+    } catch {
+      // The error that is being reported matters more.
+    }
+  }
 }
 
 /** Removes folders that we made, the topmost first in the list, unless others have put something in by now. */
@@ -113,14 +120,6 @@ function removeEmpty(made: readonly string[]): void {
     } catch {
       // Not empty, or gone already.
     }
-  }
-}
-
-function remove(path: string): void {
-  try {
-    rmSync(path, { recursive: true, force: true })
-  } catch {
-    // The error that is being reported matters more.
   }
 }
 

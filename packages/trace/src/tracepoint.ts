@@ -26,9 +26,9 @@ export type FieldValues<F extends FieldTypes> = { readonly [K in keyof F]: Field
  * A tracepoint. Call it with its fields to record an event; while nothing is recorded, that is a load and a branch.
  *
  * It does not throw: a call whose arguments can't be read (a getter that throws), or don't fit their types (`u8: 300`,
- * `u32: 1.5`, a number for a `u64`), is discarded and counted. It does not wait, but for a thread's first event of a
- * recording, which brings the thread online: well under a millisecond, 1 s at the most if the thread that writes the
- * files is stuck. (A stack that is full throws its RangeError here as in any call.)
+ * `u32: 1.5`, a number for a `u64`), is discarded and counted. (A stack that is full throws its RangeError here as in
+ * any call.) It does not wait, but for a thread's first event of a recording, which brings the thread online: 1 to 3 ms,
+ * and 1 s at the most, when the thread that writes the files is stuck.
  */
 export interface Tracepoint<F extends FieldTypes> {
   (
