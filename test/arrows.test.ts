@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { VERSION } from '@rchan/trace/recording'
 import { describe, expect, test } from 'vitest'
 
 const PACKAGES = fileURLToPath(new URL('../packages', import.meta.url))
@@ -66,6 +67,7 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
     expect(Object.keys(dependencies).sort()).toEqual([...new Set(imported)].sort())
     for (const wanted of Object.values(dependencies)) expect(wanted).toBe(version)
     expect(version).toBe(packageFile('rchan').version)
+    expect(version).toBe(VERSION)
   })
 
   test('has no top-level await in what is exported, so that CommonJS can require it', () => {

@@ -13,19 +13,28 @@ import { measure, type BenchResult, type Suite } from './harness.js'
 const SUITES: readonly Suite[] = [emitOff, emit]
 const NAMES = [...new Set(SUITES.map(({ name }) => name))]
 
+const USAGE = `usage: npm run bench -- [--suite ${NAMES.join('|')}] [--json FILE] [--rounds 1…1000]`
+
 function usage(message: string): never {
-  console.error(
-    `${message}\nusage: npm run bench -- [--suite ${NAMES.join('|')}] [--json FILE] [--rounds 1…1000]`,
-  )
+  console.error(`${message}\n${USAGE}`)
   process.exit(2)
 }
 
 function options(): { suite: string | undefined; json: string | undefined; rounds: number | undefined } {
-  let values: { suite?: string; json?: string; rounds?: string }
+  let values: { suite?: string; json?: string; rounds?: string; help?: boolean }
   try {
     ;({ values } = parseArgs({
-      options: { suite: { type: 'string' }, json: { type: 'string' }, rounds: { type: 'string' } },
+      options: {
+        suite: { type: 'string' },
+        json: { type: 'string' },
+        rounds: { type: 'string' },
+        help: { type: 'boolean' },
+      },
     }))
+    if (values.help === true) {
+      console.log(USAGE)
+      process.exit(0)
+    }
   } catch (error) {
     usage((error as Error).message)
   }

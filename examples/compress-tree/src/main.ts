@@ -134,6 +134,15 @@ async function demo({ folder, shown, out, threads, quality }: Arguments): Promis
   )
 
   const recording = await startRecording({ path: output.trace })
+  const interrupt = (): void => {
+    void recording.stop().then(({ events }) => {
+      console.error(
+        `\ninterrupted: ${countText(events, 'event')} recorded until now, in ${shellPath(output.trace)}`,
+      )
+      process.exit(130)
+    })
+  }
+  process.once('SIGINT', interrupt)
   let progress: ProgressLine | undefined
   const job = new Job(files, {
     quality,
@@ -150,6 +159,7 @@ async function demo({ folder, shown, out, threads, quality }: Arguments): Promis
   } finally {
     progress?.stop()
     recorded = await recording.stop()
+    process.off('SIGINT', interrupt)
   }
 
   const analysis = analyse(openTrace(output.trace).records())

@@ -4,8 +4,8 @@
  * A folder is ours when it holds the mark that we put there. Of such a folder a new run replaces the files that it
  * knows, and leaves all others alone.
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 const MARK = '.made-by-compress-tree'
 const MARK_TEXT =
@@ -30,13 +30,20 @@ export function outputOf(folder: string): Output {
   }
 }
 
+/** Makes a folder and those above it. Not `recursive`: with it Node 20 loops for ever in a place that takes none (/proc). */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  mkdirSync(folder)
+}
+
 /**
  * Makes the folder ready for a run: it is there, and what an earlier run left is not.
  *
  * @throws Error when it can't be made, or holds files and no mark. Then nothing was changed.
  */
 export function prepareOutput({ folder, trace, chromeTrace, summary }: Output): void {
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   const names = readdirSync(folder)
   if (names.length > 0 && !names.includes(MARK)) {
     throw new Error(

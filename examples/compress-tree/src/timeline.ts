@@ -252,7 +252,7 @@ function main(): void {
     process.exitCode = 2
     return
   }
-  const [folder = join(PROJECT, 'demo-output'), out = join(PROJECT, 'docs/timeline.svg')] = positionals
+  const [folder = join(PROJECT, 'demo-output'), out = join(folder, 'timeline.svg')] = positionals
   try {
     const svg = timelineSvg(analyse(openTrace(join(folder, 'trace')).records()))
     writeFileSync(out, svg)

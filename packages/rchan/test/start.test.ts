@@ -65,6 +65,7 @@ describe('a recording that can not start says what, where and what to do, and le
       [{ path: folder, bufferSize: '4M' }, /bufferSize=4M/],
       [{ path: folder, bufferSize: 2 ** 40 }, /bufferSize=1099511627776/],
       [{ path: folder, flushIntervalMs: 0 }, /flushIntervalMs=0 is not a whole number from 10 to 60000/],
+      [{ path: folder, bufersize: 2 ** 20 }, /unknown option bufersize; there are path, dir, mode/],
       [{ path: folder, possibleCpus: 1.5 }, /possibleCpus=1.5 is not a whole number from 1 to 1024/],
     ]
     for (const [options, message] of tries) await expect(record(options as never)).rejects.toThrow(message)

@@ -26,6 +26,7 @@ export interface ConsumerData {
 /** What this thread tells the coordinator. */
 export type ConsumerMessage =
   | { readonly kind: 'ready' }
+  | { readonly kind: 'trouble'; readonly message: string }
   | { readonly kind: 'totals'; readonly totals: Totals }
   | { readonly kind: 'failed'; readonly message: string }
 
@@ -43,6 +44,7 @@ const world: World = {
   sleep: (ms) => void Atomics.wait(quiet, 0, 0, ms),
   isDead: (identity, startTicks, exited) => (isProvable(identity) ? !isAlive(identity, startTicks) : exited),
   postArena: () => channel.postMessage(arena.memory),
+  trouble: (message) => tell({ kind: 'trouble', message }),
 }
 
 const state = (): number => Atomics.load(arena.words, ARENA.state >> 2)

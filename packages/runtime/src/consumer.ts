@@ -20,6 +20,8 @@ export interface World {
   isDead(identity: number, startTicks: number, exited: boolean): boolean
   /** Posts the arena to the threads that asked for it. */
   postArena(): void
+  /** Tells of the first error on the way to the files. */
+  trouble(message: string): void
 }
 
 /** How the consumer works. */
@@ -283,8 +285,10 @@ export class Consumer {
 
   /** What could not be written is tried again at the next flush. */
   #fail(place: Place, error: unknown): void {
-    this.#error ??= messageOf(error)
     place.blocked = true
+    if (this.#error !== undefined) return
+    this.#error = messageOf(error)
+    this.#world.trouble(this.#error)
   }
 
   /** Drains the buffers of threads that have died, and frees their places. */
@@ -346,7 +350,12 @@ export class Consumer {
     }
     for (const place of met) {
       try {
-        place.file?.close()
+        if (place.file?.close() !== false) continue
+        this.#error ??= `${place.file.path} was removed while it was written`
+        const account = accounts.get(place)
+        if (account !== undefined)
+          accounts.set(place, { ...account, unwritten: account.unwritten + place.events })
+        place.events = 0
       } catch (error) {
         this.#error ??= messageOf(error)
       }

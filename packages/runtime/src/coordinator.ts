@@ -35,7 +35,7 @@ export interface RuntimeOptions {
   readonly consumer: ConsumerSetup | undefined
 }
 
-/** How old a sampled end must be before another thread may read up to it, in milliseconds (DESIGN, protocol 5). */
+/** How old a sampled end must be before another thread may read up to it, in milliseconds (see relay's Reader). */
 const GRACE_MS = 10
 /** A process that exits gives up on a consumer that makes no progress for so long, in milliseconds. */
 const EXIT_PATIENCE_MS = 10_000
@@ -192,6 +192,8 @@ function startConsumer(
       if (message.kind === 'ready') {
         worker.unref()
         isReady()
+      } else if (message.kind === 'trouble') {
+        process.emitWarning(`rchan: can't write to ${setup.folder} for now: ${message.message}`)
       } else if (message.kind === 'totals') outcome = message.totals
       else outcome = new Error(message.message)
     })

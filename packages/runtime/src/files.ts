@@ -59,13 +59,13 @@ export class RelayFile {
   /**
    * Ends the file.
    *
-   * @throws the error of the file system, or one that says that the file was removed meanwhile, so that nobody will
-   * find what was written. It is closed all the same.
+   * @returns whether it is still there; not when it was removed meanwhile, so that nobody will find what was written.
+   * @throws the error of the file system. It is closed all the same.
    */
-  close(): void {
+  close(): boolean {
     try {
       if (this.#dirty) this.#cut()
-      if (fstatSync(this.#fd).nlink === 0) throw new Error(`${this.path} was removed while it was written`)
+      return fstatSync(this.#fd).nlink > 0
     } finally {
       closeSync(this.#fd)
     }

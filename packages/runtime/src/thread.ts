@@ -58,7 +58,9 @@ export function isAlive(identity: number, startTicks: number): boolean {
 /** The kernel's id of the calling thread; undefined where there is none. Needs no file descriptor. */
 function kernelThreadId(): number | undefined {
   try {
-    const id = Number(/\/task\/(\d+)$/.exec(readlinkSync('/proc/thread-self'))?.[1])
+    // PID/task/TID. Without a regular expression: that would throw a SyntaxError where the stack is full.
+    const path = readlinkSync('/proc/thread-self')
+    const id = Number(path.slice(path.lastIndexOf('/') + 1))
     return id > 0 ? id : undefined
   } catch (error) {
     codeOf(error)

@@ -98,6 +98,7 @@ export class Machine {
         this.asked.push([identity, startTicks, exited])
         return identity < 0 ? exited : this.dead.has(identity)
       },
+      trouble: () => undefined,
       postArena: () => {
         this.posts += 1
       },

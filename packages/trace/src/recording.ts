@@ -7,18 +7,28 @@ import { Runtime, type CpuTotals, type Totals } from '@rchan/runtime/coordinator
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { clockOffsetNs } from './clock.js'
 import type { FormatInit } from './format.js'
 import { claimFolder } from './trace-folder.js'
 
-/** How to record. One of `path` and `dir` is needed. */
-export interface RecordingOptions {
-  /** The folder of the trace: absent (it is made) or empty. */
-  readonly path?: string
-  /** A folder in which a fresh one is made for the trace, named after the time. */
-  readonly dir?: string
+/** How to record: where to, and how. */
+export type RecordingOptions = RecordingSettings &
+  (
+    | {
+        /** The folder of the trace: absent (it is made) or empty. */
+        readonly path: string
+        readonly dir?: never
+      }
+    | {
+        /** A folder in which a fresh one is made for the trace, named after the time (`trace-20261123-080750`). */
+        readonly dir: string
+        readonly path?: never
+      }
+  )
+
+/** How to record. */
+export interface RecordingSettings {
   /**
    * What happens when a thread writes faster than its buffer is drained: its newest events are lost (`'discard'`,
    * the default), or its oldest (`'overwrite'`). Both are counted.
@@ -60,7 +70,7 @@ export interface RecordingSummary {
   readonly bytes: number
   /** From start to stop. */
   readonly durationMs: number
-  /** The first error of the file system while recording; absent if there was none. */
+  /** The first error on the way to the files; absent if there was none. What it cost is in `unwritten` or `discarded`. */
   readonly error?: string
 }
 
@@ -77,8 +87,11 @@ export interface Recording extends AsyncDisposable {
   stop(): Promise<RecordingSummary>
 }
 
+const OPTIONS = ['path', 'dir', 'mode', 'bufferSize', 'flushIntervalMs', 'possibleCpus']
 const KIB = 1024
 const MIB = KIB * KIB
+/** The version of all packages; a test holds it to package.json. */
+export const VERSION = '0.1.0'
 /** A packet is one write, and a kill cut none of up to this size. */
 const MAX_SUBBUF_BYTES = 256 * KIB
 const MIN_SUBBUF_BYTES = 4 * KIB
@@ -90,6 +103,8 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   const { mode, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const folder = claimFolder(options)
   const uuid = randomUUID()
+  // A process that ends before the recording has started leaves nothing either.
+  process.once('exit', folder.undo)
   try {
     const startedAt = performance.now()
     const runtime = await Runtime.start({
@@ -119,10 +134,12 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   } catch (error) {
     folder.undo()
     throw new Error(`can't record into ${folder.path}: ${(error as Error).message}`, { cause: error })
+  } finally {
+    process.off('exit', folder.undo)
   }
 }
 
-function check(options: RecordingOptions): Required<Omit<RecordingOptions, 'path' | 'dir'>> {
+function check(options: RecordingOptions): Required<RecordingSettings> {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`startRecording: options=${String(options)}, expected { path } or { dir }`)
   }
@@ -141,7 +158,13 @@ function check(options: RecordingOptions): Required<Omit<RecordingOptions, 'path
   if (mode !== 'discard' && mode !== 'overwrite') {
     throw new TypeError(`startRecording: mode=${String(mode)} is neither 'discard' nor 'overwrite'`)
   }
-  const whole = (name: keyof RecordingOptions, fallback: number, least: number, most: number): number => {
+  const unknown = Object.keys(options).filter((name) => !OPTIONS.includes(name))
+  if (unknown.length > 0) {
+    throw new TypeError(
+      `startRecording: unknown option ${unknown.join(', ')}; there are ${OPTIONS.join(', ')}`,
+    )
+  }
+  const whole = (name: keyof RecordingSettings, fallback: number, least: number, most: number): number => {
     const value = options[name] ?? fallback
     if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
       throw new RangeError(
@@ -175,7 +198,6 @@ function formatInit(uuid: string): FormatInit {
   } catch {
     // Not Linux: the clock has no identity that other traces could share.
   }
-  const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
   return {
     uuid,
     clock: {
@@ -185,7 +207,7 @@ function formatInit(uuid: string): FormatInit {
     },
     env: {
       tracer_name: 'rchan',
-      tracer_version: version,
+      tracer_version: VERSION,
       hostname: hostname(),
       pid: process.pid,
       node_version: process.version,

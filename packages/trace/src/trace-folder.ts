@@ -10,7 +10,7 @@ export interface TraceFolder {
   /** Absolute. */
   readonly path: string
   /** Leaves things as they were. */
-  undo(): void
+  readonly undo: () => void
 }
 
 const FOLDER_MODE = 0o700

@@ -43,9 +43,10 @@ test('a start that fails takes back the folders that it made, but none that othe
   const recording = await startRecording({ path: join(folder, 'first') })
   await expect(startRecording({ path: join(folder, 'a', 'b', 'ours') })).rejects.toThrow(/runs already/)
   expect(namesIn(folder)).toEqual(['first'])
-  for (const option of ['path', 'dir']) {
+  const place = join(folder, 'a', 'b')
+  for (const options of [{ path: place }, { dir: place }]) {
     atFirstMkdir(() => undefined, putTrace)
-    await expect(startRecording({ [option]: join(folder, 'a', 'b') })).rejects.toThrow(/runs already/)
+    await expect(startRecording(options)).rejects.toThrow(/runs already/)
     expect(namesIn(folder, 'a')).toEqual(['other'])
     expect(existsSync(join(folder, 'a', 'other', 'metadata'))).toBe(true)
     fs.rmSync(join(folder, 'a'), { recursive: true })

@@ -92,7 +92,13 @@ export class Rig {
       const shared = { control: this.control.memory, arena: this.arena.memory, folder }
       const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {} }
       const format = createFormat(init, shared)
-      const quiet = { now: () => 0, sleep: () => undefined, isDead: () => false, postArena: () => undefined }
+      const quiet = {
+        now: () => 0,
+        sleep: () => undefined,
+        isDead: () => false,
+        postArena: () => undefined,
+        trouble: () => undefined,
+      }
       format.prepare()
       const { cpus, error } = new Consumer(this.control, this.arena, format, setup, quiet).finish()
       if (error !== undefined) throw new Error(error)
