@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startRecording, tracepoint } from 'rchan'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -148,6 +148,16 @@ describe('a recording', () => {
     const recording = await record({ path: freshFolder() })
     expect(await recording.stop()).toMatchObject({ events: 0, cpus: 0, discarded: 0 })
     expect(readTrace(recording.path)).toEqual({ records: [], discarded: 0 })
+  })
+
+  test('whose folder is removed says that its events are gone', async () => {
+    const recording = await record({ path: join(freshFolder(), 'trace'), flushIntervalMs: 10 })
+    point({ n: 1 })
+    while (!existsSync(join(recording.path, 'cpu_0'))) await new Promise((resolve) => setTimeout(resolve, 5))
+    rmSync(recording.path, { recursive: true })
+    const summary = await recording.stop()
+    expect(summary).toMatchObject({ events: 0, unwritten: 1, cpus: 0 })
+    expect(summary.error).toMatch(/cpu_0 was removed while it was written/)
   })
 
   test('can be stopped twice, and by await using', async () => {
