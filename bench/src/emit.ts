@@ -7,17 +7,16 @@
 import { PACKET_HEADER_BYTES } from '@rchan/ctf'
 import { Runtime } from '@rchan/runtime/coordinator'
 import { tracepoint } from '@rchan/trace'
+import { setFlagsFromString } from 'node:v8'
 import type { BenchTask, Suite } from './harness.js'
 
-/** A multiple of the number of sites. */
-const OPERATIONS = 19_200
+const OPERATIONS = 20_000
 const RECORD_BYTES = 24
 const FIELDS = { id: 'u32', ms: 'f64' } as const
 
 const enabled = tracepoint('bench:enabled', FIELDS)
-/** So many call sites in one function that the two or three which V8 inlines don't count. */
-const SITES = 64
-const sites = Array.from({ length: SITES }, (_, i) => tracepoint(`bench:site${i}`, FIELDS))
+const apart = tracepoint('bench:not-inlined', FIELDS)
+const off = tracepoint('bench:disabled', FIELDS)
 
 // oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
 const hrtime = process.hrtime.bigint
@@ -53,18 +52,13 @@ function enabledCalls(): void {
   for (let i = 0; i < OPERATIONS; i += 1) enabled({ id: i, ms: i * 0.5 })
 }
 
-/** 64 tracepoints at call sites of their own. */
-// oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- 64 equal lines, made here
-const siteCalls = new Function(
-  'sites',
-  `const [${sites.map((_, i) => `t${i}`).join(', ')}] = sites
-   return function () {
-     for (let i = 0; i < ${OPERATIONS}; i += ${SITES}) {
-       const ms = i * 0.5
-       ${sites.map((_, i) => `t${i}({ id: i, ms })`).join('\n')}
-     }
-   }`,
-)(sites) as () => void
+/** Functions of more bytecode than this are not inlined: tracepoints, but not the clock. */
+const TRACEPOINTS_APART = '--max-inlined-bytecode-size=80'
+const INLINING_DEFAULT = '--max-inlined-bytecode-size=460'
+
+function apartCalls(): void {
+  for (let i = 0; i < OPERATIONS; i += 1) apart({ id: i, ms: i * 0.5 })
+}
 
 const task = (name: string, floor: string, run: () => void): BenchTask => ({
   name,
@@ -73,42 +67,28 @@ const task = (name: string, floor: string, run: () => void): BenchTask => ({
   run,
 })
 
-/** A tracepoint that is off has its loop to itself, as in a program that never records. */
-const off = tracepoint('bench:disabled', FIELDS)
 function disabledCalls(): void {
   for (let i = 0; i < OPERATIONS; i += 1) off({ id: i, ms: i * 0.5 })
 }
 
-export const emit: Suite = {
-  name: 'emit',
-  about: 'one event of { u32, f64 } on the calling thread; the floor of a tracepoint is the bare clock read',
-  async setUp() {
-    const runtime = await Runtime.start({
-      channel: {
-        subbufSize: 2 ** 18,
-        subbufCount: 16,
-        mode: 'overwrite',
-        headerBytes: PACKET_HEADER_BYTES,
-        possibleCpus: 1,
-      },
-      client: new Uint8Array(16),
-      consumer: undefined,
-    })
-    return {
-      tasks: [
-        task('clock', 'clock', clock),
-        task('record-stores', 'record-stores', recordStores),
-        task('tracepoint-enabled', 'clock', enabledCalls),
-        task('tracepoint-enabled-not-inlined', 'clock', siteCalls),
-      ],
-      tearDown: async () => void (await runtime.stop()),
-    }
-  },
+/** Records into a buffer that nobody drains. */
+async function startUndrained(): Promise<Runtime> {
+  return await Runtime.start({
+    channel: {
+      subbufSize: 2 ** 18,
+      subbufCount: 16,
+      mode: 'overwrite',
+      headerBytes: PACKET_HEADER_BYTES,
+      possibleCpus: 1,
+    },
+    client: new Uint8Array(16),
+    consumer: undefined,
+  })
 }
 
 export const emitOff: Suite = {
   name: 'emit',
-  about: 'the same while nothing is recorded; the floor is an empty call with the same arguments',
+  about: 'while nothing is recorded; the floor is an empty call with the same arguments',
   setUp: () =>
     Promise.resolve({
       tasks: [
@@ -117,4 +97,39 @@ export const emitOff: Suite = {
       ],
       tearDown: () => Promise.resolve(),
     }),
+}
+
+export const emit: Suite = {
+  name: 'emit',
+  about: 'one event of { u32, f64 } on the calling thread; the floor of a tracepoint is the bare clock read',
+  async setUp() {
+    const runtime = await startUndrained()
+    return {
+      tasks: [
+        task('clock', 'clock', clock),
+        task('record-stores', 'record-stores', recordStores),
+        task('tracepoint-enabled', 'clock', enabledCalls),
+      ],
+      tearDown: async () => void (await runtime.stop()),
+    }
+  },
+}
+
+export const emitApart: Suite = {
+  name: 'emit',
+  about: `the same where V8 does not inline the tracepoint (${TRACEPOINTS_APART})`,
+  async setUp() {
+    setFlagsFromString(TRACEPOINTS_APART)
+    const runtime = await startUndrained()
+    return {
+      tasks: [
+        { ...task('clock', 'clock', clock), listed: false },
+        task('tracepoint-enabled-not-inlined', 'clock', apartCalls),
+      ],
+      tearDown: async () => {
+        setFlagsFromString(INLINING_DEFAULT)
+        await runtime.stop()
+      },
+    }
+  },
 }

@@ -12,6 +12,8 @@ export interface BenchTask {
   /** Operations in one call of `run`. */
   readonly operations: number
   run(): void
+  /** Whether it has a result of its own; else it is only there as a floor. */
+  readonly listed?: boolean
 }
 
 /** Tasks that belong together, and what has to be there while they run. */
@@ -65,27 +67,29 @@ export async function measure(suite: Suite, rounds = ROUNDS): Promise<BenchResul
     }
   }
   await tearDown()
-  return tasks.map((task) => {
-    const times = perRound.get(task.name) as number[]
-    const floors = perRound.get(task.floor)
-    if (floors === undefined) throw new Error(`${suite.name}/${task.name}: no floor ${task.floor}`)
-    const ratios = times.map((time, round) => time / floors[round])
-    const differences = times.map((time, round) => time - floors[round])
-    return {
-      suite: suite.name,
-      name: task.name,
-      median: quantile(times, 0.5),
-      p5: quantile(times, 0.05),
-      p95: quantile(times, 0.95),
-      unit: 'ns',
-      floor: quantile(floors, 0.5),
-      floorName: task.floor,
-      ratio: quantile(ratios, 0.5),
-      ratioP5: quantile(ratios, 0.05),
-      ratioP95: quantile(ratios, 0.95),
-      difference: quantile(differences, 0.5),
-    }
-  })
+  return tasks
+    .filter(({ listed = true }) => listed)
+    .map((task) => {
+      const times = perRound.get(task.name) as number[]
+      const floors = perRound.get(task.floor)
+      if (floors === undefined) throw new Error(`${suite.name}/${task.name}: no floor ${task.floor}`)
+      const ratios = times.map((time, round) => time / floors[round])
+      const differences = times.map((time, round) => time - floors[round])
+      return {
+        suite: suite.name,
+        name: task.name,
+        median: quantile(times, 0.5),
+        p5: quantile(times, 0.05),
+        p95: quantile(times, 0.95),
+        unit: 'ns',
+        floor: quantile(floors, 0.5),
+        floorName: task.floor,
+        ratio: quantile(ratios, 0.5),
+        ratioP5: quantile(ratios, 0.05),
+        ratioP95: quantile(ratios, 0.95),
+        difference: quantile(differences, 0.5),
+      }
+    })
 }
 
 function quantile(values: readonly number[], q: number): number {

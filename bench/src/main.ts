@@ -6,11 +6,11 @@
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { emit, emitOff } from './emit.js'
+import { emit, emitApart, emitOff } from './emit.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
 
 /** By the order in which they run. Suites of one name are parts of it. */
-const SUITES: readonly Suite[] = [emitOff, emit]
+const SUITES: readonly Suite[] = [emitOff, emit, emitApart]
 const NAMES = [...new Set(SUITES.map(({ name }) => name))]
 
 const USAGE = `usage: npm run bench -- [--suite ${NAMES.join('|')}] [--json FILE] [--rounds 1…1000]`
