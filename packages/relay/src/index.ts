@@ -6,6 +6,7 @@ export {
   checkGeometry,
   dataOffset,
   MAX_BUFFER_BYTES,
+  MAX_SUBBUFS,
   type Discarded,
   type Geometry,
   type Mode,

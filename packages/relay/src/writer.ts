@@ -74,10 +74,22 @@ export function emptyView(): WriterView {
  * or throw. `start` is the offset of the sub-buffer in the data, in bytes.
  */
 export interface WriterCallbacks {
+  /**
+   * Decides instead of the channel's mode whether a sub-buffer may be started, and what is reserved at its start. A
+   * channel that has it is in overwrite mode, as far as readers are concerned. Whatever it writes into the
+   * sub-buffer it writes after `writer.take(sequence)`.
+   *
+   * @param sequence the sub-buffer that would be started; all before it are complete, as the owner sees it.
+   * @param padding unused bytes of the sub-buffer that was completed last.
+   * @returns the header's size in bytes, or a negative number to refuse.
+   */
+  accept?(writer: Writer, sequence: number, padding: number): number
   /** A sub-buffer becomes the current one; its header bytes, from `start`, are the client's to fill. */
   subbufStart?(view: WriterView, start: number): void
   /** The current sub-buffer is complete up to `end`; last chance to finish its header. */
   subbufEnd?(view: WriterView, start: number, end: number): void
+  /** A record of `length` bytes was too big for a sub-buffer. */
+  tooBig?(length: number): void
   /** A switch was published: whoever waits for sub-buffers can be woken. */
   produced?(): void
 }
@@ -109,7 +121,11 @@ export class Writer {
   /** Whether that sub-buffer is open. The kernel marks the contrary by `offset = subbufSize + 1`. */
   #open = false
   /** Records that this buffer was given before the sub-buffer at `#index`. */
-  #records: number
+  #records = 0
+  /** Bytes without padding that were completed before it. */
+  #bytes = 0
+  /** Padding of the sub-buffer that was completed before it. */
+  #padding = 0
 
   /**
    * Takes a buffer over: goes on behind what was completed in it, and opens a sub-buffer there. The calling thread
@@ -128,10 +144,12 @@ export class Writer {
     this.#header = headerBytes
     this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.produced >> 3))
     this.#index = this.#sequence % subbufCount
-    this.#records = 0
     if (this.#sequence > 0) {
       const last = (this.#index + subbufCount - 1) % subbufCount
+      const used = buffer.words[buffer.endWord(last)] - last * subbufSize
       this.#records = buffer.doubles[buffer.firstDouble(last)] + buffer.words[buffer.countWord(last)]
+      this.#bytes = buffer.doubles[buffer.bytesBeforeDouble(last)] + used
+      this.#padding = subbufSize - used
     }
     const { memory, dataByteOffset: at } = buffer
     const bytes = subbufSize * subbufCount
@@ -226,6 +244,30 @@ export class Writer {
     return this.#open ? this.#leave(length) : this.#resume(length)
   }
 
+  /**
+   * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the bytes completed so far,
+   * the padding of the sub-buffer completed last and `lastTooBig` stay. Owner, while nobody reads: a reader's words
+   * are cleared too, and a {@link Reader} made before is of no use after.
+   */
+  reset(): void {
+    const { buffer, view } = this
+    view.limit = -1
+    this.#open = false
+    Atomics.store(buffer.counters, BUFFER.produced >> 3, 0n)
+    Atomics.store(buffer.counters, BUFFER.started >> 3, 0n)
+    Atomics.store(buffer.counters, BUFFER.consumed >> 3, 0n)
+    buffer.doubles[BUFFER.accounted >> 3] = 0
+    buffer.words[BUFFER.bytesConsumed >> 2] = 0
+    buffer.doubles[BUFFER.discardedFull >> 3] = 0
+    buffer.doubles[BUFFER.discardedTooBig >> 3] = 0
+    buffer.doubles[BUFFER.discardedBad >> 3] = 0
+    this.#sequence = 0
+    this.#index = 0
+    this.#records = 0
+    view.end = buffer.endWord(0)
+    this.switch(0)
+  }
+
   /** Ends the open sub-buffer; starts the next before the end is published. */
   #leave(length: number): number {
     const { buffer, view } = this
@@ -234,9 +276,13 @@ export class Writer {
     const next = this.#sequence + 1
     const nextIndex = index + 1 === this.#count ? 0 : index + 1
     const records = buffer.doubles[buffer.firstDouble(index)] + buffer.words[buffer.countWord(index)]
+    const used = buffer.words[view.end] - start
+    const bytes = buffer.doubles[buffer.bytesBeforeDouble(index)] + used
+    const padding = this.#size - used
     this.#callbacks.subbufEnd?.(view, start, buffer.words[view.end])
-    const open = this.#hasRoom(next)
-    if (open) this.#start(next, nextIndex, records)
+    const header = this.#ask(next, padding)
+    const open = header >= 0
+    if (open) this.#start(next, nextIndex, header, records, bytes, padding)
     const endWord = buffer.endWord(nextIndex)
     const limit = open ? (nextIndex + 1) * this.#size : -1
     const produced = BigInt(next)
@@ -247,6 +293,8 @@ export class Writer {
     this.#sequence = next
     this.#index = nextIndex
     this.#records = records
+    this.#bytes = bytes
+    this.#padding = padding
     this.#open = open
     view.end = endWord
     view.limit = limit
@@ -256,8 +304,9 @@ export class Writer {
 
   /** Starts a sub-buffer when none is open: at first, and after having been refused. */
   #resume(length: number): number {
-    if (!this.#hasRoom(this.#sequence)) return FULL
-    this.#start(this.#sequence, this.#index, this.#records)
+    const header = this.#ask(this.#sequence, this.#padding)
+    if (header < 0) return FULL
+    this.#start(this.#sequence, this.#index, header, this.#records, this.#bytes, this.#padding)
     const endWord = this.buffer.endWord(this.#index)
     this.#open = true
     this.view.end = endWord
@@ -265,30 +314,67 @@ export class Writer {
     return this.#place(length)
   }
 
+  /** Whether a sub-buffer may be started: the size of its header, or {@link FULL}. */
+  #ask(sequence: number, padding: number): number {
+    if (this.#callbacks.accept !== undefined) {
+      const header = this.#callbacks.accept(this, sequence, padding)
+      // It was taken and is then refused: nothing is open. Readers may have passed over what stood there.
+      if (header < 0 && this.#taken(sequence)) this.#publishStarted(sequence)
+      return header
+    }
+    return this.#overwrite || this.#hasRoom(sequence) ? this.#header : FULL
+  }
+
   #hasRoom(sequence: number): boolean {
-    if (this.#overwrite) return true
     // Pairs with: Reader, Atomics.store of `consumed`, after its last read of the sub-buffer that is to be reused.
     const consumed = Number(Atomics.load(this.buffer.counters, BUFFER.consumed >> 3))
     return sequence - consumed < this.#count
   }
 
+  /**
+   * Overwrite mode, before the first byte of a sub-buffer is overwritten: tells readers that its content goes. For
+   * `accept`; a sub-buffer that it accepts is taken in any case.
+   */
+  take(sequence: number): void {
+    if (this.#overwrite && !this.#taken(sequence)) this.#publishStarted(sequence + 1)
+  }
+
+  /** Whether `started` says so already. Plain: only the owner stores it. */
+  #taken(sequence: number): boolean {
+    return Number(this.buffer.counters[BUFFER.started >> 3]) > sequence
+  }
+
+  #publishStarted(started: number): void {
+    const { counters } = this.buffer
+    // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and the load that
+    // follows it stops them. Pairs with: Reader, the read-modify-write of `started` after its copy.
+    Atomics.store(counters, BUFFER.started >> 3, BigInt(started))
+    Atomics.load(counters, BUFFER.started >> 3)
+  }
+
   /** Stores all of the next sub-buffer that a reader or the hot path looks at. */
-  #start(sequence: number, index: number, records: number): void {
+  #start(
+    sequence: number,
+    index: number,
+    header: number,
+    records: number,
+    bytes: number,
+    padding: number,
+  ): void {
     const { buffer } = this
     const start = index * this.#size
     const endWord = buffer.endWord(index)
     const countWord = buffer.countWord(index)
     const firstDouble = buffer.firstDouble(index)
-    if (this.#overwrite) {
-      // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and the load that
-      // follows it stops them. Pairs with: Reader, the read-modify-write of `started` after its copy.
-      Atomics.store(buffer.counters, BUFFER.started >> 3, BigInt(sequence + 1))
-      Atomics.load(buffer.counters, BUFFER.started >> 3)
-    }
-    // A straight line, so that these three are never cut apart.
+    const bytesBeforeDouble = buffer.bytesBeforeDouble(index)
+    const prevPaddingWord = buffer.prevPaddingWord(index)
+    if (this.#overwrite) this.#publishStarted(sequence + 1)
+    // A straight line, so that these are never cut apart.
     buffer.words[countWord] = 0
     buffer.doubles[firstDouble] = records
-    buffer.words[endWord] = start + this.#header
+    buffer.doubles[bytesBeforeDouble] = bytes
+    buffer.words[prevPaddingWord] = padding
+    buffer.words[endWord] = start + header
     this.#callbacks.subbufStart?.(this.view, start)
     // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
     // Pairs with: Reader, Atomics.load of `started` in `sample`.
@@ -296,12 +382,13 @@ export class Writer {
   }
 
   #place(length: number): number {
-    const at = this.#index * this.#size + this.#header
+    const at = this.buffer.words[this.view.end]
     return at + length > this.view.limit ? this.#tooBig(length) : at
   }
 
   #tooBig(length: number): number {
     this.buffer.words[BUFFER.lastTooBig >> 2] = length
+    this.#callbacks.tooBig?.(length)
     return TOO_BIG
   }
 }
