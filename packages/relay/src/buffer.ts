@@ -78,7 +78,8 @@ const ENTRY_PREV_PADDING = 24
 /** Version of this layout. Memory of another version is refused. */
 export const BUFFER_ABI = 2
 const MAGIC = 0x42686372 // 'rchB'
-const PAGE_BYTES = 4096
+/** Buffers and their data are whole pages. */
+export const PAGE_BYTES = 4096
 
 /** What happens to a record when every sub-buffer is unread: it is lost, or the oldest sub-buffer is. */
 export type Mode = 'discard' | 'overwrite'

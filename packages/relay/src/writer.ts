@@ -77,13 +77,13 @@ export interface WriterCallbacks {
   /**
    * Decides instead of the channel's mode whether a sub-buffer may be started, and what is reserved at its start. A
    * channel that has it is in overwrite mode, as far as readers are concerned. Whatever it writes into the
-   * sub-buffer it writes after `writer.take(sequence)`.
+   * sub-buffer it writes after {@link Writer.take}.
    *
    * @param sequence the sub-buffer that would be started; all before it are complete, as the owner sees it.
    * @param padding unused bytes of the sub-buffer that was completed last.
    * @returns the header's size in bytes, or a negative number to refuse.
    */
-  accept?(writer: Writer, sequence: number, padding: number): number
+  accept?(sequence: number, padding: number): number
   /** A sub-buffer becomes the current one; its header bytes, from `start`, are the client's to fill. */
   subbufStart?(view: WriterView, start: number): void
   /** The current sub-buffer is complete up to `end`; last chance to finish its header. */
@@ -132,8 +132,14 @@ export class Writer {
    * must be its only owner, and after a dead owner the reader must have called `retire`.
    *
    * @param view where to keep the view; the caller's hot path may hold on to it.
+   * @param begins whether a sub-buffer is opened now; else the first `switch` does.
    */
-  constructor(buffer: BufferMemory, callbacks: WriterCallbacks = {}, view: WriterView = emptyView()) {
+  constructor(
+    buffer: BufferMemory,
+    callbacks: WriterCallbacks = {},
+    view: WriterView = emptyView(),
+    begins = true,
+  ) {
     const { subbufSize, subbufCount, headerBytes, mode } = buffer.geometry
     this.buffer = buffer
     this.view = view
@@ -166,7 +172,7 @@ export class Writer {
     view.i64 = new BigInt64Array(memory, at, bytes >> 3)
     view.f32 = new Float32Array(memory, at, bytes >> 2)
     view.f64 = new Float64Array(memory, at, bytes >> 3)
-    this.switch(0)
+    if (begins) this.switch(0)
   }
 
   /**
@@ -317,7 +323,7 @@ export class Writer {
   /** Whether a sub-buffer may be started: the size of its header, or {@link FULL}. */
   #ask(sequence: number, padding: number): number {
     if (this.#callbacks.accept !== undefined) {
-      const header = this.#callbacks.accept(this, sequence, padding)
+      const header = this.#callbacks.accept(sequence, padding)
       // It was taken and is then refused: nothing is open. Readers may have passed over what stood there.
       if (header < 0 && this.#taken(sequence)) this.#publishStarted(sequence)
       return header

@@ -105,7 +105,6 @@ test('a buffer that is none, of another version, cut short or misaligned is refu
 
 test.each([
   ['subbufSize', 0],
-  ['subbufSize', 0],
   ['subbufCount', 0],
   ['subbufCount', 2 ** 32 - 1],
   ['headerBytes', 64],
