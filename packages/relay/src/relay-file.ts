@@ -251,7 +251,8 @@ export class RelayFile {
     const { buffer } = this
     const { subbufSize, data, offset } = buffer
     const index = Math.floor(start / subbufSize)
-    const used = index * subbufSize === data ? Math.min(offset, subbufSize) : subbufSize - buffer.padding(index)
+    const isCurrent = index * subbufSize === data && offset <= subbufSize
+    const used = isCurrent ? offset : subbufSize - buffer.padding(index)
     return Math.max(0, index * subbufSize + used - start)
   }
 
@@ -259,8 +260,8 @@ export class RelayFile {
   #consume(at: number, length: number): void {
     const { buffer } = this
     const { subbufSize, subbufCount, offset } = buffer
-    // Read to the brim, and the writer still stands in it: it is consumed by the next read after a switch.
-    if (offset === subbufSize && buffer.isEmpty) return
+    // All that was written is read: there is nothing to settle.
+    if (offset === buffer.bytesConsumed && buffer.isEmpty) return
     if (buffer.bytesConsumed + length > subbufSize) {
       buffer.subbufsConsumed(1)
       buffer.bytesConsumedTo(0)
@@ -269,6 +270,7 @@ export class RelayFile {
     buffer.bytesConsumedTo(bytes)
     const index = at === 0 ? buffer.consumed % subbufCount : Math.floor(at / subbufSize) % subbufCount
     if (bytes + buffer.padding(index) !== subbufSize) return
+    // The writer still stands in it, at the brim: it is consumed by the next read after a switch.
     if (index === buffer.produced % subbufCount && offset === subbufSize) return
     buffer.subbufsConsumed(1)
     buffer.bytesConsumedTo(0)
