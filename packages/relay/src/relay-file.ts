@@ -134,7 +134,8 @@ export class RelayFile {
   mmap(length: number, pageOffset = 0): Mapping {
     this.#mustBeOpen('mmap')
     const { pages } = this.buffer
-    if (length !== pages.length) throw new RangeError(`mmap length=${length} of a buffer of ${pages.length} bytes`)
+    if (length !== pages.length)
+      throw new RangeError(`mmap length=${length} of a buffer of ${pages.length} bytes`)
     checkCount(pageOffset)
     const bytes = pages.subarray(Math.min(pageOffset * PAGE_BYTES, length))
     const mapping: Mapping = { bytes, missingPages: (length - bytes.length) / PAGE_BYTES }
@@ -227,8 +228,9 @@ export class RelayFile {
     const { consumed, bytesConsumed } = buffer
     const written = (produced % subbufCount) * subbufSize + offset
     const read = (consumed % subbufCount) * subbufSize + bytesConsumed
-    if (written !== read) return true
-    // The same place in the ring: all is read, or the writer is brimful in front of it and a lap ahead.
+    // The same place may be a lap on: `bytesConsumed` can reach to the end of the ring.
+    if (written !== read && written + subbufSize * subbufCount !== read) return true
+    // All is read, or the writer stands a whole lap ahead, at the brim.
     return offset === subbufSize && produced > consumed
   }
 

@@ -73,7 +73,8 @@ export class Relay {
     let complete = false
     try {
       for (const cpu of this.#machine.onlineCpus()) {
-        if (!channel.openBuffer(cpu)) throw new Error(`no buffer or no file for cpu=${cpu} of a relay channel`)
+        if (!channel.openBuffer(cpu))
+          throw new Error(`no buffer or no file for cpu=${cpu} of a relay channel`)
       }
       complete = true
     } finally {

@@ -177,7 +177,10 @@ const OPERATIONS = {
   },
   late_setup_files(machine, operation) {
     const parent = operation.parent ? 'parent' : undefined
-    const outcome = channelOf(machine, operation)?.lateSetupFiles(operation.base_filename ?? undefined, parent)
+    const outcome = channelOf(machine, operation)?.lateSetupFiles(
+      operation.base_filename ?? undefined,
+      parent,
+    )
     return { ret: outcome === undefined ? INVALID : LATE_SETUPS[outcome] }
   },
   subbufs_consumed(machine, operation) {

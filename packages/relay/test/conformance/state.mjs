@@ -16,7 +16,8 @@ export function stateOf(machine) {
   const fd = {}
   for (const [number, { file, index, name }] of machine.descriptors) {
     const maps = file.mappingCount
-    if (file.isOpen || maps > 0) fd[number] = { open: file.isOpen, pos: file.position, maps, ch: index, file: name }
+    if (file.isOpen || maps > 0)
+      fd[number] = { open: file.isOpen, pos: file.position, maps, ch: index, file: name }
   }
   return { online: [...machine.online].sort((a, b) => a - b), ch, fd }
 }
