@@ -83,7 +83,8 @@ export class RelayBuffer {
   #references = 1
   /** During `subbufStart`, the sub-buffers completed as the owner sees it, not published yet; else −1. */
   #completing = -1
-  #reserved = 0
+  /** Then, the header that it reserved; −1 for none. */
+  #reserved = -1
 
   /** Lays the buffer out in zeroed memory of {@link RelayBuffer.bytes} and opens its first sub-buffer. */
   constructor(owner: BufferOwner, cpu: number, memory: SharedArrayBuffer) {
@@ -124,7 +125,7 @@ export class RelayBuffer {
   }
   /** Whether a sub-buffer is open for writing; if not, the client refused the next one. */
   get isOpen(): boolean {
-    return this.#counter(BUFFER.started) > this.produced
+    return this.#completing < 0 && this.#counter(BUFFER.started) > this.produced
   }
   /** Where the current sub-buffer starts, in bytes from the start of the data. If none is open, the last one. */
   get data(): number {
@@ -132,6 +133,7 @@ export class RelayBuffer {
   }
   /** Where the next byte goes, from {@link data}; `subbufSize + 1` if no sub-buffer is open. */
   get offset(): number {
+    if (this.#completing >= 0) return Math.max(0, this.#reserved)
     if (!this.isOpen) return this.#size + 1
     const index = this.produced % this.#count
     return this.memory.words[this.memory.endWord(index)] - index * this.#size
@@ -227,9 +229,10 @@ export class RelayBuffer {
 
   /**
    * Within `subbufStart` only: reserves a header at the start of the sub-buffer that is asked about. Its bytes are the
-   * client's to fill, and count as data.
+   * client's to fill, now or later, and count as data. Reserving accepts the sub-buffer: what stood there is gone for
+   * readers, so a refusal after it is not heeded.
    *
-   * @throws RangeError if it leaves less than two bytes of the sub-buffer.
+   * @throws RangeError if it leaves less than two bytes of the sub-buffer; Error outside `subbufStart`.
    */
   subbufStartReserve(length: number): void {
     if (this.#completing < 0) throw new Error(`subbufStartReserve length=${length} outside subbufStart`)
@@ -308,7 +311,7 @@ export class RelayBuffer {
   #ask(sequence: number, padding: number): number {
     // The kernel's order: the client sees the sub-buffer completed before it is asked for the next.
     this.#completing = sequence
-    this.#reserved = 0
+    this.#reserved = -1
     const first = sequence === 0
     let accepted = false
     try {
@@ -323,7 +326,7 @@ export class RelayBuffer {
       this.#owner.threw('subbufStart', error)
     }
     this.#completing = -1
-    return accepted || first ? this.#reserved : FULL
+    return accepted || first || this.#reserved >= 0 ? Math.max(0, this.#reserved) : FULL
   }
 
   #wake(): void {

@@ -77,7 +77,7 @@ export interface WriterCallbacks {
   /**
    * Decides instead of the channel's mode whether a sub-buffer may be started, and what is reserved at its start. A
    * channel that has it is in overwrite mode, as far as readers are concerned. Whatever it writes into the
-   * sub-buffer it writes after {@link Writer.take}.
+   * sub-buffer it writes after {@link Writer.take}, and then it must not refuse.
    *
    * @param sequence the sub-buffer that would be started; all before it are complete, as the owner sees it.
    * @param padding unused bytes of the sub-buffer that was completed last.
@@ -322,12 +322,7 @@ export class Writer {
 
   /** Whether a sub-buffer may be started: the size of its header, or {@link FULL}. */
   #ask(sequence: number, padding: number): number {
-    if (this.#callbacks.accept !== undefined) {
-      const header = this.#callbacks.accept(sequence, padding)
-      // It was taken and is then refused: nothing is open. Readers may have passed over what stood there.
-      if (header < 0 && this.#taken(sequence)) this.#publishStarted(sequence)
-      return header
-    }
+    if (this.#callbacks.accept !== undefined) return this.#callbacks.accept(sequence, padding)
     return this.#overwrite || this.#hasRoom(sequence) ? this.#header : FULL
   }
 
@@ -338,16 +333,11 @@ export class Writer {
   }
 
   /**
-   * Overwrite mode, before the first byte of a sub-buffer is overwritten: tells readers that its content goes. For
-   * `accept`; a sub-buffer that it accepts is taken in any case.
+   * For `accept`, in overwrite mode, before it writes into the sub-buffer that it is asked about: tells readers that
+   * what stood there goes. From then on it must not refuse.
    */
   take(sequence: number): void {
-    if (this.#overwrite && !this.#taken(sequence)) this.#publishStarted(sequence + 1)
-  }
-
-  /** Whether `started` says so already. Plain: only the owner stores it. */
-  #taken(sequence: number): boolean {
-    return Number(this.buffer.counters[BUFFER.started >> 3]) > sequence
+    if (this.#overwrite) this.#publishStarted(sequence + 1)
   }
 
   #publishStarted(started: number): void {

@@ -236,6 +236,7 @@ const OPERATIONS = {
     } catch {
       return { ret: NO_SEEK }
     }
+    return { ret: 0 }
   },
   file_release(machine, operation) {
     return { ret: fileOf(machine, operation).release() ? 0 : null }
