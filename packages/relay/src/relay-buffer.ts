@@ -5,7 +5,7 @@
  * kernel has words for is derived from the words there. Runs on the thread that owns the buffer, which here is also
  * the thread of the channel. References keep the memory: one of the channel until it is closed, one of each open file.
  */
-import { BUFFER, BufferMemory, bufferBytes, PAGE_BYTES, type Geometry } from './buffer.js'
+import { BUFFER, BufferMemory, type Geometry } from './buffer.js'
 import { FULL, Writer, type WriterCallbacks } from './writer.js'
 
 /** What the client of a relay channel is asked and told. All are optional. */
@@ -86,7 +86,7 @@ export class RelayBuffer {
   /** Then, the header that it reserved; −1 for none. */
   #reserved = -1
 
-  /** Lays the buffer out in zeroed memory of {@link RelayBuffer.bytes} and opens its first sub-buffer. */
+  /** Lays the buffer out in zeroed memory of `bufferBytes`. It has no sub-buffer until {@link begin}. */
   constructor(owner: BufferOwner, cpu: number, memory: SharedArrayBuffer) {
     const { geometry, callbacks } = owner
     this.#owner = owner
@@ -100,11 +100,6 @@ export class RelayBuffer {
       hooks.accept = (sequence, padding) => this.#ask(sequence, padding)
     }
     this.#writer = new Writer(this.memory, hooks, undefined, false)
-  }
-
-  /** Bytes of memory that a buffer needs. */
-  static bytes(geometry: Geometry): number {
-    return bufferBytes(geometry)
   }
 
   /** Whose buffer it is; 0 in a global channel. */
@@ -160,6 +155,10 @@ export class RelayBuffer {
   get file(): unknown {
     return this.#file
   }
+  /** The client's, of the buffer's channel. */
+  get callbacks(): RelayCallbacks {
+    return this.#owner.callbacks
+  }
   /** Bytes without padding completed while the buffer had no file. */
   get earlyBytes(): number {
     return this.#earlyBytes ?? this.#completedBytes()
@@ -193,7 +192,8 @@ export class RelayBuffer {
   /**
    * Writes one record. Owner only.
    *
-   * @returns whether it was written; if not (full, too big, or the channel is closed) it is counted.
+   * @returns whether it was written; if not (full, too big, the channel is closed, or within `subbufStart`) it is
+   * counted.
    */
   write(bytes: Uint8Array): boolean {
     return this.#refused() ? false : this.#writer.write(bytes)
@@ -223,7 +223,7 @@ export class RelayBuffer {
    */
   switch(length: number): number {
     checkLength(length)
-    if (this.finalized) return 0
+    if (this.finalized || this.#completing >= 0) return 0
     return this.#writer.switch(length) < 0 ? 0 : length
   }
 
@@ -262,15 +262,19 @@ export class RelayBuffer {
 
   /**
    * Puts the buffer back to its first state. Early bytes, the file's size, the previous padding, the bytes in memory
-   * and the positions of relay files stay. Owner only.
+   * and the positions of relay files stay; what was discarded is counted anew. Owner only.
+   *
+   * @throws when the channel was closed, or within `subbufStart`.
    */
   reset(): void {
-    this.memory.words[BUFFER.finalized >> 2] = 0
+    if (this.finalized) throw new Error('reset of a buffer whose relay channel was closed')
+    if (this.#completing >= 0) throw new Error('reset of a relay buffer within subbufStart')
     this.#writer.reset()
   }
 
-  /** Takes a reference. */
+  /** Takes a reference. @throws when there is none any more. */
   hold(): void {
+    if (this.#references === 0) throw new Error(`the buffer of cpu=${this.#cpu} was freed`)
     this.#references += 1
   }
 
@@ -303,7 +307,8 @@ export class RelayBuffer {
   }
 
   #refused(): boolean {
-    if (!this.finalized) return false
+    // Within `subbufStart` the switch is under way, and neither sub-buffer can take a record.
+    if (!this.finalized && this.#completing < 0) return false
     this.#writer.discardBad()
     return true
   }
@@ -334,7 +339,14 @@ export class RelayBuffer {
     this.#wakeups += 1
     const woken = [...this.waiters]
     this.waiters.clear()
-    for (const wake of woken) wake()
+    for (const wake of woken) {
+      try {
+        wake()
+      } catch (error) {
+        // The record that caused the switch is still to be written.
+        this.#owner.threw('wake', error)
+      }
+    }
   }
 
   /** Index of the current sub-buffer, or if none is open, of the one that was completed last. */
@@ -354,11 +366,6 @@ export class RelayBuffer {
   #counter(word: number): number {
     return Number(Atomics.load(this.memory.counters, word >> 3))
   }
-}
-
-/** Pages of a buffer of this geometry, in bytes. */
-export function allocSize(geometry: Geometry): number {
-  return Math.ceil((geometry.subbufSize * geometry.subbufCount) / PAGE_BYTES) * PAGE_BYTES
 }
 
 function checkLength(length: number): void {

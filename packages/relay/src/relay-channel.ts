@@ -4,9 +4,9 @@
  * Runs on the thread that opened it. References keep it: its opener's until it is closed, and one of each buffer, so a
  * channel that was closed under a reader lives until the reader lets go.
  */
-import type { Geometry, Mode } from './buffer.js'
+import { bufferBytes, dataOffset, type Geometry, type Mode } from './buffer.js'
 import type { Machine } from './relay.js'
-import { allocSize, RelayBuffer, type BufferOwner, type RelayCallbacks } from './relay-buffer.js'
+import { RelayBuffer, type BufferOwner, type RelayCallbacks } from './relay-buffer.js'
 
 /** What a relay channel is opened with. */
 export interface RelayOptions {
@@ -20,6 +20,8 @@ export interface RelayOptions {
   readonly subbufCount: number
   /** What is lost when a buffer is full, if there is no `subbufStart`. Default: 'discard', the newest record. */
   readonly mode?: Mode
+  /** Bytes reserved at the start of each sub-buffer, if there is no `subbufStart`. Default: 0. */
+  readonly headerBytes?: number
   readonly callbacks?: RelayCallbacks
   /** The client's. */
   readonly privateData?: unknown
@@ -60,7 +62,7 @@ export class RelayChannel {
     closed: (channel: RelayChannel) => void,
   ) {
     this.geometry = geometry
-    this.allocSize = allocSize(geometry)
+    this.allocSize = bufferBytes(geometry) - dataOffset(geometry.subbufCount)
     this.callbacks = options.callbacks ?? {}
     this.privateData = options.privateData
     this.#machine = machine
@@ -205,7 +207,7 @@ export class RelayChannel {
       this.#slots[cpu] = this.#slots[0]
       return true
     }
-    const memory = this.#machine.allocate(RelayBuffer.bytes(this.geometry), this.geometry)
+    const memory = this.#machine.allocate(bufferBytes(this.geometry), this.geometry)
     if (memory === undefined) return false
     const buffer = new RelayBuffer(this.#owner, cpu, memory)
     let file: unknown

@@ -12,7 +12,7 @@
  * ```
  */
 import { PAGE_BYTES } from './buffer.js'
-import type { RelayBuffer, RelayCallbacks } from './relay-buffer.js'
+import type { RelayBuffer } from './relay-buffer.js'
 import { splicePiecesOf, type Pipe, type SpliceResult } from './relay-splice.js'
 
 /** What {@link RelayFile.poll} finds: a complete sub-buffer, a channel that was closed, or neither. */
@@ -37,29 +37,26 @@ export type Copy = (bytes: Uint8Array<SharedArrayBuffer>) => boolean
  * An open relay file.
  *
  * @example
- * const file = new RelayFile(buffer, channel.callbacks)
+ * const file = new RelayFile(buffer)
  * const bytes = file.readBytes(65536)
  * file.release()
  */
 export class RelayFile {
   readonly buffer: RelayBuffer
-  readonly #callbacks: RelayCallbacks
   readonly #readable: boolean
   readonly #mappings: Mapping[] = []
   #position = 0
   #open = true
 
   /**
-   * Opens the file of a buffer.
+   * Opens the file of a buffer. Its channel's client is told of mappings.
    *
-   * @param callbacks the channel's, who is told of mappings.
    * @param readable whether it was opened for reading; else `poll` reports only that the channel was closed.
    */
-  constructor(buffer: RelayBuffer, callbacks: RelayCallbacks = {}, readable = true) {
-    this.buffer = buffer
-    this.#callbacks = callbacks
-    this.#readable = readable
+  constructor(buffer: RelayBuffer, readable = true) {
     buffer.hold()
+    this.buffer = buffer
+    this.#readable = readable
   }
 
   /** Where the next byte comes from, in bytes from the start of the data; 0 stands for "where consumption stands". */
@@ -139,7 +136,7 @@ export class RelayFile {
     checkCount(pageOffset)
     const bytes = pages.subarray(Math.min(pageOffset * PAGE_BYTES, length))
     const mapping: Mapping = { bytes, missingPages: (length - bytes.length) / PAGE_BYTES }
-    this.#callbacks.bufMapped?.(this.buffer, this)
+    this.buffer.callbacks.bufMapped?.(this.buffer, this)
     this.#mappings.push(mapping)
     return mapping
   }
@@ -154,8 +151,13 @@ export class RelayFile {
     const index = mapping === undefined ? -1 : this.#mappings.indexOf(mapping)
     if (index < 0) throw new Error('munmap of a relay file without that mapping')
     this.#mappings.splice(index, 1)
-    this.#callbacks.bufUnmapped?.(this.buffer, this)
-    return this.#letGo()
+    const isLast = !this.#open && this.#mappings.length === 0
+    try {
+      this.buffer.callbacks.bufUnmapped?.(this.buffer, this)
+    } finally {
+      if (isLast) this.buffer.letGo()
+    }
+    return isLast
   }
 
   /**
@@ -201,11 +203,7 @@ export class RelayFile {
   release(): boolean {
     this.#mustBeOpen('release')
     this.#open = false
-    return this.#letGo()
-  }
-
-  #letGo(): boolean {
-    if (this.#open || this.#mappings.length > 0) return false
+    if (this.#mappings.length > 0) return false
     this.buffer.letGo()
     return true
   }

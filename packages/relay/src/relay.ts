@@ -61,11 +61,13 @@ export class Relay {
    * `createBufFile` throws. Then nothing is left behind.
    */
   open(options: RelayOptions): RelayChannel {
-    const { subbufSize, subbufCount, callbacks, mode = 'discard' } = options
-    // Whoever decides by itself may take sub-buffers that nobody has read: readers must expect it.
-    const decided = callbacks?.subbufStart === undefined ? mode : 'overwrite'
-    const geometry: Geometry = { subbufSize, subbufCount, mode: decided, headerBytes: 0 }
-    checkGeometry(geometry)
+    const { subbufSize, subbufCount, callbacks, mode = 'discard', headerBytes = 0 } = options
+    checkGeometry({ subbufSize, subbufCount, mode, headerBytes })
+    const geometry: Geometry =
+      callbacks?.subbufStart === undefined
+        ? { subbufSize, subbufCount, mode, headerBytes }
+        : // Whoever decides by itself may take sub-buffers that nobody has read: readers must expect it.
+          { subbufSize, subbufCount, mode: 'overwrite', headerBytes: 0 }
     if (this.#machine.isShortFor?.('channel') === true) throw new Error('no memory for a relay channel')
     const channel = new RelayChannel(this.#machine, options, geometry, (closed) => {
       this.#channels.splice(this.#channels.indexOf(closed), 1)

@@ -110,3 +110,12 @@ test('those who wait are woken once, by the next switch, after it was published'
   expect(woken).toEqual(['readable'])
   expect([buffer.wakeups, buffer.waiters.size]).toEqual([1, 0])
 })
+
+test('mode and header bytes without a subbufStart are data: overwrite mode, each sub-buffer with its header', () => {
+  const channel = new TestClient([0]).open({ mode: 'overwrite', headerBytes: 2 })
+  const buffer = bufferOf(channel, 0)
+  for (let value = 1; value <= 5; value += 1) channel.write(0, new Uint8Array(6).fill(value))
+  expect([buffer.produced, buffer.offset, buffer.fileBytes, buffer.isFull]).toEqual([4, 8, 32, true])
+  expect(channel.write(0, new Uint8Array(7))).toBe(false)
+  expect([buffer.produced, channel.lastTooBig]).toEqual([4, 7])
+})

@@ -23,7 +23,7 @@ export class TestClient {
   readonly files = new Set<TestFile>()
   readonly log: string[] = []
   readonly relay: Relay
-  readonly callbacks: RelayCallbacks = {
+  readonly callbacks: RelayCallbacks & Required<Pick<RelayCallbacks, 'createBufFile'>> = {
     createBufFile: (name, _parent, _mode, buffer) => {
       if (name === undefined || this.failing.includes(buffer.cpu)) return undefined
       const file: TestFile = { name, buffer }

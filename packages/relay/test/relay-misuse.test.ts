@@ -17,6 +17,7 @@ test.each([
   [{ subbufCount: Infinity }, 'subbufCount=Infinity'],
   [{ subbufSize: 2 ** 20, subbufCount: 2 ** 12 + 1 }, 'subbufSize * subbufCount=4296015872'],
   [{ mode: 'block' as 'discard' }, 'mode=block'],
+  [{ headerBytes: 8 }, 'headerBytes=8'],
 ])('a relay channel of %j is refused with the value', (change, message) => {
   const client = new TestClient()
   expect(() => client.open(change)).toThrow(RangeError)
@@ -122,7 +123,7 @@ test('a createBufFile that throws makes the open fail with its error, and a CPU 
   const client = new TestClient()
   const createBufFile: RelayCallbacks['createBufFile'] = (name, parent, mode, buffer, declareGlobal) => {
     if (client.failing.includes(buffer.cpu)) throw new Error('disk on fire')
-    return client.callbacks.createBufFile?.(name, parent, mode, buffer, declareGlobal)
+    return client.callbacks.createBufFile(name, parent, mode, buffer, declareGlobal)
   }
   const callbacks = { ...client.callbacks, createBufFile }
   client.failing = [1]
@@ -185,4 +186,43 @@ test('what was reserved and never filled is delivered as it stands, header bytes
   expect(channel.reserve(0, 2)).toBe(11)
   channel.write(0, BYTES.subarray(0, 1))
   expect([...new RelayFile(bufferOf(channel, 0)).readBytes(100)]).toEqual([...BYTES, 0, 0, 0, 0, 0, 1])
+})
+
+test('records, switches and resets within subbufStart are refused, and the switch goes on', () => {
+  const client = new TestClient([0])
+  const outcomes: unknown[] = []
+  const subbufStart: RelayCallbacks['subbufStart'] = (buffer) => {
+    outcomes.push(buffer.write(BYTES), buffer.reserve(1), buffer.switch(0))
+    buffer.reset()
+    return true
+  }
+  const channel = client.open({ callbacks: { ...client.callbacks, subbufStart } })
+  const buffer = bufferOf(channel, 0)
+  channel.write(0, BYTES)
+  channel.write(0, BYTES)
+  expect(outcomes).toEqual([false, undefined, 0, false, undefined, 0])
+  expect(client.log[0]).toContain('reset of a relay buffer within subbufStart')
+  expect([buffer.produced, buffer.offset]).toEqual([1, 9])
+  expect(buffer.memory.discarded()).toEqual({ full: 1, tooBig: 0, bad: 4 })
+})
+
+test('a waiter that throws is logged, and the record that woke it is written', () => {
+  const client = new TestClient([0])
+  const channel = client.open()
+  const file = new RelayFile(bufferOf(channel, 0))
+  file.poll(() => {
+    throw new Error('asleep')
+  })
+  expect([channel.write(0, BYTES), channel.write(0, BYTES)]).toEqual([true, true])
+  expect(client.log).toEqual(['error: relay: wake threw: Error: asleep'])
+  expect([...file.readBytes(100)]).toEqual([...BYTES, ...BYTES])
+})
+
+test('a buffer whose memory was let go opens no file and is not reset', () => {
+  const channel = new TestClient([0]).open()
+  const buffer = bufferOf(channel, 0)
+  channel.close()
+  expect(() => new RelayFile(buffer)).toThrow('cpu=0 was freed')
+  expect(() => buffer.reset()).toThrow('closed')
+  expect([buffer.references, channel.references]).toEqual([0, 0])
 })

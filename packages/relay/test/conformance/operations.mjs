@@ -96,8 +96,7 @@ function openFile(machine, operation) {
   if (made === undefined) throw new Refusal('no_file')
   const fd = machine.descriptorCount
   machine.descriptorCount += 1
-  const { channel } = machine.channels.get(made.index)
-  const file = new RelayFile(made.buffer, channel.callbacks, readable)
+  const file = new RelayFile(made.buffer, readable)
   machine.descriptors.set(fd, { file, index: made.index, name: made.name })
   return { ret: 0, fd }
 }
