@@ -7,7 +7,7 @@ import { basename, resolve } from 'node:path'
 import { readScenario, reasonToSkip, runScenario, scenarioFiles } from './scenario.mjs'
 
 /** Runs a folder. @returns the exit status. */
-export function runFolder(folder, print) {
+function runFolder(folder) {
   let passed = 0
   let failed = 0
   let skipped = 0
@@ -28,26 +28,24 @@ export function runFolder(folder, print) {
       continue
     }
     failed += 1
-    print(`FAILED ${basename(file)}`)
-    for (const line of failure) print(`  ${line}`)
+    console.log(`FAILED ${basename(file)}`)
+    for (const line of failure) console.log(`  ${line}`)
   }
-  print(`${passed} passed, ${failed} failed, ${skipped} skipped`)
+  console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
   return failed === 0 && passed > 0 ? 0 : 1
 }
 
-if (process.argv[1] === import.meta.filename) {
-  const [folder] = process.argv.slice(2)
-  if (folder === undefined) {
-    console.error('usage: npm run conformance -- FOLDER')
+const [folder] = process.argv.slice(2)
+if (folder === undefined) {
+  console.error('usage: npm run conformance -- FOLDER')
+  process.exitCode = 2
+} else {
+  // npm changes to the root of the project: a relative folder is meant from where it was called.
+  const path = resolve(process.env.INIT_CWD ?? '.', folder)
+  try {
+    process.exitCode = runFolder(path)
+  } catch (error) {
+    console.error(`conformance: can't read the folder ${path}: ${error.message}`)
     process.exitCode = 2
-  } else {
-    // npm changes to the root of the project: a relative folder is meant from where it was called.
-    const path = resolve(process.env.INIT_CWD ?? '.', folder)
-    try {
-      process.exitCode = runFolder(path, console.log)
-    } catch (error) {
-      console.error(`conformance: can't read the folder ${path}: ${error.message}`)
-      process.exitCode = 2
-    }
   }
 }
