@@ -203,8 +203,9 @@ export class RelayChannel {
    */
   openBuffer(cpu: number): boolean {
     if (this.#slots[cpu] !== undefined) return true
-    if (this.#isGlobal) {
-      this.#slots[cpu] = this.#slots[0]
+    const shared = this.#isGlobal ? this.#slots[0] : undefined
+    if (shared !== undefined) {
+      this.#slots[cpu] = shared
       return true
     }
     const memory = this.#machine.allocate(bufferBytes(this.geometry), this.geometry)

@@ -6,7 +6,7 @@
  * A sub-buffer goes through these states; all steps but the last are the owner's:
  *
  * ```text
- *            start (header, end, count, first)            complete, publish `produced`
+ *            start (header, end, its entry)               complete, publish `produced`
  *   free ───────────────────────────────────────▶ open ───────────────────────────────▶ readable
  *    ▲                                                                                     │
  *    │  discard mode: the reader publishes `consumed`                                      │
