@@ -14,24 +14,32 @@
  *   20   u32   subbufCount        creator
  *   24   u32   headerBytes        creator     reserved at the start of each sub-buffer
  *   28   u32   dataOffset         creator     bytes from the start of this buffer
+ *   32   u32   finalized          creator     1 once the channel was closed: no more writes, ever
  *   64   i64   produced           owner       sub-buffers completed; the commit point of a switch
  *   72   i64   started            owner       sub-buffers begun
  *  128   i64   consumed           reader      sub-buffers given back
  *  136   f64   accounted          reader      records delivered or counted as overwritten, before `consumed`
+ *  144   u32   bytesConsumed      reader      bytes consumed of sub-buffer `consumed`; the relay file's
  *  192   f64   discardedFull      owner       records refused because no sub-buffer was free
  *  200   f64   discardedTooBig    owner       records longer than a sub-buffer can hold
  *  208   f64   discardedBad       owner       records whose arguments could not be written
  *  216   u32   lastTooBig         owner       length of the last record that was too big, in bytes
- *  256   …     sub-buffer table   owner       16 bytes for each sub-buffer:
+ *  256   …     sub-buffer table   owner       32 bytes for each sub-buffer:
  *   +0   u32   end                owner       first byte after its last record, in bytes from the start of the data
  *   +4   u32   count              owner       records in it
  *   +8   f64   first              owner       records that this buffer was given before it
+ *  +16   f64   bytesBefore        owner       bytes without padding that were completed before it, resets included
+ *  +24   u32   prevPadding        owner       padding of the sub-buffer completed before it
  * ```
  *
  * The groups stand on cache lines of their own (64 bytes), so that owner and reader don't slow each other down.
  * The data starts at `dataOffset`, a multiple of 4096; sub-buffer *i* is the `subbufSize` bytes from
  * `i * subbufSize`. Sub-buffers are numbered for ever from 0 (their *sequence*); number *s* stands at index
  * `s mod subbufCount`.
+ *
+ * What the kernel keeps in words of its own follows from these: no sub-buffer is open (the kernel's `offset` beyond
+ * the sub-buffer) when `started` is not above `produced`; the padding of a completed one is what its `end` leaves; and
+ * because all that a switch stores is in the entry of the sub-buffer being started, it counts from the commit point on.
  *
  * When the dead owner's buffer is drained, the reader takes over the owner's words until a new owner comes. While
  * the owner lives, the reader changes none of them; its check of `started` adds 0.
@@ -47,10 +55,12 @@ export const BUFFER = {
   subbufCount: 20,
   headerBytes: 24,
   dataOffset: 28,
+  finalized: 32,
   produced: 64,
   started: 72,
   consumed: 128,
   accounted: 136,
+  bytesConsumed: 144,
   discardedFull: 192,
   discardedTooBig: 200,
   discardedBad: 208,
@@ -59,14 +69,17 @@ export const BUFFER = {
 } as const
 
 /** Bytes of an entry of the sub-buffer table, and of its words. */
-export const ENTRY_BYTES = 16
+export const ENTRY_BYTES = 32
 const ENTRY_COUNT = 4
 const ENTRY_FIRST = 8
+const ENTRY_BYTES_BEFORE = 16
+const ENTRY_PREV_PADDING = 24
 
 /** Version of this layout. Memory of another version is refused. */
-export const BUFFER_ABI = 1
+export const BUFFER_ABI = 2
 const MAGIC = 0x42686372 // 'rchB'
-const PAGE_BYTES = 4096
+/** Buffers and their data are whole pages. */
+export const PAGE_BYTES = 4096
 
 /** What happens to a record when every sub-buffer is unread: it is lost, or the oldest sub-buffer is. */
 export type Mode = 'discard' | 'overwrite'
@@ -85,6 +98,8 @@ export interface Geometry {
 
 /** The largest `subbufSize * subbufCount`, in bytes. */
 export const MAX_BUFFER_BYTES = 2 ** 30
+/** The most sub-buffers of a buffer: their table is 512 MiB, and its offsets are right as 32-bit integers. */
+export const MAX_SUBBUFS = 2 ** 24
 
 /** Bytes from the start of a buffer to its data. */
 export function dataOffset(subbufCount: number): number {
@@ -112,16 +127,12 @@ export function checkGeometry(geometry: Geometry): void {
       throw new RangeError(`${name}=${String(value)} is not a whole number from ${least} to ${most}`)
     }
   }
-  whole('subbufSize', subbufSize, 8, MAX_BUFFER_BYTES)
-  if (subbufSize % 8 !== 0) throw new RangeError(`subbufSize=${subbufSize} is not a multiple of 8`)
-  whole('subbufCount', subbufCount, 1, MAX_BUFFER_BYTES / 8)
-  whole('subbufSize * subbufCount', subbufSize * subbufCount, 8, MAX_BUFFER_BYTES)
-  whole('headerBytes', headerBytes, 0, subbufSize - 8)
+  whole('subbufSize', subbufSize, 1, MAX_BUFFER_BYTES)
+  whole('subbufCount', subbufCount, 1, MAX_SUBBUFS)
+  whole('subbufSize * subbufCount', subbufSize * subbufCount, 1, MAX_BUFFER_BYTES)
+  whole('headerBytes', headerBytes, 0, subbufSize - 1)
   if (mode !== 'discard' && mode !== 'overwrite') {
     throw new RangeError(`mode=${String(mode)} is neither 'discard' nor 'overwrite'`)
-  }
-  if (mode === 'overwrite' && subbufCount < 2) {
-    throw new RangeError(`subbufCount=${subbufCount}: overwrite mode needs at least 2`)
   }
 }
 
@@ -234,6 +245,16 @@ export class BufferMemory {
   /** Index in {@link doubles} of the `first` of the sub-buffer at `index`. */
   firstDouble(index: number): number {
     return (BUFFER.table + index * ENTRY_BYTES + ENTRY_FIRST) >> 3
+  }
+
+  /** Index in {@link doubles} of the `bytesBefore` of the sub-buffer at `index`. */
+  bytesBeforeDouble(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_BYTES_BEFORE) >> 3
+  }
+
+  /** Index in {@link words} of the `prevPadding` of the sub-buffer at `index`. */
+  prevPaddingWord(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_PREV_PADDING) >> 2
   }
 
   /** The records that were refused, by cause. Exact for the owner or when it has stopped, else a lower bound. */

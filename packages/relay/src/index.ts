@@ -6,6 +6,7 @@ export {
   checkGeometry,
   dataOffset,
   MAX_BUFFER_BYTES,
+  MAX_SUBBUFS,
   type Discarded,
   type Geometry,
   type Mode,
@@ -13,3 +14,8 @@ export {
 export { Channel, MAX_CPUS, type ChannelOptions } from './channel.js'
 export { Reader, type Span } from './reader.js'
 export { emptyView, FULL, TOO_BIG, Writer, type WriterCallbacks, type WriterView } from './writer.js'
+export { plainMachine, Relay, type LogLevel, type Machine } from './relay.js'
+export { RelayBuffer, type RelayCallbacks } from './relay-buffer.js'
+export { RelayChannel, type LateSetup, type RelayOptions } from './relay-channel.js'
+export { RelayFile, type Copy, type Mapping, type PollState } from './relay-file.js'
+export { type Piece, type Pipe, type SpliceResult } from './relay-splice.js'

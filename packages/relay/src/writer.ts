@@ -6,7 +6,7 @@
  * A sub-buffer goes through these states; all steps but the last are the owner's:
  *
  * ```text
- *            start (header, end, count, first)            complete, publish `produced`
+ *            start (header, end, its entry)               complete, publish `produced`
  *   free ───────────────────────────────────────▶ open ───────────────────────────────▶ readable
  *    ▲                                                                                     │
  *    │  discard mode: the reader publishes `consumed`                                      │
@@ -74,10 +74,22 @@ export function emptyView(): WriterView {
  * or throw. `start` is the offset of the sub-buffer in the data, in bytes.
  */
 export interface WriterCallbacks {
+  /**
+   * Decides instead of the channel's mode whether a sub-buffer may be started, and what is reserved at its start. A
+   * channel that has it is in overwrite mode, as far as readers are concerned. Whatever it writes into the
+   * sub-buffer it writes after {@link Writer.take}, and then it must not refuse.
+   *
+   * @param sequence the sub-buffer that would be started; all before it are complete, as the owner sees it.
+   * @param padding unused bytes of the sub-buffer that was completed last.
+   * @returns the header's size in bytes, or a negative number to refuse.
+   */
+  accept?(sequence: number, padding: number): number
   /** A sub-buffer becomes the current one; its header bytes, from `start`, are the client's to fill. */
   subbufStart?(view: WriterView, start: number): void
   /** The current sub-buffer is complete up to `end`; last chance to finish its header. */
   subbufEnd?(view: WriterView, start: number, end: number): void
+  /** A record of `length` bytes was too big for a sub-buffer. */
+  tooBig?(length: number): void
   /** A switch was published: whoever waits for sub-buffers can be woken. */
   produced?(): void
 }
@@ -109,15 +121,25 @@ export class Writer {
   /** Whether that sub-buffer is open. The kernel marks the contrary by `offset = subbufSize + 1`. */
   #open = false
   /** Records that this buffer was given before the sub-buffer at `#index`. */
-  #records: number
+  #records = 0
+  /** Bytes without padding that were completed before it. */
+  #bytes = 0
+  /** Padding of the sub-buffer that was completed before it. */
+  #padding = 0
 
   /**
    * Takes a buffer over: goes on behind what was completed in it, and opens a sub-buffer there. The calling thread
    * must be its only owner, and after a dead owner the reader must have called `retire`.
    *
    * @param view where to keep the view; the caller's hot path may hold on to it.
+   * @param begins whether a sub-buffer is opened now; else the first `switch` does.
    */
-  constructor(buffer: BufferMemory, callbacks: WriterCallbacks = {}, view: WriterView = emptyView()) {
+  constructor(
+    buffer: BufferMemory,
+    callbacks: WriterCallbacks = {},
+    view: WriterView = emptyView(),
+    begins = true,
+  ) {
     const { subbufSize, subbufCount, headerBytes, mode } = buffer.geometry
     this.buffer = buffer
     this.view = view
@@ -128,10 +150,12 @@ export class Writer {
     this.#header = headerBytes
     this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.produced >> 3))
     this.#index = this.#sequence % subbufCount
-    this.#records = 0
     if (this.#sequence > 0) {
       const last = (this.#index + subbufCount - 1) % subbufCount
+      const used = buffer.words[buffer.endWord(last)] - last * subbufSize
       this.#records = buffer.doubles[buffer.firstDouble(last)] + buffer.words[buffer.countWord(last)]
+      this.#bytes = buffer.doubles[buffer.bytesBeforeDouble(last)] + used
+      this.#padding = subbufSize - used
     }
     const { memory, dataByteOffset: at } = buffer
     const bytes = subbufSize * subbufCount
@@ -148,7 +172,7 @@ export class Writer {
     view.i64 = new BigInt64Array(memory, at, bytes >> 3)
     view.f32 = new Float32Array(memory, at, bytes >> 2)
     view.f64 = new Float64Array(memory, at, bytes >> 3)
-    this.switch(0)
+    if (begins) this.switch(0)
   }
 
   /**
@@ -233,6 +257,30 @@ export class Writer {
     return this.#open ? this.#leave(length) : this.#resume(length)
   }
 
+  /**
+   * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the bytes completed so far,
+   * the padding of the sub-buffer completed last and `lastTooBig` stay. Owner, while nobody reads: a reader's words
+   * are cleared too, and a {@link Reader} made before is of no use after.
+   */
+  reset(): void {
+    const { buffer, view } = this
+    view.limit = -1
+    this.#open = false
+    Atomics.store(buffer.counters, BUFFER.produced >> 3, 0n)
+    Atomics.store(buffer.counters, BUFFER.started >> 3, 0n)
+    Atomics.store(buffer.counters, BUFFER.consumed >> 3, 0n)
+    buffer.doubles[BUFFER.accounted >> 3] = 0
+    buffer.words[BUFFER.bytesConsumed >> 2] = 0
+    buffer.doubles[BUFFER.discardedFull >> 3] = 0
+    buffer.doubles[BUFFER.discardedTooBig >> 3] = 0
+    buffer.doubles[BUFFER.discardedBad >> 3] = 0
+    this.#sequence = 0
+    this.#index = 0
+    this.#records = 0
+    view.end = buffer.endWord(0)
+    this.switch(0)
+  }
+
   /** Ends the open sub-buffer; starts the next before the end is published. */
   #leave(length: number): number {
     const { buffer, view } = this
@@ -241,9 +289,13 @@ export class Writer {
     const next = this.#sequence + 1
     const nextIndex = index + 1 === this.#count ? 0 : index + 1
     const records = buffer.doubles[buffer.firstDouble(index)] + buffer.words[buffer.countWord(index)]
+    const used = buffer.words[view.end] - start
+    const bytes = buffer.doubles[buffer.bytesBeforeDouble(index)] + used
+    const padding = this.#size - used
     this.#callbacks.subbufEnd?.(view, start, buffer.words[view.end])
-    const open = this.#hasRoom(next)
-    if (open) this.#start(next, nextIndex, records)
+    const header = this.#ask(next, padding)
+    const open = header >= 0
+    if (open) this.#start(next, nextIndex, header, records, bytes, padding)
     const endWord = buffer.endWord(nextIndex)
     const limit = open ? (nextIndex + 1) * this.#size : -1
     const produced = BigInt(next)
@@ -254,6 +306,8 @@ export class Writer {
     this.#sequence = next
     this.#index = nextIndex
     this.#records = records
+    this.#bytes = bytes
+    this.#padding = padding
     this.#open = open
     view.end = endWord
     view.limit = limit
@@ -263,8 +317,9 @@ export class Writer {
 
   /** Starts a sub-buffer when none is open: at first, and after having been refused. */
   #resume(length: number): number {
-    if (!this.#hasRoom(this.#sequence)) return FULL
-    this.#start(this.#sequence, this.#index, this.#records)
+    const header = this.#ask(this.#sequence, this.#padding)
+    if (header < 0) return FULL
+    this.#start(this.#sequence, this.#index, header, this.#records, this.#bytes, this.#padding)
     const endWord = this.buffer.endWord(this.#index)
     this.#open = true
     this.view.end = endWord
@@ -272,30 +327,57 @@ export class Writer {
     return this.#place(length)
   }
 
+  /** Whether a sub-buffer may be started: the size of its header, or {@link FULL}. */
+  #ask(sequence: number, padding: number): number {
+    if (this.#callbacks.accept !== undefined) return this.#callbacks.accept(sequence, padding)
+    return this.#overwrite || this.#hasRoom(sequence) ? this.#header : FULL
+  }
+
   #hasRoom(sequence: number): boolean {
-    if (this.#overwrite) return true
     // Pairs with: Reader, Atomics.store of `consumed`, after its last read of the sub-buffer that is to be reused.
     const consumed = Number(Atomics.load(this.buffer.counters, BUFFER.consumed >> 3))
     return sequence - consumed < this.#count
   }
 
+  /**
+   * For `accept`, in overwrite mode, before it writes into the sub-buffer that it is asked about: tells readers that
+   * what stood there goes. From then on it must not refuse.
+   */
+  take(sequence: number): void {
+    if (this.#overwrite) this.#publishStarted(sequence + 1)
+  }
+
+  #publishStarted(started: number): void {
+    const { counters } = this.buffer
+    // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and the load that
+    // follows it stops them. Pairs with: Reader, the read-modify-write of `started` after its copy.
+    Atomics.store(counters, BUFFER.started >> 3, BigInt(started))
+    Atomics.load(counters, BUFFER.started >> 3)
+  }
+
   /** Stores all of the next sub-buffer that a reader or the hot path looks at. */
-  #start(sequence: number, index: number, records: number): void {
+  #start(
+    sequence: number,
+    index: number,
+    header: number,
+    records: number,
+    bytes: number,
+    padding: number,
+  ): void {
     const { buffer } = this
     const start = index * this.#size
     const endWord = buffer.endWord(index)
     const countWord = buffer.countWord(index)
     const firstDouble = buffer.firstDouble(index)
-    if (this.#overwrite) {
-      // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and the load that
-      // follows it stops them. Pairs with: Reader, the read-modify-write of `started` after its copy.
-      Atomics.store(buffer.counters, BUFFER.started >> 3, BigInt(sequence + 1))
-      Atomics.load(buffer.counters, BUFFER.started >> 3)
-    }
-    // A straight line, so that these three are never cut apart.
+    const bytesBeforeDouble = buffer.bytesBeforeDouble(index)
+    const prevPaddingWord = buffer.prevPaddingWord(index)
+    if (this.#overwrite) this.#publishStarted(sequence + 1)
+    // A straight line, so that these are never cut apart.
     buffer.words[countWord] = 0
     buffer.doubles[firstDouble] = records
-    buffer.words[endWord] = start + this.#header
+    buffer.doubles[bytesBeforeDouble] = bytes
+    buffer.words[prevPaddingWord] = padding
+    buffer.words[endWord] = start + header
     this.#callbacks.subbufStart?.(this.view, start)
     // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
     // Pairs with: Reader, Atomics.load of `started` in `sample`.
@@ -303,12 +385,13 @@ export class Writer {
   }
 
   #place(length: number): number {
-    const at = this.#index * this.#size + this.#header
+    const at = this.buffer.words[this.view.end]
     return at + length > this.view.limit ? this.#tooBig(length) : at
   }
 
   #tooBig(length: number): number {
     this.buffer.words[BUFFER.lastTooBig >> 2] = length
+    this.#callbacks.tooBig?.(length)
     return TOO_BIG
   }
 }
