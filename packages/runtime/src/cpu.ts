@@ -42,7 +42,7 @@ const STARTER_CHECKS = 1024
 /** A thread as a CPU. There is one for a thread, shared by all copies of this module: {@link thisCpu}. */
 export class Cpu {
   readonly control: Control
-  readonly view: CpuView = emptyView()
+  view: CpuView = emptyView()
   /** The arena of the recording of `view.generation`. */
   arena: Arena | undefined
   writer: Writer | undefined
@@ -56,6 +56,7 @@ export class Cpu {
   /** The recording in which this thread has waited for the arena or a place: it never waits again in it. */
   #waitedGeneration = 0
   #roomCalls = 0
+  readonly #unbinds: (() => void)[] = []
   /** The arena that had no place for this thread, and how many had become free in it by then. */
   #full: Arena | undefined
   #freedCount = 0
@@ -118,14 +119,26 @@ export class Cpu {
   /**
    * The slow path of a record that does not fit the open sub-buffer. See relay's `Writer.room`.
    *
+   * @param writer the one that the record is for: it may be of a recording that is over.
    * @returns where the record goes, or a negative number when it is not to be written.
    */
-  room(length: number): number {
-    if (this.writer === undefined) return -1
-    if (this.view.generation !== this.control.generation) return this.writer.refuse()
+  room(writer: Writer, length: number): number {
+    if (writer !== this.writer || this.view.generation !== this.control.generation) return writer.refuse()
     this.#roomCalls += 1
     if (this.#roomCalls % STARTER_CHECKS === 0) this.#checkStarter()
-    return this.writer.room(length)
+    return writer.room(length)
+  }
+
+  /**
+   * Has `unbind` called when this thread leaves the recording that it is in: whoever keeps views of its memory lets go
+   * of them then.
+   */
+  bound(unbind: () => void): void {
+    this.#unbinds.push(unbind)
+  }
+
+  #unbind(): void {
+    for (const unbind of this.#unbinds.splice(0)) unbind()
   }
 
   /** A recording ends with the thread that started it; if that was terminated, somebody has to switch it off. */
@@ -141,14 +154,10 @@ export class Cpu {
     return full + tooBig + bad
   }
 
-  /** Counts a record of this thread whose arguments could not be written. */
-  discardBad(): void {
-    this.writer?.discardBad()
-  }
-
   /** Lets go of the arena, so that its memory can be freed. For the thread that recorded. */
   release(): void {
-    Object.assign(this.view, emptyView())
+    this.#unbind()
+    this.view = emptyView()
     this.arena = undefined
     this.writer = undefined
     this.#arena = undefined
@@ -204,6 +213,9 @@ export class Cpu {
     this.arena = arena
     this.number = cpu
     this.placeGeneration = Atomics.load(arena.words, arena.placeWord(cpu, PLACE.generation))
+    // A view of its own for each recording, so that a record which was begun in the one before can't get into this.
+    this.#unbind()
+    this.view = emptyView()
     this.writer = new Writer(arena.channel.buffer(cpu), this.#callbacks(), this.view)
     // Pairs with: Consumer, Atomics.load of `online`; the place's words and the first sub-buffer are stored before.
     Atomics.store(arena.words, arena.placeWord(cpu, PLACE.online), 1)
