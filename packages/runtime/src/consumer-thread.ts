@@ -67,7 +67,7 @@ try {
   tell({ kind: 'totals', totals: consumer.finish() })
 } catch (error) {
   // Whoever waits learns of it; tracepoints are off from here on, and the files hold what was delivered.
-  if (control.generation === arena.generation) control.enable(0)
+  control.disable(arena.generation)
   tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
 } finally {
   // Tracing is off by now. Who asked before it was, and was not answered, is not to wait for it.

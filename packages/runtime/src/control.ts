@@ -20,6 +20,9 @@
  *  16384   …         table           declarers    the tracepoint table, see below
  * ```
  *
+ * Generation and flags are set to 0 also by the consumer when it fails, and by a thread that finds the thread that
+ * records dead: by compare-and-exchange from the recording that is over.
+ *
  * The table is a list of entries without gaps, each on a multiple of 8; an entry's place in the list is its id. An
  * entry belongs to the thread that claimed it:
  *
@@ -160,11 +163,20 @@ export class Control {
     Atomics.store(this.words, CONTROL.coordinator >> 2, 0)
   }
 
-  /** Coordinator: switches every tracepoint on for a recording (its generation), or off (0). */
+  /** Coordinator: switches every tracepoint on for a recording (its generation). See {@link disable}. */
   enable(generation: number): void {
     // Pairs with: Cpu.online, Atomics.load of `generation`. The flags are hints: encoders read them plainly.
     Atomics.store(this.words, CONTROL.generation >> 2, generation)
     for (let id = 0; id < MAX_ENTRIES; id += 1) Atomics.store(this.flags, id, generation)
+  }
+
+  /**
+   * Switches every tracepoint off for a recording that ends, and leaves one that has begun since alone. The coordinator,
+   * the consumer when it fails, and any thread that has proven the thread that records dead.
+   */
+  disable(generation: number): void {
+    Atomics.compareExchange(this.words, CONTROL.generation >> 2, generation, 0)
+    for (let id = 0; id < MAX_ENTRIES; id += 1) Atomics.compareExchange(this.flags, id, generation, 0)
   }
 
   /** Any thread: counts a record that had no place to go. */

@@ -118,7 +118,7 @@ export class Runtime {
 
   #switchOff(): void {
     const { control } = thisCpu
-    if (control.generation === this.arena.generation) control.enable(0)
+    control.disable(this.arena.generation)
     raise(this.arena.words, ARENA.state >> 2, STATE.stopping)
     control.doorbell.ring()
   }
@@ -140,7 +140,7 @@ export class Runtime {
   readonly #forget = (): void => {
     process.off('exit', this.#onExit)
     process.off('worker', this.#onWorker)
-    if (thisCpu.control.generation === this.arena.generation) thisCpu.control.enable(0)
+    thisCpu.control.disable(this.arena.generation)
     thisCpu.release()
     thisCpu.control.releaseRecorder()
   }
@@ -193,7 +193,7 @@ function startConsumer(
         worker.unref()
         isReady()
       } else if (message.kind === 'trouble') {
-        process.emitWarning(`rchan: can't write to ${setup.folder} for now: ${message.message}`)
+        process.emitWarning(`rchan: can't write to ${setup.folder}, will try again: ${message.message}`)
       } else if (message.kind === 'totals') outcome = message.totals
       else outcome = new Error(message.message)
     })

@@ -42,6 +42,7 @@ const STARTER_CHECKS = 1024
 /** A thread as a CPU. There is one for a thread, shared by all copies of this module: {@link thisCpu}. */
 export class Cpu {
   readonly control: Control
+  /** Of the recording that this thread is in; another object for each, so that none is written for another. */
   view: CpuView = emptyView()
   /** The arena of the recording of `view.generation`. */
   arena: Arena | undefined
@@ -144,7 +145,7 @@ export class Cpu {
   /** A recording ends with the thread that started it; if that was terminated, somebody has to switch it off. */
   #checkStarter(): void {
     const { control } = this
-    if (control.isRecorderDead() && control.generation === this.view.generation) control.enable(0)
+    if (control.isRecorderDead()) control.disable(this.view.generation)
   }
 
   /** Records of this CPU that were refused so far, all causes. */
@@ -178,7 +179,7 @@ export class Cpu {
     if (this.#arena?.generation === generation) return this.#arena
     if (control.isRecorderDead()) {
       // It died without ending its recording, and the consumer with it: nobody will ever answer.
-      control.enable(0)
+      control.disable(generation)
       return undefined
     }
     const channel = new BroadcastChannel(arenaChannelName(control.recorder, generation))

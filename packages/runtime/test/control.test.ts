@@ -178,3 +178,16 @@ test('records without a place are counted from all sides, and reset', () => {
   control.resetUnplaced()
   expect(control.unplaced).toBe(0)
 })
+
+test('switching a recording off that is over leaves the one after it on', () => {
+  // A thread found the recorder of 1 dead, was stopped, and went on when 2 had begun.
+  const control = Control.create()
+  control.enable(1)
+  control.enable(2)
+  control.disable(1)
+  expect(control.generation).toBe(2)
+  expect(control.flags.every((flag) => flag === 2)).toBe(true)
+  control.disable(2)
+  expect(control.generation).toBe(0)
+  expect(control.flags.every((flag) => flag === 0)).toBe(true)
+})

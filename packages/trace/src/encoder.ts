@@ -11,9 +11,9 @@
  * A tracepoint is a facade, which stays, around an encoder, which is made for each recording and holds views of that
  * recording's memory as constants: so V8 folds them into the code that it inlines, which saves a tenth of the whole.
  *
- * Both are compiled from source text that is unique, because functions made of the same text
- * share their type feedback. Where the program forbids that (`--disallow-code-generation-from-strings`), an
- * interpreter of the layout does the same, more slowly.
+ * Both are compiled from source text that is unique, because functions made of the same text share their type
+ * feedback. Where the program forbids that (`--disallow-code-generation-from-strings`), an interpreter of the layout
+ * does the same, more slowly.
  */
 import { align, layoutRecord, type Field, type FieldType, type RecordLayout } from '@rchan/ctf'
 import type { Cpu, WriterView } from '@rchan/runtime'
