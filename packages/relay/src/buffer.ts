@@ -14,22 +14,32 @@
  *   20   u32   subbufCount        creator
  *   24   u32   headerBytes        creator     reserved at the start of each sub-buffer
  *   28   u32   dataOffset         creator     bytes from the start of this buffer
- *   32   u32   finalized          creator     1 once the channel was closed: no more writes, ever
  *   64   i64   produced           owner       sub-buffers completed; the commit point of a switch
  *   72   i64   started            owner       sub-buffers begun
+ *   80   u32   resets             owner       counted up when a reset begins and when it is done; odd: under way
  *  128   i64   consumed           reader      sub-buffers given back
  *  136   f64   accounted          reader      records delivered or counted as overwritten, before `consumed`
  *  144   u32   bytesConsumed      reader      bytes consumed of sub-buffer `consumed`; the relay file's
+ *  148   u32   delivering         reader      1 while it gives a sub-buffer back
  *  192   f64   discardedFull      owner       records refused because no sub-buffer was free
  *  200   f64   discardedTooBig    owner       records longer than a sub-buffer can hold
  *  208   f64   discardedBad       owner       records whose arguments could not be written
  *  216   u32   lastTooBig         owner       length of the last record that was too big, in bytes
- *  256   …     sub-buffer table   owner       32 bytes for each sub-buffer:
+ *  220   u32   wakeups            owner       switches that found somebody waiting
+ *  256   i32   owner              threads     identity of the thread that may write; 0: none. By compare-and-exchange
+ *  260   i32   asks               threads     what the owner is asked to do, and whether it is over; set atomically
+ *  264   i32   holders            threads     relay files and mappings of the buffer, counted atomically
+ *  268   i32   hasFile            threads     1: it has a file. Whoever holds the list's lock
+ *  272   f64   earlyBytes         threads     bytes completed before it had one. Whoever holds the list's lock
+ *  320   i32[4] fileLock          sleepers    the lock around `read` of a relay file
+ *  336   i32[2] waitQueue         sleepers    where those who wait for a sub-buffer sleep
+ *  384   …     sub-buffer table   owner       32 bytes for each sub-buffer:
  *   +0   u32   end                owner       first byte after its last record, in bytes from the start of the data
  *   +4   u32   count              owner       records in it
  *   +8   f64   first              owner       records that this buffer was given before it
  *  +16   f64   bytesBefore        owner       bytes without padding that were completed before it, resets included
  *  +24   u32   prevPadding        owner       padding of the sub-buffer completed before it
+ *  +28   u32   label              owner       its sequence plus 1, modulo 2^32; stored last, when it is begun
  * ```
  *
  * The groups stand on cache lines of their own (64 bytes), so that owner and reader don't slow each other down.
@@ -38,7 +48,7 @@
  * `s mod subbufCount`.
  *
  * What the kernel keeps in words of its own follows from these: no sub-buffer is open (the kernel's `offset` beyond
- * the sub-buffer) when `started` is not above `produced`; the padding of a completed one is what its `end` leaves; and
+ * the sub-buffer) when `started` is not above `produced`, or the entry there has another label; the padding of a completed one is what its `end` leaves; and
  * because all that a switch stores is in the entry of the sub-buffer being started, it counts from the commit point on.
  *
  * When the dead owner's buffer is drained, the reader takes over the owner's words until a new owner comes. While
@@ -55,17 +65,26 @@ export const BUFFER = {
   subbufCount: 20,
   headerBytes: 24,
   dataOffset: 28,
-  finalized: 32,
   produced: 64,
   started: 72,
+  resets: 80,
   consumed: 128,
   accounted: 136,
   bytesConsumed: 144,
+  delivering: 148,
   discardedFull: 192,
   discardedTooBig: 200,
   discardedBad: 208,
   lastTooBig: 216,
-  table: 256,
+  wakeups: 220,
+  owner: 256,
+  asks: 260,
+  holders: 264,
+  hasFile: 268,
+  earlyBytes: 272,
+  fileLock: 320,
+  waitQueue: 336,
+  table: 384,
 } as const
 
 /** Bytes of an entry of the sub-buffer table, and of its words. */
@@ -74,9 +93,16 @@ const ENTRY_COUNT = 4
 const ENTRY_FIRST = 8
 const ENTRY_BYTES_BEFORE = 16
 const ENTRY_PREV_PADDING = 24
+const ENTRY_LABEL = 28
+
+/** Bits of `asks`: end the open sub-buffer, and start anew; requests that the owner takes back when it has served them. */
+export const ASK_SWITCH = 1
+export const ASK_RESET = 2
+/** Bit of `asks`: the channel was closed, no more writes, ever. Stays. */
+export const FINALIZED = 4
 
 /** Version of this layout. Memory of another version is refused. */
-export const BUFFER_ABI = 2
+export const BUFFER_ABI = 3
 const MAGIC = 0x42686372 // 'rchB'
 /** Buffers and their data are whole pages. */
 export const PAGE_BYTES = 4096
@@ -257,6 +283,17 @@ export class BufferMemory {
     return (BUFFER.table + index * ENTRY_BYTES + ENTRY_PREV_PADDING) >> 2
   }
 
+  /** Index in {@link words} of the `label` of the sub-buffer at `index`. */
+  labelWord(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_LABEL) >> 2
+  }
+
+  /** Whether the entry at `index` belongs to the sub-buffer `sequence`, which was begun then. */
+  hasLabel(index: number, sequence: number): boolean {
+    // Pairs with: Writer.#start, Atomics.store of `label`, which comes after the rest of the entry.
+    return Atomics.load(this.words, this.labelWord(index)) === labelOf(sequence)
+  }
+
   /** The records that were refused, by cause. Exact for the owner or when it has stopped, else a lower bound. */
   discarded(): Discarded {
     return {
@@ -265,6 +302,11 @@ export class BufferMemory {
       bad: this.doubles[BUFFER.discardedBad >> 3],
     }
   }
+}
+
+/** What stands in the entry of a sub-buffer, so that no older one is taken for it; 0 in new memory. */
+export function labelOf(sequence: number): number {
+  return (sequence + 1) >>> 0
 }
 
 /** Records that were refused, by cause. */

@@ -64,6 +64,8 @@ export class Reader {
   #overwritten = 0
   #sampledSequence = -1
   #sampledEnd = 0
+  /** The resets of the buffer that we know of; even. */
+  #resets: number
 
   constructor(buffer: BufferMemory) {
     const { subbufSize, subbufCount, headerBytes, mode } = buffer.geometry
@@ -73,24 +75,32 @@ export class Reader {
     this.#count = subbufCount
     this.#header = headerBytes
     this.#scratch = this.#overwrite ? new Uint8Array(subbufSize) : undefined
+    // Nobody else reads: one that was here before is dead or done.
+    Atomics.store(buffer.words, BUFFER.delivering >> 2, 0)
+    // One less than an odd number: then the first call waits for the reset, and starts anew behind it.
+    this.#resets = Atomics.load(buffer.words, BUFFER.resets >> 2) & -2
     this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.consumed >> 3))
     // Plain: only a reader stores it, before `consumed`.
     this.#accounted = buffer.doubles[BUFFER.accounted >> 3]
   }
 
-  /** Records that were overwritten before they could be delivered, as far as is known. */
+  /** Records that were overwritten or reset before they could be delivered, as far as is known. */
   get overwritten(): number {
     return this.#overwritten
   }
 
   /** The next complete sub-buffer, or what is left of it; undefined when there is none. */
   next(): Span | undefined {
+    if (!this.#isCurrent()) return undefined
     const produced = this.#load(BUFFER.produced)
     for (;;) {
       this.#skipOverwritten()
       if (this.#sequence >= produced) return undefined
       const span = this.#span(this.#sequence, -1, true)
-      if (span === undefined) continue
+      if (span === undefined) {
+        if (!this.#isCurrent()) return undefined
+        continue
+      }
       // Records of no bytes are records too.
       if (span.end > span.from || span.records > 0) return span
       this.delivered(span, 0)
@@ -105,6 +115,7 @@ export class Reader {
    */
   sample(): boolean {
     this.#sampledSequence = -1
+    if (!this.#isCurrent()) return false
     const sequence = this.#openSequence()
     if (sequence < 0) return false
     const index = sequence % this.#count
@@ -121,6 +132,7 @@ export class Reader {
    * Complete sub-buffers come first: call {@link next} until it has nothing.
    */
   aged(): Span | undefined {
+    if (!this.#isCurrent()) return undefined
     const sequence = this.#sampledSequence
     if (sequence < 0 || sequence !== this.#sequenceNow()) return undefined
     return this.#part(sequence, this.#sampledEnd)
@@ -131,6 +143,7 @@ export class Reader {
    * Complete sub-buffers come first: call {@link next} until it has nothing.
    */
   newest(): Span | undefined {
+    if (!this.#isCurrent()) return undefined
     const sequence = this.#openSequence()
     if (sequence < 0 || sequence !== this.#sequenceNow()) return undefined
     return this.#part(sequence, -1)
@@ -141,8 +154,21 @@ export class Reader {
    *
    * @param records how many records were in it.
    * @param end how far an incomplete one was taken, if not to its end.
+   * @returns false when the buffer was reset since: then the bytes of the span may have been torn while they were used,
+   * and it does not count as delivered.
    */
-  delivered(span: Span, records: number, end = span.end): void {
+  delivered(span: Span, records: number, end = span.end): boolean {
+    const { words } = this.buffer
+    // A reset waits until we are through, or we see it. Pairs with: Writer.reset, which first counts `resets` up and then
+    // looks at `delivering`. A read-modify-write, so that no read of the span's bytes comes after it.
+    Atomics.exchange(words, BUFFER.delivering >> 2, 1)
+    const counts = Atomics.load(words, BUFFER.resets >> 2) === this.#resets
+    if (counts) this.#deliver(span, records, end)
+    Atomics.store(words, BUFFER.delivering >> 2, 0)
+    return counts
+  }
+
+  #deliver(span: Span, records: number, end: number): void {
     this.#accounted += records
     if (!span.complete) {
       this.#deliveredBytes = end
@@ -164,16 +190,13 @@ export class Reader {
    * @returns records that the owner counted in its last sub-buffer but that were not found there (torn).
    */
   retire(): number {
+    if (!this.#isCurrent()) return 0
     const sequence = this.#openSequence()
     if (sequence < 0) return 0
     const { counters, words } = this.buffer
     const countWord = this.buffer.countWord(sequence % this.#count)
     const torn = Math.max(0, words[countWord] - this.#deliveredRecords)
     words[countWord] = this.#deliveredRecords
-    // In overwrite mode the next owner publishes `started` before it stores `end`, which until then would be that of
-    // an older sub-buffer, delivered long ago. See #openSequence.
-    const nextIndex = (sequence + 1) % this.#count
-    words[this.buffer.endWord(nextIndex)] = nextIndex * this.#size
     this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
     // Pairs with: the next owner's Writer, Atomics.load of `produced` in its constructor, after the place was free.
     Atomics.store(counters, BUFFER.started >> 3, BigInt(sequence + 1))
@@ -203,18 +226,35 @@ export class Reader {
     return Math.max(0, given - this.#accounted)
   }
 
+  /**
+   * Whether the buffer can be read now. After a reset we start anew where it does; records keep their numbers, so the
+   * first one that is delivered then shows how many went.
+   */
+  #isCurrent(): boolean {
+    const resets = Atomics.load(this.buffer.words, BUFFER.resets >> 2)
+    if (resets === this.#resets) return true
+    if (resets % 2 === 1) return false
+    this.#resets = resets
+    this.#sequence = Number(Atomics.load(this.buffer.counters, BUFFER.consumed >> 3))
+    this.#deliveredBytes = 0
+    this.#deliveredRecords = 0
+    this.#sampledSequence = -1
+    return true
+  }
+
   #load(word: number): number {
     return Number(Atomics.load(this.buffer.counters, word >> 3))
   }
 
   /** The sub-buffer that is open, or −1. Its header and `end` are those that belong to this sequence. */
   #openSequence(): number {
-    // `produced` first: `started` can only have moved on since. In discard mode `started` is published after the
-    // header and `end`; in overwrite mode `produced` is, except for the first sub-buffer of an owner: until that is
-    // begun its `end` says that it is empty, because the memory is new or because `retire` left it so.
+    // `produced` first: `started` can only have moved on since. In overwrite mode `started` says that the old content
+    // goes, and may come before the entry is stored: the label says that it was.
     // Pairs with: Writer.#leave and Writer.#start.
     const produced = this.#load(BUFFER.produced)
-    return this.#load(BUFFER.started) > produced ? produced : -1
+    const isOpen =
+      this.#load(BUFFER.started) > produced && this.buffer.hasLabel(produced % this.#count, produced)
+    return isOpen ? produced : -1
   }
 
   /** The sub-buffer whose bytes are next, after skipping what was overwritten. */
@@ -266,6 +306,8 @@ export class Reader {
       const started = Number(Atomics.add(buffer.counters, BUFFER.started >> 3, 0n))
       if (started > sequence + this.#count) return undefined
     }
+    // Of a reset that came meanwhile, the same. Pairs with: Writer.reset, Atomics.add.
+    if (Atomics.add(buffer.words, BUFFER.resets >> 2, 0) !== this.#resets) return undefined
     this.#account(first)
     const from = Math.max(this.#header, this.#deliveredBytes)
     return {

@@ -17,7 +17,7 @@
  * `worker.terminate()` without harm: the sub-buffer that was being left still counts as the open one, with its own
  * `end`. The writer's own fields change only after it, so that a switch cut off by an exception is done again.
  */
-import { BUFFER, type BufferMemory } from './buffer.js'
+import { BUFFER, labelOf, type BufferMemory } from './buffer.js'
 
 /**
  * What an encoder needs to place a record by itself, inline: the current sub-buffer and views of the data. All
@@ -128,11 +128,12 @@ export class Writer {
   #padding = 0
 
   /**
-   * Takes a buffer over: goes on behind what was completed in it, and opens a sub-buffer there. The calling thread
-   * must be its only owner, and after a dead owner the reader must have called `retire`.
+   * Takes a buffer over: goes on in the sub-buffer that was left open, at its `end`, or opens one behind what was
+   * completed. The calling thread must be its only owner; a dead one's records are whole up to `end`, and a reset that
+   * it did not get through is done again.
    *
    * @param view where to keep the view; the caller's hot path may hold on to it.
-   * @param begins whether a sub-buffer is opened now; else the first `switch` does.
+   * @param begins whether a sub-buffer is opened now if none is; else the first `switch` does.
    */
   constructor(
     buffer: BufferMemory,
@@ -150,13 +151,6 @@ export class Writer {
     this.#header = headerBytes
     this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.produced >> 3))
     this.#index = this.#sequence % subbufCount
-    if (this.#sequence > 0) {
-      const last = (this.#index + subbufCount - 1) % subbufCount
-      const used = buffer.words[buffer.endWord(last)] - last * subbufSize
-      this.#records = buffer.doubles[buffer.firstDouble(last)] + buffer.words[buffer.countWord(last)]
-      this.#bytes = buffer.doubles[buffer.bytesBeforeDouble(last)] + used
-      this.#padding = subbufSize - used
-    }
     const { memory, dataByteOffset: at } = buffer
     const bytes = subbufSize * subbufCount
     view.limit = -1
@@ -172,7 +166,8 @@ export class Writer {
     view.i64 = new BigInt64Array(memory, at, bytes >> 3)
     view.f32 = new Float32Array(memory, at, bytes >> 2)
     view.f64 = new Float64Array(memory, at, bytes >> 3)
-    if (begins) this.switch(0)
+    this.#goOn()
+    if (begins && !this.#open) this.switch(0)
   }
 
   /**
@@ -239,6 +234,11 @@ export class Writer {
     this.buffer.doubles[BUFFER.discardedBad >> 3] += 1
   }
 
+  /** Whether a sub-buffer is open, so that records can be placed; the kernel marks the contrary in its `offset`. */
+  get isOpen(): boolean {
+    return this.#open
+  }
+
   /** Ends the open sub-buffer if there are records in it, so that a reader can have them. */
   flush(): void {
     if (this.#open && this.buffer.words[this.buffer.countWord(this.#index)] > 0) this.switch(0)
@@ -259,26 +259,96 @@ export class Writer {
 
   /**
    * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the bytes completed so far,
-   * the padding of the sub-buffer completed last and `lastTooBig` stay. Owner, while nobody reads: a reader's words
-   * are cleared too, and a {@link Reader} made before is of no use after.
+   * the padding of the sub-buffer completed last, `lastTooBig` and what was discarded stay. Owner, while no relay file is
+   * read: a reader's words are cleared too. A {@link Reader} notices, and counts what it has not had as overwritten.
+   *
+   * @returns false when a {@link Reader} was just giving a sub-buffer back: nothing was done, try again.
    */
-  reset(): void {
+  reset(): boolean {
     const { buffer, view } = this
+    const { counters, words, doubles } = buffer
+    const countWord = buffer.countWord(0)
+    const firstDouble = buffer.firstDouble(0)
+    const bytesBeforeDouble = buffer.bytesBeforeDouble(0)
+    const prevPaddingWord = buffer.prevPaddingWord(0)
+    const labelWord = buffer.labelWord(0)
+    // Odd from here on, unless a reader is in the middle of its words; if it comes later, it sees that it is odd.
+    // Pairs with: Reader.delivered, and its read-modify-write of `resets` after a copy.
+    if (words[BUFFER.resets >> 2] % 2 === 0) {
+      Atomics.add(words, BUFFER.resets >> 2, 1)
+      if (Atomics.load(words, BUFFER.delivering >> 2) === 1) {
+        Atomics.add(words, BUFFER.resets >> 2, 1)
+        return false
+      }
+    }
     view.limit = -1
+    // Records keep their numbers, so that the reader finds out how many went.
+    if (this.#open) this.#rememberEntry(this.#index)
     this.#open = false
-    Atomics.store(buffer.counters, BUFFER.produced >> 3, 0n)
-    Atomics.store(buffer.counters, BUFFER.started >> 3, 0n)
-    Atomics.store(buffer.counters, BUFFER.consumed >> 3, 0n)
-    buffer.doubles[BUFFER.accounted >> 3] = 0
-    buffer.words[BUFFER.bytesConsumed >> 2] = 0
-    buffer.doubles[BUFFER.discardedFull >> 3] = 0
-    buffer.doubles[BUFFER.discardedTooBig >> 3] = 0
-    buffer.doubles[BUFFER.discardedBad >> 3] = 0
+    // A straight line: from here on the entry says all that a next owner needs who has to do this again. See #goOn.
+    words[countWord] = 0
+    doubles[firstDouble] = this.#records
+    doubles[bytesBeforeDouble] = this.#bytes
+    words[prevPaddingWord] = this.#padding
+    words[labelWord] = labelOf(0)
+    Atomics.store(counters, BUFFER.produced >> 3, 0n)
+    Atomics.store(counters, BUFFER.started >> 3, 0n)
+    Atomics.store(counters, BUFFER.consumed >> 3, 0n)
+    words[BUFFER.bytesConsumed >> 2] = 0
     this.#sequence = 0
     this.#index = 0
-    this.#records = 0
     view.end = buffer.endWord(0)
     this.switch(0)
+    Atomics.add(words, BUFFER.resets >> 2, 1)
+    return true
+  }
+
+  /** What a new owner knows of the buffer, from its words. */
+  #goOn(): void {
+    const { buffer, view } = this
+    const { words, doubles } = buffer
+    const index = this.#index
+    if (Atomics.load(words, BUFFER.resets >> 2) % 2 === 1) {
+      // The owner before died in a reset. It may have stored the new entry of sub-buffer 0 already, which then counts
+      // all records that there were.
+      this.#rememberWhatIsDone()
+      const given = this.#records + (this.#open ? words[buffer.countWord(index)] : 0)
+      if (buffer.hasLabel(0, 0) && doubles[buffer.firstDouble(0)] + words[buffer.countWord(0)] >= given) {
+        this.#rememberEntry(0)
+        this.#open = false
+      }
+      this.reset()
+      return
+    }
+    this.#rememberWhatIsDone()
+    if (this.#open) view.limit = (index + 1) * this.#size
+  }
+
+  /** Sets what was completed before the current sub-buffer, and whether that is open. */
+  #rememberWhatIsDone(): void {
+    const { buffer } = this
+    const { words, doubles } = buffer
+    const started = Number(Atomics.load(buffer.counters, BUFFER.started >> 3))
+    this.#open = started > this.#sequence && buffer.hasLabel(this.#index, this.#sequence)
+    if (this.#open) {
+      this.#records = doubles[buffer.firstDouble(this.#index)]
+      this.#bytes = doubles[buffer.bytesBeforeDouble(this.#index)]
+      this.#padding = words[buffer.prevPaddingWord(this.#index)]
+    } else if (this.#sequence > 0) {
+      const last = (this.#index + this.#count - 1) % this.#count
+      const used = words[buffer.endWord(last)] - last * this.#size
+      this.#records = doubles[buffer.firstDouble(last)] + words[buffer.countWord(last)]
+      this.#bytes = doubles[buffer.bytesBeforeDouble(last)] + used
+      this.#padding = this.#size - used
+    }
+  }
+
+  /** Sets what was completed before a sub-buffer, its records included, which are given up. */
+  #rememberEntry(index: number): void {
+    const { buffer } = this
+    this.#records = buffer.doubles[buffer.firstDouble(index)] + buffer.words[buffer.countWord(index)]
+    this.#bytes = buffer.doubles[buffer.bytesBeforeDouble(index)]
+    this.#padding = buffer.words[buffer.prevPaddingWord(index)]
   }
 
   /** Ends the open sub-buffer; starts the next before the end is published. */
@@ -334,6 +404,10 @@ export class Writer {
   }
 
   #hasRoom(sequence: number): boolean {
+    // The low half, read plainly, tells of a full buffer without making a BigInt. It may be old: then the reader has
+    // given something back since, which a later call sees. (Little endian, as every platform of Node is.)
+    const consumedGuess = this.buffer.words[BUFFER.consumed >> 2]
+    if ((sequence - consumedGuess) >>> 0 >= this.#count) return false
     // Pairs with: Reader, Atomics.store of `consumed`, after its last read of the sub-buffer that is to be reused.
     const consumed = Number(Atomics.load(this.buffer.counters, BUFFER.consumed >> 3))
     return sequence - consumed < this.#count
@@ -371,6 +445,7 @@ export class Writer {
     const firstDouble = buffer.firstDouble(index)
     const bytesBeforeDouble = buffer.bytesBeforeDouble(index)
     const prevPaddingWord = buffer.prevPaddingWord(index)
+    const labelWord = buffer.labelWord(index)
     if (this.#overwrite) this.#publishStarted(sequence + 1)
     // A straight line, so that these are never cut apart.
     buffer.words[countWord] = 0
@@ -378,6 +453,8 @@ export class Writer {
     buffer.doubles[bytesBeforeDouble] = bytes
     buffer.words[prevPaddingWord] = padding
     buffer.words[endWord] = start + header
+    // From here on the entry is that of this sub-buffer. Pairs with: BufferMemory.hasLabel.
+    Atomics.store(buffer.words, labelWord, labelOf(sequence))
     this.#callbacks.subbufStart?.(this.view, start)
     // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
     // Pairs with: Reader, Atomics.load of `started` in `sample`.
