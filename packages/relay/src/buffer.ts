@@ -258,6 +258,17 @@ export class BufferMemory {
     return new BufferMemory(memory, byteOffset, words[BUFFER.cpu >> 2], geometry)
   }
 
+  /** Zeroes the memory of a buffer that nobody has any more, as far as it was ever used. */
+  static clear(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
+    const { subbufSize, subbufCount } = geometry
+    const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
+    for (let index = 0; index < subbufCount; index += 1) {
+      if (buffer.words[buffer.labelWord(index)] === 0) continue
+      buffer.data.fill(0, index * subbufSize, (index + 1) * subbufSize)
+    }
+    buffer.words.fill(0)
+  }
+
   /** Index in {@link words} of the `end` of the sub-buffer at `index`; its `count` is the next word. */
   endWord(index: number): number {
     return (BUFFER.table + index * ENTRY_BYTES) >> 2

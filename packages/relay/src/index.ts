@@ -14,7 +14,7 @@ export {
 export { Channel, MAX_CPUS, type ChannelOptions } from './channel.js'
 export { Reader, type Span } from './reader.js'
 export { emptyView, FULL, TOO_BIG, Writer, type WriterCallbacks, type WriterView } from './writer.js'
-export { plainMachine, Relay, type LogLevel, type Machine } from './relay.js'
+export { plainMachine, Relay, type LogLevel, type Machine, type RelayLimits } from './relay.js'
 export { RelayBuffer, type RelayCallbacks } from './relay-buffer.js'
 export { RelayChannel, type LateSetup, type RelayOptions } from './relay-channel.js'
 export { RelayFile, type Copy, type Mapping, type PollState } from './relay-file.js'

@@ -1,11 +1,25 @@
 /**
  * A buffer as the kernel's relay shows it: one CPU's ring with its counters, its file, and those who wait for it.
  *
- * Owns nothing of the ring: that is `BufferMemory`, and every record and switch goes through its one `Writer`. What the
- * kernel has words for is derived from the words there. Runs on the thread that owns the buffer, which here is also
- * the thread of the channel. References keep the memory: one of the channel until it is closed, one of each open file.
+ * Owns nothing of the ring: that is `BufferMemory`, and every record and switch goes through the one `Writer` of the
+ * thread that owns it. What the kernel has words for is derived from the words there. Each thread has a `RelayBuffer` of
+ * its own over the same memory; references keep that: one of the channel until it is closed, one of each open file.
+ *
+ * Who may write is in `owner`, the member that does; a thread becomes it at its first record while no living one is:
+ *
+ * ```text
+ *                first record: owner := me              another thread, for one operation: owner := -itself
+ *   nobody ───────────────────────────────▶ owned      nobody, or a dead owner ─────────────────────────▶ in care
+ *     ▲ ▲          also from a dead one        │                                                             │
+ *     │ └──────────────────────────────────────┘ disown                                                      │
+ *     └──────────────────────────────────────────────────────────────────────────────────────────────────────┘ done
+ * ```
+ *
+ * While the owner lives, nobody else touches its words: what they want of it they put into `asks`, which the owner looks
+ * at with each record.
  */
-import { BUFFER, BufferMemory, type Geometry } from './buffer.js'
+import { Mutex, MUTEX_WORDS, WaitQueue } from '@rchan/sync'
+import { ASK_RESET, ASK_SWITCH, BUFFER, BufferMemory, FINALIZED, PAGE_BYTES, type Geometry } from './buffer.js'
 import { FULL, Writer, type WriterCallbacks } from './writer.js'
 
 /** What the client of a relay channel is asked and told. All are optional. */
@@ -47,20 +61,39 @@ export interface RelayCallbacks {
   removeBufFile?(file: unknown): void
 }
 
-/** What a buffer needs of its channel. */
+/** What a buffer needs of its channel, in this thread. */
 export interface BufferOwner {
   readonly geometry: Geometry
-  readonly callbacks: RelayCallbacks
+  /** The client's functions in this thread. */
+  callbacks(): RelayCallbacks
+  /** The calling thread's number. */
+  me(): number
+  isDead(member: number): boolean
+  /** Milliseconds on a clock that never goes back. */
+  now(): number
+  /** Whether the memory is still this channel's. */
+  isCurrent(): boolean
+  /** Whether the channel was not closed yet. */
+  isOpen(): boolean
+  /** Why the calling thread can't write; '' if it can. */
+  whyNotWritable(): string
+  /** Keeps the memory, for this thread. @returns whether it is there still. */
+  hold(): boolean
+  letGo(): void
+  /** What `createBufFile` returned, on the thread where it did. */
+  fileOf(buffer: RelayBuffer): unknown
+  tellOfMapping(buffer: RelayBuffer, isMapped: boolean, file: unknown): void
   /** A record of `length` bytes was too big. */
   tooBig(length: number): void
   /** A callback threw. */
   threw(callback: string, error: unknown): void
-  /** The last reference to the buffer is gone. */
-  freed(buffer: RelayBuffer): void
 }
 
+/** Slices of waiting for a thread that takes care of the buffer, in milliseconds. */
+const CARE_SLICE_MS = 5
+
 /**
- * One CPU's buffer of a relay channel.
+ * One CPU's buffer of a relay channel, seen from one thread.
  *
  * @example
  * const buffer = channel.buffer(0)
@@ -68,43 +101,53 @@ export interface BufferOwner {
  */
 export class RelayBuffer {
   readonly memory: BufferMemory
+  /** The first page of its memory in the relay's. */
+  readonly page: number
   /** All of the buffer's pages, `allocSize` bytes; only the first `subbufSize * subbufCount` are used. */
   readonly pages: Uint8Array<SharedArrayBuffer>
-  /** Who wakes up at the next switch. Each is called once, after the switch was published. */
+  /** Who in this thread is woken by the next switch of this thread's. Each is called once, after it was published. */
   readonly waiters = new Set<() => void>()
   readonly #owner: BufferOwner
-  readonly #writer: Writer
+  readonly #hooks: WriterCallbacks
   readonly #size: number
   readonly #count: number
-  #cpu: number
-  #file: unknown
-  #earlyBytes: number | undefined
-  #wakeups = 0
-  #references = 1
-  /** During `subbufStart`, the sub-buffers completed as the owner sees it, not published yet; else −1. */
+  readonly #atomic: Int32Array<SharedArrayBuffer>
+  readonly #queue: WaitQueue
+  /** Where records go, while this thread owns the buffer, but within `subbufStart`. */
+  #writer: Writer | undefined
+  /** During `subbufStart`, whose writer asks. */
+  #asking: Writer | undefined
+  /** Then, the sub-buffers completed as the owner sees it, not published yet; else −1. */
   #completing = -1
   /** Then, the header that it reserved; −1 for none. */
   #reserved = -1
+  /** Whether this thread holds the lock of the file. */
+  #isReading = false
 
-  /** Lays the buffer out in zeroed memory of `bufferBytes`. It has no sub-buffer until {@link begin}. */
-  constructor(owner: BufferOwner, cpu: number, memory: SharedArrayBuffer) {
-    const { geometry, callbacks } = owner
+  /**
+   * Shows the buffer at a page.
+   *
+   * @param cpu whose it is, if it is to be laid out there, in zeroed memory; it has no sub-buffer until {@link begin}.
+   */
+  constructor(owner: BufferOwner, memory: SharedArrayBuffer, page: number, cpu?: number) {
+    const { geometry } = owner
+    const at = page * PAGE_BYTES
     this.#owner = owner
-    this.#cpu = cpu
     this.#size = geometry.subbufSize
     this.#count = geometry.subbufCount
-    this.memory = BufferMemory.create(memory, 0, cpu, geometry)
-    this.pages = new Uint8Array(memory, this.memory.dataByteOffset)
-    const hooks: WriterCallbacks = { produced: () => this.#wake(), tooBig: (length) => owner.tooBig(length) }
-    if (callbacks.subbufStart !== undefined) {
-      hooks.accept = (sequence, padding) => this.#ask(sequence, padding)
-    }
-    this.#writer = new Writer(this.memory, hooks, undefined, false)
+    this.page = page
+    this.memory =
+      cpu === undefined ? BufferMemory.attach(memory, at) : BufferMemory.create(memory, at, cpu, geometry)
+    const bytes = Math.ceil((this.#size * this.#count) / PAGE_BYTES) * PAGE_BYTES
+    this.pages = new Uint8Array(memory, this.memory.dataByteOffset, bytes)
+    this.#atomic = new Int32Array(memory, at, BUFFER.table / 4)
+    this.#queue = new WaitQueue(this.#atomic.subarray(BUFFER.waitQueue >> 2, (BUFFER.waitQueue >> 2) + 2))
+    this.#hooks = { produced: () => this.#wake(), tooBig: (length) => owner.tooBig(length) }
   }
 
   /** Whose buffer it is; 0 in a global channel. */
   get cpu(): number {
-    return this.#cpu
+    return this.memory.words[BUFFER.cpu >> 2]
   }
   /** Sub-buffers completed since the last reset, as the owner sees it. */
   get produced(): number {
@@ -120,13 +163,18 @@ export class RelayBuffer {
   }
   /** Whether a sub-buffer is open for writing; if not, the client refused the next one. */
   get isOpen(): boolean {
-    return this.#completing < 0 && this.#counter(BUFFER.started) > this.produced
+    if (this.#completing >= 0) return false
+    const { produced } = this
+    return this.#counter(BUFFER.started) > produced && this.memory.hasLabel(produced % this.#count, produced)
   }
   /** Where the current sub-buffer starts, in bytes from the start of the data. If none is open, the last one. */
   get data(): number {
     return this.#current() * this.#size
   }
-  /** Where the next byte goes, from {@link data}; `subbufSize + 1` if no sub-buffer is open. */
+  /**
+   * Where the next byte goes, from {@link data}; `subbufSize + 1` if no sub-buffer is open. For a thread that is not the
+   * owner a moment's look: bytes before it may not have arrived yet.
+   */
   get offset(): number {
     if (this.#completing >= 0) return Math.max(0, this.#reserved)
     if (!this.isOpen) return this.#size + 1
@@ -141,7 +189,11 @@ export class RelayBuffer {
   }
   /** Whether the channel was closed: no more writes, ever. */
   get finalized(): boolean {
-    return this.memory.words[BUFFER.finalized >> 2] === 1
+    return (Atomics.load(this.#atomic, BUFFER.asks >> 2) & FINALIZED) !== 0
+  }
+  /** Whether the owner was asked for something that it has not done yet. */
+  get isAsked(): boolean {
+    return (Atomics.load(this.#atomic, BUFFER.asks >> 2) & (ASK_SWITCH | ASK_RESET)) !== 0
   }
   /** Whether no complete sub-buffer waits to be consumed. */
   get isEmpty(): boolean {
@@ -151,29 +203,26 @@ export class RelayBuffer {
   get isFull(): boolean {
     return this.produced - this.consumed >= this.#count
   }
-  /** What `createBufFile` returned for this buffer. */
+  /** What `createBufFile` returned for this buffer; on the coordinator only. */
   get file(): unknown {
-    return this.#file
-  }
-  /** The client's, of the buffer's channel. */
-  get callbacks(): RelayCallbacks {
-    return this.#owner.callbacks
+    return this.#owner.fileOf(this)
   }
   /** Bytes without padding completed while the buffer had no file. */
   get earlyBytes(): number {
-    return this.#earlyBytes ?? this.#completedBytes()
+    return this.#hasFile ? this.memory.doubles[BUFFER.earlyBytes >> 3] : this.#completedBytes()
   }
   /** Size of the buffer's file: all bytes completed, without padding. Undefined while it has none. */
   get fileBytes(): number | undefined {
-    return this.#earlyBytes === undefined ? undefined : this.#completedBytes()
+    return this.#hasFile ? this.#completedBytes() : undefined
   }
   /** How many switches found somebody waiting. */
   get wakeups(): number {
-    return this.#wakeups
+    return this.memory.words[BUFFER.wakeups >> 2]
   }
   /** Who keeps the memory: the channel until it is closed, and open files. */
   get references(): number {
-    return this.#references
+    if (!this.#owner.isCurrent()) return 0
+    return (this.#owner.isOpen() ? 1 : 0) + Atomics.load(this.#atomic, BUFFER.holders >> 2)
   }
   get subbufSize(): number {
     return this.#size
@@ -190,41 +239,47 @@ export class RelayBuffer {
   }
 
   /**
-   * Writes one record. Owner only.
+   * Writes one record. The owner; a thread becomes it with its first record while no living thread is.
    *
    * @returns whether it was written; if not (full, too big, the channel is closed, or within `subbufStart`) it is
    * counted.
+   * @throws Error when another thread writes the buffer, or this one can't (see {@link RelayChannel.load}).
    */
   write(bytes: Uint8Array): boolean {
-    return this.#refused() ? false : this.#writer.write(bytes)
+    const writer = this.#writer
+    if (writer !== undefined && this.memory.words[BUFFER.asks >> 2] === 0) return writer.write(bytes)
+    return this.#writerFor()?.write(bytes) ?? false
   }
 
   /**
    * Reserves room for a record, which counts from now on: bytes that are never stored there are delivered as they
-   * stand. Owner only.
+   * stand. Owner only, as {@link write}.
    *
    * @returns where to store it, in bytes from the start of the data; undefined if it is dropped, and also for a
    * length of 0 that had to switch.
    */
   reserve(length: number): number | undefined {
     checkLength(length)
-    if (this.#refused()) return undefined
-    const switches = this.#writer.view.limit < 0
-    const at = this.#writer.reserve(length)
+    const isReady = this.#writer !== undefined && this.memory.words[BUFFER.asks >> 2] === 0
+    const writer = isReady ? this.#writer : this.#writerFor()
+    if (writer === undefined) return undefined
+    const switches = writer.view.limit < 0
+    const at = writer.reserve(length)
     if (at < 0 || (length === 0 && switches)) return undefined
-    this.#writer.commit(at, length)
+    writer.commit(at, length)
     return at
   }
 
   /**
-   * Ends the current sub-buffer and starts the next, for a record of `length` bytes that is not placed yet.
+   * Ends the current sub-buffer and starts the next, for a record of `length` bytes that is not placed yet. Any thread: a
+   * buffer whose owner is dead is switched at once, and a living owner is asked, which it does with its next record.
    *
-   * @returns `length`, or 0 if there is no room for it.
+   * @returns `length`, or 0 if there is no room for it, or the owner was asked.
    */
   switch(length: number): number {
     checkLength(length)
     if (this.finalized || this.#completing >= 0) return 0
-    return this.#writer.switch(length) < 0 ? 0 : length
+    return this.#operate(ASK_SWITCH, (writer) => (writer.switch(length) < 0 ? 0 : length)) ?? 0
   }
 
   /**
@@ -240,88 +295,294 @@ export class RelayBuffer {
       throw new RangeError(`header length=${length} of a sub-buffer of subbufSize=${this.#size}`)
     }
     this.#reserved = length
-    this.#writer.take(this.#completing)
-  }
-
-  /** Declares sub-buffers consumed: at most what was produced; more than the buffer holds is ignored. */
-  subbufsConsumed(count: number): void {
-    if (!Number.isInteger(count) || count < 0) throw new RangeError(`subbufs consumed count=${count}`)
-    if (count > this.#count) return
-    this.consumedTo(Math.min(this.consumed + count, this.produced))
-  }
-
-  /** Relay file: sets how many sub-buffers are consumed. Pairs with: Writer, Atomics.load of `consumed`. */
-  consumedTo(consumed: number): void {
-    Atomics.store(this.memory.counters, BUFFER.consumed >> 3, BigInt(consumed))
-  }
-
-  /** Relay file: sets how much of the next sub-buffer is consumed, in bytes. */
-  bytesConsumedTo(bytes: number): void {
-    this.memory.words[BUFFER.bytesConsumed >> 2] = bytes
+    this.#asking?.take(this.#completing)
   }
 
   /**
-   * Puts the buffer back to its first state. Early bytes, the file's size, the previous padding, the bytes in memory
-   * and the positions of relay files stay; what was discarded is counted anew. Owner only.
+   * Declares sub-buffers consumed: at most what was produced; more than the buffer holds is ignored. Any thread, not
+   * while a reader of ours drains the buffer.
+   */
+  subbufsConsumed(count: number): void {
+    if (!Number.isInteger(count) || count < 0) throw new RangeError(`subbufs consumed count=${count}`)
+    if (count > this.#count) return
+    this.locked(() => this.consumedTo(Math.min(this.consumed + count, this.produced)))
+  }
+
+  /**
+   * Puts the buffer back to its first state. Early bytes, the file's size, the previous padding, the bytes in memory,
+   * the positions of relay files and what was discarded stay. Any thread: a buffer whose owner is dead is reset at once,
+   * and a living owner is asked, which it does with its next record, when nobody is reading just then.
    *
+   * @returns whether it was done, and not only asked for.
    * @throws when the channel was closed, or within `subbufStart`.
    */
-  reset(): void {
+  reset(): boolean {
     if (this.finalized) throw new Error('reset of a buffer whose relay channel was closed')
     if (this.#completing >= 0) throw new Error('reset of a relay buffer within subbufStart')
-    this.#writer.reset()
+    const done = this.#operate(ASK_RESET, (writer) => this.locked(() => writer.reset()))
+    if (done === false) Atomics.or(this.#atomic, BUFFER.asks >> 2, ASK_RESET)
+    return done === true
   }
 
   /** Takes a reference. @throws when there is none any more. */
   hold(): void {
-    if (this.#references === 0) throw new Error(`the buffer of cpu=${this.#cpu} was freed`)
-    this.#references += 1
+    if (!this.#owner.hold() || this.references === 0) throw new Error(`the buffer of cpu=${this.cpu} was freed`)
+    Atomics.add(this.#atomic, BUFFER.holders >> 2, 1)
   }
 
   /** Lets a reference go. */
   letGo(): void {
-    this.#references -= 1
-    if (this.#references === 0) this.#owner.freed(this)
+    Atomics.sub(this.#atomic, BUFFER.holders >> 2, 1)
+    if (this.references === 0) this.disown()
+    this.#owner.letGo()
   }
 
-  /** Channel: opens the first sub-buffer, once the buffer has its file. */
+  /** Relay file: runs something under the lock of the buffer's file. Never within a write. */
+  locked<T>(run: () => T): T {
+    const lock = this.#fileLock
+    // What it guards is right at every moment, so there is nothing to repair.
+    if (Mutex.lock(lock, this.#owner.me(), this.#lockOptions) === 'recovered') {
+      Mutex.consistent(lock, this.#owner.me())
+    }
+    this.#isReading = true
+    try {
+      return run()
+    } finally {
+      this.#isReading = false
+      Mutex.unlock(lock, this.#owner.me())
+    }
+  }
+
+  /** Relay file: declares a sub-buffer consumed. Locked. */
+  subbufConsumed(): void {
+    this.consumedTo(Math.min(this.consumed + 1, this.produced))
+  }
+
+  /** Relay file: sets how many sub-buffers are consumed. Locked. Pairs with: Writer, Atomics.load of `consumed`. */
+  consumedTo(consumed: number): void {
+    Atomics.store(this.memory.counters, BUFFER.consumed >> 3, BigInt(consumed))
+  }
+
+  /** Relay file: sets how much of the next sub-buffer is consumed, in bytes. Locked. */
+  bytesConsumedTo(bytes: number): void {
+    this.memory.words[BUFFER.bytesConsumed >> 2] = bytes
+  }
+
+  /** Whether all that was stored up to `offset` has arrived: this thread writes, or nobody does. */
+  get isSettled(): boolean {
+    if (this.#writer !== undefined || this.#completing >= 0) return true
+    // Pairs with: disown, Atomics.store of `owner`, which comes after the last record.
+    const member = Atomics.load(this.#atomic, BUFFER.owner >> 2)
+    return member === 0 || this.#owner.isDead(Math.abs(member))
+  }
+
+  /** Which life of the buffer it is: counted up twice by a reset, odd while it is under way. */
+  get resets(): number {
+    return Atomics.load(this.#atomic, BUFFER.resets >> 2)
+  }
+
+  /**
+   * Whether what was read of a sub-buffer before this call is whole: it was not begun anew, and the buffer not reset.
+   *
+   * @param sequence which one, counted since the last reset.
+   * @param resets {@link resets} before it was read.
+   */
+  isIntact(sequence: number, resets: number): boolean {
+    // Read-modify-writes, so that none of the reads before comes after them. Pairs with: Writer, #publishStarted and the
+    // store of `started`; Writer.reset, Atomics.add.
+    const started = Number(Atomics.add(this.memory.counters, BUFFER.started >> 3, 0n))
+    return Atomics.add(this.#atomic, BUFFER.resets >> 2, 0) === resets && started <= sequence + this.#count
+  }
+
+  /** Milliseconds on the machine's clock. */
+  now(): number {
+    return this.#owner.now()
+  }
+
+  /** Calls `wake` once, from this thread's event loop or within its next switch, when a sub-buffer was completed. */
+  whenProduced(wake: () => void): void {
+    if (this.isSettled) this.waiters.add(wake)
+    else
+      this.#queue.whenWoken(
+        () => !this.isEmpty,
+        () => this.#call(wake),
+      )
+  }
+
+  /** Sleeps until a sub-buffer is complete. Blocks the thread. @returns whether one is. */
+  sleepUntilProduced(timeoutMs: number): boolean {
+    return this.#queue.sleepUntil(() => !this.isEmpty, timeoutMs)
+  }
+
+  /** Relay file: the client is told that the buffer was mapped or unmapped. */
+  tellOfMapping(isMapped: boolean, file: unknown): void {
+    this.#owner.tellOfMapping(this, isMapped, file)
+  }
+
+  /** Channel: opens the first sub-buffer, once the buffer has its file; if this thread can't, its first owner will. */
   begin(): void {
-    this.#writer.switch(0)
+    if (this.#owner.whyNotWritable() === '') this.#operate(0, () => undefined)
   }
 
   /** Channel: the one buffer of a global channel is that of CPU 0. */
   becomeGlobal(): void {
-    this.#cpu = 0
     this.memory.words[BUFFER.cpu >> 2] = 0
   }
 
-  /** Channel: gives the buffer its file, whose size starts at the bytes completed so far. */
-  setFile(file: unknown): void {
-    this.#earlyBytes = this.#completedBytes()
-    this.#file = file
+  /** Channel: the buffer has a file from now on, whose size starts at the bytes completed so far. Locked. */
+  setFile(): void {
+    this.memory.doubles[BUFFER.earlyBytes >> 3] = this.#completedBytes()
+    Atomics.store(this.#atomic, BUFFER.hasFile >> 2, 1)
   }
 
-  /** Channel: no more writes, ever. */
+  /** Channel: no more writes, ever. The owner sees it at its next record. */
   finalize(): void {
-    this.memory.words[BUFFER.finalized >> 2] = 1
+    Atomics.or(this.#atomic, BUFFER.asks >> 2, FINALIZED)
   }
 
-  #refused(): boolean {
-    // Within `subbufStart` the switch is under way, and neither sub-buffer can take a record.
-    if (!this.finalized && this.#completing < 0) return false
-    this.#writer.discardBad()
+  /** Gives up the ownership, if this thread has it: another may write from now on. */
+  disown(): void {
+    if (this.#writer === undefined) return
+    this.#writer = undefined
+    this.#release()
+    this.#owner.letGo()
+  }
+
+  get #hasFile(): boolean {
+    return Atomics.load(this.#atomic, BUFFER.hasFile >> 2) === 1
+  }
+
+  get #fileLock(): Int32Array<SharedArrayBuffer> {
+    return this.#atomic.subarray(BUFFER.fileLock >> 2, (BUFFER.fileLock >> 2) + MUTEX_WORDS)
+  }
+
+  readonly #lockOptions = { isDead: (member: number): boolean => this.#owner.isDead(member) }
+
+  /** The slow way to the writer: comes to own the buffer, does what was asked of the owner; undefined: count and drop. */
+  #writerFor(): Writer | undefined {
+    if (this.#completing >= 0) {
+      // The switch is under way, and neither sub-buffer can take a record.
+      this.#asking?.discardBad()
+      return undefined
+    }
+    if (!this.#owner.isCurrent()) return undefined
+    if (this.finalized) {
+      this.#writer?.discardBad()
+      if (this.references === 0) this.disown()
+      return undefined
+    }
+    if (this.#writer === undefined && !this.#claim()) return undefined
+    if (this.#writer !== undefined) this.#attend(this.#writer)
+    return this.#writer
+  }
+
+  /** Becomes the owner. @returns false when the channel was closed. @throws Error when it can't be. */
+  #claim(): boolean {
+    const why = this.#owner.whyNotWritable()
+    if (why !== '') throw new Error(`cpu=${this.cpu} can't be written by this thread: ${why}`)
+    if (!this.#owner.hold()) return false
+    let claimed = false
+    try {
+      claimed = this.#become(this.#owner.me(), true)
+      if (!claimed) throw new Error(`cpu=${this.cpu} is written by another thread, which lives`)
+    } finally {
+      if (!claimed) this.#owner.letGo()
+    }
+    const writer = this.#makeWriter()
+    this.#prepare(writer)
+    this.#writer = writer
     return true
   }
 
-  #ask(sequence: number, padding: number): number {
+  /**
+   * Puts a name of ours into `owner`, if nobody who lives is there.
+   *
+   * @param waits whether to wait for a thread that only takes care of the buffer.
+   */
+  #become(name: number, waits: boolean): boolean {
+    const at = BUFFER.owner >> 2
+    for (;;) {
+      const seen = Atomics.load(this.#atomic, at)
+      if (seen === 0 || this.#owner.isDead(Math.abs(seen))) {
+        if (Atomics.compareExchange(this.#atomic, at, seen, name) === seen) return true
+      } else if (seen > 0 || !waits) return false
+      else Atomics.wait(this.#atomic, at, seen, CARE_SLICE_MS)
+    }
+  }
+
+  #release(): void {
+    // Pairs with: #become and isSettled. All records were stored before.
+    Atomics.store(this.#atomic, BUFFER.owner >> 2, 0)
+    Atomics.notify(this.#atomic, BUFFER.owner >> 2)
+  }
+
+  /** Runs an operation of the owner's: as the owner, or in care of the buffer if nobody who lives is; else asks. */
+  #operate<T>(ask: number, run: (writer: Writer) => T): T | undefined {
+    if (this.#writer !== undefined) return run(this.#writer)
+    if (!this.#owner.hold()) return undefined
+    try {
+      if (this.#owner.whyNotWritable() !== '' || !this.#become(-this.#owner.me(), false)) {
+        // Pairs with: #attend, Atomics.load of `asks`. The owner looks at it plainly with each record.
+        Atomics.or(this.#atomic, BUFFER.asks >> 2, ask)
+        return undefined
+      }
+      try {
+        const writer = this.#makeWriter()
+        this.#prepare(writer)
+        return run(writer)
+      } finally {
+        this.#release()
+      }
+    } finally {
+      this.#owner.letGo()
+    }
+  }
+
+  #makeWriter(): Writer {
+    const hooks = { ...this.#hooks }
+    const writer: Writer = new Writer(this.memory, hooks, undefined, false)
+    if (this.#owner.callbacks().subbufStart !== undefined) {
+      hooks.accept = (sequence, padding) => this.#ask(writer, sequence, padding)
+    }
+    return writer
+  }
+
+  /** Does again what a dead owner did not get through, and begins a buffer that never was. */
+  #prepare(writer: Writer): void {
+    if (writer.mustReset) writer.reset()
+    else if (this.#counter(BUFFER.started) === 0) writer.switch(0)
+  }
+
+  /** Owner, between records: does what others have asked for. */
+  #attend(writer: Writer): void {
+    // Pairs with: #operate, Atomics.or.
+    const asks = Atomics.load(this.#atomic, BUFFER.asks >> 2)
+    if ((asks & ASK_SWITCH) !== 0) {
+      Atomics.and(this.#atomic, BUFFER.asks >> 2, ~ASK_SWITCH)
+      writer.switch(0)
+    }
+    if ((asks & ASK_RESET) === 0) return
+    const lock = this.#fileLock
+    const me = this.#owner.me()
+    // Somebody reads just now, this thread perhaps: at the next record then. No record waits for a lock.
+    if (this.#isReading || Mutex.tryLock(lock, me, this.#lockOptions) === false) return
+    if (writer.reset()) Atomics.and(this.#atomic, BUFFER.asks >> 2, ~ASK_RESET)
+    Mutex.consistent(lock, me)
+    Mutex.unlock(lock, me)
+  }
+
+  #ask(writer: Writer, sequence: number, padding: number): number {
     // The kernel's order: the client sees the sub-buffer completed before it is asked for the next.
+    const ready = this.#writer
+    this.#writer = undefined
+    this.#asking = writer
     this.#completing = sequence
     this.#reserved = -1
     const first = sequence === 0
     let accepted = false
     try {
       accepted =
-        this.#owner.callbacks.subbufStart?.(
+        this.#owner.callbacks().subbufStart?.(
           this,
           (sequence % this.#count) * this.#size,
           first ? undefined : this.data,
@@ -331,21 +592,26 @@ export class RelayBuffer {
       this.#owner.threw('subbufStart', error)
     }
     this.#completing = -1
+    this.#asking = undefined
+    this.#writer = ready
     return accepted || first || this.#reserved >= 0 ? Math.max(0, this.#reserved) : FULL
   }
 
   #wake(): void {
-    if (this.waiters.size === 0) return
-    this.#wakeups += 1
+    const woke = this.#queue.wake()
+    if (this.waiters.size === 0 && !woke) return
+    this.memory.words[BUFFER.wakeups >> 2] += 1
     const woken = [...this.waiters]
     this.waiters.clear()
-    for (const wake of woken) {
-      try {
-        wake()
-      } catch (error) {
-        // The record that caused the switch is still to be written.
-        this.#owner.threw('wake', error)
-      }
+    for (const wake of woken) this.#call(wake)
+  }
+
+  #call(wake: () => void): void {
+    try {
+      wake()
+    } catch (error) {
+      // The record that caused the switch is still to be written.
+      this.#owner.threw('wake', error)
     }
   }
 
@@ -355,18 +621,29 @@ export class RelayBuffer {
     return (this.isOpen || produced === 0 ? produced : produced - 1) % this.#count
   }
 
+  /** Bytes without padding completed so far. Any thread, also while the owner goes on. */
   #completedBytes(): number {
     const { doubles, words } = this.memory
-    const index = this.#current()
-    const before = doubles[this.memory.bytesBeforeDouble(index)]
-    if (this.isOpen || this.produced === 0) return before
-    return before + words[this.memory.endWord(index)] - index * this.#size
+    let bytes = 0
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const { produced } = this
+      const index = this.#current()
+      bytes = doubles[this.memory.bytesBeforeDouble(index)]
+      if (!this.isOpen && produced > 0) bytes += words[this.memory.endWord(index)] - index * this.#size
+      // The entry is that of what was current then, unless the owner went round the ring meanwhile.
+      const went = this.produced - produced
+      if (went === 0 || (this.#count > 1 && went > 0 && went < this.#count - 1)) break
+    }
+    return bytes
   }
 
   #counter(word: number): number {
     return Number(Atomics.load(this.memory.counters, word >> 3))
   }
 }
+
+/** How often a consistent look at a buffer is tried while its owner goes round it. */
+const MOST_TRIES = 100
 
 function checkLength(length: number): void {
   if (!Number.isInteger(length) || length < 0) throw new RangeError(`record length=${length}`)

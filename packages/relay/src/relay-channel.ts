@@ -1,18 +1,22 @@
 /**
  * A relay channel as the kernel has it: geometry, callbacks, and a buffer for each CPU that came online.
  *
- * Runs on the thread that opened it. References keep it: its opener's until it is closed, and one of each buffer, so a
+ * What it is stands in its slot of the relay's memory (relay-memory.ts), so that each thread has a `RelayChannel` of its
+ * own over it. What can't be shared stays with the thread that has it: functions, and the files that they made, which
+ * are the coordinator's. References keep the memory: its opener's until it is closed, and one of each buffer, so a
  * channel that was closed under a reader lives until the reader lets go.
  */
-import { bufferBytes, dataOffset, type Geometry, type Mode } from './buffer.js'
+import { BufferMemory, bufferBytes, dataOffset, PAGE_BYTES, type Geometry, type Mode } from './buffer.js'
 import type { Machine } from './relay.js'
 import { RelayBuffer, type BufferOwner, type RelayCallbacks } from './relay-buffer.js'
+import { WANT, type Answer, type Request } from './relay-desk.js'
+import { FLAG, STATE, type RelayMemory, type Slot } from './relay-memory.js'
 
 /** What a relay channel is opened with. */
 export interface RelayOptions {
   /** Files are named by this and the CPU. Without it the channel only buffers, until `lateSetupFiles`. */
   readonly baseFilename?: string | undefined
-  /** Passed on to `createBufFile`. */
+  /** Passed on to `createBufFile`; from a thread that is not the coordinator a string. */
   readonly parent?: unknown
   /** Bytes in a sub-buffer. */
   readonly subbufSize: number
@@ -22,13 +26,33 @@ export interface RelayOptions {
   readonly mode?: Mode
   /** Bytes reserved at the start of each sub-buffer, if there is no `subbufStart`. Default: 0. */
   readonly headerBytes?: number
+  /** Whether all CPUs share one buffer; `createBufFile` may say so too. Default: false. */
+  readonly isGlobal?: boolean
+  /** Functions of this thread. A `subbufStart` among them makes it the only thread that can write. */
   readonly callbacks?: RelayCallbacks
-  /** The client's. */
+  /** URL of a module that exports `subbufStart`; every thread that writes loads it, see {@link RelayChannel.load}. */
+  readonly module?: string | URL
+  /** The client's. Of this thread. */
   readonly privateData?: unknown
 }
 
 /** Outcomes of {@link RelayChannel.lateSetupFiles}. */
 export type LateSetup = 'done' | 'exists' | 'invalid'
+
+/** What a channel needs of its relay, in this thread. */
+export interface RelayHost {
+  readonly machine: Machine
+  readonly shared: RelayMemory
+  readonly fileCallbacks: RelayCallbacks
+  onlineCpus(): readonly number[]
+  now(): number
+  /** Runs something under the lock over the list of channels. */
+  locked<T>(run: () => T): T
+  /** Has the coordinator make a call. Locked. */
+  ask(request: Request): Answer
+  /** Nothing of this channel is needed any more. */
+  forget(id: number): void
+}
 
 const VERSION = 7
 const FILE_MODE = 0o400
@@ -37,87 +61,121 @@ const FILE_MODE = 0o400
 export class RelayChannel {
   /** Version of the relay interface. */
   readonly version = VERSION
+  /** Its number in its relay: `relay.channel(id)` finds it in any thread. */
+  readonly id: number
   readonly geometry: Geometry
   /** Bytes of a buffer's pages. */
   readonly allocSize: number
-  readonly callbacks: RelayCallbacks
   readonly privateData: unknown
-  readonly #machine: Machine
-  readonly #slots: (RelayBuffer | undefined)[] = []
+  readonly #host: RelayHost
+  readonly #slot: Slot
   readonly #owner: BufferOwner
-  readonly #closed: (channel: RelayChannel) => void
-  #baseFilename = ''
-  #hasBaseFilename = false
-  #parent: unknown
-  #isGlobal = false
-  #lastTooBig = 0
-  #references = 1
-  #open = true
+  readonly #parent: unknown
+  /** By first page. */
+  readonly #buffers = new Map<number, RelayBuffer>()
+  /** Coordinator: by first page, what `createBufFile` returned. */
+  readonly #files = new Map<number, unknown>()
+  #callbacks: RelayCallbacks
+  /** Whether it can be written from this thread: not before its module is loaded. */
+  #loaded: boolean
+  #lateParent: unknown
 
   /** Use {@link Relay.open}. The channel has no buffers yet. */
-  constructor(
-    machine: Machine,
-    options: RelayOptions,
-    geometry: Geometry,
-    closed: (channel: RelayChannel) => void,
-  ) {
-    this.geometry = geometry
-    this.allocSize = bufferBytes(geometry) - dataOffset(geometry.subbufCount)
-    this.callbacks = options.callbacks ?? {}
-    this.privateData = options.privateData
-    this.#machine = machine
+  constructor(host: RelayHost, slot: Slot, options: Partial<RelayOptions>) {
+    this.#host = host
+    this.#slot = slot
+    this.id = slot.id
+    this.geometry = slot.geometry
+    this.allocSize = bufferBytes(this.geometry) - dataOffset(this.geometry.subbufCount)
+    this.#callbacks = options.callbacks ?? {}
+    this.#loaded = slot.texts.module === ''
     this.#parent = options.parent
-    this.#closed = closed
-    if (options.baseFilename !== undefined) {
-      this.#baseFilename = cutName(options.baseFilename)
-      this.#hasBaseFilename = true
-    }
+    this.privateData = options.privateData
     this.#owner = {
-      geometry,
-      callbacks: this.callbacks,
+      geometry: this.geometry,
+      callbacks: () => this.#callbacks,
+      me: () => host.shared.me,
+      isDead: (member) => host.shared.isDead(member),
+      now: () => host.now(),
+      isCurrent: () => this.#isCurrent,
+      isOpen: () => this.#isCurrent && slot.state !== STATE.closed,
+      whyNotWritable: () => this.#whyNotWritable(),
+      hold: () => slot.hold(this.id),
+      letGo: () => this.#letGo(),
+      fileOf: (buffer) => this.#files.get(buffer.page),
+      tellOfMapping: (buffer, isMapped, file) => this.#tellOfMapping(buffer, isMapped, file),
       tooBig: (length) => {
-        this.#lastTooBig = length
+        slot.lastTooBig = length
       },
-      threw: (callback, error) => machine.log('error', `relay: ${callback} threw: ${String(error)}`),
-      freed: (buffer) => this.#freed(buffer),
+      threw: (callback, error) => host.machine.log('error', `relay: ${callback} threw: ${String(error)}`),
     }
   }
 
   /** The base of the files' names, at most 254 bytes; '' if none. */
   get baseFilename(): string {
-    return this.#baseFilename
+    return this.#slot.texts.baseFilename
   }
   /** Whether files have been or are to be made. */
   get hasBaseFilename(): boolean {
-    return this.#hasBaseFilename
+    return this.#slot.has(FLAG.hasBaseFilename)
   }
   /** Whether all CPUs share one buffer. */
   get isGlobal(): boolean {
-    return this.#isGlobal
+    return this.#slot.has(FLAG.isGlobal)
   }
   /** Length of the last record that could never fit, in bytes; 0 if there was none. */
   get lastTooBig(): number {
-    return this.#lastTooBig
+    return this.#isCurrent ? this.#slot.lastTooBig : 0
   }
   /** Who keeps the channel: its opener until closed, and its buffers. */
   get references(): number {
-    return this.#references
+    if (!this.#isCurrent) return 0
+    const buffers = this.#allBuffers().filter(({ references }) => references > 0).length
+    return (this.#slot.state === STATE.closed ? 0 : 1) + buffers
   }
   /** Whether it was not closed yet. */
   get isOpen(): boolean {
-    return this.#open
+    return this.#isCurrent && this.#slot.state === STATE.open
+  }
+  /** The client's functions in this thread: those it was opened with here, and those of its module. */
+  get callbacks(): RelayCallbacks {
+    return this.#callbacks
+  }
+
+  /**
+   * Loads the channel's module, if it has one and it was not loaded in this thread yet. Every thread that is to write a
+   * channel with a module calls it once before.
+   *
+   * @throws TypeError when the module exports no function `subbufStart`; or what importing it throws.
+   */
+  async load(): Promise<void> {
+    if (this.#loaded) return
+    const { module } = this.#slot.texts
+    const { subbufStart } = (await import(module)) as RelayCallbacks
+    if (typeof subbufStart !== 'function') {
+      throw new TypeError(`the module of a relay channel exports subbufStart=${typeof subbufStart}: ${module}`)
+    }
+    this.#callbacks = { ...this.#callbacks, subbufStart }
+    this.#loaded = true
   }
 
   /** The buffer of a CPU; undefined if it has none (it never was online, or there is no such CPU). */
   buffer(cpu: number): RelayBuffer | undefined {
-    return this.#slots[cpu]
+    const { possibleCpus } = this.#host.shared
+    if (!Number.isInteger(cpu) || cpu < 0 || cpu >= possibleCpus || !this.#isCurrent) return undefined
+    const page = this.#slot.pageOf(cpu)
+    if (page === 0) return undefined
+    const buffer = this.#bufferAt(page)
+    return buffer.references > 0 ? buffer : undefined
   }
 
   /**
-   * Writes one record to the buffer of a CPU. Only the thread that is this CPU.
+   * Writes one record to the buffer of a CPU. Only the thread that is this CPU: the first to write while no living thread
+   * does.
    *
    * @returns whether it was written; if not, it is counted as discarded.
-   * @throws RangeError when the CPU has no buffer, which is so for all of them after close.
+   * @throws RangeError when the CPU has no buffer, which is so for all of them after close; Error when it is written by
+   * another thread, or can't be written by this one (see {@link load}).
    */
   write(cpu: number, bytes: Uint8Array): boolean {
     return this.#bufferOf(cpu).write(bytes)
@@ -128,163 +186,291 @@ export class RelayChannel {
     return this.#bufferOf(cpu).reserve(length)
   }
 
-  /** Ends the current sub-buffer of every buffer, even an empty one, and starts the next. @throws after close. */
+  /**
+   * Ends the current sub-buffer of every buffer, even an empty one, and starts the next. Any thread: a buffer that
+   * another living thread writes is asked for it, see {@link RelayBuffer.switch}. @throws after close.
+   */
   flush(): void {
     this.#mustBeOpen('flush')
-    for (const buffer of this.#buffers()) buffer.switch(0)
+    for (const buffer of this.#allBuffers()) buffer.switch(0)
   }
 
-  /** Puts every buffer back to its first state; see {@link RelayBuffer.reset}. @throws after close. */
+  /** Puts every buffer back to its first state; see {@link RelayBuffer.reset}. Any thread. @throws after close. */
   reset(): void {
     this.#mustBeOpen('reset')
-    for (const buffer of this.#buffers()) buffer.reset()
+    for (const buffer of this.#allBuffers()) buffer.reset()
   }
 
   /** Declares sub-buffers of a CPU consumed. A CPU without a buffer is ignored, as is more than a buffer holds. */
   subbufsConsumed(cpu: number, count: number): void {
-    this.#slots[cpu]?.subbufsConsumed(count)
+    this.buffer(cpu)?.subbufsConsumed(count)
   }
 
   /**
    * Finalizes every buffer, removes the files, warns if a record was too big, and lets go. Readers that have a file
-   * open go on reading. Neither flushes nor wakes sleepers.
+   * open go on reading. Neither flushes nor wakes sleepers, and waits for no writer: their next record is refused. Any
+   * thread.
    *
    * @throws after close.
    */
   close(): void {
-    this.#mustBeOpen('close')
-    this.#open = false
-    this.#closeBuffers()
-    if (this.#lastTooBig > 0) {
-      this.#machine.log(
+    const lastTooBig = this.#host.locked(() => {
+      this.#mustBeOpen('close')
+      const { lastTooBig: length } = this
+      this.#end((buffer) => this.#removeFile(buffer))
+      return length
+    })
+    if (lastTooBig > 0) {
+      this.#host.machine.log(
         'warning',
-        `relay: one or more items not logged [item size (${this.#lastTooBig}) > ` +
+        `relay: one or more items not logged [item size (${lastTooBig}) > ` +
           `sub-buffer size (${this.geometry.subbufSize})]`,
       )
     }
-    this.#closed(this)
-    this.#references -= 1
   }
 
   /**
    * Gives a channel that was opened without files its files: one for the buffer of each CPU online, whose size starts
-   * at its early bytes, or for the global buffer.
+   * at its early bytes, or for the global buffer. Any thread; it never waits for a writer.
    *
    * @returns 'exists' when it has files, or an earlier try failed (the base name is replaced all the same); 'invalid'
    * without a name, or when a file can't be made: those made before stay, and there is no second try.
    * @throws after close; or what `createBufFile` throws, which leaves what 'invalid' does.
    */
   lateSetupFiles(baseFilename: string | undefined, parent?: unknown): LateSetup {
-    this.#mustBeOpen('lateSetupFiles')
-    if (baseFilename === undefined) return 'invalid'
-    this.#baseFilename = cutName(baseFilename)
-    if (this.#hasBaseFilename) return 'exists'
-    this.#hasBaseFilename = true
-    this.#parent = parent
-    const cpus = this.#isGlobal ? [0] : this.#machine.onlineCpus()
-    for (const cpu of cpus) {
-      const buffer = this.#slots[cpu]
-      if (buffer === undefined) {
-        this.#machine.log('fault', `relay: cpu ${cpu} has no buffer`)
-        return 'invalid'
+    return this.#host.locked(() => {
+      this.#mustBeOpen('lateSetupFiles')
+      if (baseFilename === undefined) return 'invalid'
+      const parentText = typeof parent === 'string' ? parent : ''
+      this.#slot.texts = { ...this.#slot.texts, baseFilename: cutName(baseFilename), parent: parentText }
+      if (this.hasBaseFilename) return 'exists'
+      this.#slot.setFlag(FLAG.hasBaseFilename)
+      this.#lateParent = parent
+      const cpus = this.isGlobal ? [0] : this.#host.onlineCpus()
+      for (const cpu of cpus) {
+        const page = this.#slot.pageOf(cpu)
+        if (page === 0) {
+          this.#host.machine.log('fault', `relay: cpu ${cpu} has no buffer`)
+          return 'invalid'
+        }
+        if (!this.#createFile(cpu, page)) return 'invalid'
+        this.#bufferAt(page).setFile()
       }
-      const file = this.#createFile(buffer, cpu)
-      if (file === undefined) return 'invalid'
-      buffer.setFile(file)
-    }
-    return 'done'
+      return 'done'
+    })
   }
 
   /**
-   * Makes the buffer of a CPU, if it has none. {@link Relay} calls it when a channel is opened or a CPU prepared.
+   * Makes the buffer of a CPU, if it has none. {@link Relay} calls it when a channel is opened or a CPU prepared. Locked.
    *
    * @returns whether the CPU has a buffer now.
    * @throws what `createBufFile` throws, with nothing left behind.
    */
   openBuffer(cpu: number): boolean {
-    if (this.#slots[cpu] !== undefined) return true
-    const shared = this.#isGlobal ? this.#slots[0] : undefined
-    if (shared !== undefined) {
-      this.#slots[cpu] = shared
+    if (this.#slot.pageOf(cpu) !== 0) return true
+    const shared = this.isGlobal ? this.#slot.pageOf(0) : 0
+    if (shared !== 0) {
+      this.#slot.setPage(cpu, shared)
       return true
     }
-    const memory = this.#machine.allocate(bufferBytes(this.geometry), this.geometry)
-    if (memory === undefined) return false
-    const buffer = new RelayBuffer(this.#owner, cpu, memory)
-    let file: unknown
-    if (this.#hasBaseFilename) {
-      file = this.#createFile(buffer, cpu)
-      if (file === undefined) return false
-      buffer.setFile(file)
-    } else {
-      file = this.callbacks.createBufFile?.(undefined, undefined, FILE_MODE, buffer, this.#declareGlobal)
-      if (file !== undefined) {
-        this.#machine.log('fault', 'relay: createBufFile returned a file without a name')
-        this.#removeFile(file)
-        return false
+    if (this.#host.machine.isShortFor?.('buffer', this.geometry) === true) return false
+    const page = this.#host.shared.findPages(this.#slot.bufferPages)
+    if (page === undefined) {
+      this.#host.machine.log('error', `relay: no memory for a buffer of ${this.#slot.bufferPages} pages`)
+      return false
+    }
+    const buffer = new RelayBuffer(this.#owner, this.#host.shared.memory, page, cpu)
+    this.#buffers.set(page, buffer)
+    let complete = false
+    try {
+      complete = this.#giveFile(buffer, cpu, page)
+    } finally {
+      if (!complete) {
+        this.#buffers.delete(page)
+        BufferMemory.clear(this.#host.shared.memory, page * PAGE_BYTES, this.geometry)
       }
     }
+    if (!complete) return false
     buffer.begin()
-    this.#references += 1
-    this.#slots[cpu] = buffer
-    if (this.#isGlobal) {
+    if (this.isGlobal) {
       buffer.becomeGlobal()
-      this.#slots[0] = buffer
+      this.#slot.setPage(0, page)
     }
+    this.#slot.setPage(cpu, page)
     return true
   }
 
-  /** Undoes an open that failed half-way. */
+  /** Undoes an open that failed half-way. Locked. */
   abandon(): void {
-    this.#open = false
-    this.#closeBuffers()
-    this.#references -= 1
+    this.#end((buffer) => this.#removeFile(buffer))
   }
 
-  readonly #declareGlobal = (): void => {
-    this.#isGlobal = true
+  /** Ends what a thread that died was opening or closing, but for the files. Locked. */
+  end(): void {
+    this.#end(() => undefined)
   }
 
-  #createFile(buffer: RelayBuffer, cpu: number): unknown {
-    if (this.#machine.isShortFor?.('name') === true) return undefined
-    const name = cutName(`${this.#baseFilename}${cpu}`)
-    return this.callbacks.createBufFile?.(name, this.#parent, FILE_MODE, buffer, this.#declareGlobal)
+  /** Gives up the buffers that this thread writes. */
+  disown(): void {
+    for (const buffer of this.#buffers.values()) buffer.disown()
   }
 
-  #removeFile(file: unknown): void {
+  /** Coordinator: has a file made that another thread asked for. @returns whether there is one. @throws as the callback. */
+  createFileHere(cpu: number, page: number, name: string): boolean {
+    const buffer = new RelayBuffer(this.#owner, this.#host.shared.memory, page)
+    this.#buffers.set(page, buffer)
+    const { parent } = this.#slot.texts
+    return this.#makeFile(buffer, page, name, parent === '' ? undefined : parent)
+  }
+
+  /** Coordinator: has the file of a buffer removed. */
+  removeFileHere(page: number): void {
+    const file = this.#files.get(page)
+    this.#files.delete(page)
     try {
-      this.callbacks.removeBufFile?.(file)
+      this.#fileCallbacks.removeBufFile?.(file)
     } catch (error) {
       this.#owner.threw('removeBufFile', error)
     }
   }
 
-  #closeBuffers(): void {
-    for (const buffer of this.#buffers()) {
-      buffer.finalize()
-      this.#removeFile(buffer.file)
-      buffer.letGo()
+  /** Coordinator: tells that a buffer was mapped or unmapped by another thread. */
+  tellOfMappingHere(page: number, isMapped: boolean): void {
+    this.#tell(this.#bufferAt(page), isMapped, undefined)
+  }
+
+  /** Coordinator: removes the files that a thread which died has left without a buffer. */
+  removeStrayFilesHere(): void {
+    const pages = this.isOpen ? this.#slot.firstPages() : []
+    for (const page of [...this.#files.keys()]) {
+      if (pages.includes(page) && this.#bufferAt(page).fileBytes !== undefined) continue
+      this.removeFileHere(page)
     }
   }
 
-  /** Each buffer once, by CPU. */
-  #buffers(): RelayBuffer[] {
-    return [...new Set(this.#slots.filter((buffer) => buffer !== undefined))]
+  get #isCoordinator(): boolean {
+    return this.#host.shared.coordinator === this.#host.shared.me
   }
 
-  #freed(buffer: RelayBuffer): void {
-    for (const [cpu, held] of this.#slots.entries()) if (held === buffer) this.#slots[cpu] = undefined
-    this.#references -= 1
+  /** Whether the slot is still this channel's. */
+  get #isCurrent(): boolean {
+    return this.#slot.state !== STATE.free && this.#slot.id === this.id
+  }
+
+  /** Those that this thread has for this channel, or else those of the relay. */
+  get #fileCallbacks(): RelayCallbacks {
+    return this.#slot.opener === this.#host.shared.me ? this.#callbacks : this.#host.fileCallbacks
+  }
+
+  readonly #declareGlobal = (): void => this.#slot.setFlag(FLAG.isGlobal)
+
+  /** The buffer that stands at a page, which has one. */
+  #bufferAt(page: number): RelayBuffer {
+    let buffer = this.#buffers.get(page)
+    if (buffer === undefined) {
+      buffer = new RelayBuffer(this.#owner, this.#host.shared.memory, page)
+      this.#buffers.set(page, buffer)
+    }
+    return buffer
+  }
+
+  /** Each buffer once, by CPU. */
+  #allBuffers(): RelayBuffer[] {
+    return this.#slot.firstPages().map((page) => this.#bufferAt(page))
+  }
+
+  /** Gives a new buffer its file, or asks whether it is global. @returns whether the buffer can be. */
+  #giveFile(buffer: RelayBuffer, cpu: number, page: number): boolean {
+    if (this.hasBaseFilename) {
+      if (!this.#createFile(buffer, cpu, page)) return false
+      buffer.setFile()
+      return true
+    }
+    if (this.#slot.opener !== this.#host.shared.me) return true
+    const stray = this.#callbacks.createBufFile?.(undefined, undefined, FILE_MODE, buffer, this.#declareGlobal)
+    if (stray === undefined) return true
+    this.#host.machine.log('fault', 'relay: createBufFile returned a file without a name')
+    this.#files.set(page, stray)
+    this.removeFileHere(page)
+    return false
+  }
+
+  /** Has the file of a buffer made, by the coordinator. @throws what the callback throws. */
+  #createFile(buffer: RelayBuffer, cpu: number, page: number): boolean {
+    if (this.#host.machine.isShortFor?.('name', this.geometry) === true) return false
+    const name = cutName(`${this.baseFilename}${cpu}`)
+    if (this.#isCoordinator) return this.#makeFile(buffer, page, name, this.#lateParent ?? this.#parent)
+    const request = { want: WANT.createFile, slot: this.#slot.index, cpu, page, text: name }
+    const { done, error } = this.#host.ask(request)
+    if (error !== '') throw new Error(error)
+    return done
+  }
+
+  #makeFile(buffer: RelayBuffer, page: number, name: string, parent: unknown): boolean {
+    const { createBufFile } = this.#fileCallbacks
+    const file = createBufFile?.(name, parent, FILE_MODE, buffer, this.#declareGlobal)
+    if (file !== undefined) this.#files.set(page, file)
+    return file !== undefined
+  }
+
+  #removeFile(buffer: RelayBuffer): void {
+    if (this.#isCoordinator) return this.removeFileHere(buffer.page)
+    if (buffer.fileBytes === undefined) return
+    try {
+      this.#host.ask({ want: WANT.removeFile, slot: this.#slot.index, cpu: 0, page: buffer.page, text: '' })
+    } catch (error) {
+      this.#owner.threw('removeBufFile', error)
+    }
+  }
+
+  #tell(buffer: RelayBuffer, isMapped: boolean, file: unknown): void {
+    const { bufMapped, bufUnmapped } = this.#fileCallbacks
+    if (isMapped) bufMapped?.(buffer, file)
+    else bufUnmapped?.(buffer, file)
+  }
+
+  #tellOfMapping(buffer: RelayBuffer, isMapped: boolean, file: unknown): void {
+    if (this.#isCoordinator) return this.#tell(buffer, isMapped, file)
+    if (!this.#slot.has(FLAG.tellsOfMappings)) return
+    const want = isMapped ? WANT.mapped : WANT.unmapped
+    const { error } = this.#host.locked(() =>
+      this.#host.ask({ want, slot: this.#slot.index, cpu: 0, page: buffer.page, text: '' }),
+    )
+    if (error !== '') throw new Error(error)
+  }
+
+  /** The channel is over from the first store on; what follows can be done again. Locked. */
+  #end(removeFile: (buffer: RelayBuffer) => void): void {
+    this.#slot.state = STATE.closed
+    for (const buffer of this.#allBuffers()) {
+      buffer.finalize()
+      removeFile(buffer)
+      if (buffer.references === 0) buffer.disown()
+    }
+    if (this.references === 0) this.#host.forget(this.id)
+  }
+
+  /** A thread let go of a buffer. */
+  #letGo(): void {
+    this.#slot.letGo()
+    if (this.#slot.state === STATE.closed && this.references === 0) this.#host.forget(this.id)
+  }
+
+  /** Why the calling thread can't write; '' if it can. */
+  #whyNotWritable(): string {
+    if (!this.#loaded) return 'the module of the channel is not loaded in this thread: await channel.load() first'
+    if (!this.#slot.has(FLAG.startsByFunction) || this.#slot.opener === this.#host.shared.me) return ''
+    return 'the channel has a subbufStart of the thread that opened it: give it a module to write from other threads'
   }
 
   #bufferOf(cpu: number): RelayBuffer {
-    const buffer = this.#slots[cpu]
-    if (buffer === undefined || !this.#open) throw new RangeError(`cpu=${cpu} has no buffer in this channel`)
+    const buffer = this.isOpen ? this.buffer(cpu) : undefined
+    if (buffer === undefined) throw new RangeError(`cpu=${cpu} has no buffer in this channel`)
     return buffer
   }
 
   #mustBeOpen(operation: string): void {
-    if (!this.#open) throw new Error(`${operation} on a relay channel that was closed`)
+    if (!this.isOpen) throw new Error(`${operation} on a relay channel that was closed`)
   }
 }
 
@@ -292,7 +478,7 @@ export class RelayChannel {
 const MAX_NAME_BYTES = 254
 
 /** Cuts a name at 254 bytes of UTF-8, between characters. */
-function cutName(name: string): string {
+export function cutName(name: string): string {
   let bytes = 0
   let end = 0
   for (const character of name) {

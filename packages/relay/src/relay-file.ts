@@ -2,8 +2,10 @@
  * A relay file: the kernel's face for reading one buffer, with its own position. Exact, quirks included; whoever wants
  * each byte once and in order takes a `Reader`.
  *
- * Runs on the thread that writes the buffer. Several may be open on one buffer: they share what is consumed, and a
- * position each. An open file, or a mapping made through it, keeps the buffer's memory.
+ * Any thread may open one. Several may be open on one buffer: they share what is consumed, and have a position each; a
+ * lock of the buffer's keeps their reads apart. For the thread that writes, and when nobody does, a read is exact. From
+ * another thread it ends where bytes have been published or have aged, and what the writer begins to overwrite while it
+ * is copied is not delivered. An open file, or a mapping made through it, keeps the buffer's memory.
  *
  * ```text
  *   data   |  0      | 1    ·····|  2  ···|        | 3       a position is a place in here, 0 to subbufSize * subbufCount
@@ -31,7 +33,30 @@ export interface Mapping {
  *
  * @returns whether it could; if not, the read ends with what it has.
  */
-export type Copy = (bytes: Uint8Array<SharedArrayBuffer>) => boolean
+export type Copy = (bytes: Uint8Array) => boolean
+
+/** How far the writer is, as one look found it. */
+interface Look {
+  readonly produced: number
+  /** Of the sub-buffer being written; beyond its size if none is. */
+  readonly offset: number
+  readonly resets: number
+  /** Whether nobody else writes. */
+  readonly isSettled: boolean
+}
+
+/** An offset that has not aged yet, or has. */
+interface Sample {
+  readonly produced: number
+  readonly offset: number
+  readonly resets: number
+  readonly atMs: number
+}
+
+/** How old a sampled offset of another thread's must be before it may be read up to. See `Reader`. */
+const GRACE_MS = 10
+/** How often a read tries again when the writer overtakes it; then it ends with what it has. */
+const MOST_LAPS = 16
 
 /**
  * An open relay file.
@@ -47,6 +72,8 @@ export class RelayFile {
   readonly #mappings: Mapping[] = []
   #position = 0
   #open = true
+  #sampled: Sample | undefined
+  #aged: Sample | undefined
 
   /**
    * Opens the file of a buffer. Its channel's client is told of mappings.
@@ -76,15 +103,29 @@ export class RelayFile {
    * Looks for a complete sub-buffer; never reports a partial one.
    *
    * @param wake if there is neither data nor an error: called once, at the next switch, even one that leaves the buffer
-   * full. A close does not call it.
+   * full; within it if this thread writes, else from its event loop. A close does not call it.
    */
   poll(wake?: () => void): PollState {
     this.#mustBeOpen('poll')
     if (this.buffer.finalized) return 'error'
     if (!this.#readable) return 'nothing'
     if (!this.buffer.isEmpty) return 'readable'
-    if (wake !== undefined) this.buffer.waiters.add(wake)
+    if (wake !== undefined) this.buffer.whenProduced(wake)
     return 'nothing'
+  }
+
+  /**
+   * Sleeps until there is a complete sub-buffer, or the channel was closed. Blocks the calling thread. A close wakes
+   * nobody, as in the kernel: it is found when the time is over.
+   *
+   * @param timeoutMs how long to sleep at most, in milliseconds; may be Infinity.
+   * @returns what {@link poll} finds then.
+   */
+  wait(timeoutMs: number): PollState {
+    const found = this.poll()
+    if (found !== 'nothing') return found
+    this.buffer.sleepUntilProduced(timeoutMs)
+    return this.poll()
   }
 
   /**
@@ -96,13 +137,28 @@ export class RelayFile {
   read(count: number, copy: Copy): number {
     this.#mustBeOpen('read')
     checkCount(count)
+    return this.buffer.locked(() => this.#read(count, copy))
+  }
+
+  #read(count: number, copy: Copy): number {
     let copied = 0
-    while (copied < count && this.#hasData()) {
-      const start = this.#start()
-      const length = Math.min(this.#readableAt(start), count - copied)
-      if (length <= 0 || !copy(this.buffer.memory.data.subarray(start, start + length))) break
-      this.#consume(start, length)
-      this.#position = this.#behind(start, length)
+    let lapped = 0
+    while (copied < count && lapped < MOST_LAPS) {
+      const look = this.#look()
+      if (look === undefined) break
+      const start = this.#start(look)
+      const length = Math.min(this.#readableAt(look, start), count - copied)
+      if (length <= 0) break
+      const bytes = look.isSettled
+        ? this.buffer.memory.data.subarray(start, start + length)
+        : this.#copyOf(look, start, length)
+      if (bytes === undefined) {
+        lapped += 1
+        continue
+      }
+      if (!copy(bytes)) break
+      this.#consume(look, start, length)
+      this.#position = this.#behind(look, start, length)
       copied += length
     }
     return copied
@@ -136,7 +192,7 @@ export class RelayFile {
     checkCount(pageOffset)
     const bytes = pages.subarray(Math.min(pageOffset * PAGE_BYTES, length))
     const mapping: Mapping = { bytes, missingPages: (length - bytes.length) / PAGE_BYTES }
-    this.buffer.callbacks.bufMapped?.(this.buffer, this)
+    this.buffer.tellOfMapping(true, this)
     this.#mappings.push(mapping)
     return mapping
   }
@@ -153,7 +209,7 @@ export class RelayFile {
     this.#mappings.splice(index, 1)
     const isLast = !this.#open && this.#mappings.length === 0
     try {
-      this.buffer.callbacks.bufUnmapped?.(this.buffer, this)
+      this.buffer.tellOfMapping(false, this)
     } finally {
       if (isLast) this.buffer.letGo()
     }
@@ -212,13 +268,18 @@ export class RelayFile {
     if (!this.#open) throw new Error(`${operation} on a relay file that was released`)
   }
 
-  /** Whether there is something to read: settles what was read before, catches up with a writer that lapped us. */
-  #hasData(): boolean {
+  /**
+   * What there is to read: settles what was read before, catches up with a writer that lapped us.
+   *
+   * @returns undefined if there is nothing.
+   */
+  #look(): Look | undefined {
     const { buffer } = this
     const { subbufSize, subbufCount } = buffer
-    this.#consume(this.#position, 0)
-    const { produced, offset } = buffer
-    if (offset > subbufSize) return produced !== buffer.consumed
+    const look = this.#seen()
+    this.#consume(look, this.#position, 0)
+    const { produced, offset } = look
+    if (offset > subbufSize) return produced === buffer.consumed ? undefined : look
     if (produced - buffer.consumed >= subbufCount) {
       buffer.consumedTo(produced - subbufCount + 1)
       buffer.bytesConsumedTo(0)
@@ -227,13 +288,38 @@ export class RelayFile {
     const written = (produced % subbufCount) * subbufSize + offset
     const read = (consumed % subbufCount) * subbufSize + bytesConsumed
     // The same place may be a lap on: `bytesConsumed` can reach to the end of the ring.
-    if (written !== read && written + subbufSize * subbufCount !== read) return true
+    if (written !== read && written + subbufSize * subbufCount !== read) return look
     // All is read, or the writer stands a whole lap ahead, at the brim.
-    return offset === subbufSize && produced > consumed
+    return offset === subbufSize && produced > consumed ? look : undefined
+  }
+
+  /**
+   * How far the writer is. For the thread that writes, and when nobody does, exactly; else up to what was published or
+   * has aged: see `Reader` for why that may be read.
+   */
+  #seen(): Look {
+    const { buffer } = this
+    const { resets } = buffer
+    // In this order: what is complete stays so, and an offset belongs to the sub-buffer only if none was completed since.
+    const { produced } = buffer
+    const isSettled = buffer.isSettled
+    const offset = buffer.offset
+    if (isSettled) return { produced, offset, resets, isSettled }
+    if (offset > buffer.subbufSize && buffer.produced === produced) return { produced, offset, resets, isSettled }
+    const now = buffer.now()
+    const sampled = this.#sampled
+    if (sampled !== undefined && now - sampled.atMs >= GRACE_MS) {
+      this.#aged = sampled
+      this.#sampled = undefined
+    }
+    if (buffer.produced === produced) this.#sampled ??= { produced, offset, resets, atMs: now }
+    const aged = this.#aged
+    const isSame = aged !== undefined && aged.produced === produced && aged.resets === resets
+    return { produced, offset: isSame ? aged.offset : 0, resets, isSettled }
   }
 
   /** Where to read: at the position, or where consumption stands; a place in padding is moved behind it. */
-  #start(): number {
+  #start(look: Look): number {
     const { buffer } = this
     const { subbufSize, subbufCount } = buffer
     const bytes = subbufSize * subbufCount
@@ -243,46 +329,70 @@ export class RelayFile {
         : this.#position % bytes
     const index = Math.floor(at / subbufSize)
     const end = (index + 1) * subbufSize
-    return at >= end - buffer.padding(index) ? end % bytes : at
+    return at >= end - this.#padding(look, index) ? end % bytes : at
   }
 
   /** How many bytes can be read at `start`: to the end of what is written in that sub-buffer. */
-  #readableAt(start: number): number {
-    const { buffer } = this
-    const { subbufSize, data, offset } = buffer
+  #readableAt(look: Look, start: number): number {
+    const { subbufSize, subbufCount } = this.buffer
     const index = Math.floor(start / subbufSize)
-    const isCurrent = index * subbufSize === data && offset <= subbufSize
-    const used = isCurrent ? offset : subbufSize - buffer.padding(index)
+    const current = look.offset > subbufSize && look.produced > 0 ? look.produced - 1 : look.produced
+    const isCurrent = index === current % subbufCount && look.offset <= subbufSize
+    const used = isCurrent ? look.offset : subbufSize - this.#padding(look, index)
     return Math.max(0, index * subbufSize + used - start)
   }
 
   /** Counts bytes read at `at` as consumed, and the sub-buffer if that was all of it. */
-  #consume(at: number, length: number): void {
+  #consume(look: Look, at: number, length: number): void {
     const { buffer } = this
-    const { subbufSize, subbufCount, offset } = buffer
+    const { subbufSize, subbufCount } = buffer
+    const { produced, offset } = look
     // All that was written is read: there is nothing to settle.
-    if (offset === buffer.bytesConsumed && buffer.isEmpty) return
+    if (offset === buffer.bytesConsumed && produced === buffer.consumed) return
     if (buffer.bytesConsumed + length > subbufSize) {
-      buffer.subbufsConsumed(1)
+      buffer.subbufConsumed()
       buffer.bytesConsumedTo(0)
     }
     const bytes = buffer.bytesConsumed + length
     buffer.bytesConsumedTo(bytes)
     const index = at === 0 ? buffer.consumed % subbufCount : Math.floor(at / subbufSize) % subbufCount
-    if (bytes + buffer.padding(index) !== subbufSize) return
+    if (bytes + this.#padding(look, index) !== subbufSize) return
     // The writer still stands in it, at the brim: it is consumed by the next read after a switch.
-    if (index === buffer.produced % subbufCount && offset === subbufSize) return
-    buffer.subbufsConsumed(1)
+    if (index === produced % subbufCount && offset === subbufSize) return
+    buffer.subbufConsumed()
     buffer.bytesConsumedTo(0)
   }
 
   /** The position behind what was read: the end of a sub-buffer's data skips its padding, that of the buffer wraps. */
-  #behind(start: number, length: number): number {
+  #behind(look: Look, start: number, length: number): number {
     const { subbufSize, subbufCount } = this.buffer
-    const padding = this.buffer.padding(Math.floor(start / subbufSize))
+    const padding = this.#padding(look, Math.floor(start / subbufSize))
     const skipsPadding = (start % subbufSize) + length + padding >= subbufSize
     const position = start + length + (skipsPadding ? padding : 0)
     return position >= subbufSize * subbufCount ? 0 : position
+  }
+
+  /** Unused bytes at the end of the sub-buffer at `index`, as far as the look goes. */
+  #padding({ produced, offset }: Look, index: number): number {
+    const { buffer } = this
+    const { subbufSize, subbufCount, memory } = buffer
+    if (index >= produced || (offset <= subbufSize && index === produced % subbufCount)) return 0
+    return (index + 1) * subbufSize - memory.words[memory.endWord(index)]
+  }
+
+  /**
+   * Copies bytes that another thread's writer may begin to overwrite at any time.
+   *
+   * @returns undefined when it did.
+   */
+  #copyOf(look: Look, start: number, length: number): Uint8Array | undefined {
+    const { buffer } = this
+    const { subbufSize, subbufCount, memory } = buffer
+    const index = Math.floor(start / subbufSize)
+    // The newest sub-buffer that stands there.
+    const sequence = look.produced - ((((look.produced - index) % subbufCount) + subbufCount) % subbufCount)
+    const copy = memory.data.slice(start, start + length)
+    return memory.hasLabel(index, sequence) && buffer.isIntact(sequence, look.resets) ? copy : undefined
   }
 }
 

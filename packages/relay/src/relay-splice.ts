@@ -87,9 +87,11 @@ function pieceOf(buffer: RelayBuffer, at: number, length: number, consumes: numb
     release: () => {
       if (released) throw new Error(`piece at=${at} released twice`)
       released = true
-      const bytes = buffer.bytesConsumed + consumes
-      if (bytes >= buffer.subbufSize) buffer.subbufsConsumed(1)
-      buffer.bytesConsumedTo(bytes % buffer.subbufSize)
+      buffer.locked(() => {
+        const all = buffer.bytesConsumed + consumes
+        if (all >= buffer.subbufSize) buffer.subbufConsumed()
+        buffer.bytesConsumedTo(all % buffer.subbufSize)
+      })
     },
   }
 }

@@ -1,38 +1,66 @@
 /**
- * Relay: the list of open channels, which hotplug walks, and the machine they are on.
+ * Relay: the list of open channels, which hotplug walks, the CPUs that are online, and the machine they are on.
  *
- * Runs on one thread, which opens, closes and prepares. It knows nothing of Node: processors, memory and the system's
- * log are the caller's.
+ * All of its state is in one shared memory (relay-memory.ts), so each thread has a `Relay` of its own over it, and any
+ * of them opens, closes and prepares, under one lock. Only the callbacks for files stay on one thread, the coordinator:
+ * the one that made the relay. It knows nothing of Node: threads, their death, and the system's log are the caller's.
  */
 import { checkGeometry, type Geometry } from './buffer.js'
-import { RelayChannel, type RelayOptions } from './relay-channel.js'
+import type { RelayCallbacks } from './relay-buffer.js'
+import { cutName, RelayChannel, type RelayHost, type RelayOptions } from './relay-channel.js'
+import { Desk, WANT, type Answer, type Request } from './relay-desk.js'
+import { FLAG, MAX_CHANNELS, RelayMemory, Slot, STATE } from './relay-memory.js'
 
 /** How bad it is: something failed, something was lost, or the client broke a rule. */
 export type LogLevel = 'error' | 'warning' | 'fault'
 
-/** What relay is given of the machine. */
+/** What relay is given of the machine, in each thread. */
 export interface Machine {
-  /** The CPUs that get a buffer when a channel is opened, ascending. */
-  onlineCpus(): readonly number[]
-  /** Zeroed shared memory of exactly `bytes` for a buffer of that geometry; undefined if there is none. */
-  allocate(bytes: number, geometry: Geometry): SharedArrayBuffer | undefined
-  /** Whether there is no memory even for a channel's own few bytes, or for a file's name. Default: there is. */
-  isShortFor?(purpose: 'channel' | 'name'): boolean
+  /**
+   * The CPUs that get a buffer when a channel is opened, ascending. Default: those that threads have come online as, see
+   * {@link Relay.comeOnline}.
+   */
+  onlineCpus?(): readonly number[]
+  /** The machine's name of the calling thread; default: 1, which is enough for a program of one thread. */
+  readonly identity?: number
+  /** When it started, in a unit of the machine's: `identity` may be used again by another thread. Default: 0. */
+  readonly startTicks?: number
+  /**
+   * Whether a thread is dead: proven, for good, and not to run another instruction. Without it no thread ever is, and
+   * what a dead one held stays held.
+   */
+  isDead?(identity: number, startTicks: number): boolean
+  /** Milliseconds on a clock that never goes back. Default: `performance.now`. */
+  now?(): number
+  /** Whether there is no memory for a channel's own few bytes, a file's name, or a buffer. Default: there is. */
+  isShortFor?(purpose: 'channel' | 'name' | 'buffer', geometry: Geometry): boolean
   log(level: LogLevel, message: string): void
 }
 
-/** A machine of `cpuCount` CPUs, all online, that logs nothing. */
+/** How large a relay is. */
+export interface RelayLimits {
+  /** How many CPUs there can be, 1 to 256. Default: 64. */
+  readonly possibleCpus?: number
+  /** Bytes for the buffers of all channels. Memory that nobody touches costs nothing. Default: 256 MiB. */
+  readonly memoryBytes?: number
+  /** The file callbacks for channels that other threads open. */
+  readonly fileCallbacks?: Pick<RelayCallbacks, 'createBufFile' | 'removeBufFile' | 'bufMapped' | 'bufUnmapped'>
+}
+
+/** A machine of `cpuCount` CPUs, all online and all played by one thread, that logs nothing. */
 export function plainMachine(cpuCount: number): Machine {
   if (!Number.isInteger(cpuCount) || cpuCount < 1) throw new RangeError(`cpuCount=${cpuCount}`)
   return {
     onlineCpus: () => Array.from({ length: cpuCount }, (_, cpu) => cpu),
-    allocate: (bytes) => new SharedArrayBuffer(bytes),
     log: () => undefined,
   }
 }
 
+const DEFAULT_CPUS = 64
+const DEFAULT_MEMORY_BYTES = 2 ** 28
+
 /**
- * The open channels of one machine.
+ * The open channels of one machine, seen from the calling thread.
  *
  * @example
  * const relay = new Relay(plainMachine(2))
@@ -41,73 +69,285 @@ export function plainMachine(cpuCount: number): Machine {
  * channel.close()
  */
 export class Relay {
-  readonly #machine: Machine
-  /** Newest first. */
-  readonly #channels: RelayChannel[] = []
+  readonly machine: Machine
+  /** What other threads need to take part, with {@link Relay.attach}: hand it over as `workerData`, for example. */
+  readonly memory: SharedArrayBuffer
+  readonly #shared: RelayMemory
+  readonly #desk: Desk
+  readonly #fileCallbacks: RelayCallbacks
+  readonly #host: RelayHost
+  /** By id. */
+  readonly #channels = new Map<number, RelayChannel>()
+  #cpu = -1
 
-  constructor(machine: Machine) {
-    this.#machine = machine
-  }
-
-  /** The open channels, newest first. */
-  get channels(): readonly RelayChannel[] {
-    return this.#channels
+  /**
+   * Makes a relay, whose coordinator the calling thread is; or with its memory takes part in one, see {@link Relay.attach}.
+   *
+   * @throws RangeError for limits that can't be.
+   */
+  constructor(machine: Machine, limits: RelayLimits | SharedArrayBuffer = {}) {
+    this.machine = machine
+    if (limits instanceof SharedArrayBuffer) {
+      this.#fileCallbacks = {}
+      this.#shared = RelayMemory.attach(limits, machine)
+    } else {
+      const { possibleCpus = DEFAULT_CPUS, memoryBytes = DEFAULT_MEMORY_BYTES, fileCallbacks = {} } = limits
+      this.#fileCallbacks = fileCallbacks
+      this.#shared = RelayMemory.create(memoryBytes, possibleCpus, machine)
+    }
+    this.memory = this.#shared.memory
+    this.#shared.join(machine.identity ?? 1, machine.startTicks ?? 0)
+    this.#desk = new Desk(
+      this.#shared,
+      () => this.now(),
+      (request) => this.#handle(request),
+    )
+    if (!(limits instanceof SharedArrayBuffer)) this.#shared.coordinator = this.#shared.me
+    this.#host = {
+      machine,
+      shared: this.#shared,
+      fileCallbacks: this.#fileCallbacks,
+      onlineCpus: () => this.onlineCpus,
+      now: () => this.now(),
+      locked: (run) => this.#locked(run),
+      ask: (request) => this.#desk.ask(request),
+      forget: (id) => this.#channels.delete(id),
+    }
   }
 
   /**
-   * Opens a channel: a buffer for every CPU that is online, and a file for each if there is a base name.
+   * Takes part in a relay that another thread made. Any thread, once.
    *
-   * @throws RangeError for a geometry that can't be; Error when there is no memory or a file can't be made; or what
-   * `createBufFile` throws. Then nothing is left behind.
+   * @throws RangeError when there is none in the memory, one of another version, or a part of one; or when 64 threads
+   * take part already.
+   */
+  static attach(memory: SharedArrayBuffer, machine: Machine): Relay {
+    if (!(memory instanceof SharedArrayBuffer)) throw new RangeError(`no relay in memory=${String(memory)}`)
+    return new Relay(machine, memory)
+  }
+
+  /** The open channels, newest first, whoever opened them. */
+  get channels(): readonly RelayChannel[] {
+    return this.#shared
+      .slots()
+      .filter(({ state }) => state === STATE.open)
+      .map((slot) => this.#channelIn(slot))
+  }
+
+  /** The open channel with this id; undefined when there is none. */
+  channel(id: number): RelayChannel | undefined {
+    return this.channels.find((channel) => channel.id === id)
+  }
+
+  /** The CPU that the calling thread is; −1 for none. */
+  get cpu(): number {
+    return this.#cpu
+  }
+
+  /** The CPUs that are online, ascending. */
+  get onlineCpus(): readonly number[] {
+    return this.machine.onlineCpus?.() ?? this.#shared.onlineCpus()
+  }
+
+  /** How many CPUs there can be. */
+  get possibleCpus(): number {
+    return this.#shared.possibleCpus
+  }
+
+  /** Milliseconds on the machine's clock. */
+  now(): number {
+    return this.machine.now?.() ?? performance.now()
+  }
+
+  /**
+   * Opens a channel: a buffer for every CPU that is online, and a file for each if there is a base name. Any thread; one
+   * that is not the coordinator waits for it to make the files.
+   *
+   * @throws RangeError for a geometry that can't be; Error when there is no memory, a file can't be made, or the
+   * coordinator does not answer; or what `createBufFile` throws. Then nothing is left behind.
    */
   open(options: RelayOptions): RelayChannel {
-    const { subbufSize, subbufCount, callbacks, mode = 'discard', headerBytes = 0 } = options
-    checkGeometry({ subbufSize, subbufCount, mode, headerBytes })
-    const geometry: Geometry =
-      callbacks?.subbufStart === undefined
-        ? { subbufSize, subbufCount, mode, headerBytes }
-        : // Whoever decides by itself may take sub-buffers that nobody has read: readers must expect it.
-          { subbufSize, subbufCount, mode: 'overwrite', headerBytes: 0 }
-    if (this.#machine.isShortFor?.('channel') === true) throw new Error('no memory for a relay channel')
-    const channel = new RelayChannel(this.#machine, options, geometry, (closed) => {
-      this.#channels.splice(this.#channels.indexOf(closed), 1)
-    })
-    let complete = false
-    try {
-      for (const cpu of this.#machine.onlineCpus()) {
-        if (!channel.openBuffer(cpu))
-          throw new Error(`no buffer or no file for cpu=${cpu} of a relay channel`)
+    const geometry = geometryOf(options)
+    const { callbacks, module } = options
+    const name = options.baseFilename
+    if (this.machine.isShortFor?.('channel', geometry) === true) throw new Error('no memory for a relay channel')
+    if (this.#shared.coordinator !== this.#shared.me) mustNotBringFileCallbacks(callbacks)
+    const isFunction = callbacks?.subbufStart !== undefined
+    if (isFunction && module !== undefined) throw new Error('a relay channel with both subbufStart and a module')
+    return this.#locked(() => {
+      const slot = this.#shared.take(
+        geometry,
+        {
+          baseFilename: name === undefined ? '' : cutName(name),
+          parent: typeof options.parent === 'string' ? options.parent : '',
+          module: module === undefined ? '' : String(module),
+        },
+        (name === undefined ? 0 : FLAG.hasBaseFilename) |
+          (options.isGlobal === true ? FLAG.isGlobal : 0) |
+          (isFunction ? FLAG.startsByFunction : 0) |
+          (this.#tellsOfMappings(callbacks) ? FLAG.tellsOfMappings : 0),
+      )
+      if (slot === undefined) throw new Error(`no place for a relay channel: ${MAX_CHANNELS} are open or still in use`)
+      const channel = new RelayChannel(this.#host, slot, options)
+      this.#channels.set(slot.id, channel)
+      let complete = false
+      try {
+        for (const cpu of this.onlineCpus) {
+          if (!channel.openBuffer(cpu)) throw new Error(`no buffer or no file for cpu=${cpu} of a relay channel`)
+        }
+        complete = true
+      } finally {
+        if (!complete) channel.abandon()
       }
-      complete = true
-    } finally {
-      if (!complete) channel.abandon()
-    }
-    this.#channels.unshift(channel)
-    return channel
+      slot.state = STATE.open
+      return channel
+    })
   }
 
   /**
    * A CPU is about to come online: makes its buffer in every open channel that has none for it, and its file if the
-   * channel has files. The newest channel comes first, and the first failure ends it, which is logged.
+   * channel has files. The newest channel comes first, and the first failure ends it, which is logged. Any thread.
    *
-   * A CPU that goes offline keeps its buffers; there is nothing to call.
+   * A CPU that goes offline keeps its buffers.
    *
    * @returns whether every channel has a buffer for the CPU now.
    */
   prepareCpu(cpu: number): boolean {
-    if (!Number.isInteger(cpu) || cpu < 0) throw new RangeError(`cpu=${cpu}`)
-    for (const channel of this.#channels) {
+    this.#checkCpu(cpu)
+    return this.#locked(() => this.#prepare(cpu))
+  }
+
+  /**
+   * Makes the calling thread a CPU, and prepares that. A thread is at most one CPU; that of a thread which died is free.
+   *
+   * @param wanted which one. Default: the lowest that is free.
+   * @returns its number.
+   * @throws Error when it, or all of them, are taken by living threads, or can't be prepared.
+   */
+  comeOnline(wanted?: number): number {
+    if (this.#cpu >= 0) throw new Error(`this thread is cpu=${this.#cpu} already`)
+    if (wanted !== undefined) this.#checkCpu(wanted)
+    return this.#locked(() => {
+      const cpu = wanted ?? this.#shared.freeCpu()
+      if (cpu < 0) throw new Error(`all ${this.possibleCpus} CPUs are online`)
+      if (!this.#shared.isFree(cpu)) throw new Error(`cpu=${cpu} is another thread, which lives`)
+      if (!this.#prepare(cpu)) throw new Error(`cpu=${cpu} could not be prepared`)
+      this.#shared.setCpu(cpu, this.#shared.me)
+      this.#cpu = cpu
+      return cpu
+    })
+  }
+
+  /** The calling thread is no CPU any more, and gives up what it writes; its buffers keep what is in them. */
+  goOffline(): void {
+    for (const channel of this.#channels.values()) channel.disown()
+    if (this.#cpu < 0) return
+    this.#shared.setCpu(this.#cpu, 0)
+    this.#cpu = -1
+  }
+
+  /**
+   * Coordinator: makes the file callbacks that other threads have asked for.
+   *
+   * @returns whether there were any.
+   */
+  serve(): boolean {
+    return this.#shared.coordinator === this.#shared.me && this.#desk.serve()
+  }
+
+  /** Coordinator: serves from its event loop from now on, which this does not keep alive. */
+  serveAlways(): void {
+    if (this.#shared.coordinator !== this.#shared.me) throw new Error('serveAlways on a thread that is not the coordinator')
+    this.#desk.serveAlways()
+  }
+
+  #prepare(cpu: number): boolean {
+    for (const channel of this.channels) {
       let prepared = false
       try {
         prepared = channel.openBuffer(cpu)
       } catch (error) {
-        this.#machine.log('error', `relay: createBufFile threw: ${String(error)}`)
+        this.machine.log('error', `relay: createBufFile threw: ${String(error)}`)
       }
       if (!prepared) {
-        this.#machine.log('error', `relay: cpu ${cpu} buffer creation failed`)
+        this.machine.log('error', `relay: cpu ${cpu} buffer creation failed`)
         return false
       }
     }
     return true
+  }
+
+  #locked<T>(run: () => T): T {
+    // Whoever holds the lock may be waiting for us, if we are the coordinator.
+    return this.#shared.locked(
+      () => this.#repair(),
+      () => this.serve(),
+      run,
+    )
+  }
+
+  /** A thread died with the lock. Each thing that is done with it has one store by which it counts; the rest goes. */
+  #repair(): void {
+    this.#desk.repair()
+    for (const slot of this.#shared.slots()) {
+      if (slot.state !== STATE.open) this.#channelIn(slot).end()
+    }
+    this.#shared.clearFreed()
+    if (this.#shared.isDead(this.#shared.coordinator)) return
+    this.#desk.ask({ want: WANT.tidy, slot: 0, cpu: 0, page: 0, text: '' })
+  }
+
+  #channelIn(slot: Slot): RelayChannel {
+    const { id } = slot
+    let channel = this.#channels.get(id)
+    if (channel === undefined) {
+      channel = new RelayChannel(this.#host, slot, {})
+      this.#channels.set(id, channel)
+    }
+    return channel
+  }
+
+  /** Coordinator: a call that another thread has asked for, or ours. */
+  #handle({ want, slot, cpu, page, text }: Request): Answer {
+    try {
+      const channel = this.#channelIn(new Slot(this.#shared, slot))
+      if (want === WANT.createFile) return { done: channel.createFileHere(cpu, page, text), error: '' }
+      if (want === WANT.removeFile) channel.removeFileHere(page)
+      else if (want === WANT.tidy) for (const each of this.#channels.values()) each.removeStrayFilesHere()
+      else channel.tellOfMappingHere(page, want === WANT.mapped)
+      return { done: true, error: '' }
+    } catch (error) {
+      return { done: false, error: error instanceof Error ? error.message : String(error) }
+    }
+  }
+
+  #tellsOfMappings(callbacks: RelayCallbacks | undefined): boolean {
+    const { bufMapped, bufUnmapped } = { ...this.#fileCallbacks, ...callbacks }
+    return bufMapped !== undefined || bufUnmapped !== undefined
+  }
+
+  #checkCpu(cpu: number): void {
+    if (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.possibleCpus) {
+      throw new RangeError(`cpu=${cpu} is not one of the ${this.possibleCpus} possible CPUs`)
+    }
+  }
+}
+
+function geometryOf({ subbufSize, subbufCount, callbacks, module, mode, headerBytes }: RelayOptions): Geometry {
+  const geometry: Geometry = { subbufSize, subbufCount, mode: mode ?? 'discard', headerBytes: headerBytes ?? 0 }
+  checkGeometry(geometry)
+  // Whoever decides by itself may take sub-buffers that nobody has read: readers must expect it.
+  const decides = callbacks?.subbufStart !== undefined || module !== undefined
+  return decides ? { ...geometry, mode: 'overwrite', headerBytes: 0 } : geometry
+}
+
+/** Functions can't be called from another thread. */
+function mustNotBringFileCallbacks(callbacks: RelayCallbacks | undefined): void {
+  for (const name of ['createBufFile', 'removeBufFile', 'bufMapped', 'bufUnmapped'] as const) {
+    if (callbacks?.[name] === undefined) continue
+    throw new Error(
+      `${name} of a relay channel that is not opened by the coordinator: give it to the coordinator, as one of the ` +
+        'fileCallbacks of its relay',
+    )
   }
 }

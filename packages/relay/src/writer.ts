@@ -126,14 +126,16 @@ export class Writer {
   #bytes = 0
   /** Padding of the sub-buffer that was completed before it. */
   #padding = 0
+  /** Whether the owner before died within a reset: nothing can be done with the buffer before it is reset. */
+  mustReset = false
 
   /**
    * Takes a buffer over: goes on in the sub-buffer that was left open, at its `end`, or opens one behind what was
    * completed. The calling thread must be its only owner; a dead one's records are whole up to `end`, and a reset that
-   * it did not get through is done again.
+   * it did not get through is done again ({@link mustReset}).
    *
    * @param view where to keep the view; the caller's hot path may hold on to it.
-   * @param begins whether a sub-buffer is opened now if none is; else the first `switch` does.
+   * @param begins whether that is done now; else by the caller, by `reset` or the first `switch`.
    */
   constructor(
     buffer: BufferMemory,
@@ -167,7 +169,9 @@ export class Writer {
     view.f32 = new Float32Array(memory, at, bytes >> 2)
     view.f64 = new Float64Array(memory, at, bytes >> 3)
     this.#goOn()
-    if (begins && !this.#open) this.switch(0)
+    if (!begins) return
+    if (this.mustReset) this.reset()
+    else if (!this.#open) this.switch(0)
   }
 
   /**
@@ -298,6 +302,7 @@ export class Writer {
     this.#sequence = 0
     this.#index = 0
     view.end = buffer.endWord(0)
+    this.mustReset = false
     this.switch(0)
     Atomics.add(words, BUFFER.resets >> 2, 1)
     return true
@@ -317,7 +322,7 @@ export class Writer {
         this.#rememberEntry(0)
         this.#open = false
       }
-      this.reset()
+      this.mustReset = true
       return
     }
     this.#rememberWhatIsDone()
