@@ -32,10 +32,10 @@
  * No wake-up is missed among living threads. A waiter first puts SLEEPERS into the word and then sleeps on exactly
  * that value; an unlock takes the value away and then notifies. `Atomics.wait` compares and queues in one step, so
  * either it finds another value, or it is queued before the notify. An unlock wakes one sleeper and clears SLEEPERS;
- * so whoever has slept takes the word, or finds it taken, and in both cases puts SLEEPERS back for those who still
- * sleep, also before it gives up. What a dead thread swallowed, the slices bring back (see patience.ts).
+ * so whoever was woken puts SLEEPERS back for those who still sleep, whether it takes the mutex, finds it taken, or
+ * gives up. What a dead thread swallowed, the slices bring back (see patience.ts).
  *
- * Cost when nobody else wants it: one Atomics operation for lock, one for unlock, no notify. A thread that has slept
+ * Cost when nobody else wants it: one Atomics operation for lock, one for unlock, no notify. A thread that was woken
  * causes at most one notify that finds nobody.
  */
 import { checkWords, graceOf, sharedWords, sliceMs, type LockOptions } from './patience.js'
@@ -194,8 +194,8 @@ function waitFor(
   first: number,
 ): Locked | false {
   let seen = first
-  /** SLEEPERS once this thread has slept: the notify that woke it was for all who still sleep. */
-  let slept = 0
+  /** SLEEPERS once this thread was woken: SLEEPERS was cleared for it, though others may still sleep. */
+  let woken = 0
   /** Whether a whole slice went by without a notify. A holder that lives and unlocks would have sent one. */
   let suspects = false
   for (;;) {
@@ -207,8 +207,8 @@ function waitFor(
     const robbed = holder !== 0 && (over || suspects) && options?.isDead?.(holder) === true
     suspects = false
     let next = seen | SLEEPERS
-    if (holder === 0 || robbed) next = (seen & ~HOLDER) | (robbed ? BROKEN : 0) | slept | threadId
-    else if (over && slept === 0) return false
+    if (holder === 0 || robbed) next = (seen & ~HOLDER) | (robbed ? BROKEN : 0) | woken | threadId
+    else if (over && woken === 0) return false
     if (next !== seen) {
       // From a dead holder exactly one gets it, since a dead id never comes back into the word.
       const found = Atomics.compareExchange(mutex, STATE, seen, next)
@@ -224,7 +224,7 @@ function waitFor(
     options?.whileWaiting?.()
     // Pairs with: Atomics.notify in `unlock`.
     const awakening = Atomics.wait(mutex, STATE, seen, leftMs)
-    if (awakening !== 'not-equal') slept = SLEEPERS
+    if (awakening === 'ok') woken = SLEEPERS
     suspects = awakening === 'timed-out'
     seen = Atomics.load(mutex, STATE)
   }

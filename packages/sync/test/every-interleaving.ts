@@ -13,6 +13,8 @@ export interface Model {
   /** Words of shared memory, for the primitives and for the test's own notes; what they start as. */
   readonly words: readonly number[]
   readonly threads: readonly ((self: Self) => void)[]
+  /** The threads that are let run until they sleep, one after the other, before the rest begins. Few states. */
+  readonly asleep?: readonly number[]
   /** How many threads may die, anywhere. */
   readonly deaths?: number
   /** How many sleeps may time out while others can go on. When none can, they may anyway if somebody died. */
@@ -245,6 +247,9 @@ export function visitAll(model: Model): { states: number; ends: number } {
     pending.push(next)
   }
   try {
+    for (const thread of model.asleep ?? []) {
+      while (pending[0].threads[thread - 1].state === 'ready') pending[0] = step(pending[0], thread - 1)
+    }
     for (let from = pending.pop(); from !== undefined; from = pending.pop()) {
       if (from.depth > 600) fail(from, 'it does not end')
       const anyReady = from.threads.some((one) => one.state === 'ready')
