@@ -1,2 +1,8 @@
+export { Barrier, MAX_BARRIER_COUNT, barrierWords, type Arrival } from './barrier.js'
+export { Condition, CONDITION_WORDS } from './condition.js'
 export { Doorbell, DOORBELL_WORDS, type Awakening } from './doorbell.js'
+export { Latch, LATCH_WORDS } from './latch.js'
+export { MAX_THREAD_ID, Mutex, MUTEX_WORDS, type Locked } from './mutex.js'
+export { type LockOptions, type WaitOptions } from './patience.js'
 export { raise, waitAtLeast } from './progress.js'
+export { Semaphore, SEMAPHORE_WORDS } from './semaphore.js'

@@ -1,0 +1,244 @@
+/**
+ * A barrier: threads wait for each other, again and again, until all have arrived.
+ *
+ * Any thread may call any of it. A barrier cannot do without one of its threads, so when one dies the others are told,
+ * or their time runs out; then their arrivals are taken back, and a thread that takes the dead one's place finds the
+ * barrier as it was. It must never open with fewer arrivals than its count.
+ *
+ * ```text
+ *   at   type  word      written by
+ *    0   i32   mutex     see mutex.ts; guards the rest
+ *    4   i32   turn      whoever arrives last; how often the barrier has opened; wraps
+ *    8   i32   count     creator: threads that it takes
+ *   12   …     slots     8 bytes for each of them:
+ *   +0   i32   threadId  whoever arrives; 0: nobody yet
+ *   +4   i32   arrived   whoever arrives, leaves, or finds it dead: the turn of its last arrival
+ * ```
+ *
+ * A thread has arrived when its `arrived` is the `turn`. So the one store of `turn + 1` opens the barrier and takes all
+ * arrivals back, and nothing is ever half done when a thread dies in the section: its arrival is a straight line of
+ * plain stores, which is never torn, and if it was the last one and died before it opened the barrier, the next in
+ * the section does. Therefore a `'recovered'` mutex needs no repair here.
+ *
+ * The slots keep the ids of those who came before. So a waiter sees that one of them is dead, whether it died waiting
+ * or on its way back to the barrier, and every waiter sees it for itself. A new thread takes the slot of a dead one.
+ */
+import { Mutex, checkCaller } from './mutex.js'
+import { checkCount, checkWords, graceOf, sharedWords, sliceMs, type LockOptions } from './patience.js'
+
+const TURN = 1
+const COUNT = 2
+const SLOTS = 3
+const SLOT_WORDS = 2
+const ARRIVED = 1
+
+/** The most threads of a barrier. */
+export const MAX_BARRIER_COUNT = 65_536
+
+/** The words of a barrier for `count` threads. */
+export function barrierWords(count: number): number {
+  return SLOTS + SLOT_WORDS * count
+}
+
+/**
+ * How a wait at a barrier ended. All have arrived: `'last'` for the one that came last, `'passed'` for the others. Not
+ * all have, and this thread's arrival was taken back: `'dead'`, one of them never will; `'timed-out'`.
+ */
+export type Arrival = 'last' | 'passed' | 'dead' | 'timed-out'
+
+/**
+ * A meeting point of a fixed number of threads, to be used over and over.
+ *
+ * With `isDead` a wait ends when a thread that has been at the barrier before is dead. A thread that dies before it
+ * ever came is unknown here: for that a wait needs a deadline. Threads that can be terminated need `isDead` for the
+ * deadline to hold too, since one may die in the section of a few instructions in which it arrives.
+ *
+ * @example
+ * for (const step of steps) {
+ *   step.run(mine)
+ *   if (Barrier.wait(barrier, threadId, { isDead }) === 'dead') return
+ * }
+ */
+// oxlint-disable-next-line typescript/no-extraneous-class -- the shape of atomics-sync
+export class Barrier {
+  /**
+   * Makes a barrier for `count` threads, in the given memory or in new memory.
+   *
+   * @throws RangeError when `count` is not a whole number from 1 to {@link MAX_BARRIER_COUNT}, or there are fewer
+   * than {@link barrierWords} words.
+   */
+  static init(
+    count: number,
+    words: Int32Array<SharedArrayBuffer> = sharedWords(barrierWords(count)),
+  ): Int32Array<SharedArrayBuffer> {
+    checkCount('count', count, 1, MAX_BARRIER_COUNT)
+    checkWords('barrier', words, barrierWords(count))
+    words.fill(0, 0, barrierWords(count))
+    words[COUNT] = count
+    // Pairs with: Mutex.lock in `enter`, if another thread has the words already.
+    Mutex.init(words)
+    return words
+  }
+
+  /**
+   * Arrives, and waits until all others have.
+   *
+   * Any thread. One that left by an exception, of `isDead` or `whileWaiting`, still counts as arrived; it may come
+   * again.
+   *
+   * @returns how it ended, never `'timed-out'`.
+   * @throws RangeError for an id or a `graceMs` out of range, or words that are no barrier.
+   */
+  static wait(
+    barrier: Int32Array<SharedArrayBuffer>,
+    threadId: number,
+    options?: LockOptions,
+  ): Exclude<Arrival, 'timed-out'> {
+    return attend(barrier, threadId, Infinity, options) as Exclude<Arrival, 'timed-out'>
+  }
+
+  /**
+   * Arrives, and waits until all others have or the deadline is over.
+   *
+   * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
+   * @returns how it ended.
+   * @throws as {@link wait}.
+   */
+  static timedWait(
+    barrier: Int32Array<SharedArrayBuffer>,
+    threadId: number,
+    timestampMs: number,
+    options?: LockOptions,
+  ): Arrival {
+    return attend(barrier, threadId, timestampMs, options)
+  }
+}
+
+type Words = Int32Array<SharedArrayBuffer>
+
+function attend(
+  barrier: Words,
+  threadId: number,
+  timestampMs: number,
+  options: LockOptions | undefined,
+): Arrival {
+  checkBarrier(barrier)
+  checkCaller(barrier, threadId)
+  const graceMs = graceOf(options)
+  const { turn, slot, last } = arrive(barrier, threadId, options)
+  if (last) return 'last'
+  let suspects = false
+  for (;;) {
+    // Pairs with: the store of `turn` in `settle`.
+    if (Atomics.load(barrier, TURN) !== turn) return 'passed'
+    const leftMs = sliceMs(graceMs, timestampMs)
+    // Not a number: over.
+    const over = !(leftMs > 0)
+    if (over || (suspects && options?.isDead !== undefined)) {
+      const left = leave(barrier, threadId, turn, slot, over, options)
+      if (left !== 'waiting') return left
+    }
+    options?.whileWaiting?.()
+    suspects = Atomics.wait(barrier, TURN, turn, leftMs) === 'timed-out'
+  }
+}
+
+function arrive(
+  barrier: Words,
+  threadId: number,
+  options: LockOptions | undefined,
+): { turn: number; slot: number; last: boolean } {
+  enter(barrier, threadId, options)
+  try {
+    const slot = slotOf(barrier, threadId, options)
+    // Plain, here and below: only in the section are these words written.
+    const turn = barrier[TURN]
+    barrier[slot] = threadId
+    barrier[slot + ARRIVED] = turn
+    return { turn, slot, last: settle(barrier) }
+  } finally {
+    Mutex.unlock(barrier, threadId)
+  }
+}
+
+/** Takes the arrival back when it is no use, unless the barrier has opened. */
+function leave(
+  barrier: Words,
+  threadId: number,
+  turn: number,
+  slot: number,
+  over: boolean,
+  options: LockOptions | undefined,
+): Arrival | 'waiting' {
+  enter(barrier, threadId, options)
+  try {
+    if (barrier[TURN] !== turn) return 'passed'
+    const dead = hasDead(barrier, threadId, options)
+    if (!dead && !over) return 'waiting'
+    barrier[slot + ARRIVED] = turn - 1
+    return dead ? 'dead' : 'timed-out'
+  } finally {
+    Mutex.unlock(barrier, threadId)
+  }
+}
+
+/** Enters the section, and opens the barrier for one that died on the point of doing so. */
+function enter(barrier: Words, threadId: number, options: LockOptions | undefined): void {
+  if (Mutex.lock(barrier, threadId, options) === 'acquired') return
+  settle(barrier)
+  Mutex.consistent(barrier, threadId)
+}
+
+/** In the section: opens the barrier if all have arrived. @returns whether it did. */
+function settle(barrier: Words): boolean {
+  const turn = barrier[TURN]
+  const end = barrierWords(barrier[COUNT])
+  for (let slot = SLOTS; slot < end; slot += SLOT_WORDS) {
+    if (barrier[slot] === 0 || barrier[slot + ARRIVED] !== turn) return false
+  }
+  // The commit point: takes back all arrivals at once. Pairs with: the load of `turn` and Atomics.wait in `attend`.
+  Atomics.store(barrier, TURN, turn + 1)
+  Atomics.notify(barrier, TURN)
+  return true
+}
+
+/** In the section: the slot of a thread that arrives: its own, a dead one's, a free one, or one not in use. */
+function slotOf(barrier: Words, threadId: number, options: LockOptions | undefined): number {
+  const turn = barrier[TURN]
+  const end = barrierWords(barrier[COUNT])
+  let free = 0
+  let idle = 0
+  for (let slot = SLOTS; slot < end; slot += SLOT_WORDS) {
+    if (barrier[slot] === threadId) return slot
+    if (barrier[slot] === 0) free ||= slot
+    else if (barrier[slot + ARRIVED] !== turn) idle ||= slot
+  }
+  // The dead one's before a free one, or it would count beside the thread that takes its place.
+  for (let slot = SLOTS; slot < end; slot += SLOT_WORDS) {
+    if (barrier[slot] !== 0 && options?.isDead?.(barrier[slot]) === true) return slot
+  }
+  // There is one: had all arrived in this turn, the barrier would have opened.
+  return free || idle
+}
+
+/** In the section: whether one of the others is dead. One that had arrived doesn't count any longer. */
+function hasDead(barrier: Words, threadId: number, options: LockOptions | undefined): boolean {
+  const end = barrierWords(barrier[COUNT])
+  let found = false
+  for (let slot = SLOTS; slot < end; slot += SLOT_WORDS) {
+    if (barrier[slot] === 0 || barrier[slot] === threadId) continue
+    if (options?.isDead?.(barrier[slot]) !== true) continue
+    barrier[slot + ARRIVED] = barrier[TURN] - 1
+    found = true
+  }
+  return found
+}
+
+/** Bytes of another thread are not trusted: what is read of `count` bounds loops. */
+function checkBarrier(barrier: Words): void {
+  checkWords('barrier', barrier, barrierWords(1))
+  // Plain: written before the words were given to anybody else.
+  const count = barrier[COUNT]
+  checkCount('barrier count', count, 1, MAX_BARRIER_COUNT)
+  checkWords('barrier', barrier, barrierWords(count))
+}

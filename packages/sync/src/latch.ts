@@ -1,0 +1,99 @@
+/**
+ * A latch: closed until it was counted down to 0, then open for ever.
+ *
+ * Any thread may call any of it. It does not know who is to count down: where one of them may die, wait with a
+ * deadline, or let whoever learns of the death count down for it.
+ *
+ * One word of shared memory. All zero is an open latch.
+ *
+ * ```text
+ *   at   type  word        written by
+ *    0   i32   remaining   whoever counts down, by compare-and-exchange; never negative
+ * ```
+ */
+import { checkCount, checkWords, graceOf, sharedWords, sliceMs, type WaitOptions } from './patience.js'
+
+/** The words of a latch. */
+export const LATCH_WORDS = 1
+
+const REMAINING = 0
+
+/**
+ * Waiting until a number of things have happened, once.
+ *
+ * @example
+ * const started = Latch.init(3)
+ * // each of three threads             // whoever needs them
+ * Latch.countDown(started)             if (!Latch.timedWait(started, Date.now() + 5000)) throw new Error('…')
+ */
+// oxlint-disable-next-line typescript/no-extraneous-class -- the shape of atomics-sync
+export class Latch {
+  /**
+   * Makes a latch that opens after `count`, in the given memory or in new memory.
+   *
+   * @throws RangeError when `count` is not a whole number from 0 to 2³¹ − 1, or there are too few words.
+   */
+  static init(
+    count: number,
+    words: Int32Array<SharedArrayBuffer> = sharedWords(LATCH_WORDS),
+  ): Int32Array<SharedArrayBuffer> {
+    checkCount('count', count, 0, 2 ** 31 - 1)
+    checkWords('latch', words, LATCH_WORDS)
+    Atomics.store(words, REMAINING, count)
+    return words
+  }
+
+  /** Counts one down; at 0 it opens, and all who wait go on. On an open latch it does nothing. Any thread. */
+  static countDown(latch: Int32Array<SharedArrayBuffer>): void {
+    checkWords('latch', latch, LATCH_WORDS)
+    let seen = Atomics.load(latch, REMAINING)
+    while (seen > 0) {
+      // Pairs with: the load of `remaining` in `pass`.
+      const found = Atomics.compareExchange(latch, REMAINING, seen, seen - 1)
+      if (found === seen) {
+        if (seen === 1) Atomics.notify(latch, REMAINING)
+        return
+      }
+      seen = found
+    }
+  }
+
+  /** Waits until it is open, as long as it takes. Any thread. */
+  static wait(latch: Int32Array<SharedArrayBuffer>, options?: WaitOptions): void {
+    pass(latch, Infinity, options)
+  }
+
+  /**
+   * Waits until it is open, or the deadline is over. Any thread.
+   *
+   * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
+   * @returns whether it is open.
+   */
+  static timedWait(
+    latch: Int32Array<SharedArrayBuffer>,
+    timestampMs: number,
+    options?: WaitOptions,
+  ): boolean {
+    return pass(latch, timestampMs, options)
+  }
+}
+
+function pass(
+  latch: Int32Array<SharedArrayBuffer>,
+  timestampMs: number,
+  options: WaitOptions | undefined,
+): boolean {
+  checkWords('latch', latch, LATCH_WORDS)
+  const graceMs = graceOf(options)
+  for (;;) {
+    // Pairs with: the compare-and-exchange of `countDown`.
+    const seen = Atomics.load(latch, REMAINING)
+    if (seen <= 0) return true
+    const leftMs = sliceMs(graceMs, timestampMs)
+    // Not a number: over.
+    if (!(leftMs > 0)) return false
+    options?.whileWaiting?.()
+    // A value that was counted down, but not to 0, is waited for again a slice later at the latest.
+    Atomics.wait(latch, REMAINING, seen, leftMs)
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * A semaphore: a number of permits that threads take and give.
+ *
+ * Any thread may call any of it. A permit has no holder: one that a dead thread had taken is gone, unless somebody who
+ * knows posts it. Where that matters, use a mutex.
+ *
+ * One word of shared memory. All zero is a semaphore without permits.
+ *
+ * ```text
+ *   at   type  word      written by
+ *    0   i32   permits   whoever takes or posts, by compare-and-exchange; never negative
+ * ```
+ *
+ * A waiter sleeps on 0 only, and each post changes the word before it notifies, so no living waiter misses one.
+ */
+import { checkCount, checkWords, graceOf, sharedWords, sliceMs, type WaitOptions } from './patience.js'
+
+/** The words of a semaphore. */
+export const SEMAPHORE_WORDS = 1
+
+const PERMITS = 0
+const MAX_PERMITS = 2 ** 31 - 1
+
+/**
+ * Permits, counted.
+ *
+ * @example
+ * const slots = Semaphore.init(4)
+ * if (Semaphore.timedWait(slots, Date.now() + 100)) {
+ *   work()
+ *   Semaphore.post(slots)
+ * }
+ */
+// oxlint-disable-next-line typescript/no-extraneous-class -- the shape of atomics-sync
+export class Semaphore {
+  /**
+   * Makes a semaphore with `value` permits, in the given memory or in new memory.
+   *
+   * @throws RangeError when `value` is not a whole number from 0 to 2³¹ − 1, or there are too few words.
+   */
+  static init(
+    value: number,
+    words: Int32Array<SharedArrayBuffer> = sharedWords(SEMAPHORE_WORDS),
+  ): Int32Array<SharedArrayBuffer> {
+    checkCount('value', value, 0, MAX_PERMITS)
+    checkWords('semaphore', words, SEMAPHORE_WORDS)
+    Atomics.store(words, PERMITS, value)
+    return words
+  }
+
+  /** Takes a permit; waits for one as long as it takes. Any thread. */
+  static wait(semaphore: Int32Array<SharedArrayBuffer>, options?: WaitOptions): void {
+    takePermit(semaphore, Infinity, options)
+  }
+
+  /**
+   * Takes a permit, unless there is none by the deadline. Any thread.
+   *
+   * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
+   * @returns whether it has one.
+   */
+  static timedWait(
+    semaphore: Int32Array<SharedArrayBuffer>,
+    timestampMs: number,
+    options?: WaitOptions,
+  ): boolean {
+    return takePermit(semaphore, timestampMs, options)
+  }
+
+  /** Takes a permit if there is one. Any thread. @returns whether it has one. */
+  static tryWait(semaphore: Int32Array<SharedArrayBuffer>): boolean {
+    return takePermit(semaphore, -Infinity, undefined)
+  }
+
+  /**
+   * Gives a permit, and wakes one who waits. Any thread, whether it had taken one or not.
+   *
+   * @throws RangeError when there are 2³¹ − 1 already.
+   */
+  static post(semaphore: Int32Array<SharedArrayBuffer>): void {
+    checkWords('semaphore', semaphore, SEMAPHORE_WORDS)
+    let seen = Atomics.load(semaphore, PERMITS)
+    for (;;) {
+      if (seen === MAX_PERMITS) throw new RangeError(`permits=${seen} are the most that a semaphore has`)
+      // Pairs with: the compare-and-exchange and Atomics.wait of `takePermit`.
+      const found = Atomics.compareExchange(semaphore, PERMITS, seen, seen + 1)
+      if (found === seen) break
+      seen = found
+    }
+    Atomics.notify(semaphore, PERMITS, 1)
+  }
+}
+
+function takePermit(
+  semaphore: Int32Array<SharedArrayBuffer>,
+  timestampMs: number,
+  options: WaitOptions | undefined,
+): boolean {
+  checkWords('semaphore', semaphore, SEMAPHORE_WORDS)
+  const graceMs = graceOf(options)
+  let seen = Atomics.load(semaphore, PERMITS)
+  for (;;) {
+    if (seen > 0) {
+      // Pairs with: the compare-and-exchange of `post`.
+      const found = Atomics.compareExchange(semaphore, PERMITS, seen, seen - 1)
+      if (found === seen) return true
+      seen = found
+      continue
+    }
+    const leftMs = sliceMs(graceMs, timestampMs)
+    // Not a number: over.
+    if (!(leftMs > 0)) return false
+    options?.whileWaiting?.()
+    Atomics.wait(semaphore, PERMITS, 0, leftMs)
+    seen = Atomics.load(semaphore, PERMITS)
+  }
+}
