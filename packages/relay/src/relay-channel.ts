@@ -74,7 +74,7 @@ export class RelayChannel {
   /** By first page. */
   readonly #buffers = new Map<number, RelayBuffer>()
   /** Coordinator: by first page, what `createBufFile` returned. */
-  readonly #files = new Map<number, unknown>()
+  readonly #files = new Map<number, { readonly file: unknown; isThere: boolean }>()
   #callbacks: RelayCallbacks
   /** Whether it can be written from this thread: not before its module is loaded. */
   #loaded: boolean
@@ -102,7 +102,7 @@ export class RelayChannel {
       whyNotWritable: () => this.#whyNotWritable(),
       hold: () => slot.hold(this.id),
       letGo: () => this.#letGo(),
-      fileOf: (buffer) => this.#files.get(buffer.page),
+      fileOf: (buffer) => this.#files.get(buffer.page)?.file,
       tellOfMapping: (buffer, isMapped, file) => this.#tellOfMapping(buffer, isMapped, file),
       tooBig: (length) => {
         slot.lastTooBig = length
@@ -253,8 +253,9 @@ export class RelayChannel {
           this.#host.machine.log('fault', `relay: cpu ${cpu} has no buffer`)
           return 'invalid'
         }
-        if (!this.#createFile(cpu, page)) return 'invalid'
-        this.#bufferAt(page).setFile()
+        const buffer = this.#bufferAt(page)
+        if (!this.#createFile(buffer, cpu, page)) return 'invalid'
+        buffer.setFile()
       }
       return 'done'
     })
@@ -316,7 +317,7 @@ export class RelayChannel {
   }
 
   /** Coordinator: has a file made that another thread asked for. @returns whether there is one. @throws as the callback. */
-  createFileHere(cpu: number, page: number, name: string): boolean {
+  createFileHere(page: number, name: string): boolean {
     const buffer = new RelayBuffer(this.#owner, this.#host.shared.memory, page)
     this.#buffers.set(page, buffer)
     const { parent } = this.#slot.texts
@@ -325,10 +326,10 @@ export class RelayChannel {
 
   /** Coordinator: has the file of a buffer removed. */
   removeFileHere(page: number): void {
-    const file = this.#files.get(page)
-    this.#files.delete(page)
+    const made = this.#files.get(page)
+    if (made !== undefined) made.isThere = false
     try {
-      this.#fileCallbacks.removeBufFile?.(file)
+      this.#fileCallbacks.removeBufFile?.(made?.file)
     } catch (error) {
       this.#owner.threw('removeBufFile', error)
     }
@@ -342,7 +343,8 @@ export class RelayChannel {
   /** Coordinator: removes the files that a thread which died has left without a buffer. */
   removeStrayFilesHere(): void {
     const pages = this.isOpen ? this.#slot.firstPages() : []
-    for (const page of [...this.#files.keys()]) {
+    for (const [page, { isThere }] of this.#files) {
+      if (!isThere) continue
       if (pages.includes(page) && this.#bufferAt(page).fileBytes !== undefined) continue
       this.removeFileHere(page)
     }
@@ -390,7 +392,7 @@ export class RelayChannel {
     const stray = this.#callbacks.createBufFile?.(undefined, undefined, FILE_MODE, buffer, this.#declareGlobal)
     if (stray === undefined) return true
     this.#host.machine.log('fault', 'relay: createBufFile returned a file without a name')
-    this.#files.set(page, stray)
+    this.#files.set(page, { file: stray, isThere: true })
     this.removeFileHere(page)
     return false
   }
@@ -409,7 +411,7 @@ export class RelayChannel {
   #makeFile(buffer: RelayBuffer, page: number, name: string, parent: unknown): boolean {
     const { createBufFile } = this.#fileCallbacks
     const file = createBufFile?.(name, parent, FILE_MODE, buffer, this.#declareGlobal)
-    if (file !== undefined) this.#files.set(page, file)
+    if (file !== undefined) this.#files.set(page, { file, isThere: true })
     return file !== undefined
   }
 

@@ -308,10 +308,10 @@ export class Relay {
   }
 
   /** Coordinator: a call that another thread has asked for, or ours. */
-  #handle({ want, slot, cpu, page, text }: Request): Answer {
+  #handle({ want, slot, page, text }: Request): Answer {
     try {
       const channel = this.#channelIn(new Slot(this.#shared, slot))
-      if (want === WANT.createFile) return { done: channel.createFileHere(cpu, page, text), error: '' }
+      if (want === WANT.createFile) return { done: channel.createFileHere(page, text), error: '' }
       if (want === WANT.removeFile) channel.removeFileHere(page)
       else if (want === WANT.tidy) for (const each of this.#channels.values()) each.removeStrayFilesHere()
       else channel.tellOfMappingHere(page, want === WANT.mapped)

@@ -39,14 +39,14 @@ export class TestClient {
     this.online = online
     const machine: Machine = {
       onlineCpus: () => this.online,
-      allocate: (bytes) => {
+      isShortFor: (purpose) => {
+        if (purpose !== 'buffer') return purpose === this.shortFor
         this.buffersLeft -= 1
-        return this.buffersLeft < 0 ? undefined : new SharedArrayBuffer(bytes)
+        return this.buffersLeft < 0
       },
-      isShortFor: (purpose) => purpose === this.shortFor,
       log: (level, message) => this.log.push(`${level}: ${message}`),
     }
-    this.relay = new Relay(machine)
+    this.relay = new Relay(machine, { possibleCpus: 8 })
   }
 
   /** Opens a channel of 4 sub-buffers of 8 bytes with files, unless said otherwise. */

@@ -23,12 +23,12 @@ export class Machine {
   #failing = {}
 
   constructor() {
-    this.relay = new Relay({
+    const machine = {
       onlineCpus: () => [...this.online].sort((a, b) => a - b),
-      allocate: (bytes, geometry) => this.#allocate(bytes, geometry),
-      isShortFor: (purpose) => this.#strikes(purpose === 'channel' ? 'chan' : 'name'),
+      isShortFor: (purpose, geometry) => this.#isShortFor(purpose, geometry),
       log: (level, message) => this.printk.push(LEVELS[level] + message),
-    })
+    }
+    this.relay = new Relay(machine, { possibleCpus: CPU_COUNT })
   }
 
   failAllocations(settings) {
@@ -51,12 +51,13 @@ export class Machine {
     return callbacks
   }
 
-  /** The kernel makes a buffer of several allocations; here they only count. */
-  #allocate(bytes, geometry) {
-    if (this.#strikes('buf') || this.#strikes('padding') || this.#strikes('page_array')) return undefined
-    const pages = Math.ceil((geometry.subbufSize * geometry.subbufCount) / PAGE_BYTES)
-    for (let page = 0; page < pages; page += 1) if (this.#strikes('page')) return undefined
-    return this.#strikes('vmap') ? undefined : new SharedArrayBuffer(bytes)
+  #isShortFor(purpose, { subbufSize, subbufCount }) {
+    if (purpose !== 'buffer') return this.#strikes(purpose === 'channel' ? 'chan' : 'name')
+    // The kernel makes a buffer of several allocations; here they only count.
+    if (this.#strikes('buf') || this.#strikes('padding') || this.#strikes('page_array')) return true
+    const pages = Math.ceil((subbufSize * subbufCount) / PAGE_BYTES)
+    for (let page = 0; page < pages; page += 1) if (this.#strikes('page')) return true
+    return this.#strikes('vmap')
   }
 
   #strikes(kind) {
