@@ -138,8 +138,8 @@ export class RelayMemory {
   /** Creator: lays the memory out. @throws RangeError for what can't be, or memory that can't be had. */
   static create(memoryBytes: number, possibleCpus: number, machine: Machine): RelayMemory {
     whole('possibleCpus', possibleCpus, 1, MAX_RELAY_CPUS)
-    whole('memoryBytes', memoryBytes, RELAY.buffers + PAGE_BYTES, 2 ** 33)
-    const pageCount = Math.floor(memoryBytes / PAGE_BYTES)
+    whole('memoryBytes', memoryBytes, 2 * PAGE_BYTES, 2 ** 32)
+    const pageCount = Math.ceil((RELAY.buffers + memoryBytes) / PAGE_BYTES)
     const shared = new SharedArrayBuffer(pageCount * PAGE_BYTES)
     const words = new Int32Array(shared, 0, RELAY.slots / 4)
     words[RELAY.abi >> 2] = RELAY_ABI

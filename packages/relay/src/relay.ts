@@ -41,7 +41,7 @@ export interface Machine {
 export interface RelayLimits {
   /** How many CPUs there can be, 1 to 256. Default: 64. */
   readonly possibleCpus?: number
-  /** Bytes for the buffers of all channels. Memory that nobody touches costs nothing. Default: 256 MiB. */
+  /** Bytes for the buffers of all channels. Memory that nobody touches costs nothing. Default: 64 MiB. */
   readonly memoryBytes?: number
   /** The file callbacks for channels that other threads open. */
   readonly fileCallbacks?: Pick<RelayCallbacks, 'createBufFile' | 'removeBufFile' | 'bufMapped' | 'bufUnmapped'>
@@ -57,7 +57,7 @@ export function plainMachine(cpuCount: number): Machine {
 }
 
 const DEFAULT_CPUS = 64
-const DEFAULT_MEMORY_BYTES = 2 ** 28
+const DEFAULT_MEMORY_BYTES = 2 ** 26
 
 /**
  * The open channels of one machine, seen from the calling thread.

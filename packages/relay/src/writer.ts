@@ -458,9 +458,9 @@ export class Writer {
     buffer.doubles[bytesBeforeDouble] = bytes
     buffer.words[prevPaddingWord] = padding
     buffer.words[endWord] = start + header
-    // From here on the entry is that of this sub-buffer. Pairs with: BufferMemory.hasLabel.
-    Atomics.store(buffer.words, labelWord, labelOf(sequence))
     this.#callbacks.subbufStart?.(this.view, start)
+    // From here on the entry is that of this sub-buffer, header and all. Pairs with: BufferMemory.hasLabel.
+    Atomics.store(buffer.words, labelWord, labelOf(sequence))
     // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
     // Pairs with: Reader, Atomics.load of `started` in `sample`.
     if (!this.#overwrite) Atomics.store(buffer.counters, BUFFER.started >> 3, BigInt(sequence + 1))

@@ -2,7 +2,7 @@
 import { FULL, TOO_BIG, type WriterCallbacks } from '@rchan/relay'
 import { describe, expect, test } from 'vitest'
 import { makeRecord } from './records.mjs'
-import { drain, makeSubject, take, writeNumbers } from './subject.js'
+import { drain, makeChannel, makeSubject, take, writeNumbers } from './subject.js'
 
 describe('a full buffer', () => {
   //   sub-buffer   0        1        2
@@ -203,7 +203,7 @@ describe('the header', () => {
       },
       produced: () => calls.push('produced'),
     }
-    const { channel } = makeSubject({ subbufSize: 32, headerBytes: 8 })
+    const channel = makeChannel({ subbufSize: 32, headerBytes: 8 })
     const writer = channel.writer(0, callbacks)
     const reader = channel.reader(0)
     writeNumbers(writer, 12, 0, 3)
@@ -217,7 +217,7 @@ describe('the header', () => {
 
   test('is not reserved twice when the sub-buffer is refused first and started later', () => {
     const starts: number[] = []
-    const { channel } = makeSubject({ headerBytes: 8 })
+    const channel = makeChannel({ headerBytes: 8 })
     const writer = channel.writer(0, { subbufStart: (_view, start) => starts.push(start) })
     const reader = channel.reader(0)
     writeNumbers(writer, 8, 0, 4)

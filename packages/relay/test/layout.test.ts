@@ -32,8 +32,8 @@ test('the table of sub-buffers has the element words of the picture', () => {
     possibleCpus: 1,
   }).buffer(0)
   const at = Object.fromEntries(elementWords.map((word) => [word.name, word.at ?? NaN]))
-  const elementBytes = Math.max(...elementWords.map((word) => (word.at ?? 0) + 8))
-  expect(Object.keys(at)).toEqual(['end', 'count', 'first', 'bytesBefore', 'prevPadding'])
+  const elementBytes = Math.max(...elementWords.map((word) => (word.at ?? 0) + 4))
+  expect(Object.keys(at)).toEqual(['end', 'count', 'first', 'bytesBefore', 'prevPadding', 'label'])
   for (let index = 0; index < 3; index += 1) {
     const start = BUFFER.table + index * elementBytes
     expect(buffer.endWord(index) * 4).toBe(start + at.end)
@@ -41,6 +41,7 @@ test('the table of sub-buffers has the element words of the picture', () => {
     expect(buffer.firstDouble(index) * 8).toBe(start + at.first)
     expect(buffer.bytesBeforeDouble(index) * 8).toBe(start + at.bytesBefore)
     expect(buffer.prevPaddingWord(index) * 4).toBe(start + at.prevPadding)
+    expect(buffer.labelWord(index) * 4).toBe(start + at.label)
   }
 })
 
@@ -62,7 +63,7 @@ test('the words in memory are those of the picture, in its types', () => {
 })
 
 test('a table that fills its page to the last entry does not reach into the data', () => {
-  const fitting = (4096 - BUFFER.table) / 32
+  const fitting = Math.floor((4096 - BUFFER.table) / 32)
   expect(dataOffset(fitting)).toBe(4096)
   expect(dataOffset(fitting + 1)).toBe(8192)
 })

@@ -46,7 +46,7 @@ export class TestClient {
       },
       log: (level, message) => this.log.push(`${level}: ${message}`),
     }
-    this.relay = new Relay(machine, { possibleCpus: 8 })
+    this.relay = new Relay(machine, { possibleCpus: 8, memoryBytes: 2 ** 20 })
   }
 
   /** Opens a channel of 4 sub-buffers of 8 bytes with files, unless said otherwise. */

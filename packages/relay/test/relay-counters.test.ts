@@ -1,5 +1,5 @@
 /** Counters of sub-buffers just below 2^31 and 2^32: the relay face does what it does near 0, only the numbers differ. */
-import { BUFFER, Channel, Relay, RelayFile, type Pipe } from '@rchan/relay'
+import { BUFFER, plainMachine, Relay, RelayFile, type Pipe, type RelayBuffer } from '@rchan/relay'
 import { expect, test } from 'vitest'
 import { bufferOf } from './relay-client.js'
 
@@ -14,37 +14,27 @@ function generator(seed: number): (limit: number) => number {
   }
 }
 
-/** Memory of a buffer in which `base` sub-buffers without padding were completed and consumed. */
-function agedMemory(bytes: number, base: number, subbufCount: number): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(bytes)
-  const counters = new BigInt64Array(memory, 0, BUFFER.table / 8)
+/** Makes a new buffer one in which `base` sub-buffers without padding were completed and consumed. */
+function age({ memory }: RelayBuffer, base: number, subbufCount: number): void {
+  const { counters, words } = memory
   for (const word of [BUFFER.produced, BUFFER.started, BUFFER.consumed]) counters[word >> 3] = BigInt(base)
+  words.fill(0, BUFFER.table >> 2)
   const last = (base - 1) % subbufCount
-  const shape = Channel.create({
-    subbufSize: SIZE,
-    subbufCount,
-    mode: 'discard',
-    headerBytes: 0,
-    possibleCpus: 1,
-  })
-  new Uint32Array(memory)[shape.buffer(0).endWord(last)] = (last + 1) * SIZE
-  return memory
+  words[memory.endWord(last)] = (last + 1) * SIZE
 }
 
 /** Runs random operations on a buffer whose counters start at `base`. @returns what is seen after each. */
 function history(base: number, subbufCount: number, overwrites: boolean, seed: number): unknown[] {
   const random = generator(seed)
-  const relay = new Relay({
-    onlineCpus: () => [0],
-    allocate: (bytes) => agedMemory(bytes, base, subbufCount),
-    log: () => undefined,
-  })
+  const relay = new Relay(plainMachine(1), { memoryBytes: 2 ** 16 })
   const channel = relay.open({
     subbufSize: SIZE,
     subbufCount,
     callbacks: overwrites ? { subbufStart: () => true } : {},
   })
   const buffer = bufferOf(channel, 0)
+  age(buffer, base, subbufCount)
+  buffer.switch(0)
   const files = [new RelayFile(buffer), new RelayFile(buffer)]
   const seen: unknown[] = []
   const pipe: Pipe = {

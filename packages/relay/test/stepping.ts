@@ -11,7 +11,7 @@ type Words = Uint32Array | BigInt64Array | Float64Array | Uint8Array
 
 const watched = new WeakMap<object, { target: Words; step: () => void }>()
 
-const { load, store, add } = Atomics
+const { load, store, add, exchange } = Atomics
 function watching(operation: (...args: never[]) => unknown): (...args: unknown[]) => unknown {
   return (array, ...rest) => {
     const found = watched.get(array as object)
@@ -22,8 +22,13 @@ function watching(operation: (...args: never[]) => unknown): (...args: unknown[]
 
 /** Makes `Atomics` see through watched arrays. @returns how to undo it. */
 export function watchAtomics(): () => void {
-  Object.assign(Atomics, { load: watching(load), store: watching(store), add: watching(add) })
-  return () => Object.assign(Atomics, { load, store, add })
+  Object.assign(Atomics, {
+    load: watching(load),
+    store: watching(store),
+    add: watching(add),
+    exchange: watching(exchange),
+  })
+  return () => Object.assign(Atomics, { load, store, add, exchange })
 }
 
 /**

@@ -8,9 +8,9 @@ export interface Subject {
   readonly reader: Reader
 }
 
-/** A channel of one CPU; 2 sub-buffers of 16 bytes without a header in discard mode, unless said otherwise. */
-export function makeSubject(geometry: Partial<Geometry> = {}): Subject {
-  const channel = Channel.create({
+/** A channel of one CPU that nobody writes yet. */
+export function makeChannel(geometry: Partial<Geometry> = {}): Channel {
+  return Channel.create({
     subbufSize: 16,
     subbufCount: 2,
     mode: 'discard',
@@ -18,6 +18,11 @@ export function makeSubject(geometry: Partial<Geometry> = {}): Subject {
     possibleCpus: 1,
     ...geometry,
   })
+}
+
+/** A channel of one CPU with its writer and reader; 2 sub-buffers of 16 bytes without a header in discard mode, unless said otherwise. */
+export function makeSubject(geometry: Partial<Geometry> = {}): Subject {
+  const channel = makeChannel(geometry)
   return { channel, writer: channel.writer(0), reader: channel.reader(0) }
 }
 

@@ -6,6 +6,7 @@ import { Relay } from '@rchan/relay'
 
 export const CPU_COUNT = 8
 const PAGE_BYTES = 4096
+const MEMORY_BYTES = 2 ** 24
 const LEVELS = { error: '<3>', warning: '<4>', fault: '<warn>' }
 
 export class Machine {
@@ -28,7 +29,7 @@ export class Machine {
       isShortFor: (purpose, geometry) => this.#isShortFor(purpose, geometry),
       log: (level, message) => this.printk.push(LEVELS[level] + message),
     }
-    this.relay = new Relay(machine, { possibleCpus: CPU_COUNT })
+    this.relay = new Relay(machine, { possibleCpus: CPU_COUNT, memoryBytes: MEMORY_BYTES })
   }
 
   failAllocations(settings) {
