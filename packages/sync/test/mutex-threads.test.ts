@@ -40,7 +40,10 @@ class Lockers {
   readonly deaths = sharedWords(256)
   #threads = 0
 
-  start(count: number, repairs = 0): { id: number; thread: Worker; mine: Int32Array; exit: Promise<unknown> } {
+  start(
+    count: number,
+    repairs = 0,
+  ): { id: number; thread: Worker; mine: Int32Array; exit: Promise<unknown> } {
     this.#threads += 1
     const threadId = this.#threads
     const mine = sharedWords(2)
