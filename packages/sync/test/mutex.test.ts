@@ -149,7 +149,7 @@ test('ids, words and slices out of range are refused with their values', () => {
   for (const graceMs of [0, -1, NaN, Infinity]) {
     expect(() => Mutex.lock(mutex, 1, { graceMs })).toThrow(`graceMs=${graceMs}`)
   }
-  for (const call of [lock, unlock, (mutex: Words) => Mutex.init(mutex)]) {
+  for (const call of [lock, unlock, (words: Words) => Mutex.init(words)]) {
     expect(() => call(sharedWords(0), 1)).toThrow('mutex words.length=0, needs 1')
   }
   expect([...mutex]).toEqual([0])
