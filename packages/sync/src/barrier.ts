@@ -49,7 +49,8 @@ export type Arrival = 'last' | 'passed' | 'dead' | 'timed-out'
 /**
  * A meeting point of a fixed number of threads, to be used over and over.
  *
- * With `isDead` a wait ends when a thread that has been at the barrier before is dead. A thread that dies before it
+ * With `isDead` a wait ends when a thread that has been at the barrier before is dead, and so does each later one until
+ * a thread with a new id has come in its place, which must be given `isDead` too. A thread that dies before it
  * ever came is unknown here: for that a wait needs a deadline. Threads that can be terminated need `isDead` for the
  * deadline to hold too, since one may die in the section of a few instructions in which it arrives.
  *

@@ -9,7 +9,9 @@
  * ```text
  *   at   type  word      written by
  *    0   i32   state     whoever takes the mutex, waits for it, or holds it, by compare-and-exchange
+ * ```
  *
+ * ```text
  *   bits of `state`
  *    0…29  HOLDER     id of the thread that holds it; 0: free
  *    30    BROKEN     a holder died, and nobody has said since that the guarded things are whole

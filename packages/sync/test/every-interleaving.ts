@@ -17,6 +17,8 @@ export interface Model {
   readonly asleep?: readonly number[]
   /** How many threads may die, anywhere. */
   readonly deaths?: number
+  /** Threads that may not. */
+  readonly immortal?: readonly number[]
   /** How many sleeps may time out while others can go on. When none can, they may anyway if somebody died. */
   readonly timeouts?: number
   /** Whether `Date.now()` may at any moment turn past {@link DEADLINE}. */
@@ -278,7 +280,8 @@ export function visitAll(model: Model): { states: number; ends: number } {
       for (const [thread, one] of from.threads.entries()) {
         if (one.state === 'ready') visit(step(from, thread))
         const lives = one.state === 'ready' || one.state === 'asleep'
-        if (lives && from.deaths < (model.deaths ?? 0)) visit(die(from, thread))
+        if (lives && from.deaths < (model.deaths ?? 0) && model.immortal?.includes(thread + 1) !== true)
+          visit(die(from, thread))
       }
       if (canTurn) visit(follow(from, 'the clock turns', { turned: true }))
     }

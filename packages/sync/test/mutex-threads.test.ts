@@ -13,6 +13,8 @@ import { DEADLINE_MS, sharedWords } from './threads.js'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 const GRACE_MS = 2
+/** Longer than a test: one wake-up lost, and it fails. */
+const FOR_EVER_MS = 1e6
 /** Words of `note`; see mutex-worker.mjs. */
 const TWO_INSIDE = 3
 const NOT_TOLD = 4
@@ -40,13 +42,17 @@ class Lockers {
   readonly deaths = sharedWords(256)
   #threads = 0
 
-  start(count: number, repairs = 0): { id: number; thread: Worker; mine: Int32Array; exit: Promise<unknown> } {
+  start(
+    count: number,
+    slowness = 0,
+    graceMs = GRACE_MS,
+  ): { id: number; thread: Worker; mine: Int32Array; exit: Promise<unknown> } {
     this.#threads += 1
     const threadId = this.#threads
     const mine = sharedWords(2)
     const { mutex, note, deaths } = this
     const thread = new Worker(new URL('mutex-worker.mjs', import.meta.url), {
-      workerData: { mutex, note, mine, deaths, threadId, count, repairs, graceMs: GRACE_MS },
+      workerData: { mutex, note, mine, deaths, threadId, count, slowness, graceMs },
     })
     worker.push(thread)
     const exit = once(thread, 'exit').then(() => Atomics.store(deaths, threadId, 1))
@@ -67,10 +73,10 @@ class Lockers {
   }
 }
 
-test('a counter that four threads add to is exact', async () => {
+test('a counter that four threads add to is exact, and no wake-up is lost', async () => {
   const lockers = new Lockers()
   const count = 20_000
-  const threads = [1, 2, 3, 4].map(() => lockers.start(count))
+  const threads = [1, 2, 3, 4].map(() => lockers.start(count, 0, FOR_EVER_MS))
   await Promise.all(threads.map(({ exit }) => exit))
   expect(lockers.note[1]).toBe(4 * count)
   expect(lockers.note[2]).toBe(4 * count)
@@ -79,20 +85,20 @@ test('a counter that four threads add to is exact', async () => {
   expect(Mutex.tryLock(lockers.mutex, 200)).toBe('acquired')
 })
 
-// With three threads, each that is terminated holds the mutex, waits for it, or is between the two; with slow repairs
-// most hold it, and many die repairing.
+// Each of three threads that is terminated holds the mutex, waits for it, or is between the two; with slow sections and
+// repairs, many die in them.
 test.each([
   ['', 30, 0],
-  [' and slowly repaired', 30, 20_000],
+  [', in slow sections', 30, 20_000],
 ])(
   `threads terminated at any moment hold nobody up; what they left half done is told%s (seed ${SEED})`,
-  async (_, rounds, repairs) => {
+  async (_, rounds, slowness) => {
     const lockers = new Lockers()
-    const random = makeRandom(SEED + repairs)
-    const threads = [lockers.start(Infinity, repairs), lockers.start(Infinity, repairs)]
+    const random = makeRandom(SEED + slowness)
+    const threads = [lockers.start(Infinity, slowness), lockers.start(Infinity, slowness)]
     let recovered = 0
     for (let round = 0; round < rounds; round += 1) {
-      threads.push(lockers.start(Infinity, repairs))
+      threads.push(lockers.start(Infinity, slowness))
       await lockers.begun(threads[2].mine)
       await setTimeout(random() * 4)
       const [victim] = threads.splice(Math.floor(random() * 3), 1)
@@ -115,7 +121,6 @@ test.each([
     for (const { mine } of threads) recovered += mine[1]
     expect(lockers.forbidden()).toEqual({ twoInside: 0, notTold: 0 })
     expect(lockers.note[1]).toBe(lockers.note[2])
-    expect(recovered).toBeGreaterThan(0)
-    console.log({ repairs, recovered, sections: lockers.note[1] })
+    if (slowness > 0) expect(recovered).toBeGreaterThan(0)
   },
 )

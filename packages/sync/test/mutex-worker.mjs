@@ -8,7 +8,7 @@
 import { Mutex } from '@rchan/sync'
 import { workerData } from 'node:worker_threads'
 
-const { mutex, note, mine, deaths, threadId, count, repairs, graceMs } = workerData
+const { mutex, note, mine, deaths, threadId, count, slowness, graceMs } = workerData
 const options = { graceMs, isDead: (id) => Atomics.load(deaths, id) === 1 }
 
 for (let i = 0; i < count && Atomics.load(note, 5) === 0; i += 1) {
@@ -17,13 +17,13 @@ for (let i = 0; i < count && Atomics.load(note, 5) === 0; i += 1) {
   if (other !== 0 && Atomics.load(deaths, other) === 0) Atomics.add(note, 3, 1)
   if (got === 'recovered') {
     mine[1] += 1
-    // A repair takes its time, so that many die in it.
-    for (let spin = 0; spin < repairs; spin += 1) Atomics.load(note, 5)
+    // A repair takes its time, and so does the section below, so that many die in them.
+    for (let spin = 0; spin < slowness; spin += 1) Atomics.load(note, 5)
     note[2] = note[1]
     Mutex.consistent(mutex, threadId)
   } else if (note[1] !== note[2]) Atomics.add(note, 4, 1)
   note[1] += 1
-  for (let spin = i % 16; spin > 0; spin -= 1) Atomics.load(note, 5)
+  for (let spin = (i % 16) + slowness; spin > 0; spin -= 1) Atomics.load(note, 5)
   note[2] += 1
   mine[0] += 1
   Atomics.store(note, 0, 0)
