@@ -48,13 +48,15 @@ export function needReader(context: { skip(note?: string): void }, name: ReaderN
 /**
  * Runs a reader. For python3-bt2 the arguments are those of a Python that can import bt2.
  *
+ * @param input what it reads from standard input.
  * @throws Error when the reader is missing or can't be started; a failing reader is an outcome.
  */
-export function runReader(name: ReaderName, args: readonly string[]): ReaderRun {
+export function runReader(name: ReaderName, args: readonly string[], input?: Uint8Array): ReaderRun {
   const command = commandOf(name)
   if (command === undefined) throw new Error(`the reader ${name} is not installed`)
   const run = spawnSync(command, args, {
     encoding: 'utf8',
+    ...(input !== undefined && { input }),
     maxBuffer: MAX_OUTPUT_BYTES,
     env: { ...process.env, LC_ALL: 'C.UTF-8', TZ: 'UTC' },
   })
