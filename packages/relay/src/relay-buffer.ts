@@ -19,7 +19,15 @@
  * at with each record.
  */
 import { Mutex, MUTEX_WORDS, WaitQueue } from '@rchan/sync'
-import { ASK_RESET, ASK_SWITCH, BUFFER, BufferMemory, FINALIZED, PAGE_BYTES, type Geometry } from './buffer.js'
+import {
+  ASK_RESET,
+  ASK_SWITCH,
+  BUFFER,
+  BufferMemory,
+  FINALIZED,
+  PAGE_BYTES,
+  type Geometry,
+} from './buffer.js'
 import { FULL, Writer, type WriterCallbacks } from './writer.js'
 
 /** What the client of a relay channel is asked and told. All are optional. */
@@ -326,7 +334,8 @@ export class RelayBuffer {
 
   /** Takes a reference. @throws when there is none any more. */
   hold(): void {
-    if (!this.#owner.hold() || this.references === 0) throw new Error(`the buffer of cpu=${this.cpu} was freed`)
+    if (!this.#owner.hold() || this.references === 0)
+      throw new Error(`the buffer of cpu=${this.cpu} was freed`)
     Atomics.add(this.#atomic, BUFFER.holders >> 2, 1)
   }
 
@@ -582,12 +591,14 @@ export class RelayBuffer {
     let accepted = false
     try {
       accepted =
-        this.#owner.callbacks().subbufStart?.(
-          this,
-          (sequence % this.#count) * this.#size,
-          first ? undefined : this.data,
-          first ? 0 : padding,
-        ) === true
+        this.#owner
+          .callbacks()
+          .subbufStart?.(
+            this,
+            (sequence % this.#count) * this.#size,
+            first ? undefined : this.data,
+            first ? 0 : padding,
+          ) === true
     } catch (error) {
       this.#owner.threw('subbufStart', error)
     }

@@ -151,10 +151,12 @@ export class RelayChannel {
   async load(): Promise<void> {
     if (this.#loaded) return
     const { module } = this.#slot.texts
-    const { subbufStart } = (await import(module)) as RelayCallbacks
-    if (typeof subbufStart !== 'function') {
-      throw new TypeError(`the module of a relay channel exports subbufStart=${typeof subbufStart}: ${module}`)
+    const loaded = (await import(module)) as Pick<RelayCallbacks, 'subbufStart'>
+    if (typeof loaded.subbufStart !== 'function') {
+      throw new TypeError(`the module of a relay channel exports no function subbufStart: ${module}`)
     }
+    const subbufStart: NonNullable<RelayCallbacks['subbufStart']> = (...asked) =>
+      loaded.subbufStart?.(...asked) ?? false
     this.#callbacks = { ...this.#callbacks, subbufStart }
     this.#loaded = true
   }
@@ -389,7 +391,13 @@ export class RelayChannel {
       return true
     }
     if (this.#slot.opener !== this.#host.shared.me) return true
-    const stray = this.#callbacks.createBufFile?.(undefined, undefined, FILE_MODE, buffer, this.#declareGlobal)
+    const stray = this.#callbacks.createBufFile?.(
+      undefined,
+      undefined,
+      FILE_MODE,
+      buffer,
+      this.#declareGlobal,
+    )
     if (stray === undefined) return true
     this.#host.machine.log('fault', 'relay: createBufFile returned a file without a name')
     this.#files.set(page, { file: stray, isThere: true })
@@ -409,8 +417,7 @@ export class RelayChannel {
   }
 
   #makeFile(buffer: RelayBuffer, page: number, name: string, parent: unknown): boolean {
-    const { createBufFile } = this.#fileCallbacks
-    const file = createBufFile?.(name, parent, FILE_MODE, buffer, this.#declareGlobal)
+    const file = this.#fileCallbacks.createBufFile?.(name, parent, FILE_MODE, buffer, this.#declareGlobal)
     if (file !== undefined) this.#files.set(page, { file, isThere: true })
     return file !== undefined
   }
@@ -426,9 +433,8 @@ export class RelayChannel {
   }
 
   #tell(buffer: RelayBuffer, isMapped: boolean, file: unknown): void {
-    const { bufMapped, bufUnmapped } = this.#fileCallbacks
-    if (isMapped) bufMapped?.(buffer, file)
-    else bufUnmapped?.(buffer, file)
+    if (isMapped) this.#fileCallbacks.bufMapped?.(buffer, file)
+    else this.#fileCallbacks.bufUnmapped?.(buffer, file)
   }
 
   #tellOfMapping(buffer: RelayBuffer, isMapped: boolean, file: unknown): void {
@@ -460,7 +466,8 @@ export class RelayChannel {
 
   /** Why the calling thread can't write; '' if it can. */
   #whyNotWritable(): string {
-    if (!this.#loaded) return 'the module of the channel is not loaded in this thread: await channel.load() first'
+    if (!this.#loaded)
+      return 'the module of the channel is not loaded in this thread: await channel.load() first'
     if (!this.#slot.has(FLAG.startsByFunction) || this.#slot.opener === this.#host.shared.me) return ''
     return 'the channel has a subbufStart of the thread that opened it: give it a module to write from other threads'
   }

@@ -133,7 +133,8 @@ export class Desk {
   repair(): void {
     const request = RELAY.request >> 2
     if (Atomics.compareExchange(this.#words, request, ASKED, IDLE) === ASKED) return
-    if (this.#coordinator !== this.#relay.me && Atomics.load(this.#words, request) === TAKEN) this.#waitForAnswer()
+    if (this.#coordinator !== this.#relay.me && Atomics.load(this.#words, request) === TAKEN)
+      this.#waitForAnswer()
     Atomics.store(this.#words, request, IDLE)
   }
 
@@ -153,7 +154,7 @@ export class Desk {
         isDead
           ? 'the coordinator of the relay has ended: nobody makes or removes its files any more'
           : `the coordinator of the relay did not answer within ${PATIENCE_MS / 1000} s: it must get back to its ` +
-            'event loop, or call serve(), for its files to be made and removed',
+              'event loop, or call serve(), for its files to be made and removed',
       )
     }
   }

@@ -84,6 +84,8 @@ export class RelayFile {
     buffer.hold()
     this.buffer = buffer
     this.#readable = readable
+    // What is there now has aged when it is read a while later.
+    this.#seen()
   }
 
   /** Where the next byte comes from, in bytes from the start of the data; 0 stands for "where consumption stands". */
@@ -305,7 +307,8 @@ export class RelayFile {
     const isSettled = buffer.isSettled
     const offset = buffer.offset
     if (isSettled) return { produced, offset, resets, isSettled }
-    if (offset > buffer.subbufSize && buffer.produced === produced) return { produced, offset, resets, isSettled }
+    if (offset > buffer.subbufSize && buffer.produced === produced)
+      return { produced, offset, resets, isSettled }
     const now = buffer.now()
     const sampled = this.#sampled
     if (sampled !== undefined && now - sampled.atMs >= GRACE_MS) {

@@ -158,7 +158,8 @@ export class RelayMemory {
     }
     const head = new Int32Array(memory, 0, RELAY.slots / 4)
     const magic = Atomics.load(head, RELAY.magic >> 2)
-    if (magic !== MAGIC) throw new RangeError(`no relay in this memory: magic=0x${(magic >>> 0).toString(16)}`)
+    if (magic !== MAGIC)
+      throw new RangeError(`no relay in this memory: magic=0x${(magic >>> 0).toString(16)}`)
     const abi = head[RELAY.abi >> 2]
     if (abi !== RELAY_ABI) throw new RangeError(`the relay has abi=${abi}, this rchan reads ${RELAY_ABI}`)
     whole('possibleCpus', head[RELAY.possibleCpus >> 2], 1, MAX_RELAY_CPUS)

@@ -44,7 +44,10 @@ export interface RelayLimits {
   /** Bytes for the buffers of all channels. Memory that nobody touches costs nothing. Default: 64 MiB. */
   readonly memoryBytes?: number
   /** The file callbacks for channels that other threads open. */
-  readonly fileCallbacks?: Pick<RelayCallbacks, 'createBufFile' | 'removeBufFile' | 'bufMapped' | 'bufUnmapped'>
+  readonly fileCallbacks?: Pick<
+    RelayCallbacks,
+    'createBufFile' | 'removeBufFile' | 'bufMapped' | 'bufUnmapped'
+  >
 }
 
 /** A machine of `cpuCount` CPUs, all online and all played by one thread, that logs nothing. */
@@ -170,10 +173,12 @@ export class Relay {
     const geometry = geometryOf(options)
     const { callbacks, module } = options
     const name = options.baseFilename
-    if (this.machine.isShortFor?.('channel', geometry) === true) throw new Error('no memory for a relay channel')
+    if (this.machine.isShortFor?.('channel', geometry) === true)
+      throw new Error('no memory for a relay channel')
     if (this.#shared.coordinator !== this.#shared.me) mustNotBringFileCallbacks(callbacks)
     const isFunction = callbacks?.subbufStart !== undefined
-    if (isFunction && module !== undefined) throw new Error('a relay channel with both subbufStart and a module')
+    if (isFunction && module !== undefined)
+      throw new Error('a relay channel with both subbufStart and a module')
     return this.#locked(() => {
       const slot = this.#shared.take(
         geometry,
@@ -187,13 +192,15 @@ export class Relay {
           (isFunction ? FLAG.startsByFunction : 0) |
           (this.#tellsOfMappings(callbacks) ? FLAG.tellsOfMappings : 0),
       )
-      if (slot === undefined) throw new Error(`no place for a relay channel: ${MAX_CHANNELS} are open or still in use`)
+      if (slot === undefined)
+        throw new Error(`no place for a relay channel: ${MAX_CHANNELS} are open or still in use`)
       const channel = new RelayChannel(this.#host, slot, options)
       this.#channels.set(slot.id, channel)
       let complete = false
       try {
         for (const cpu of this.onlineCpus) {
-          if (!channel.openBuffer(cpu)) throw new Error(`no buffer or no file for cpu=${cpu} of a relay channel`)
+          if (!channel.openBuffer(cpu))
+            throw new Error(`no buffer or no file for cpu=${cpu} of a relay channel`)
         }
         complete = true
       } finally {
@@ -257,7 +264,8 @@ export class Relay {
 
   /** Coordinator: serves from its event loop from now on, which this does not keep alive. */
   serveAlways(): void {
-    if (this.#shared.coordinator !== this.#shared.me) throw new Error('serveAlways on a thread that is not the coordinator')
+    if (this.#shared.coordinator !== this.#shared.me)
+      throw new Error('serveAlways on a thread that is not the coordinator')
     this.#desk.serveAlways()
   }
 
@@ -333,8 +341,20 @@ export class Relay {
   }
 }
 
-function geometryOf({ subbufSize, subbufCount, callbacks, module, mode, headerBytes }: RelayOptions): Geometry {
-  const geometry: Geometry = { subbufSize, subbufCount, mode: mode ?? 'discard', headerBytes: headerBytes ?? 0 }
+function geometryOf({
+  subbufSize,
+  subbufCount,
+  callbacks,
+  module,
+  mode,
+  headerBytes,
+}: RelayOptions): Geometry {
+  const geometry: Geometry = {
+    subbufSize,
+    subbufCount,
+    mode: mode ?? 'discard',
+    headerBytes: headerBytes ?? 0,
+  }
   checkGeometry(geometry)
   // Whoever decides by itself may take sub-buffers that nobody has read: readers must expect it.
   const decides = callbacks?.subbufStart !== undefined || module !== undefined
