@@ -4,21 +4,8 @@
  * Owns nothing of the ring: that is `BufferMemory`, and every record and switch goes through the one `Writer` of the
  * thread that owns it. What the kernel has words for is derived from the words there. Each thread has a `RelayBuffer` of
  * its own over the same memory; references keep that: one of the channel until it is closed, one of each open file.
- *
- * Who may write is in `owner`, the member that does; a thread becomes it at its first record while no living one is:
- *
- * ```text
- *                first record: owner := me              another thread, for one operation: owner := -itself
- *   nobody ───────────────────────────────▶ owned      nobody, or a dead owner ─────────────────────────▶ in care
- *     ▲ ▲          also from a dead one        │                                                             │
- *     │ └──────────────────────────────────────┘ disown                                                      │
- *     └──────────────────────────────────────────────────────────────────────────────────────────────────────┘ done
- * ```
- *
- * While the owner lives, nobody else touches its words: what they want of it they put into `asks`, which the owner looks
- * at with each record.
  */
-import { Mutex, MUTEX_WORDS, WaitQueue } from '@rchan/sync'
+import { WaitQueue } from '@rchan/sync'
 import {
   ASK_RESET,
   ASK_SWITCH,
@@ -28,7 +15,8 @@ import {
   PAGE_BYTES,
   type Geometry,
 } from './buffer.js'
-import { FULL, Writer, type WriterCallbacks } from './writer.js'
+import { Ownership, type OwnerHost } from './relay-owner.js'
+import { FULL, type Writer } from './writer.js'
 
 /** What the client of a relay channel is asked and told. All are optional. */
 export interface RelayCallbacks {
@@ -70,24 +58,16 @@ export interface RelayCallbacks {
 }
 
 /** What a buffer needs of its channel, in this thread. */
-export interface BufferOwner {
+export interface BufferOwner extends OwnerHost {
   readonly geometry: Geometry
   /** The client's functions in this thread. */
   callbacks(): RelayCallbacks
-  /** The calling thread's number. */
-  me(): number
-  isDead(member: number): boolean
   /** Milliseconds on a clock that never goes back. */
   now(): number
   /** Whether the memory is still this channel's. */
   isCurrent(): boolean
   /** Whether the channel was not closed yet. */
   isOpen(): boolean
-  /** Why the calling thread can't write; '' if it can. */
-  whyNotWritable(): string
-  /** Keeps the memory, for this thread. @returns whether it is there still. */
-  hold(): boolean
-  letGo(): void
   /** What `createBufFile` returned, on the thread where it did. */
   fileOf(buffer: RelayBuffer): unknown
   tellOfMapping(buffer: RelayBuffer, isMapped: boolean, file: unknown): void
@@ -96,9 +76,6 @@ export interface BufferOwner {
   /** A callback threw. */
   threw(callback: string, error: unknown): void
 }
-
-/** Slices of waiting for a thread that takes care of the buffer, in milliseconds. */
-const CARE_SLICE_MS = 5
 
 /**
  * One CPU's buffer of a relay channel, seen from one thread.
@@ -116,21 +93,17 @@ export class RelayBuffer {
   /** Who in this thread is woken by the next switch of this thread's. Each is called once, after it was published. */
   readonly waiters = new Set<() => void>()
   readonly #owner: BufferOwner
-  readonly #hooks: WriterCallbacks
+  readonly #ownership: Ownership
   readonly #size: number
   readonly #count: number
   readonly #atomic: Int32Array<SharedArrayBuffer>
   readonly #queue: WaitQueue
-  /** Where records go, while this thread owns the buffer, but within `subbufStart`. */
-  #writer: Writer | undefined
   /** During `subbufStart`, whose writer asks. */
   #asking: Writer | undefined
   /** Then, the sub-buffers completed as the owner sees it, not published yet; else −1. */
   #completing = -1
   /** Then, the header that it reserved; −1 for none. */
   #reserved = -1
-  /** Whether this thread holds the lock of the file. */
-  #isReading = false
 
   /**
    * Shows the buffer at a page.
@@ -150,7 +123,13 @@ export class RelayBuffer {
     this.pages = new Uint8Array(memory, this.memory.dataByteOffset, bytes)
     this.#atomic = new Int32Array(memory, at, BUFFER.table / 4)
     this.#queue = new WaitQueue(this.#atomic.subarray(BUFFER.waitQueue >> 2, (BUFFER.waitQueue >> 2) + 2))
-    this.#hooks = { produced: () => this.#wake(), tooBig: (length) => owner.tooBig(length) }
+    this.#ownership = new Ownership(this.memory, this.#atomic, owner, (writer) => ({
+      produced: () => this.#wake(),
+      tooBig: (length) => owner.tooBig(length),
+      ...(owner.callbacks().subbufStart === undefined
+        ? {}
+        : { accept: (sequence, padding) => this.#ask(writer(), sequence, padding) }),
+    }))
   }
 
   /** Whose buffer it is; 0 in a global channel. */
@@ -197,11 +176,11 @@ export class RelayBuffer {
   }
   /** Whether the channel was closed: no more writes, ever. */
   get finalized(): boolean {
-    return (Atomics.load(this.#atomic, BUFFER.asks >> 2) & FINALIZED) !== 0
+    return (this.#ownership.asks & FINALIZED) !== 0
   }
   /** Whether the owner was asked for something that it has not done yet. */
   get isAsked(): boolean {
-    return (Atomics.load(this.#atomic, BUFFER.asks >> 2) & (ASK_SWITCH | ASK_RESET)) !== 0
+    return (this.#ownership.asks & (ASK_SWITCH | ASK_RESET)) !== 0
   }
   /** Whether no complete sub-buffer waits to be consumed. */
   get isEmpty(): boolean {
@@ -254,7 +233,7 @@ export class RelayBuffer {
    * @throws Error when another thread writes the buffer, or this one can't (see {@link RelayChannel.load}).
    */
   write(bytes: Uint8Array): boolean {
-    const writer = this.#writer
+    const { writer } = this.#ownership
     if (writer !== undefined && this.memory.words[BUFFER.asks >> 2] === 0) return writer.write(bytes)
     return this.#writerFor()?.write(bytes) ?? false
   }
@@ -268,8 +247,8 @@ export class RelayBuffer {
    */
   reserve(length: number): number | undefined {
     checkLength(length)
-    const isReady = this.#writer !== undefined && this.memory.words[BUFFER.asks >> 2] === 0
-    const writer = isReady ? this.#writer : this.#writerFor()
+    const isReady = this.#ownership.writer !== undefined && this.memory.words[BUFFER.asks >> 2] === 0
+    const writer = isReady ? this.#ownership.writer : this.#writerFor()
     if (writer === undefined) return undefined
     const switches = writer.view.limit < 0
     const at = writer.reserve(length)
@@ -287,7 +266,7 @@ export class RelayBuffer {
   switch(length: number): number {
     checkLength(length)
     if (this.finalized || this.#completing >= 0) return 0
-    return this.#operate(ASK_SWITCH, (writer) => (writer.switch(length) < 0 ? 0 : length)) ?? 0
+    return this.#ownership.operate(ASK_SWITCH, (writer) => (writer.switch(length) < 0 ? 0 : length)) ?? 0
   }
 
   /**
@@ -327,8 +306,8 @@ export class RelayBuffer {
   reset(): boolean {
     if (this.finalized) throw new Error('reset of a buffer whose relay channel was closed')
     if (this.#completing >= 0) throw new Error('reset of a relay buffer within subbufStart')
-    const done = this.#operate(ASK_RESET, (writer) => this.locked(() => writer.reset()))
-    if (done === false) Atomics.or(this.#atomic, BUFFER.asks >> 2, ASK_RESET)
+    const done = this.#ownership.operate(ASK_RESET, (writer) => this.locked(() => writer.reset()))
+    if (done === false) this.#ownership.ask(ASK_RESET)
     return done === true
   }
 
@@ -348,18 +327,7 @@ export class RelayBuffer {
 
   /** Relay file: runs something under the lock of the buffer's file. Never within a write. */
   locked<T>(run: () => T): T {
-    const lock = this.#fileLock
-    // What it guards is right at every moment, so there is nothing to repair.
-    if (Mutex.lock(lock, this.#owner.me(), this.#lockOptions) === 'recovered') {
-      Mutex.consistent(lock, this.#owner.me())
-    }
-    this.#isReading = true
-    try {
-      return run()
-    } finally {
-      this.#isReading = false
-      Mutex.unlock(lock, this.#owner.me())
-    }
+    return this.#ownership.locked(run)
   }
 
   /** Relay file: declares a sub-buffer consumed. Locked. */
@@ -379,10 +347,7 @@ export class RelayBuffer {
 
   /** Whether all that was stored up to `offset` has arrived: this thread writes, or nobody does. */
   get isSettled(): boolean {
-    if (this.#writer !== undefined || this.#completing >= 0) return true
-    // Pairs with: disown, Atomics.store of `owner`, which comes after the last record.
-    const member = Atomics.load(this.#atomic, BUFFER.owner >> 2)
-    return member === 0 || this.#owner.isDead(Math.abs(member))
+    return this.#completing >= 0 || this.#ownership.isSettled
   }
 
   /** Which life of the buffer it is: counted up twice by a reset, odd while it is under way. */
@@ -430,7 +395,7 @@ export class RelayBuffer {
 
   /** Channel: opens the first sub-buffer, once the buffer has its file; if this thread can't, its first owner will. */
   begin(): void {
-    if (this.#owner.whyNotWritable() === '') this.#operate(0, () => undefined)
+    if (this.#owner.whyNotWritable() === '') this.#ownership.operate(0, () => undefined)
   }
 
   /** Channel: the one buffer of a global channel is that of CPU 0. */
@@ -446,28 +411,19 @@ export class RelayBuffer {
 
   /** Channel: no more writes, ever. The owner sees it at its next record. */
   finalize(): void {
-    Atomics.or(this.#atomic, BUFFER.asks >> 2, FINALIZED)
+    this.#ownership.finalize()
   }
 
   /** Gives up the ownership, if this thread has it: another may write from now on. */
   disown(): void {
-    if (this.#writer === undefined) return
-    this.#writer = undefined
-    this.#release()
-    this.#owner.letGo()
+    this.#ownership.disown()
   }
 
   get #hasFile(): boolean {
     return Atomics.load(this.#atomic, BUFFER.hasFile >> 2) === 1
   }
 
-  get #fileLock(): Int32Array<SharedArrayBuffer> {
-    return this.#atomic.subarray(BUFFER.fileLock >> 2, (BUFFER.fileLock >> 2) + MUTEX_WORDS)
-  }
-
-  readonly #lockOptions = { isDead: (member: number): boolean => this.#owner.isDead(member) }
-
-  /** The slow way to the writer: comes to own the buffer, does what was asked of the owner; undefined: count and drop. */
+  /** The slow way to the writer; undefined: count and drop. */
   #writerFor(): Writer | undefined {
     if (this.#completing >= 0) {
       // The switch is under way, and neither sub-buffer can take a record.
@@ -475,115 +431,16 @@ export class RelayBuffer {
       return undefined
     }
     if (!this.#owner.isCurrent()) return undefined
-    if (this.finalized) {
-      this.#writer?.discardBad()
-      if (this.references === 0) this.disown()
-      return undefined
-    }
-    if (this.#writer === undefined && !this.#claim()) return undefined
-    if (this.#writer !== undefined) this.#attend(this.#writer)
-    return this.#writer
-  }
-
-  /** Becomes the owner. @returns false when the channel was closed. @throws Error when it can't be. */
-  #claim(): boolean {
-    const why = this.#owner.whyNotWritable()
-    if (why !== '') throw new Error(`cpu=${this.cpu} can't be written by this thread: ${why}`)
-    if (!this.#owner.hold()) return false
-    let claimed = false
-    try {
-      claimed = this.#become(this.#owner.me(), true)
-      if (!claimed) throw new Error(`cpu=${this.cpu} is written by another thread, which lives`)
-    } finally {
-      if (!claimed) this.#owner.letGo()
-    }
-    const writer = this.#makeWriter()
-    this.#prepare(writer)
-    this.#writer = writer
-    return true
-  }
-
-  /**
-   * Puts a name of ours into `owner`, if nobody who lives is there.
-   *
-   * @param waits whether to wait for a thread that only takes care of the buffer.
-   */
-  #become(name: number, waits: boolean): boolean {
-    const at = BUFFER.owner >> 2
-    for (;;) {
-      const seen = Atomics.load(this.#atomic, at)
-      if (seen === 0 || this.#owner.isDead(Math.abs(seen))) {
-        if (Atomics.compareExchange(this.#atomic, at, seen, name) === seen) return true
-      } else if (seen > 0 || !waits) return false
-      else Atomics.wait(this.#atomic, at, seen, CARE_SLICE_MS)
-    }
-  }
-
-  #release(): void {
-    // Pairs with: #become and isSettled. All records were stored before.
-    Atomics.store(this.#atomic, BUFFER.owner >> 2, 0)
-    Atomics.notify(this.#atomic, BUFFER.owner >> 2)
-  }
-
-  /** Runs an operation of the owner's: as the owner, or in care of the buffer if nobody who lives is; else asks. */
-  #operate<T>(ask: number, run: (writer: Writer) => T): T | undefined {
-    if (this.#writer !== undefined) return run(this.#writer)
-    if (!this.#owner.hold()) return undefined
-    try {
-      if (this.#owner.whyNotWritable() !== '' || !this.#become(-this.#owner.me(), false)) {
-        // Pairs with: #attend, Atomics.load of `asks`. The owner looks at it plainly with each record.
-        Atomics.or(this.#atomic, BUFFER.asks >> 2, ask)
-        return undefined
-      }
-      try {
-        const writer = this.#makeWriter()
-        this.#prepare(writer)
-        return run(writer)
-      } finally {
-        this.#release()
-      }
-    } finally {
-      this.#owner.letGo()
-    }
-  }
-
-  #makeWriter(): Writer {
-    const hooks = { ...this.#hooks }
-    const writer: Writer = new Writer(this.memory, hooks, undefined, false)
-    if (this.#owner.callbacks().subbufStart !== undefined) {
-      hooks.accept = (sequence, padding) => this.#ask(writer, sequence, padding)
-    }
-    return writer
-  }
-
-  /** Does again what a dead owner did not get through, and begins a buffer that never was. */
-  #prepare(writer: Writer): void {
-    if (writer.mustReset) writer.reset()
-    else if (this.#counter(BUFFER.started) === 0) writer.switch(0)
-  }
-
-  /** Owner, between records: does what others have asked for. */
-  #attend(writer: Writer): void {
-    // Pairs with: #operate, Atomics.or.
-    const asks = Atomics.load(this.#atomic, BUFFER.asks >> 2)
-    if ((asks & ASK_SWITCH) !== 0) {
-      Atomics.and(this.#atomic, BUFFER.asks >> 2, ~ASK_SWITCH)
-      writer.switch(0)
-    }
-    if ((asks & ASK_RESET) === 0) return
-    const lock = this.#fileLock
-    const me = this.#owner.me()
-    // Somebody reads just now, this thread perhaps: at the next record then. No record waits for a lock.
-    if (this.#isReading || Mutex.tryLock(lock, me, this.#lockOptions) === false) return
-    if (writer.reset()) Atomics.and(this.#atomic, BUFFER.asks >> 2, ~ASK_RESET)
-    Mutex.consistent(lock, me)
-    Mutex.unlock(lock, me)
+    if (!this.finalized) return this.#ownership.claim()
+    this.#ownership.writer?.discardBad()
+    if (this.references === 0) this.disown()
+    return undefined
   }
 
   #ask(writer: Writer, sequence: number, padding: number): number {
     // The kernel's order: the client sees the sub-buffer completed before it is asked for the next.
-    const ready = this.#writer
-    this.#writer = undefined
+    const { writer: ready } = this.#ownership
+    this.#ownership.writer = undefined
     this.#asking = writer
     this.#completing = sequence
     this.#reserved = -1
@@ -604,7 +461,7 @@ export class RelayBuffer {
     }
     this.#completing = -1
     this.#asking = undefined
-    this.#writer = ready
+    this.#ownership.writer = ready
     return accepted || first || this.#reserved >= 0 ? Math.max(0, this.#reserved) : FULL
   }
 

@@ -1,7 +1,7 @@
 /**
  * A relay channel as the kernel has it: geometry, callbacks, and a buffer for each CPU that came online.
  *
- * What it is stands in its slot of the relay's memory (relay-memory.ts), so that each thread has a `RelayChannel` of its
+ * What it is stands in its slot of the relay's memory (relay-layout.ts), so that each thread has a `RelayChannel` of its
  * own over it. What can't be shared stays with the thread that has it: functions, and the files that they made, which
  * are the coordinator's. References keep the memory: its opener's until it is closed, and one of each buffer, so a
  * channel that was closed under a reader lives until the reader lets go.
@@ -10,7 +10,9 @@ import { BufferMemory, bufferBytes, dataOffset, PAGE_BYTES, type Geometry, type 
 import type { Machine } from './relay.js'
 import { RelayBuffer, type BufferOwner, type RelayCallbacks } from './relay-buffer.js'
 import { WANT, type Answer, type Request } from './relay-desk.js'
-import { FLAG, STATE, type RelayMemory, type Slot } from './relay-memory.js'
+import { FLAG, STATE } from './relay-layout.js'
+import type { RelayMemory } from './relay-memory.js'
+import type { Slot } from './relay-slot.js'
 
 /** What a relay channel is opened with. */
 export interface RelayOptions {

@@ -15,7 +15,8 @@
  * Arguments and text belong to the asker in `idle` and `answered`, and to the coordinator in `taken`; each store of
  * `request` hands them over.
  */
-import { DESK_TEXT_BYTES, RELAY, type RelayMemory } from './relay-memory.js'
+import { DESK_TEXT_BYTES, RELAY } from './relay-layout.js'
+import type { RelayMemory } from './relay-memory.js'
 
 /** What can be asked. */
 export const WANT = { createFile: 1, removeFile: 2, mapped: 3, unmapped: 4, tidy: 5 } as const

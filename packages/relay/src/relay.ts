@@ -1,7 +1,7 @@
 /**
  * Relay: the list of open channels, which hotplug walks, the CPUs that are online, and the machine they are on.
  *
- * All of its state is in one shared memory (relay-memory.ts), so each thread has a `Relay` of its own over it, and any
+ * All of its state is in one shared memory (relay-layout.ts), so each thread has a `Relay` of its own over it, and any
  * of them opens, closes and prepares, under one lock. Only the callbacks for files stay on one thread, the coordinator:
  * the one that made the relay. It knows nothing of Node: threads, their death, and the system's log are the caller's.
  */
@@ -9,7 +9,9 @@ import { checkGeometry, type Geometry } from './buffer.js'
 import type { RelayCallbacks } from './relay-buffer.js'
 import { cutName, RelayChannel, type RelayHost, type RelayOptions } from './relay-channel.js'
 import { Desk, WANT, type Answer, type Request } from './relay-desk.js'
-import { FLAG, MAX_CHANNELS, RelayMemory, Slot, STATE } from './relay-memory.js'
+import { FLAG, MAX_CHANNELS, STATE } from './relay-layout.js'
+import { RelayMemory } from './relay-memory.js'
+import { Slot } from './relay-slot.js'
 
 /** How bad it is: something failed, something was lost, or the client broke a rule. */
 export type LogLevel = 'error' | 'warning' | 'fault'

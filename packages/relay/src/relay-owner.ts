@@ -1,0 +1,218 @@
+/**
+ * Who may write a buffer: the one `Writer` that a thread has while it owns it, and how it comes and goes.
+ *
+ * `owner` is the member that writes. A thread becomes it with its first record while no living one is:
+ *
+ * ```text
+ *                first record: owner := me              another thread, for one operation: owner := -itself
+ *   nobody ───────────────────────────────▶ owned      nobody, or a dead owner ─────────────────────────▶ in care
+ *     ▲ ▲          also from a dead one        │                                                             │
+ *     │ └──────────────────────────────────────┘ disown                                                      │
+ *     └──────────────────────────────────────────────────────────────────────────────────────────────────────┘ done
+ * ```
+ *
+ * While the owner lives, nobody else touches its words: what they want of it they put into `asks`, which the owner looks
+ * at with each record, and does before it. No record waits for a lock.
+ */
+import { Mutex, MUTEX_WORDS } from '@rchan/sync'
+import { ASK_RESET, ASK_SWITCH, BUFFER, FINALIZED, type BufferMemory } from './buffer.js'
+import { Writer, type WriterCallbacks } from './writer.js'
+
+/** What ownership needs of the channel, in this thread. */
+export interface OwnerHost {
+  /** The calling thread's number. */
+  me(): number
+  isDead(member: number): boolean
+  /** Keeps the memory, for this thread. @returns whether it is there still. */
+  hold(): boolean
+  letGo(): void
+  /** Why the calling thread can't write; '' if it can. */
+  whyNotWritable(): string
+}
+
+/** Slices of waiting for a thread that takes care of the buffer, in milliseconds. */
+const CARE_SLICE_MS = 5
+
+/** The ownership of one buffer, seen from one thread. */
+export class Ownership {
+  /** Where records go while this thread owns the buffer; undefined within a switch that asks the client, too. */
+  writer: Writer | undefined
+  readonly #memory: BufferMemory
+  readonly #host: OwnerHost
+  /** The callbacks of a writer of this thread's. */
+  readonly #callbacks: (writer: () => Writer) => WriterCallbacks
+  readonly #words: Int32Array<SharedArrayBuffer>
+  readonly #fileLock: Int32Array<SharedArrayBuffer>
+  readonly #lockOptions: { isDead(member: number): boolean }
+  /** Whether this thread holds the lock of the file. */
+  #isReading = false
+
+  constructor(
+    memory: BufferMemory,
+    words: Int32Array<SharedArrayBuffer>,
+    host: OwnerHost,
+    callbacks: (writer: () => Writer) => WriterCallbacks,
+  ) {
+    this.#memory = memory
+    this.#host = host
+    this.#callbacks = callbacks
+    this.#words = words
+    this.#fileLock = words.subarray(BUFFER.fileLock >> 2, (BUFFER.fileLock >> 2) + MUTEX_WORDS)
+    this.#lockOptions = { isDead: (member) => host.isDead(member) }
+  }
+
+  /** Whether all that was stored has arrived in this thread: it writes, or nobody who lives does. */
+  get isSettled(): boolean {
+    if (this.writer !== undefined) return true
+    // Pairs with: disown, Atomics.store of `owner`, which comes after the last record.
+    const member = Atomics.load(this.#words, BUFFER.owner >> 2)
+    return member === 0 || Math.abs(member) === this.#host.me() || this.#host.isDead(Math.abs(member))
+  }
+
+  /** The bits of `asks`. */
+  get asks(): number {
+    return Atomics.load(this.#words, BUFFER.asks >> 2)
+  }
+
+  /**
+   * The slow way to the writer: comes to own the buffer, and does what was asked of the owner.
+   *
+   * @returns undefined when the channel is closed.
+   * @throws Error when another thread owns it, or this one can't write.
+   */
+  claim(): Writer | undefined {
+    if (this.writer === undefined) this.writer = this.#take()
+    if (this.writer !== undefined) this.#attend(this.writer)
+    return this.writer
+  }
+
+  /** Gives the buffer up, if this thread has it: another may write from now on. */
+  disown(): void {
+    if (this.writer === undefined) return
+    this.writer = undefined
+    this.#release()
+    this.#host.letGo()
+  }
+
+  /** Any thread: no more records, ever. The owner sees it at its next one. */
+  finalize(): void {
+    Atomics.or(this.#words, BUFFER.asks >> 2, FINALIZED)
+  }
+
+  /** Asks the owner to do something with its next record: {@link ASK_SWITCH} or {@link ASK_RESET}. */
+  ask(what: number): void {
+    // Pairs with: #attend, Atomics.load of `asks`. The owner looks at it plainly with each record.
+    Atomics.or(this.#words, BUFFER.asks >> 2, what)
+  }
+
+  /**
+   * Runs an operation of the owner's: as the owner, or in care of the buffer if nobody who lives is; else asks for it.
+   *
+   * @returns what it returned; undefined when the owner was asked, or the channel is gone.
+   */
+  operate<T>(what: number, run: (writer: Writer) => T): T | undefined {
+    if (this.writer !== undefined) return run(this.writer)
+    if (!this.#host.hold()) return undefined
+    try {
+      if (this.#host.whyNotWritable() !== '' || !this.#become(-this.#host.me(), false)) {
+        this.ask(what)
+        return undefined
+      }
+      try {
+        return run(this.#makeWriter())
+      } finally {
+        this.#release()
+      }
+    } finally {
+      this.#host.letGo()
+    }
+  }
+
+  /** Runs something under the lock of the buffer's file. Never within a write. */
+  locked<T>(run: () => T): T {
+    const me = this.#host.me()
+    // What it guards is right at every moment, so there is nothing to repair.
+    if (Mutex.lock(this.#fileLock, me, this.#lockOptions) === 'recovered')
+      Mutex.consistent(this.#fileLock, me)
+    this.#isReading = true
+    try {
+      return run()
+    } finally {
+      this.#isReading = false
+      Mutex.unlock(this.#fileLock, me)
+    }
+  }
+
+  /** Becomes the owner. @returns undefined when the channel is gone. @throws Error when it can't be. */
+  #take(): Writer | undefined {
+    const why = this.#host.whyNotWritable()
+    if (why !== '') throw new Error(`cpu=${this.#cpu} can't be written by this thread: ${why}`)
+    if (!this.#host.hold()) return undefined
+    let writer: Writer | undefined
+    try {
+      if (!this.#become(this.#host.me(), true)) {
+        throw new Error(`cpu=${this.#cpu} is written by another thread, which lives`)
+      }
+      writer = this.#makeWriter()
+      return writer
+    } finally {
+      if (writer === undefined) this.#host.letGo()
+    }
+  }
+
+  get #cpu(): number {
+    return this.#memory.words[BUFFER.cpu >> 2]
+  }
+
+  /**
+   * Puts a name of ours into `owner`, if nobody who lives is there.
+   *
+   * @param waits whether to wait for a thread that only takes care of the buffer.
+   */
+  #become(name: number, waits: boolean): boolean {
+    const at = BUFFER.owner >> 2
+    for (;;) {
+      const seen = Atomics.load(this.#words, at)
+      if (seen === 0 || this.#host.isDead(Math.abs(seen))) {
+        if (Atomics.compareExchange(this.#words, at, seen, name) === seen) return true
+      } else if (seen > 0 || !waits) return false
+      else Atomics.wait(this.#words, at, seen, CARE_SLICE_MS)
+    }
+  }
+
+  #release(): void {
+    // Pairs with: #become and isSettled. All records were stored before.
+    Atomics.store(this.#words, BUFFER.owner >> 2, 0)
+    Atomics.notify(this.#words, BUFFER.owner >> 2)
+  }
+
+  /** Goes on where the owner before stopped: does again what it did not get through, begins a buffer that never was. */
+  #makeWriter(): Writer {
+    const writer: Writer = new Writer(
+      this.#memory,
+      this.#callbacks(() => writer),
+      undefined,
+      false,
+    )
+    if (writer.mustReset) writer.reset()
+    else if (Atomics.load(this.#memory.counters, BUFFER.started >> 3) === 0n) writer.switch(0)
+    return writer
+  }
+
+  /** Owner, between records: does what others have asked for. */
+  #attend(writer: Writer): void {
+    // Pairs with: ask, Atomics.or.
+    const asks = Atomics.load(this.#words, BUFFER.asks >> 2)
+    if ((asks & ASK_SWITCH) !== 0) {
+      Atomics.and(this.#words, BUFFER.asks >> 2, ~ASK_SWITCH)
+      writer.switch(0)
+    }
+    // Somebody reads just now, this thread perhaps: at the next record then.
+    if ((asks & ASK_RESET) === 0 || this.#isReading) return
+    const me = this.#host.me()
+    if (Mutex.tryLock(this.#fileLock, me, this.#lockOptions) === false) return
+    if (writer.reset()) Atomics.and(this.#words, BUFFER.asks >> 2, ~ASK_RESET)
+    Mutex.consistent(this.#fileLock, me)
+    Mutex.unlock(this.#fileLock, me)
+  }
+}
