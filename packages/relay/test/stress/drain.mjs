@@ -4,7 +4,7 @@
  * Runs on one thread, the main one or one of its own, in steps; it never waits. What is forbidden ends the round as an
  * error of `step`.
  */
-import { checkRecord } from '../records.mjs'
+import { checkRecord, MIN_RECORD_BYTES } from '../records.mjs'
 import { checkHeader } from './headers.mjs'
 import { Lengths } from './lengths.mjs'
 import { DEAD, Life, LIFE, RETIRED, WRITING } from './life.mjs'
@@ -79,7 +79,10 @@ class Delivery {
       try {
         checkRecord(bytes, at, length, number)
       } catch (error) {
-        this.#forbidden(`${error.message}, in the span ${from}…${end} that starts with record ${first}`)
+        const there = [...bytes.subarray(at, Math.min(end, at + MIN_RECORD_BYTES))].join(' ')
+        this.#forbidden(
+          `${error.message} (there is ${there}), in the span ${from}…${end} that starts with record ${first}`,
+        )
       }
       at += length
       number += 1
@@ -101,7 +104,8 @@ class Delivery {
     this.#take(this.#reader.newest())
     const life = this.#life
     const reader = this.#reader
-    const torn = reader.retire()
+    // One that died before it had the buffer has written nothing, and rchan's consumer does not retire it.
+    const torn = life.flag(LIFE.begun) || this.#plan.retiresAll ? reader.retire() : 0
     reader.settle()
     const total = this.delivered + reader.overwritten
     const found = total - this.#foundBefore

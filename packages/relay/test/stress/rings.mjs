@@ -24,7 +24,7 @@ function choose(mode, seed, random) {
     4096,
     random.whole(4096, 20_000),
   ])
-  const headerBytes = random.chance(0.5) ? 0 : random.whole(0, Math.min(32, subbufSize - 1))
+  const headerBytes = random.chance(0.5) ? 0 : random.whole(0, Math.min(100, subbufSize - 1))
   const cpus = random.whole(1, 3)
   const capacity = subbufSize - headerBytes
   return {
@@ -36,7 +36,13 @@ function choose(mode, seed, random) {
       seed: derive(seed, 'lengths', cpu),
       capacity,
     })),
-    plan: { mode, headerBytes, samples: random.chance(0.8), fillsHeaders: random.chance(0.6) },
+    plan: {
+      mode,
+      headerBytes,
+      samples: random.chance(0.8),
+      fillsHeaders: random.chance(0.6),
+      retiresAll: random.chance(0.5),
+    },
   }
 }
 
@@ -51,9 +57,11 @@ function chooseLife(seed, cpu, life) {
     plan: {
       way: random.pick(['write', 'reserve', 'inline']),
       pace: random.pick(['full speed', 'full speed', 'bursts', 'slow', 'spins']),
-      flushChance: random.pick([0, 0.001, 0.05]),
-      switchChance: random.pick([0, 0, 0.001, 0.05]),
-      tooBigChance: random.pick([0, 0.01]),
+      recordsAtOnce: random.pick([1, 10, 100, 1000]),
+      pauseChance: random.pick([0.1, 1]),
+      flushChance: random.pick([0, 0.05, 0.5]),
+      switchChance: random.pick([0, 0, 0.05, 0.5]),
+      tooBigChance: random.pick([0, 0.1]),
       waitChance: random.pick([0.001, 0.1, 1]),
       excessBytes: random.pick([0, 5, 40_000]),
     },

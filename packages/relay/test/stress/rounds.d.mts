@@ -13,6 +13,7 @@ export declare function runMode(
     seed: number
     round?: number | undefined
     print: (line: string) => void
+    playing?: (round: number) => void
   },
 ): Promise<ModeReport>
 export declare function modeLine(
@@ -20,3 +21,4 @@ export declare function modeLine(
   sums: RoundSums & { rounds: number },
   failures: readonly string[],
 ): string
+export declare function commandFor(name: string, seed: number): string

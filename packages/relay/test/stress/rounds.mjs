@@ -13,9 +13,10 @@ const SUMS = ['attempted', 'delivered', 'overwritten', 'discarded', 'torn', 'tra
  * @param mode an entry of `MODES`.
  * @param options.round if given, that round is played again and again.
  * @param options.print what to do with a line.
+ * @param options.playing is told which round begins.
  * @returns the sums, `rounds`, and `failures`, a text for each forbidden thing that was seen.
  */
-export async function runMode(mode, { seconds, seed, round, print }) {
+export async function runMode(mode, { seconds, seed, round, print, playing }) {
   const sums = { rounds: 0, ...Object.fromEntries(SUMS.map((name) => [name, 0])) }
   const failures = []
   const startMs = performance.now()
@@ -25,6 +26,7 @@ export async function runMode(mode, { seconds, seed, round, print }) {
     performance.now() - startMs < seconds * 1000;
     next += round === undefined ? 1 : 0
   ) {
+    playing?.(next)
     const said = []
     const roundSeed = derive(seed, mode.name, next)
     try {
@@ -38,7 +40,7 @@ export async function runMode(mode, { seconds, seed, round, print }) {
       if (known !== result.attempted) throw new Error(`the books are not exact: ${JSON.stringify(result)}`)
       if (result.traceless > result.kills) throw new Error(`more than one traceless for each kill`)
     } catch (error) {
-      const again = `npm run stress -- --mode ${mode.name} --seed ${seed} --round ${next}`
+      const again = `${commandFor(mode.name, seed)} --round ${next}`
       const failure = [`FORBIDDEN in mode ${mode.name}, round ${next}: ${error.message}`, `  ${again}`]
       if (error.stack !== undefined) said.push(error.stack)
       failures.push([...failure, ...said.map((told) => `  ${told}`)].join('\n'))
@@ -53,6 +55,11 @@ export async function runMode(mode, { seconds, seed, round, print }) {
     }
   }
   return { ...sums, failures }
+}
+
+/** What to run for a mode with that seed. */
+export function commandFor(name, seed) {
+  return `npm run stress -- --mode ${name} --seed ${seed}`
 }
 
 /** A mode's line. */

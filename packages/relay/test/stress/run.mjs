@@ -26,7 +26,8 @@
  */
 import { parseArgs } from 'node:util'
 import { MODES } from './modes.mjs'
-import { modeLine, runMode } from './rounds.mjs'
+import { commandFor, modeLine, runMode } from './rounds.mjs'
+import { watchMain } from './watchdog.mjs'
 
 const NAMES = MODES.map(({ name }) => name)
 const USAGE = [
@@ -83,13 +84,21 @@ async function main(args) {
   const { seconds, seed, round, parallel } = chosen
   console.log(`seed ${seed}, ${seconds} s for each mode, Node ${process.version}`)
   const modes = MODES.filter(({ name }) => chosen.mode === undefined || chosen.mode === name)
-  const run = async (mode) => {
-    const report = await runMode(mode, { seconds, seed, round, print: (text) => console.log(text) })
+  const playing = watchMain(modes.map(({ name }) => commandFor(name, seed)))
+  const run = async (mode, index) => {
+    const report = await runMode(mode, {
+      seconds,
+      seed,
+      round,
+      print: (text) => console.log(text),
+      playing: (number) => playing(index, number),
+    })
+    playing(index, -1)
     return { name: mode.name, report }
   }
   const reports = []
   if (parallel) reports.push(...(await Promise.all(modes.map(run))))
-  else for (const mode of modes) reports.push(await run(mode))
+  else for (const [index, mode] of modes.entries()) reports.push(await run(mode, index))
   for (const { name, report } of reports) console.log(modeLine(name, report, report.failures))
   return reports.every(({ report }) => report.failures.length === 0) ? 0 : 1
 }

@@ -46,36 +46,44 @@ function put(way, length, number) {
 function pause() {
   switch (plan.pace) {
     case 'bursts':
-      if (random.chance(0.002)) life.sleep(random.scaled(0.01, 20))
+      life.sleep(random.scaled(0.01, 20))
       break
     case 'slow':
-      if (random.chance(0.2)) life.sleep(random.scaled(0.01, 2))
+      life.sleep(random.scaled(0.01, 2))
       break
     case 'spins':
-      for (let i = random.whole(0, 300); i > 0; i -= 1);
+      for (let i = random.whole(0, 10_000); i > 0; i -= 1);
       break
     default:
   }
 }
 
-life.raise(LIFE.begun)
-let { firstNumber: number } = life
-while (!life.flag(LIFE.stop)) {
+/** What comes between records now and then. */
+function interlude() {
   if (random.chance(plan.tooBigChance)) {
     const length = capacity + 1 + random.whole(0, plan.excessBytes)
     life.add(LIFE.attempted)
     if (put(plan.way, length, number)) throw new Error(`a record of ${length} bytes went into ${capacity}`)
     life.add(LIFE.tooBig)
   }
-  life.add(LIFE.attempted)
-  if (put(plan.way, lengthOf.of(number), number)) {
-    number += 1
-    life.add(LIFE.accepted)
-  } else {
-    life.add(LIFE.refused)
-    if (random.chance(plan.waitChance)) life.sleep(random.scaled(0.01, 2))
-  }
   if (random.chance(plan.flushChance)) writer.flush()
   if (random.chance(plan.switchChance)) writer.switch(0)
-  pause()
+  if (random.chance(plan.pauseChance)) pause()
+}
+
+life.raise(LIFE.begun)
+let { firstNumber: number } = life
+while (!life.flag(LIFE.stop)) {
+  // Most of a writer's time is to go into writing: that is where it is to be terminated.
+  for (let records = random.whole(0, plan.recordsAtOnce); records >= 0; records -= 1) {
+    life.add(LIFE.attempted)
+    if (put(plan.way, lengthOf.of(number), number)) {
+      number += 1
+      life.add(LIFE.accepted)
+    } else {
+      life.add(LIFE.refused)
+      if (random.chance(plan.waitChance)) life.sleep(random.scaled(0.01, 2))
+    }
+  }
+  interlude()
 }
