@@ -4,6 +4,8 @@
 import { expect, test } from 'vitest'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { misplacedWords, offsetsOf, readPicture } from './picture.js'
+import { LIFE } from './stress/life.mjs'
 import { MODES } from './stress/modes.mjs'
 import { derive, Random } from './stress/random.mjs'
 import { runMode } from './stress/rounds.mjs'
@@ -81,6 +83,12 @@ test('the same seed makes the same choices, another seed or part others', () => 
     derive(1, 'b', 1),
   ]
   expect(new Set(seeds).size).toBe(seeds.length)
+})
+
+test('the words that the threads of a round share are those of the picture', () => {
+  const { words } = readPicture(new URL('stress/life.mjs', import.meta.url))
+  expect(offsetsOf(words)).toEqual(LIFE)
+  expect(misplacedWords(words)).toEqual([])
 })
 
 test.each([

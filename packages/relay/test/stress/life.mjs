@@ -3,16 +3,16 @@
  * then the next one's. For tests.
  *
  * ```text
- *   at   type  word        written by
- *    0   i32   state       main: IDLE, WRITING, DEAD; reader: RETIRED
- *    4   i32   stop        main          1: the writer is to end by itself
- *    8   i32   begun       writer        1 from its first attempt on
- *   12   i32   killed      main          1 if it was terminated, before DEAD
- *   16   f64   attempted   writer        before each attempt
- *   24   f64   accepted    writer        after each attempt that succeeded
- *   32   f64   refused     writer        after each that did not although it could fit
- *   40   f64   tooBig      writer        after each that could not fit
- *   48   f64   firstNumber reader        number of the next record, before RETIRED
+ *   at   type  word          written by
+ *    0   i32   state         main: WRITING, DEAD; reader: RETIRED; IDLE at first
+ *    4   i32   stop          main          1: the writer is to end by itself
+ *    8   i32   begun         writer        1 when it has the buffer, before its first attempt
+ *   12   i32   killed        main          1 if it was terminated, before DEAD
+ *   16   f64   attempted     writer        before each attempt
+ *   24   f64   accepted      writer        after each attempt that succeeded
+ *   32   f64   refused       writer        after each that did not although it could fit
+ *   40   f64   tooBig        writer        after each that could not fit
+ *   48   f64   firstNumber   reader        number of the next record, before RETIRED
  * ```
  *
  * The writer's words are plain, and read when its thread has ended. The states:
@@ -38,8 +38,8 @@ export const LIFE = {
   accepted: 24,
   refused: 32,
   tooBig: 40,
+  firstNumber: 48,
 }
-const FIRST_NUMBER = 48
 const LIFE_BYTES = 64
 
 /** Memory for the lives of `cpus` writers. */
@@ -88,11 +88,11 @@ export class Life {
   }
 
   get firstNumber() {
-    return this.#doubles[FIRST_NUMBER >> 3]
+    return this.#doubles[LIFE.firstNumber >> 3]
   }
 
   set firstNumber(number) {
-    this.#doubles[FIRST_NUMBER >> 3] = number
+    this.#doubles[LIFE.firstNumber >> 3] = number
   }
 
   /** Main: a new life begins, whose thread is about to start. */

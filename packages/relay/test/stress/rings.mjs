@@ -120,6 +120,7 @@ class Round {
       const reading = reader.isThread ? this.#readApart(shared) : this.#readHere(shared)
       const writing = Promise.all(lengths.map((_, cpu) => this.#writers(cpu))).then(() => {
         Atomics.store(this.#ending, 0, 1)
+        return inTime(reading, 'the reader does not end')
       })
       const [sums] = await Promise.all([reading, writing])
       return sums
