@@ -8,9 +8,10 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { emit, emitApart, emitOff } from './emit.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
+import { relayReserve, relaySwitch, relayWrite } from './relay.js'
 
 /** By the order in which they run. Suites of one name are parts of it. */
-const SUITES: readonly Suite[] = [emitOff, emit, emitApart]
+const SUITES: readonly Suite[] = [emitOff, emit, emitApart, relayWrite, relayReserve, relaySwitch]
 const NAMES = [...new Set(SUITES.map(({ name }) => name))]
 
 const USAGE = `usage: npm run bench -- [--suite ${NAMES.join('|')}] [--json FILE] [--rounds 1…1000]`
@@ -39,7 +40,7 @@ function options(): { suite: string | undefined; json: string | undefined; round
     usage((error as Error).message)
   }
   const { suite, json, rounds } = values
-  if (suite !== undefined && !NAMES.includes(suite)) usage(`suite=${suite}: there is ${NAMES.join(', ')}`)
+  if (suite !== undefined && !NAMES.includes(suite)) usage(`suite=${suite}: there are ${NAMES.join(', ')}`)
   const count = rounds === undefined ? undefined : Number(rounds)
   if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= 1000)) {
     usage(`rounds=${rounds} is not a whole number from 1 to 1000`)

@@ -193,10 +193,28 @@ export class Reader {
     if (!this.#isCurrent()) return 0
     const sequence = this.#openSequence()
     if (sequence < 0) return 0
-    const { counters, words } = this.buffer
-    const countWord = this.buffer.countWord(sequence % this.#count)
-    const torn = Math.max(0, words[countWord] - this.#deliveredRecords)
-    words[countWord] = this.#deliveredRecords
+    this.#skipOverwritten()
+    const { buffer } = this
+    const { counters, doubles, words } = buffer
+    const index = sequence % this.#count
+    const counted = words[buffer.countWord(index)]
+    const first = doubles[buffer.firstDouble(index)]
+    const used = words[buffer.endWord(index)] - index * this.#size
+    const bytesBefore = doubles[buffer.bytesBeforeDouble(index)] + Math.min(Math.max(used, 0), this.#size)
+    // Where there is one sub-buffer, the owner may have died while it was starting it again: what it held is gone.
+    const isGone = this.#sequence > sequence
+    if (isGone) this.#account(first + counted)
+    const records = isGone ? counted : this.#deliveredRecords
+    const torn = Math.max(0, counted - records)
+    words[buffer.countWord(index)] = records
+    // The dead owner may have stored the entry of the next sub-buffer already, which counts what is torn: the books go on
+    // as we found them, and it is the next owner that begins it.
+    const nextIndex = (sequence + 1) % this.#count
+    words[buffer.labelWord(nextIndex)] = 0
+    words[buffer.endWord(nextIndex)] = nextIndex * this.#size
+    words[buffer.countWord(nextIndex)] = 0
+    doubles[buffer.firstDouble(nextIndex)] = first + records
+    doubles[buffer.bytesBeforeDouble(nextIndex)] = bytesBefore
     this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
     // Pairs with: the next owner's Writer, Atomics.load of `produced` in its constructor, after the place was free.
     Atomics.store(counters, BUFFER.started >> 3, BigInt(sequence + 1))

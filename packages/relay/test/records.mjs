@@ -6,7 +6,7 @@
 /** The shortest record: length and number. */
 export const MIN_RECORD_BYTES = 6
 
-/** Fills `bytes` with the record of this number; its length is that of the array. */
+/** Fills `bytes` with the record of this number; its length is that of the array. Of a short one only its beginning. */
 export function fillRecord(bytes, number) {
   const { length } = bytes
   bytes[0] = length
@@ -52,6 +52,26 @@ export function walkRecords(bytes, from, end) {
     at += length
   }
   return numbers
+}
+
+/**
+ * Checks each byte of the record of this length and number, which may be shorter than what says so.
+ *
+ * @throws Error for a torn record.
+ */
+export function checkRecord(bytes, at, length, number) {
+  for (let i = 0; i < length; i += 1) {
+    const expected = i < MIN_RECORD_BYTES ? headAt(number, length, i) : patternAt(number, length, i)
+    if (bytes[at + i] !== expected) {
+      throw new Error(
+        `torn: record number=${number} at=${at} of ${length} bytes has byte[${i}]=${bytes[at + i]}, not ${expected}`,
+      )
+    }
+  }
+}
+
+function headAt(number, length, i) {
+  return (i < 2 ? length >> (i * 8) : number >> ((i - 2) * 8)) & 0xff
 }
 
 function patternAt(number, length, i) {

@@ -119,6 +119,43 @@ test('the old end of a sub-buffer that a next owner is just starting is not take
   expect(drainDead(reader)).toEqual([4])
 })
 
+//   sub-buffer   0        1                 as above, and now that next owner dies there: what the entry of 0 counts
+//              [0  1]   [2  3]              was delivered, and was torn once more
+//              [2…
+test('the old count of a sub-buffer in whose start a next owner died is not taken for torn records', () => {
+  const { channel, writer, reader } = makeSubject({ mode: 'overwrite' })
+  writeNumbers(writer, 8, 0, 4)
+  expect(drainDead(reader)).toEqual([0, 1, 2, 3])
+  expect(reader.retire()).toBe(0)
+  const { counters } = channel.buffer(0)
+  Atomics.store(counters, BUFFER.started >> 3, 3n)
+  expect(drainDead(reader)).toEqual([])
+  expect(reader.retire()).toBe(0)
+  writeNumbers(channel.writer(0), 8, 4, 1)
+  expect(drainDead(reader)).toEqual([4])
+  expect(reader.retire()).toBe(0)
+  expect(reader.overwritten).toBe(0)
+})
+
+//   the only sub-buffer is full and about to be started again: `started` = 2 is stored, the rest is not. 0 was delivered
+//   as a part, and all that it held was torn
+test('what an only sub-buffer held, in whose next start its owner died, was overwritten', () => {
+  const { channel, writer, reader } = makeSubject({ mode: 'overwrite', subbufCount: 1, subbufSize: 24 })
+  writeNumbers(writer, 8, 0, 1)
+  reader.sample()
+  expect(take(reader, reader.aged())).toEqual([0])
+  writeNumbers(writer, 8, 1, 2)
+  const { counters } = channel.buffer(0)
+  Atomics.store(counters, BUFFER.started >> 3, 2n)
+  expect(drainDead(reader)).toEqual([])
+  expect(reader.retire()).toBe(0)
+  expect(reader.overwritten).toBe(2)
+  expect(reader.remaining()).toBe(0)
+  writeNumbers(channel.writer(0), 8, 3, 1)
+  expect(drainDead(reader)).toEqual([3])
+  expect(reader.overwritten).toBe(2)
+})
+
 describe.each([2 ** 31, 2 ** 32, 2 ** 40])('around sub-buffer %d', (base) => {
   test('counters go on', () => {
     const { channel } = makeSubject({ subbufCount: 3 })

@@ -1,0 +1,132 @@
+// Runs the tests on each version of Node that is supported: `npm run test:nodes -- [20|22|24|26]…`. What was built is
+// the same for all. The binaries are fetched by npm into node_modules/.cache, once, and belong to no lockfile.
+// Exit status: 0 when all tests passed on all versions, 1 when not or when a version can't be had, 2 for misuse.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { packageFor, runLine, selectVersions, summary, USAGE } from './nodes.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const cache = join(root, 'node_modules/.cache/rchan-nodes')
+/** After this a run has hung. */
+const RUN_DEADLINE_MS = 20 * 60_000
+const FETCH_DEADLINE_MS = 10 * 60_000
+
+function isMusl() {
+  if (process.platform !== 'linux') return false
+  process.report.excludeNetwork = true // Else it may look up names.
+  return process.report.getReport().header.glibcVersionRuntime === undefined
+}
+
+/** The binary's path, after fetching it if it is not there. */
+function fetchNode(version) {
+  const { name, binary } = packageFor(process.platform, process.arch, isMusl())
+  const place = join(cache, version)
+  const path = join(place, 'node_modules', name, binary)
+  if (!existsSync(path)) {
+    console.log(`node v${version}: fetching ${name}@${version}`)
+    // Renamed when it is whole, so that what an interrupted run leaves is not taken for it.
+    const partial = join(cache, `partial-${process.pid}`)
+    mkdirSync(partial, { recursive: true })
+    const flags = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts']
+    const args = ['install', '--prefix', partial, ...flags, `${name}@${version}`]
+    const npm = process.env.npm_execpath
+    const fetched = spawnSync(
+      npm === undefined ? 'npm' : process.execPath,
+      npm === undefined ? args : [npm, ...args],
+      {
+        cwd: partial,
+        encoding: 'utf8',
+        shell: npm === undefined && process.platform === 'win32',
+        timeout: FETCH_DEADLINE_MS,
+      },
+    )
+    if (fetched.status !== 0) {
+      rmSync(partial, { recursive: true, force: true })
+      const why = fetched.error?.message ?? `${fetched.stdout}${fetched.stderr}`.trim()
+      throw new Error(`npm could not fetch ${name}@${version}:\n${why}`)
+    }
+    rmSync(place, { recursive: true, force: true })
+    renameSync(partial, place)
+  }
+  const { stdout, error } = spawnSync(path, ['--version'], { encoding: 'utf8' })
+  if (stdout?.trim() !== `v${version}`) {
+    throw new Error(
+      `${path} does not run: ${error?.message ?? `it says ${stdout}`}. Remove ${cache} and try again`,
+    )
+  }
+  return path
+}
+
+/** Runs all tests with a binary, which child processes that are started as `node` get too. */
+function runTests(version, node) {
+  const report = join(cache, `${version}.json`)
+  const log = join(cache, `${version}.log`)
+  rmSync(report, { force: true })
+  const before = performance.now()
+  const { status, signal, stdout, stderr, error } = spawnSync(
+    node,
+    [
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      'run',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+    ],
+    {
+      cwd: root,
+      env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` },
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+      timeout: RUN_DEADLINE_MS,
+    },
+  )
+  const seconds = (performance.now() - before) / 1000
+  const output = `${stdout}${stderr}`
+  writeFileSync(log, output)
+  const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined
+  const run = {
+    version,
+    passed: counts?.numPassedTests ?? 0,
+    failed: counts?.numFailedTests ?? 0,
+    skipped: (counts?.numPendingTests ?? 0) + (counts?.numTodoTests ?? 0),
+    seconds,
+  }
+  let problem
+  if (error !== undefined) problem = error.message
+  else if (status === null) problem = `vitest was ended by ${signal}`
+  else if (counts === undefined) problem = `vitest ended with ${status} and no report`
+  // A file that can't be loaded has no tests, so none of them failed.
+  else if (status !== 0 && run.failed === 0) problem = `vitest ended with ${status}`
+  else if (run.passed === 0) problem = 'no test was run'
+  if (run.failed > 0 || problem !== undefined) console.log(output)
+  return { ...run, problem }
+}
+
+function main(args) {
+  let versions
+  try {
+    versions = selectVersions(args)
+  } catch (error) {
+    console.error(`${error.message}\n${USAGE}`)
+    return 2
+  }
+  mkdirSync(cache, { recursive: true })
+  const runs = []
+  for (const version of versions) {
+    let run
+    try {
+      run = runTests(version, fetchNode(version))
+    } catch (error) {
+      run = { version, passed: 0, failed: 0, skipped: 0, seconds: 0, problem: error.message }
+    }
+    runs.push(run)
+    console.log(runLine(run))
+  }
+  const { status, line } = summary(runs)
+  console.log(line)
+  return status
+}
+
+process.exitCode = main(process.argv.slice(2))
