@@ -77,6 +77,9 @@ export interface BufferOwner extends OwnerHost {
   threw(callback: string, error: unknown): void
 }
 
+/** Index of `asks`, here because every record looks at it. */
+const ASKS = BUFFER.asks >> 2
+
 /**
  * One CPU's buffer of a relay channel, seen from one thread.
  *
@@ -97,6 +100,7 @@ export class RelayBuffer {
   readonly #size: number
   readonly #count: number
   readonly #atomic: Int32Array<SharedArrayBuffer>
+  readonly #words: Uint32Array<SharedArrayBuffer>
   readonly #queue: WaitQueue
   /** During `subbufStart`, whose writer asks. */
   #asking: Writer | undefined
@@ -121,6 +125,7 @@ export class RelayBuffer {
       cpu === undefined ? BufferMemory.attach(memory, at) : BufferMemory.create(memory, at, cpu, geometry)
     const bytes = Math.ceil((this.#size * this.#count) / PAGE_BYTES) * PAGE_BYTES
     this.pages = new Uint8Array(memory, this.memory.dataByteOffset, bytes)
+    this.#words = this.memory.words
     this.#atomic = new Int32Array(memory, at, BUFFER.table / 4)
     this.#queue = new WaitQueue(this.#atomic.subarray(BUFFER.waitQueue >> 2, (BUFFER.waitQueue >> 2) + 2))
     this.#ownership = new Ownership(this.memory, this.#atomic, owner, (writer) => ({
@@ -178,6 +183,10 @@ export class RelayBuffer {
   get finalized(): boolean {
     return (this.#ownership.asks & FINALIZED) !== 0
   }
+  /** Whether this thread owns the buffer, and nobody has asked it for anything: then a record goes straight in. */
+  get isReady(): boolean {
+    return this.#ownership.writer !== undefined && this.#words[ASKS] === 0
+  }
   /** Whether the owner was asked for something that it has not done yet. */
   get isAsked(): boolean {
     return (this.#ownership.asks & (ASK_SWITCH | ASK_RESET)) !== 0
@@ -234,7 +243,8 @@ export class RelayBuffer {
    */
   write(bytes: Uint8Array): boolean {
     const { writer } = this.#ownership
-    if (writer !== undefined && this.memory.words[BUFFER.asks >> 2] === 0) return writer.write(bytes)
+    // Plain: who asks does not wait for this record.
+    if (writer !== undefined && this.#words[ASKS] === 0) return writer.write(bytes)
     return this.#writerFor()?.write(bytes) ?? false
   }
 
@@ -247,8 +257,7 @@ export class RelayBuffer {
    */
   reserve(length: number): number | undefined {
     checkLength(length)
-    const isReady = this.#ownership.writer !== undefined && this.memory.words[BUFFER.asks >> 2] === 0
-    const writer = isReady ? this.#ownership.writer : this.#writerFor()
+    const writer = this.isReady ? this.#ownership.writer : this.#writerFor()
     if (writer === undefined) return undefined
     const switches = writer.view.limit < 0
     const at = writer.reserve(length)

@@ -73,6 +73,8 @@ export class RelayChannel {
   readonly #slot: Slot
   readonly #owner: BufferOwner
   readonly #parent: unknown
+  /** By CPU, what this thread has written to: a way to it that looks at nothing else while it may be written. */
+  readonly #written: (RelayBuffer | undefined)[] = []
   /** By first page. */
   readonly #buffers = new Map<number, RelayBuffer>()
   /** Coordinator: by first page, what `createBufFile` returned. */
@@ -182,12 +184,16 @@ export class RelayChannel {
    * another thread, or can't be written by this one (see {@link load}).
    */
   write(cpu: number, bytes: Uint8Array): boolean {
-    return this.#bufferOf(cpu).write(bytes)
+    const buffer = this.#written[cpu]
+    if (buffer !== undefined && buffer.isReady) return buffer.write(bytes)
+    return this.#toWrite(cpu).write(bytes)
   }
 
   /** Reserves room for a record of `length` bytes; see {@link RelayBuffer.reserve}. */
   reserve(cpu: number, length: number): number | undefined {
-    return this.#bufferOf(cpu).reserve(length)
+    const buffer = this.#written[cpu]
+    if (buffer !== undefined && buffer.isReady) return buffer.reserve(length)
+    return this.#toWrite(cpu).reserve(length)
   }
 
   /**
@@ -474,9 +480,11 @@ export class RelayChannel {
     return 'the channel has a subbufStart of the thread that opened it: give it a module to write from other threads'
   }
 
-  #bufferOf(cpu: number): RelayBuffer {
+  /** The buffer of a CPU, to be written; found at once next time. */
+  #toWrite(cpu: number): RelayBuffer {
     const buffer = this.isOpen ? this.buffer(cpu) : undefined
     if (buffer === undefined) throw new RangeError(`cpu=${cpu} has no buffer in this channel`)
+    this.#written[cpu] = buffer
     return buffer
   }
 

@@ -279,6 +279,8 @@ export class RelayFile {
     const { buffer } = this
     const { subbufSize, subbufCount } = buffer
     const look = this.#seen()
+    // A reset is under way, or its thread died in it: nothing is where it was, and nothing where it will be.
+    if (look.resets % 2 === 1) return undefined
     this.#consume(look, this.#position, 0)
     const { produced, offset } = look
     if (offset > subbufSize) return produced === buffer.consumed ? undefined : look
