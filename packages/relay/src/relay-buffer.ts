@@ -354,9 +354,19 @@ export class RelayBuffer {
     this.memory.words[BUFFER.bytesConsumed >> 2] = bytes
   }
 
+  /** Whether this thread writes the buffer. */
+  get isOwn(): boolean {
+    return this.#completing >= 0 || this.#ownership.writer !== undefined
+  }
+
   /** Whether all that was stored up to `offset` has arrived: this thread writes, or nobody does. */
   get isSettled(): boolean {
     return this.#completing >= 0 || this.#ownership.isSettled
+  }
+
+  /** Sub-buffers begun since the last reset. */
+  get started(): number {
+    return this.#counter(BUFFER.started)
   }
 
   /** Which life of the buffer it is: counted up twice by a reset, odd while it is under way. */

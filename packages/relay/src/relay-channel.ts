@@ -141,6 +141,10 @@ export class RelayChannel {
   get isOpen(): boolean {
     return this.#isCurrent && this.#slot.state === STATE.open
   }
+  /** Whether the thread that opened it has ended without closing it. It stays open; whoever finds it may close it. */
+  get isOrphan(): boolean {
+    return this.isOpen && this.#host.shared.isDead(this.#slot.opener)
+  }
   /** The client's functions in this thread: those it was opened with here, and those of its module. */
   get callbacks(): RelayCallbacks {
     return this.#callbacks

@@ -41,8 +41,10 @@ interface Look {
   /** Of the sub-buffer being written; beyond its size if none is. */
   readonly offset: number
   readonly resets: number
-  /** Whether nobody else writes. */
-  readonly isSettled: boolean
+  /** Sub-buffers begun. */
+  readonly started: number
+  /** Whether it is this thread that writes. */
+  readonly isOwn: boolean
 }
 
 /** An offset that has not aged yet, or has. */
@@ -151,7 +153,7 @@ export class RelayFile {
       const start = this.#start(look)
       const length = Math.min(this.#readableAt(look, start), count - copied)
       if (length <= 0) break
-      const bytes = look.isSettled
+      const bytes = look.isOwn
         ? this.buffer.memory.data.subarray(start, start + length)
         : this.#copyOf(look, start, length)
       if (bytes === undefined) {
@@ -303,24 +305,33 @@ export class RelayFile {
    */
   #seen(): Look {
     const { buffer } = this
-    const { resets } = buffer
+    const { resets, started, isOwn, isSettled } = buffer
     // In this order: what is complete stays so, and an offset belongs to the sub-buffer only if none was completed since.
     const { produced } = buffer
-    const isSettled = buffer.isSettled
     const offset = buffer.offset
-    if (isSettled) return { produced, offset, resets, isSettled }
-    if (offset > buffer.subbufSize && buffer.produced === produced)
-      return { produced, offset, resets, isSettled }
-    const now = buffer.now()
+    const isSame = buffer.produced === produced
+    // Another thread may have come and begun to write since the first look.
+    if (isSettled && buffer.isSettled && isSame) return { produced, offset, resets, started, isOwn }
+    if (offset > buffer.subbufSize && isSame) return { produced, offset, resets, started, isOwn }
+    const aged = this.#agedOffset(produced, offset, resets, isSame)
+    return { produced, offset: aged, resets, started, isOwn }
+  }
+
+  /** How much of the sub-buffer that another thread writes has aged: 0 if that is not known of any. */
+  #agedOffset(produced: number, offset: number, resets: number, isSame: boolean): number {
+    const now = this.buffer.now()
     const sampled = this.#sampled
     if (sampled !== undefined && now - sampled.atMs >= GRACE_MS) {
       this.#aged = sampled
       this.#sampled = undefined
     }
-    if (buffer.produced === produced) this.#sampled ??= { produced, offset, resets, atMs: now }
+    // Never of one that was refused: it may be begun by now.
+    if (isSame && offset <= this.buffer.subbufSize) this.#sampled ??= { produced, offset, resets, atMs: now }
     const aged = this.#aged
-    const isSame = aged !== undefined && aged.produced === produced && aged.resets === resets
-    return { produced, offset: isSame ? aged.offset : 0, resets, isSettled }
+    const isOfNow = aged !== undefined && aged.produced === produced && aged.resets === resets
+    // What anybody has read of it was there: an offset never goes back.
+    const read = this.buffer.consumed === produced ? this.buffer.bytesConsumed : 0
+    return Math.max(read, isOfNow ? aged.offset : 0)
   }
 
   /** Where to read: at the position, or where consumption stands; a place in padding is moved behind it. */
@@ -395,8 +406,11 @@ export class RelayFile {
     const { subbufSize, subbufCount, memory } = buffer
     const index = Math.floor(start / subbufSize)
     // The newest sub-buffer that stands there.
-    const sequence = look.produced - ((((look.produced - index) % subbufCount) + subbufCount) % subbufCount)
+    const newest = look.offset > subbufSize ? look.produced - 1 : look.produced
+    const sequence = newest - ((((newest - index) % subbufCount) + subbufCount) % subbufCount)
     const copy = memory.data.slice(start, start + length)
+    // If nothing was begun since, all of it stands, wherever the position is.
+    if (buffer.isIntact(look.started - subbufCount, look.resets)) return copy
     return memory.hasLabel(index, sequence) && buffer.isIntact(sequence, look.resets) ? copy : undefined
   }
 }
