@@ -23,8 +23,28 @@ import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './global-buffer.
 import { GlobalState } from './global-state.js'
 import { FULL, TOO_BIG, type WriterView } from './writer.js'
 
-/** What a slot's claim has come to. */
+/** What a slot's claim has come to; `header` is added when it is one of a header. */
 export const PHASE = { idle: 0, intent: 1, won: 2, stored: 3, hole: 4, header: 8 } as const
+
+// Constants of this module, because in a hot loop they cost less than those of another, or properties.
+const IDLE = PHASE.idle
+const INTENT = PHASE.intent
+const WON = PHASE.won
+const STORED = PHASE.stored
+const HEADER = PHASE.header
+const IDENTITY = GLOBAL_SLOT.identity >> 2
+const PHASE_WORD = GLOBAL_SLOT.phase >> 2
+const CLAIM_AT = GLOBAL_SLOT.claimAt >> 2
+const CLAIM_UNITS = GLOBAL_SLOT.claimUnits >> 2
+const GAP_AT = GLOBAL_SLOT.gapAt >> 2
+const GAP_UNITS = GLOBAL_SLOT.gapUnits >> 2
+const GENERATION = GLOBAL_SLOT.generation >> 2
+const GAP_SEQUENCE = GLOBAL_SLOT.gapSequence >> 3
+const DISCARDED_FULL = GLOBAL_SLOT.discardedFull >> 3
+const DISCARDED_TOO_BIG = GLOBAL_SLOT.discardedTooBig >> 3
+const DISCARDED_BAD = GLOBAL_SLOT.discardedBad >> 3
+const EMPTY = GLOBAL_SLOT.empty >> 3
+const WRITTEN = GLOBAL_SLOT.written >> 3
 
 const LOW = GLOBAL.state >> 2
 const HIGH = LOW + 1
@@ -119,7 +139,7 @@ export class GlobalWriter {
     const slot = takeSlot(buffer, identity)
     this.#slot = buffer.slotWord(slot, 0)
     this.#slotDouble = buffer.slotDouble(slot, 0)
-    this.#words[this.#slot + (GLOBAL_SLOT.generation >> 2)] += 1
+    this.#words[this.#slot + GENERATION] += 1
     this.#passed()
   }
 
@@ -150,7 +170,7 @@ export class GlobalWriter {
     const slot = this.#slot
     const units = (length + this.#round) >>> this.#unitShift
     // An exception between reserve and commit left a claim open.
-    if (words[slot + (GLOBAL_SLOT.phase >> 2)] !== PHASE.idle) this.#abandon()
+    if (words[slot + PHASE_WORD] !== IDLE) this.#abandon()
     // Plain, because it is only a guess: the exchange decides.
     let low = words[LOW]
     for (;;) {
@@ -163,17 +183,17 @@ export class GlobalWriter {
       }
       if (low >>> this.#tagShift !== this.#tag) this.#enter(low >>> this.#tagShift)
       const high = words[HIGH]
-      words[slot + (GLOBAL_SLOT.claimAt >> 2)] = low
-      words[slot + (GLOBAL_SLOT.claimUnits >> 2)] = units
-      words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.intent
+      words[slot + CLAIM_AT] = low
+      words[slot + CLAIM_UNITS] = units
+      words[slot + PHASE_WORD] = INTENT
       this.#clock()
       const found = Atomics.compareExchange(words, LOW, low, low + units)
       if (found !== low) {
-        words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.idle
+        words[slot + PHASE_WORD] = IDLE
         low = found
         continue
       }
-      words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.won
+      words[slot + PHASE_WORD] = WON
       if (words[HIGH] === high) return this.#dataStart + ((low & this.#unitMask) << this.#unitShift)
       // The low half may have come round since the clock was read: the room is ours, the time is not of its place.
       this.#giveUp()
@@ -184,25 +204,24 @@ export class GlobalWriter {
   /** Makes the record that was reserved last count, with the length that it was reserved with. All of it must be stored. */
   commit(_at: number, length: number): void {
     if (length === 0) {
-      this.#doubles[this.#slotDouble + (GLOBAL_SLOT.empty >> 3)] += 1
+      this.#doubles[this.#slotDouble + EMPTY] += 1
       return
     }
     const words = this.#words
     const slot = this.#slot
     const units = (length + this.#round) >>> this.#unitShift
     this.#doubles[this.#written] += 1
-    words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.stored
+    words[slot + PHASE_WORD] = STORED
     // Last: until here the record does not exist. Pairs with: GlobalState, Atomics.load of `committed`.
     Atomics.add(words, this.#committed, units)
-    words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.idle
+    words[slot + PHASE_WORD] = IDLE
     // Closed meanwhile: a reader may be waiting for just this record. Plain: one that misses it looks again later.
-    if ((words[LOW] ^ words[slot + (GLOBAL_SLOT.claimAt >> 2)]) & ~this.#unitMask)
-      this.#callbacks.produced?.()
+    if ((words[LOW] ^ words[slot + CLAIM_AT]) & ~this.#unitMask) this.#callbacks.produced?.()
   }
 
   /** Counts a record whose arguments could not be written. */
   discardBad(): void {
-    this.#doubles[this.#slotDouble + (GLOBAL_SLOT.discardedBad >> 3)] += 1
+    this.#doubles[this.#slotDouble + DISCARDED_BAD] += 1
   }
 
   /** Ends the open sub-buffer if something was written in it, so that a reader can have it. */
@@ -213,16 +232,16 @@ export class GlobalWriter {
   /** Gives the slot up for another thread. This writer must not be used any more. */
   detach(): void {
     const words = this.#words
-    if (words[this.#slot + (GLOBAL_SLOT.phase >> 2)] !== PHASE.idle) this.#abandon()
+    if (words[this.#slot + PHASE_WORD] !== IDLE) this.#abandon()
     const gone = this.#passed() ? 0 : ORPHAN
     // Pairs with: takeSlot, and the reader's recover, which frees what is an orphan.
-    Atomics.store(words, this.#slot + (GLOBAL_SLOT.identity >> 2), gone)
+    Atomics.store(words, this.#slot + IDENTITY, gone)
   }
 
   /** The slow path of a record: closes the sub-buffer that it doesn't fit, starts the next. */
   #room(units: number): number {
     if (units > this.#size - this.#header) {
-      this.#doubles[this.#slotDouble + (GLOBAL_SLOT.discardedTooBig >> 3)] += 1
+      this.#doubles[this.#slotDouble + DISCARDED_TOO_BIG] += 1
       return TOO_BIG
     }
     const state = this.#state
@@ -256,20 +275,20 @@ export class GlobalWriter {
     const low = state.nextLow()
     if (header === 0) return state.start(0)
     // The header is a claim like that of a record.
-    words[slot + (GLOBAL_SLOT.claimAt >> 2)] = low
-    words[slot + (GLOBAL_SLOT.claimUnits >> 2)] = header
-    words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.intent | PHASE.header
+    words[slot + CLAIM_AT] = low
+    words[slot + CLAIM_UNITS] = header
+    words[slot + PHASE_WORD] = INTENT | HEADER
     if (!state.start(header)) {
-      words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.idle
+      words[slot + PHASE_WORD] = IDLE
       return false
     }
-    words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.won | PHASE.header
+    words[slot + PHASE_WORD] = WON | HEADER
     this.#enter(low >>> this.#tagShift)
     this.#callbacks.subbufStart?.(this.view, this.#dataStart)
-    words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.stored | PHASE.header
+    words[slot + PHASE_WORD] = STORED | HEADER
     // Pairs with: GlobalState, Atomics.load of `committed`.
     Atomics.add(words, this.#committed, header)
-    words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.idle
+    words[slot + PHASE_WORD] = IDLE
     return true
   }
 
@@ -280,7 +299,7 @@ export class GlobalWriter {
     this.#tag = tag
     this.#dataStart = index * subbufSize
     this.#committed = this.buffer.committedWord(index)
-    this.#written = this.#slotDouble + (GLOBAL_SLOT.written >> 3) + index
+    this.#written = this.#slotDouble + WRITTEN + index
   }
 
   /**
@@ -290,38 +309,38 @@ export class GlobalWriter {
   #giveUp(): void {
     const words = this.#words
     const slot = this.#slot
-    const phase = words[slot + (GLOBAL_SLOT.phase >> 2)]
-    const low = words[slot + (GLOBAL_SLOT.claimAt >> 2)]
-    const units = words[slot + (GLOBAL_SLOT.claimUnits >> 2)]
-    if ((phase & ~PHASE.header) === PHASE.intent) {
-      words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.idle
+    const phase = words[slot + PHASE_WORD]
+    const low = words[slot + CLAIM_AT]
+    const units = words[slot + CLAIM_UNITS]
+    if ((phase & ~HEADER) === INTENT) {
+      words[slot + PHASE_WORD] = IDLE
       return
     }
     this.#enter(low >>> this.#tagShift)
-    if ((phase & ~PHASE.header) === PHASE.won) {
+    if ((phase & ~HEADER) === WON) {
       const sequence = this.#state.load().sequenceOf(low)
       this.#limit = -1
-      this.#doubles[this.#slotDouble + (GLOBAL_SLOT.gapSequence >> 3)] = sequence
-      words[slot + (GLOBAL_SLOT.gapAt >> 2)] = low
-      words[slot + (GLOBAL_SLOT.gapUnits >> 2)] = units
-      words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.stored | (phase & PHASE.header)
+      this.#doubles[this.#slotDouble + GAP_SEQUENCE] = sequence
+      words[slot + GAP_AT] = low
+      words[slot + GAP_UNITS] = units
+      words[slot + PHASE_WORD] = STORED | (phase & HEADER)
     }
     // Pairs with: GlobalState, Atomics.load of `committed`.
     Atomics.add(words, this.#committed, units)
-    words[slot + (GLOBAL_SLOT.phase >> 2)] = PHASE.idle
+    words[slot + PHASE_WORD] = IDLE
   }
 
   /** Gives up a claim that an exception left open. A record is lost, if it was one and had its room already. */
   #abandon(): void {
-    if (this.#words[this.#slot + (GLOBAL_SLOT.phase >> 2)] === PHASE.won) this.discardBad()
+    if (this.#words[this.#slot + PHASE_WORD] === WON) this.discardBad()
     this.#giveUp()
   }
 
   /** Whether this slot has no gap that a reader still has to know of; then records can be reserved. */
   #passed(): boolean {
-    const gap = this.#slot + (GLOBAL_SLOT.gapUnits >> 2)
+    const gap = this.#slot + GAP_UNITS
     if (this.#words[gap] !== 0) {
-      const sequence = this.#doubles[this.#slotDouble + (GLOBAL_SLOT.gapSequence >> 3)]
+      const sequence = this.#doubles[this.#slotDouble + GAP_SEQUENCE]
       if (!this.#state.load().passed(sequence)) {
         this.#limit = -1
         return false
@@ -333,7 +352,7 @@ export class GlobalWriter {
   }
 
   #full(): number {
-    this.#doubles[this.#slotDouble + (GLOBAL_SLOT.discardedFull >> 3)] += 1
+    this.#doubles[this.#slotDouble + DISCARDED_FULL] += 1
     return FULL
   }
 }
