@@ -53,7 +53,8 @@
  *
  * The high half of `state` is the *epoch*; the low half, from its highest bits: the tag, one bit "closed", and the units
  * reserved. Sub-buffers started so far = epoch × tags + tag, and the current one is the last of them. `tags` is a
- * multiple of `subbufCount`, so the tag alone says the index at every wrap. Records are reserved by exchanging the low
+ * multiple of `subbufCount` and at least twice that, so the tag alone says the index at every wrap, and the epochs last
+ * for 2³³ laps. Records are reserved by exchanging the low
  * half, sub-buffers are started by exchanging both halves: accesses of two sizes to one word, which every processor of
  * Node keeps coherent (x86, arm64), though the language doesn't say so. Low half first: little-endian, like the data.
  *
