@@ -61,7 +61,7 @@ export interface GlobalWriterCallbacks {
    * within each try to reserve, before the exchange that decides it, so that times never run backwards in the buffer;
    * and before each try to start a sub-buffer, whose records are not older.
    */
-  clock?(): void
+  readonly clock?: () => void
   /** This writer has started a sub-buffer: its header bytes, from `start` in the data, are the client's to fill now. */
   subbufStart?(view: GlobalView, start: number): void
   /** A sub-buffer was closed, or what was still missing in a closed one was committed: a reader can be woken. */

@@ -104,8 +104,14 @@ describe('a shape that can not be is refused:', () => {
     ['maxWriters=1.5', { maxWriters: 1.5 }],
     ['maxWriters=4097', { maxWriters: 4097 }],
     ['maxWriters=4096 * subbufCount=4096', { maxWriters: 4096, subbufCount: 4096 }],
-    ['subbufSize=1073741824 and subbufCount=1 with unitBytes=1', { subbufSize: 2 ** 30, subbufCount: 1, unitBytes: 1 }],
-    ['subbufSize=262144 and subbufCount=4096 with unitBytes=1', { subbufSize: 2 ** 18, subbufCount: 4096, unitBytes: 1 }],
+    [
+      'subbufSize=1073741824 and subbufCount=1 with unitBytes=1',
+      { subbufSize: 2 ** 30, subbufCount: 1, unitBytes: 1 },
+    ],
+    [
+      'subbufSize=262144 and subbufCount=4096 with unitBytes=1',
+      { subbufSize: 2 ** 18, subbufCount: 4096, unitBytes: 1 },
+    ],
     ['subbufSize=64 and subbufCount=3', { mostTags: 5 }],
   ])('%s', (message, change) => {
     expect(() => GlobalBuffer.create({ ...GEOMETRY, ...change })).toThrow(message)

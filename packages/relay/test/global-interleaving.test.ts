@@ -122,7 +122,9 @@ class History {
     for (let slot = 0; slot < buffer.geometry.maxWriters; slot += 1) {
       if (buffer.words[buffer.slotWord(slot, GLOBAL_SLOT.identity)] !== identity) continue
       const low = buffer.words[buffer.slotWord(slot, GLOBAL_SLOT.claimAt)]
-      const started = buffer.words[(GLOBAL.state >> 2) + 1] * buffer.tags + (buffer.words[GLOBAL.state >> 2] >>> (buffer.unitBits + 1))
+      const started =
+        buffer.words[(GLOBAL.state >> 2) + 1] * buffer.tags +
+        (buffer.words[GLOBAL.state >> 2] >>> (buffer.unitBits + 1))
       const tag = low >>> (buffer.unitBits + 1)
       const sequence = started - ((started - tag + buffer.tags) % buffer.tags) - 1
       expect(started - sequence, 'memory that was reused is stored into').toBeLessThanOrEqual(
@@ -182,7 +184,8 @@ class History {
       if (number <= (report.last.get(writer) ?? -1)) {
         throw new Error(`record ${number} of writer ${writer} came after ${report.last.get(writer)}`)
       }
-      if (time <= (report.times.at(-1) ?? -1)) throw new Error(`time ${time} came after ${report.times.at(-1)}`)
+      if (time <= (report.times.at(-1) ?? -1))
+        throw new Error(`time ${time} came after ${report.times.at(-1)}`)
       report.last.set(writer, number)
       report.times.push(time)
       report.records.push(`${writer}:${number}`)
@@ -205,7 +208,16 @@ class History {
     const attempted = sum((written) => written.attempted)
     const cut = sum((written) => written.cut)
     const accounted = records.length + overwritten + torn + full + tooBig + bad
-    const sums = JSON.stringify({ attempted, cut, delivered: records.length, overwritten, torn, full, tooBig, bad })
+    const sums = JSON.stringify({
+      attempted,
+      cut,
+      delivered: records.length,
+      overwritten,
+      torn,
+      full,
+      tooBig,
+      bad,
+    })
     expect(accounted, sums).toBeLessThanOrEqual(attempted)
     expect(accounted, sums).toBeGreaterThanOrEqual(attempted - cut)
     if (deaths < 2) expect(torn, sums).toBeLessThanOrEqual(cut)
@@ -233,7 +245,10 @@ class History {
       expect(walkGlobal(span, this.#unit)).toEqual([{ writer: 99, number, time: number }])
       reader.delivered(span, span.records)
     }
-    expect(reader.recover((identity) => identity !== 99), 'a slot was not freed').toBe(false)
+    expect(
+      reader.recover((identity) => identity !== 99),
+      'a slot was not freed',
+    ).toBe(false)
   }
 }
 
@@ -246,16 +261,14 @@ const GEOMETRIES = (
     ['overwrite', 3],
   ] as [Mode, number][]
 ).flatMap(([mode, subbufCount]) =>
-  [0, 8].map(
-    (headerBytes): GlobalGeometry => ({
-      subbufSize: 48,
-      subbufCount,
-      mode,
-      headerBytes,
-      unitBytes: headerBytes === 0 ? 1 : 8,
-      maxWriters: 5,
-    }),
-  ),
+  [0, 8].map((headerBytes): GlobalGeometry => ({
+    subbufSize: 48,
+    subbufCount,
+    mode,
+    headerBytes,
+    unitBytes: headerBytes === 0 ? 1 : 8,
+    maxWriters: 5,
+  })),
 )
 
 const FIRST: Op[] = [16, 20, 24]
@@ -302,10 +315,7 @@ describe.each(
   })
 })
 
-const op = fc.oneof(
-  { weight: 8, arbitrary: fc.integer({ min: 16, max: 34 }) },
-  fc.constant('flush' as const),
-)
+const op = fc.oneof({ weight: 8, arbitrary: fc.integer({ min: 16, max: 34 }) }, fc.constant('flush' as const))
 const geometry = fc
   .record({
     mode: fc.constantFrom<Mode>('discard', 'overwrite'),

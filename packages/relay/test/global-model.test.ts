@@ -1,5 +1,12 @@
 /** Writers and a reader of a global buffer against plain arrays, on one thread: the same records and losses at each step. */
-import { GlobalBuffer, GlobalReader, GlobalWriter, type GlobalGeometry, type GlobalSpan, type Mode } from '@rchan/relay'
+import {
+  GlobalBuffer,
+  GlobalReader,
+  GlobalWriter,
+  type GlobalGeometry,
+  type GlobalSpan,
+  type Mode,
+} from '@rchan/relay'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fillGlobal, MIN_GLOBAL_BYTES, walkGlobal } from './global-records.mjs'
@@ -107,7 +114,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('flush', 'drain', 'next', 'next') }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('newest' as const), leave: fc.integer({ min: 0, max: 2 }) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('newest' as const), leave: fc.integer({ min: 0, max: 2 }) }),
+  },
 )
 
 const geometry = fc
@@ -140,7 +150,9 @@ function run(shape: GlobalGeometry, from: number, units: number, steps: readonly
   const namesOf = (span: GlobalSpan | undefined, end = span?.end): string[] | undefined =>
     span === undefined
       ? undefined
-      : walkGlobal({ ...span, end: end ?? 0 }, shape.unitBytes).map(({ writer, number }) => `${writer}:${number}`)
+      : walkGlobal({ ...span, end: end ?? 0 }, shape.unitBytes).map(
+          ({ writer, number }) => `${writer}:${number}`,
+        )
 
   const next = (): boolean => {
     const span = reader.next()
@@ -164,7 +176,7 @@ function run(shape: GlobalGeometry, from: number, units: number, steps: readonly
       while (next());
     } else if (one.do === 'next') {
       next()
-    } else {
+    } else if (one.do === 'newest') {
       const span = reader.newest()
       const expected = model.newest(one.leave)
       if (span === undefined || expected === undefined) {
@@ -193,7 +205,7 @@ function run(shape: GlobalGeometry, from: number, units: number, steps: readonly
 }
 
 function* lengthsOf({ bytes, from, end }: GlobalSpan, unitBytes: number): Generator<number> {
-  for (let at = from; at < end; ) {
+  for (let at = from; at < end;) {
     const length = Math.ceil((bytes[at] | (bytes[at + 1] << 8)) / unitBytes) * unitBytes
     yield length
     at += length

@@ -53,7 +53,9 @@ export function walkGlobal(span, unitBytes) {
     for (let i = MIN_GLOBAL_BYTES; i < length; i += 1) {
       const expected = patternAt(writer, number, doubleBytes[0], i)
       if (bytes[at + i] !== expected) {
-        throw new Error(`torn: record ${number} of ${writer} at=${at} byte[${i}]=${bytes[at + i]}, not ${expected}`)
+        throw new Error(
+          `torn: record ${number} of ${writer} at=${at} byte[${i}]=${bytes[at + i]}, not ${expected}`,
+        )
       }
     }
     records.push({ writer, number, time })

@@ -20,7 +20,8 @@ export function startFrom(geometry: GlobalGeometry, started: number, committed: 
     const lap = Math.floor((started - 1 - index) / subbufCount)
     words[buffer.committedWord(index)] = committed
     for (const one of [lap - 1, lap]) {
-      longs[buffer.endLong(index, one)] = (BigInt.asIntN(32, BigInt(one + 1)) << 32n) | BigInt(committed >>> 0)
+      longs[buffer.endLong(index, one)] =
+        (BigInt.asIntN(32, BigInt(one + 1)) << 32n) | BigInt(committed >>> 0)
     }
   }
   return buffer

@@ -13,11 +13,11 @@ const { memory, stats, stop, identity, maxBytes, flushEvery, pauseEvery, seed } 
 const records = []
 for (let length = MIN_GLOBAL_BYTES; length <= maxBytes; length += 1) records[length] = new Uint8Array(length)
 
-const { bigint } = process.hrtime
+const { hrtime } = process
 const times = new BigInt64Array(1)
 const writer = new GlobalWriter(GlobalBuffer.attach(memory), identity, {
   clock() {
-    times[0] = bigint()
+    times[0] = hrtime.bigint()
   },
   subbufStart(view, start) {
     view.u8[start] = 0xee
