@@ -268,6 +268,37 @@ describe('a sleeping writer', () => {
     expect([span?.from, span?.end, span?.records, span?.holes]).toEqual([0, 32, 2, [{ from: 8, end: 16 }]])
   })
 
+  /* 6 tags again. The writer stops on its way to start sub-buffer 1. When it goes on the low half says the same, but of
+   * sub-buffer 6, and 4 to 6 are unread:
+   *
+   *   | 0 | . | . |     6 sub-buffers later     | 6 | 4 | 5 |
+   */
+  test('whose start comes round starts nothing over what is unread', () => {
+    for (let steps = 0, past = false; !past; steps += 1) {
+      const buffer = make({ mostTags: 6 })
+      const reader = new GlobalReader(buffer)
+      const other = new GlobalWriter(buffer, 2)
+      const one = (): void => {
+        expect(other.write(bytes(8))).toBe(true)
+        other.flush()
+      }
+      one()
+      drain(reader)
+      const low = buffer.words[GLOBAL.state >> 2]
+      const { thread } = stepped(buffer, 3, [8])
+      thread.advance(steps)
+      past = started(buffer) > 1
+      if (past) continue
+      for (let i = 0; i < 3; i += 1) one()
+      drain(reader)
+      for (let i = 0; i < 3; i += 1) one()
+      expect(buffer.words[GLOBAL.state >> 2]).toBe(low)
+      thread.advance(Infinity)
+      expect(thread.report.places).toEqual([FULL])
+      expect([started(buffer), drain(reader).map(({ sequence }) => sequence)]).toEqual([7, [4, 5, 6]])
+    }
+  })
+
   test('that gave room up writes again once a reader is past it, and its slot is kept until then', () => {
     const buffer = make()
     const reader = new GlobalReader(buffer)
@@ -431,6 +462,41 @@ describe('overwriting', () => {
     const last = (part?.end ?? 0) === 0 ? 0 : reader.remaining()
     expect(lost + span.records + rest.reduce((sum, { records }) => sum + records, 0) + last).toBe(1000)
     expect(reader.overwritten).toBe(lost)
+  })
+
+  test('a reader may be lapped before any of its steps, by a writer that dies before any of its own, and counts each record once', () => {
+    const lengths = [40, 40, 40, 40, 40, 40]
+    // The reader's first steps are all tried with each of the writer's: there it skips what was overwritten.
+    for (let steps = 0, done = false; !done; steps += 1) {
+      for (let between = 0, written = false; !written; between += steps < 16 ? 1 : 25) {
+        const buffer = make({ mode: 'overwrite', subbufCount: 2 })
+        const first = new GlobalWriter(buffer, 1)
+        const reading = new SteppedThread<{ records: number }>(
+          buffer,
+          () => ({ records: 0 }),
+          (self, memory) => {
+            const reader = new GlobalReader(memory)
+            for (let span = reader.next(); span !== undefined; span = reader.next()) {
+              self.report.records += span.records
+              reader.delivered(span, span.records)
+            }
+          },
+        )
+        for (let i = 0; i < 5; i += 1) first.write(bytes(40 + 8 * (i % 3)))
+        const { thread } = stepped(buffer, 2, lengths)
+        reading.advance(steps)
+        done = reading.done
+        thread.advance(between)
+        written = thread.done
+        reading.advance(Infinity)
+        // It dies there: what it would write after it could make up for a wrong count.
+        const after = new GlobalReader(buffer)
+        after.flush()
+        for (let i = 0; i < 2; i += 1) after.recover((identity) => identity === 2)
+        const rest = drain(after).reduce((sum, { records }) => sum + records, 0)
+        expect(reading.report.records + rest + after.overwritten).toBe(buffer.written())
+      }
+    }
   })
 
   test('a sub-buffer that is started again while it is copied is not delivered', () => {
