@@ -6,7 +6,7 @@
  * are the coordinator's. References keep the memory: its opener's until it is closed, and one of each buffer, so a
  * channel that was closed under a reader lives until the reader lets go.
  */
-import { BufferMemory, bufferBytes, dataOffset, PAGE_BYTES, type Geometry, type Mode } from './buffer.js'
+import { bufferBytes, dataOffset, type Geometry, type Mode } from './buffer.js'
 import type { Machine } from './relay.js'
 import { RelayBuffer, type BufferOwner, type RelayCallbacks } from './relay-buffer.js'
 import { WANT, type Answer, type Request } from './relay-desk.js'
@@ -294,6 +294,8 @@ export class RelayChannel {
       this.#host.machine.log('error', `relay: no memory for a buffer of ${this.#slot.bufferPages} pages`)
       return false
     }
+    // From here on it is known what to zero if this thread dies.
+    this.#slot.pendingPage = page
     const buffer = new RelayBuffer(this.#owner, this.#host.shared.memory, page, cpu)
     this.#buffers.set(page, buffer)
     let complete = false
@@ -302,7 +304,7 @@ export class RelayChannel {
     } finally {
       if (!complete) {
         this.#buffers.delete(page)
-        BufferMemory.clear(this.#host.shared.memory, page * PAGE_BYTES, this.geometry)
+        this.#slot.clearPending()
       }
     }
     if (!complete) return false
@@ -312,6 +314,7 @@ export class RelayChannel {
       this.#slot.setPage(0, page)
     }
     this.#slot.setPage(cpu, page)
+    this.#slot.pendingPage = 0
     return true
   }
 
@@ -341,6 +344,7 @@ export class RelayChannel {
   /** Coordinator: has the file of a buffer removed. */
   removeFileHere(page: number): void {
     const made = this.#files.get(page)
+    if (made?.isThere === false) return
     if (made !== undefined) made.isThere = false
     try {
       this.#fileCallbacks.removeBufFile?.(made?.file)
@@ -362,6 +366,7 @@ export class RelayChannel {
       if (pages.includes(page) && this.#bufferAt(page).fileBytes !== undefined) continue
       this.removeFileHere(page)
     }
+    this.#forgetIfOver()
   }
 
   get #isCoordinator(): boolean {
@@ -467,13 +472,19 @@ export class RelayChannel {
       removeFile(buffer)
       if (buffer.references === 0) buffer.disown()
     }
-    if (this.references === 0) this.#host.forget(this.id)
+    this.#forgetIfOver()
   }
 
   /** A thread let go of a buffer. */
   #letGo(): void {
     this.#slot.letGo()
-    if (this.#slot.state === STATE.closed && this.references === 0) this.#host.forget(this.id)
+    this.#forgetIfOver()
+  }
+
+  /** Nothing of a closed channel is needed any more, when nobody has it, and no file of it is left to be removed. */
+  #forgetIfOver(): void {
+    if ((this.#isCurrent && this.#slot.state !== STATE.closed) || this.references > 0) return
+    if (![...this.#files.values()].some(({ isThere }) => isThere)) this.#host.forget(this.id)
   }
 
   /** Why the calling thread can't write; '' if it can. */

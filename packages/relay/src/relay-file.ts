@@ -45,6 +45,8 @@ interface Look {
   readonly started: number
   /** Whether it is this thread that writes. */
   readonly isOwn: boolean
+  /** By index, what was found of a sub-buffer before it was declared consumed: then its writer may begin it anew. */
+  readonly paddings: Map<number, number>
 }
 
 /** An offset that has not aged yet, or has. */
@@ -310,11 +312,12 @@ export class RelayFile {
     const { produced } = buffer
     const offset = buffer.offset
     const isSame = buffer.produced === produced
+    const found = { produced, resets, started, isOwn, paddings: new Map<number, number>() }
     // Another thread may have come and begun to write since the first look.
-    if (isSettled && buffer.isSettled && isSame) return { produced, offset, resets, started, isOwn }
-    if (offset > buffer.subbufSize && isSame) return { produced, offset, resets, started, isOwn }
+    if (isSettled && buffer.isSettled && isSame) return { ...found, offset }
+    if (offset > buffer.subbufSize && isSame) return { ...found, offset }
     const aged = this.#agedOffset(produced, offset, resets, isSame)
-    return { produced, offset: aged, resets, started, isOwn }
+    return { ...found, offset: aged }
   }
 
   /** How much of the sub-buffer that another thread writes has aged: 0 if that is not known of any. */
@@ -363,6 +366,9 @@ export class RelayFile {
     const { buffer } = this
     const { subbufSize, subbufCount } = buffer
     const { produced, offset } = look
+    const index = at === 0 ? -1 : Math.floor(at / subbufSize) % subbufCount
+    // Before anything is consumed.
+    if (index >= 0) this.#padding(look, index)
     // All that was written is read: there is nothing to settle.
     if (offset === buffer.bytesConsumed && produced === buffer.consumed) return
     if (buffer.bytesConsumed + length > subbufSize) {
@@ -371,10 +377,10 @@ export class RelayFile {
     }
     const bytes = buffer.bytesConsumed + length
     buffer.bytesConsumedTo(bytes)
-    const index = at === 0 ? buffer.consumed % subbufCount : Math.floor(at / subbufSize) % subbufCount
-    if (bytes + this.#padding(look, index) !== subbufSize) return
+    const consumes = index >= 0 ? index : buffer.consumed % subbufCount
+    if (bytes + this.#padding(look, consumes) !== subbufSize) return
     // The writer still stands in it, at the brim: it is consumed by the next read after a switch.
-    if (index === produced % subbufCount && offset === subbufSize) return
+    if (consumes === produced % subbufCount && offset === subbufSize) return
     buffer.subbufConsumed()
     buffer.bytesConsumedTo(0)
   }
@@ -389,11 +395,15 @@ export class RelayFile {
   }
 
   /** Unused bytes at the end of the sub-buffer at `index`, as far as the look goes. */
-  #padding({ produced, offset }: Look, index: number): number {
-    const { buffer } = this
-    const { subbufSize, subbufCount, memory } = buffer
-    if (index >= produced || (offset <= subbufSize && index === produced % subbufCount)) return 0
-    return (index + 1) * subbufSize - memory.words[memory.endWord(index)]
+  #padding({ produced, offset, paddings }: Look, index: number): number {
+    let padding = paddings.get(index)
+    if (padding === undefined) {
+      const { subbufSize, subbufCount, memory } = this.buffer
+      const isUnused = index >= produced || (offset <= subbufSize && index === produced % subbufCount)
+      padding = isUnused ? 0 : (index + 1) * subbufSize - memory.words[memory.endWord(index)]
+      paddings.set(index, padding)
+    }
+    return padding
   }
 
   /**

@@ -41,7 +41,8 @@ while (!life.flag(LIFE.stop)) {
   }
   if (random.chance(plan.tooBigChance)) {
     life.add(LIFE.attempted)
-    if (put(scratch.length, number)) throw new Error(`a record of ${scratch.length} bytes went into ${capacity}`)
+    if (put(scratch.length, number))
+      throw new Error(`a record of ${scratch.length} bytes went into ${capacity}`)
     life.add(LIFE.tooBig)
   }
   if (random.chance(plan.pauseChance)) life.sleep(random.scaled(0.01, 20))

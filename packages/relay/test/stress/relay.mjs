@@ -84,13 +84,16 @@ class CpuFile {
     this.#rest = Buffer.concat([this.#rest, bytes])
     let at = 0
     for (;;) {
-      if (this.#hasHeaders && this.#rest.length - at >= 4 && this.#rest.readUInt16LE(at) === HEADER * 257) at += 4
+      if (this.#hasHeaders && this.#rest.length - at >= 4 && this.#rest.readUInt16LE(at) === HEADER * 257)
+        at += 4
       if (this.#rest.length - at < MIN_RECORD_BYTES) break
       const length = this.#rest.readUInt16LE(at)
       const number = this.#rest.readUInt32LE(at + 2)
       if (number !== this.delivered) {
         const around = this.#rest.subarray(Math.max(0, at - 24), at + 24).toString('hex')
-        throw new Error(`record ${number} came where ${this.delivered} should, at=${at} of ${this.#rest.length}, ${around}`)
+        throw new Error(
+          `record ${number} came where ${this.delivered} should, at=${at} of ${this.#rest.length}, ${around}`,
+        )
       }
       if (length < MIN_RECORD_BYTES) throw new Error(`torn: record ${number} has length=${length}`)
       if (this.#rest.length - at < length) break
@@ -161,7 +164,8 @@ class Round {
   }
 
   #remove(file) {
-    if (file !== undefined && !this.#files.delete(file)) this.#forbidden.push(`${file.name} was removed twice`)
+    if (file !== undefined && !this.#files.delete(file))
+      this.#forbidden.push(`${file.name} was removed twice`)
   }
 
   async run() {
@@ -220,7 +224,10 @@ class Round {
       })
       const failed = ended.then(() => true)
       if (ending !== 'killed while it starts') {
-        await Promise.race([until(() => life.flag(LIFE.begun), `the writer of cpu=${cpu} does not begin`), failed])
+        await Promise.race([
+          until(() => life.flag(LIFE.begun), `the writer of cpu=${cpu} does not begin`),
+          failed,
+        ])
       }
       await Promise.race([setTimeout(afterMs), failed])
       const killed = ending !== 'stops'
@@ -249,7 +256,8 @@ class Round {
     const slack = killed ? 1 : 0
     const says = JSON.stringify({ attempted, accepted, delivered, full, tooBig, bad, before, killed })
     if (bad !== 0) throw new Error(`records are bad: ${says}`)
-    if (delivered < accepted || delivered > accepted + slack) throw new Error(`not what was accepted: ${says}`)
+    if (delivered < accepted || delivered > accepted + slack)
+      throw new Error(`not what was accepted: ${says}`)
     if (traceless < 0 || traceless > slack) throw new Error(`the books of a writer are not exact: ${says}`)
     this.#sums.attempted += attempted
     this.#sums.delivered += delivered
