@@ -33,3 +33,14 @@ export { RelayBuffer, type RelayCallbacks } from './relay-buffer.js'
 export { RelayChannel, type LateSetup, type RelayOptions } from './relay-channel.js'
 export { RelayFile, type Copy, type Mapping, type PollState } from './relay-file.js'
 export { type Piece, type Pipe, type SpliceResult } from './relay-splice.js'
+export {
+  FLAG,
+  MAX_CHANNELS,
+  MAX_MEMBERS,
+  MAX_RELAY_CPUS,
+  MEMBER_BYTES,
+  RELAY,
+  SLOT,
+  SLOT_BYTES,
+  STATE,
+} from './relay-layout.js'
