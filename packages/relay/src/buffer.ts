@@ -16,7 +16,7 @@
  *   28   u32   dataOffset         creator     bytes from the start of this buffer
  *   64   i64   produced           owner       sub-buffers completed; the commit point of a switch
  *   72   i64   started            owner       sub-buffers begun
- *   80   u32   resets             owner       counted up when a reset begins and when it is done; odd: under way
+ *   80   u32   resets             owner       up when a reset begins and when it is done, or back; odd: under way
  *  128   i64   consumed           reader      sub-buffers given back
  *  136   f64   accounted          reader      records delivered or counted as overwritten, before `consumed`
  *  144   u32   bytesConsumed      reader      bytes consumed of sub-buffer `consumed`; the relay file's

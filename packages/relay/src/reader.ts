@@ -91,16 +91,14 @@ export class Reader {
 
   /** The next complete sub-buffer, or what is left of it; undefined when there is none. */
   next(): Span | undefined {
-    if (!this.#isCurrent()) return undefined
-    const produced = this.#load(BUFFER.produced)
     for (;;) {
+      // Anew each time: after a reset, what was produced before it is not.
+      if (!this.#isCurrent()) return undefined
+      const produced = this.#load(BUFFER.produced)
       this.#skipOverwritten()
       if (this.#sequence >= produced) return undefined
       const span = this.#span(this.#sequence, -1, true)
-      if (span === undefined) {
-        if (!this.#isCurrent()) return undefined
-        continue
-      }
+      if (span === undefined) continue
       // Records of no bytes are records too.
       if (span.end > span.from || span.records > 0) return span
       this.delivered(span, 0)

@@ -273,6 +273,7 @@ export class Writer {
    */
   switch(length: number): number {
     if (length > this.#size) return this.#tooBig(length)
+    if (this.mustReset && !this.reset()) return FULL
     return this.#open ? this.#leave(length) : this.#resume(length)
   }
 
@@ -291,12 +292,14 @@ export class Writer {
     const bytesBeforeDouble = buffer.bytesBeforeDouble(0)
     const prevPaddingWord = buffer.prevPaddingWord(0)
     const labelWord = buffer.labelWord(0)
+    const label = labelOf(0)
     // Odd from here on, unless a reader is in the middle of its words; if it comes later, it sees that it is odd.
     // Pairs with: Reader.delivered, and its read-modify-write of `resets` after a copy.
     if (words[BUFFER.resets >> 2] % 2 === 0) {
       Atomics.add(words, BUFFER.resets >> 2, 1)
       if (Atomics.load(words, BUFFER.delivering >> 2) === 1) {
-        Atomics.add(words, BUFFER.resets >> 2, 1)
+        // Nothing was reset: a reader must not start anew.
+        Atomics.add(words, BUFFER.resets >> 2, -1)
         return false
       }
     }
@@ -309,7 +312,7 @@ export class Writer {
     doubles[firstDouble] = this.#records
     doubles[bytesBeforeDouble] = this.#bytes
     words[prevPaddingWord] = this.#padding
-    words[labelWord] = labelOf(0)
+    words[labelWord] = label
     Atomics.store(counters, BUFFER.produced >> 3, 0n)
     Atomics.store(counters, BUFFER.started >> 3, 0n)
     Atomics.store(counters, BUFFER.consumed >> 3, 0n)
@@ -330,10 +333,12 @@ export class Writer {
     const index = this.#index
     if (Atomics.load(words, BUFFER.resets >> 2) % 2 === 1) {
       // The owner before died in a reset. It may have stored the new entry of sub-buffer 0 already, which then counts
-      // all records that there were.
+      // all records and bytes that there were.
       this.#rememberWhatIsDone()
       const given = this.#records + (this.#open ? words[buffer.countWord(index)] : 0)
-      if (buffer.hasLabel(0, 0) && doubles[buffer.firstDouble(0)] + words[buffer.countWord(0)] >= given) {
+      const counted = doubles[buffer.firstDouble(0)] + words[buffer.countWord(0)]
+      const isStored = counted >= given && doubles[buffer.bytesBeforeDouble(0)] >= this.#bytes
+      if (buffer.hasLabel(0, 0) && isStored) {
         this.#rememberEntry(0)
         this.#open = false
       }
@@ -442,7 +447,13 @@ export class Writer {
   }
 
   #publishStarted(started: number): void {
-    const { counters } = this.buffer
+    const { buffer } = this
+    const { counters } = buffer
+    const index = (started - 1) % this.#count
+    // A label from before a reset would pass for that of the entry that is still to be stored. Within the reset nobody
+    // looks, and who has to do it again needs the label.
+    if (buffer.words[BUFFER.resets >> 2] % 2 === 0 && buffer.hasLabel(index, started - 1))
+      Atomics.store(buffer.words, buffer.labelWord(index), 0)
     // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and the load that
     // follows it stops them. Pairs with: Reader, the read-modify-write of `started` after its copy.
     Atomics.store(counters, BUFFER.started >> 3, BigInt(started))

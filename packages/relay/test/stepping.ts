@@ -35,11 +35,11 @@ export function watchAtomics(): () => void {
  * The same memory, watched.
  *
  * @param access which plain accesses are steps. Those of Atomics always are; plain stores are for a writer, and plain
- * reads, those of the copy's bytes too, for a reader.
+ * reads, those of the copy's bytes too, for a reader; none where a straight line of stores counts as one.
  */
 export function stepThrough(
   buffer: BufferMemory,
-  access: 'stores' | 'reads',
+  access: 'stores' | 'reads' | 'atomics',
   step: () => void,
 ): BufferMemory {
   const watch = <A extends Words>(target: A): A => {
