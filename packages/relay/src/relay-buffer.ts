@@ -102,6 +102,10 @@ export class RelayBuffer {
   readonly #atomic: Int32Array<SharedArrayBuffer>
   readonly #words: Uint32Array<SharedArrayBuffer>
   readonly #queue: WaitQueue
+  /** Ends what {@link #listen} began. */
+  #stopListening: () => void = () => undefined
+  /** Files and mappings of this thread. */
+  #held = 0
   /** During `subbufStart`, whose writer asks. */
   #asking: Writer | undefined
   /** Then, the sub-buffers completed as the owner sees it, not published yet; else −1. */
@@ -300,8 +304,12 @@ export class RelayBuffer {
    */
   subbufsConsumed(count: number): void {
     if (!Number.isInteger(count) || count < 0) throw new RangeError(`subbufs consumed count=${count}`)
-    if (count > this.#count) return
-    this.locked(() => this.consumedTo(Math.min(this.consumed + count, this.produced)))
+    if (count > this.#count || !this.#owner.hold()) return
+    try {
+      this.locked(() => this.consumedTo(Math.min(this.consumed + count, this.produced)))
+    } finally {
+      this.#owner.letGo()
+    }
   }
 
   /**
@@ -315,20 +323,26 @@ export class RelayBuffer {
   reset(): boolean {
     if (this.finalized) throw new Error('reset of a buffer whose relay channel was closed')
     if (this.#completing >= 0) throw new Error('reset of a relay buffer within subbufStart')
-    const done = this.#ownership.operate(ASK_RESET, (writer) => this.locked(() => writer.reset()))
+    const done = this.#ownership.operate(ASK_RESET, (writer) => this.#ownership.tryReset(writer))
     if (done === false) this.#ownership.ask(ASK_RESET)
     return done === true
   }
 
   /** Takes a reference. @throws when there is none any more. */
   hold(): void {
-    if (!this.#owner.hold() || this.references === 0)
+    const isThere = this.#owner.hold()
+    if (!isThere || this.references === 0) {
+      if (isThere) this.#owner.letGo()
       throw new Error(`the buffer of cpu=${this.cpu} was freed`)
+    }
     Atomics.add(this.#atomic, BUFFER.holders >> 2, 1)
+    this.#held += 1
   }
 
   /** Lets a reference go. */
   letGo(): void {
+    this.#held -= 1
+    if (this.#held === 0) this.#stopListening()
     Atomics.sub(this.#atomic, BUFFER.holders >> 2, 1)
     if (this.references === 0) this.disown()
     this.#owner.letGo()
@@ -356,7 +370,7 @@ export class RelayBuffer {
 
   /** Whether this thread writes the buffer. */
   get isOwn(): boolean {
-    return this.#completing >= 0 || this.#ownership.writer !== undefined
+    return this.#completing >= 0 || this.#ownership.isOwn
   }
 
   /** Whether all that was stored up to `offset` has arrived: this thread writes, or nobody does. */
@@ -394,12 +408,9 @@ export class RelayBuffer {
 
   /** Calls `wake` once, from this thread's event loop or within its next switch, when a sub-buffer was completed. */
   whenProduced(wake: () => void): void {
-    if (this.isSettled) this.waiters.add(wake)
-    else
-      this.#queue.whenWoken(
-        () => !this.isEmpty,
-        () => this.#call(wake),
-      )
+    this.waiters.add(wake)
+    // Whoever writes next, unless it is certain that it is this thread.
+    if (!this.isOwn) this.#listen()
   }
 
   /** Sleeps until a sub-buffer is complete. Blocks the thread. @returns whether one is. */
@@ -435,6 +446,7 @@ export class RelayBuffer {
 
   /** Gives up the ownership, if this thread has it: another may write from now on. */
   disown(): void {
+    if (this.#held > 0 && this.waiters.size > 0) this.#listen()
     this.#ownership.disown()
   }
 
@@ -488,9 +500,28 @@ export class RelayBuffer {
     const woke = this.#queue.wake()
     if (this.waiters.size === 0 && !woke) return
     this.memory.words[BUFFER.wakeups >> 2] += 1
+    this.#callWaiters()
+  }
+
+  #callWaiters(): void {
+    this.#stopListening()
     const woken = [...this.waiters]
     this.waiters.clear()
     for (const wake of woken) this.#call(wake)
+  }
+
+  /** Lets the waiters know of another thread's switch. */
+  #listen(): void {
+    this.#stopListening()
+    let isOver = false
+    const stop = this.#queue.whenWoken(
+      () => !this.isEmpty,
+      () => {
+        isOver = true
+        this.#callWaiters()
+      },
+    )
+    if (!isOver) this.#stopListening = stop
   }
 
   #call(wake: () => void): void {

@@ -175,8 +175,8 @@ export class RelayChannel {
     if (!Number.isInteger(cpu) || cpu < 0 || cpu >= possibleCpus || !this.#isCurrent) return undefined
     const page = this.#slot.pageOf(cpu)
     if (page === 0) return undefined
-    const buffer = this.#bufferAt(page)
-    return buffer.references > 0 ? buffer : undefined
+    const buffer = this.#findBuffer(page)
+    return buffer !== undefined && buffer.references > 0 ? buffer : undefined
   }
 
   /**
@@ -333,6 +333,14 @@ export class RelayChannel {
     for (const buffer of this.#buffers.values()) buffer.disown()
   }
 
+  /** Closed, and nothing in this thread is left to be done with it: gives up what it wrote. @returns whether it is so. */
+  retire(): boolean {
+    if (this.#isCurrent && this.#slot.state !== STATE.closed) return false
+    for (const { isThere } of this.#files.values()) if (isThere) return false
+    this.disown()
+    return true
+  }
+
   /** Coordinator: has a file made that another thread asked for. @returns whether there is one. @throws as the callback. */
   createFileHere(page: number, name: string): boolean {
     const buffer = new RelayBuffer(this.#owner, this.#host.shared.memory, page)
@@ -360,7 +368,9 @@ export class RelayChannel {
 
   /** Coordinator: removes the files that a thread which died has left without a buffer. */
   removeStrayFilesHere(): void {
-    const pages = this.isOpen ? this.#slot.firstPages() : []
+    const { state } = this.#slot
+    const isListed = this.#isCurrent && (state === STATE.opening || state === STATE.open)
+    const pages = isListed ? this.#slot.firstPages() : []
     for (const [page, { isThere }] of this.#files) {
       if (!isThere) continue
       if (pages.includes(page) && this.#bufferAt(page).fileBytes !== undefined) continue
@@ -385,7 +395,17 @@ export class RelayChannel {
 
   readonly #declareGlobal = (): void => this.#slot.setFlag(FLAG.isGlobal)
 
-  /** The buffer that stands at a page, which has one. */
+  /** The buffer at a page that was seen in the slot; undefined when the channel was freed since. */
+  #findBuffer(page: number): RelayBuffer | undefined {
+    if (!this.#slot.hold(this.id)) return undefined
+    try {
+      return this.#bufferAt(page)
+    } finally {
+      this.#slot.letGo()
+    }
+  }
+
+  /** The buffer that stands at a page, which has one. Locked, or with a hold. */
   #bufferAt(page: number): RelayBuffer {
     let buffer = this.#buffers.get(page)
     if (buffer === undefined) {
@@ -397,7 +417,7 @@ export class RelayChannel {
 
   /** Each buffer once, by CPU. */
   #allBuffers(): RelayBuffer[] {
-    return this.#slot.firstPages().map((page) => this.#bufferAt(page))
+    return this.#slot.firstPages().flatMap((page) => this.#findBuffer(page) ?? [])
   }
 
   /** Gives a new buffer its file, or asks whether it is global. @returns whether the buffer can be. */

@@ -19,7 +19,7 @@ import { DESK_TEXT_BYTES, RELAY } from './relay-layout.js'
 import type { RelayMemory } from './relay-memory.js'
 
 /** What can be asked. */
-export const WANT = { createFile: 1, removeFile: 2, mapped: 3, unmapped: 4, tidy: 5 } as const
+export const WANT = { createFile: 1, removeFile: 2, mapped: 3, unmapped: 4 } as const
 
 /** A call that the coordinator is to make. */
 export interface Request {
@@ -86,13 +86,18 @@ export class Desk {
     this.#writeText(request.text)
     // Pairs with: serve, compare-and-exchange from `asked`.
     Atomics.store(this.#words, RELAY.request >> 2, ASKED)
-    Atomics.add(this.#words, RELAY.rings >> 2, 1)
-    Atomics.notify(this.#words, RELAY.rings >> 2)
+    this.ring()
     this.#waitForAnswer()
     const answer = this.#words[at + 4]
     const error = answer === ANSWER_THREW ? this.#readText() : ''
     Atomics.store(this.#words, RELAY.request >> 2, IDLE)
     return { done: answer === ANSWER_YES, error }
+  }
+
+  /** Any thread: has a coordinator that serves always look what there is to do. */
+  ring(): void {
+    Atomics.add(this.#words, RELAY.rings >> 2, 1)
+    Atomics.notify(this.#words, RELAY.rings >> 2)
   }
 
   /** Coordinator: makes a call that was asked for. @returns whether there was one. */
@@ -116,16 +121,16 @@ export class Desk {
     return true
   }
 
-  /** Coordinator: serves from the event loop from now on, which this does not keep alive. */
-  serveAlways(): void {
+  /** Coordinator: calls `serve` from the event loop from now on, at each ring. This does not keep the loop alive. */
+  serveAlways(serve: () => void): void {
     const rings = RELAY.rings >> 2
     for (;;) {
       const ticket = Atomics.load(this.#words, rings)
       // Looks after it took the ticket. Pairs with: ask, which stores `asked` before it rings.
-      this.serve()
+      serve()
       const wait = Atomics.waitAsync(this.#words, rings, ticket)
       if (!wait.async) continue
-      void wait.value.then(() => this.serveAlways())
+      void wait.value.then(() => this.serveAlways(serve))
       return
     }
   }

@@ -9,6 +9,8 @@
  *       8  u32      possibleCpus   creator
  *      12  u32      pageCount      creator      pages of 4096 bytes, this head included
  *      16  i32      coordinator    creator      member that runs the file callbacks
+ *      20  i32      strays       locked       1: a thread died with the lock, and may have left files; set atomically
+ *      24  u32      tells        creator      1: one of its file callbacks wants to be told of mappings
  *      64  i32[4]   listLock       sync         the lock over the list of channels
  *      80  i32      channels       locked       channels opened so far; the newest has the highest number
  *      84  i32      members        any thread   threads that have joined so far, counted atomically
@@ -18,7 +20,7 @@
  *     160  u32      textBytes      desk
  *     164  u8[1024] text           desk
  *    1280  …        members        each member  16 bytes for each thread that takes part:
- *      +0  i32      member         each member  its number, never used again; 0: free, -1: somebody is just joining
+ *      +0  i32      member         each member  its number, never used again; 0: free; below: somebody is just joining
  *      +4  i32      identity       each member  the machine's name of the thread
  *      +8  f64      startTicks     each member  and when it started, if that is needed to know it
  *    2304  i32[256] cpus           locked       the member that is this CPU; 0: offline
@@ -29,7 +31,7 @@
  *     +24  i32      flags          locked
  *     +28  u32      lastTooBig     writers      length of the last record that was too big
  *     +32  i32      opener         locked       member that opened it
- *     +36  u32[3]   textBytes      locked       of base name, parent and module, which stand in `texts` in this order
+ *     +36  u32[3]   textBytes      locked       of base name, parent and module, which stands first in `texts`, then the others
  *     +48  u32      pendingPage    locked       where a buffer is being laid out; 0: nowhere
  *     +64  i32[64]  holds          each member  what this member still uses of it: buffers it writes, open files, mappings
  *    +320  u32[256] pages          locked       first page of each CPU's buffer; 0: none. The last store that makes one
@@ -56,6 +58,8 @@ export const RELAY = {
   possibleCpus: 8,
   pageCount: 12,
   coordinator: 16,
+  strays: 20,
+  tells: 24,
   listLock: 64,
   channels: 80,
   members: 84,

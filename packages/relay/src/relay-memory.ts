@@ -19,7 +19,8 @@ import { Slot, type Texts } from './relay-slot.js'
 
 const MAGIC = 0x52686372 // 'rchR'
 const RELAY_ABI = 1
-const JOINING = -1
+// A thread that joins and can not be told dead.
+const JOINING = -(2 ** 31)
 
 /** The memory of a relay, seen from one thread that takes part in it. */
 export class RelayMemory {
@@ -87,11 +88,13 @@ export class RelayMemory {
    * @throws RangeError when there is no place.
    */
   join(identity: number, startTicks: number): void {
+    // Whoever dies in here can be told by it, where threads can be told dead.
+    const joining = identity > 0 ? -identity : JOINING
     for (let index = 0; index < MAX_MEMBERS; index += 1) {
       const at = memberWord(index)
       const held = Atomics.load(this.words, at)
-      if (held === JOINING || (held !== 0 && !this.#isGone(index, held))) continue
-      if (Atomics.compareExchange(this.words, at, held, JOINING) !== held) continue
+      if (held !== 0 && !this.#isGone(index, held)) continue
+      if (Atomics.compareExchange(this.words, at, held, joining) !== held) continue
       this.#index = index
       // What a dead member held here, nobody holds any more.
       for (let slot = 0; slot < MAX_CHANNELS; slot += 1) Atomics.store(this.words, this.#holdWord(slot), 0)
@@ -122,6 +125,7 @@ export class RelayMemory {
 
   #isGone(index: number, member: number): boolean {
     const at = memberWord(index)
+    if (member < 0) return member !== JOINING && this.#machine.isDead?.(-member, 0) === true
     const identity = this.words[at + 1]
     const startTicks = this.#doubles[(at + 2) >> 1]
     if (this.#machine.isDead?.(identity, startTicks) !== true) return false
@@ -214,20 +218,53 @@ export class RelayMemory {
     }
   }
 
-  /** Locked: finishes what a thread that died had begun to free. */
-  clearFreed(): void {
+  /** Locked: finishes what a thread that died had begun to make or to free. */
+  clearUnfinished(): void {
     for (let index = 0; index < MAX_CHANNELS; index += 1) {
       const slot = new Slot(this, index)
-      if (slot.state === STATE.free && slot.firstPages().length > 0) slot.clear()
+      slot.clearPending()
+      if (slot.state !== STATE.free || slot.firstPages().length === 0) continue
+      // Somebody may have got a hold before it was free. See `reap`.
+      if (this.#isHeld(index)) slot.state = STATE.closed
+      else slot.clear()
     }
   }
 
+  /** Any thread: says that a thread died with the lock. */
+  reportStrays(): void {
+    Atomics.store(this.words, RELAY.strays >> 2, 1)
+  }
+
+  /** Coordinator. @returns whether a thread has died with the lock since the last call. */
+  takeStrays(): boolean {
+    return (
+      Atomics.load(this.words, RELAY.strays >> 2) === 1 &&
+      Atomics.exchange(this.words, RELAY.strays >> 2, 0) === 1
+    )
+  }
+
+  /** Whether one of the relay's file callbacks wants to be told of mappings. */
+  get tells(): boolean {
+    return this.words[RELAY.tells >> 2] === 1
+  }
+  /** Creator. */
+  set tells(tells: boolean) {
+    this.words[RELAY.tells >> 2] = tells ? 1 : 0
+  }
+
   /**
-   * Locked: pages that nobody uses, zeroed.
+   * Locked: pages that nobody uses, zeroed. Frees what can be freed, if that is needed.
    *
    * @returns the first of them; undefined when there are not so many in a row.
    */
   findPages(count: number): number | undefined {
+    const found = this.#freePages(count)
+    if (found !== undefined) return found
+    this.reap()
+    return this.#freePages(count)
+  }
+
+  #freePages(count: number): number | undefined {
     const used = this.slots().flatMap((slot) => {
       const pages = slot.bufferPages
       return slot.firstPages().map((first) => ({ first, end: first + pages }))
@@ -268,7 +305,7 @@ export class RelayMemory {
     for (let index = 0; index < MAX_MEMBERS; index += 1) {
       if (Atomics.load(this.words, holds + index) === 0) continue
       const member = Atomics.load(this.words, memberWord(index))
-      if (member === JOINING || (member !== 0 && !this.#isGone(index, member))) return true
+      if (member !== 0 && !this.#isGone(index, member)) return true
     }
     return false
   }

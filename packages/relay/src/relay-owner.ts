@@ -37,6 +37,8 @@ const CARE_SLICE_MS = 5
 export class Ownership {
   /** Where records go while this thread owns the buffer; undefined within a switch that asks the client, too. */
   writer: Writer | undefined
+  /** The writer of this thread's while it takes care of the buffer. */
+  #caring: Writer | undefined
   readonly #memory: BufferMemory
   readonly #host: OwnerHost
   /** The callbacks of a writer of this thread's. */
@@ -69,6 +71,11 @@ export class Ownership {
     return member === 0 || Math.abs(member) === this.#host.me() || this.#host.isDead(Math.abs(member))
   }
 
+  /** Whether this thread owns the buffer, or has it in its care. */
+  get isOwn(): boolean {
+    return this.writer !== undefined || this.#caring !== undefined
+  }
+
   /** The bits of `asks`. */
   get asks(): number {
     return Atomics.load(this.#words, BUFFER.asks >> 2)
@@ -81,6 +88,8 @@ export class Ownership {
    * @throws Error when another thread owns it, or this one can't write.
    */
   claim(): Writer | undefined {
+    // Whoever is woken by the operation may write at once.
+    if (this.#caring !== undefined) return this.#caring
     if (this.writer === undefined) this.writer = this.#take()
     if (this.writer !== undefined) this.#attend(this.writer)
     return this.writer
@@ -111,7 +120,8 @@ export class Ownership {
    * @returns what it returned; undefined when the owner was asked, or the channel is gone.
    */
   operate<T>(what: number, run: (writer: Writer) => T): T | undefined {
-    if (this.writer !== undefined) return run(this.writer)
+    const own = this.writer ?? this.#caring
+    if (own !== undefined) return run(own)
     if (!this.#host.hold()) return undefined
     try {
       if (this.#host.whyNotWritable() !== '' || !this.#become(-this.#host.me(), false)) {
@@ -119,8 +129,10 @@ export class Ownership {
         return undefined
       }
       try {
-        return run(this.#makeWriter())
+        this.#caring = this.#makeWriter()
+        return run(this.#caring)
       } finally {
+        this.#caring = undefined
         this.#release()
       }
     } finally {
@@ -139,6 +151,18 @@ export class Ownership {
       return run()
     } finally {
       this.#isReading = false
+      Mutex.unlock(this.#fileLock, me)
+    }
+  }
+
+  /** Resets the buffer, unless somebody reads just now, this thread perhaps. @returns whether it did. */
+  tryReset(writer: Writer): boolean {
+    const me = this.#host.me()
+    if (this.#isReading || Mutex.tryLock(this.#fileLock, me, this.#lockOptions) === false) return false
+    try {
+      Mutex.consistent(this.#fileLock, me)
+      return writer.reset()
+    } finally {
       Mutex.unlock(this.#fileLock, me)
     }
   }
@@ -209,12 +233,8 @@ export class Ownership {
       Atomics.and(this.#words, BUFFER.asks >> 2, ~ASK_SWITCH)
       writer.switch(0)
     }
-    // Somebody reads just now, this thread perhaps: at the next record then.
-    if ((asks & ASK_RESET) === 0 || this.#isReading) return
-    const me = this.#host.me()
-    if (Mutex.tryLock(this.#fileLock, me, this.#lockOptions) === false) return
-    if (writer.reset()) Atomics.and(this.#words, BUFFER.asks >> 2, ~ASK_RESET)
-    Mutex.consistent(this.#fileLock, me)
-    Mutex.unlock(this.#fileLock, me)
+    // Not done: at the next record then.
+    if ((asks & ASK_RESET) !== 0 && this.tryReset(writer))
+      Atomics.and(this.#words, BUFFER.asks >> 2, ~ASK_RESET)
   }
 }

@@ -72,13 +72,13 @@ export class Slot {
 
   get texts(): Texts {
     const words = this.#relay.words.subarray(this.word(SLOT.textBytes), this.word(SLOT.textBytes) + 3)
-    let at = this.#at + SLOT.texts
-    const [baseFilename, parent, module] = Array.from(words, (bytes) => {
-      const text = this.#relay.readText(at, bytes)
-      at += bytes
-      return text
-    })
-    return { baseFilename, parent, module }
+    const [baseBytes, parentBytes, moduleBytes] = words
+    const at = this.#at + SLOT.texts
+    return {
+      module: this.#relay.readText(at, moduleBytes),
+      baseFilename: this.#relay.readText(at + moduleBytes, baseBytes),
+      parent: this.#relay.readText(at + moduleBytes + baseBytes, parentBytes),
+    }
   }
 
   /** Locked. @throws RangeError when they are too long. */
@@ -90,15 +90,21 @@ export class Slot {
     if (sum > TEXTS_BYTES) {
       throw new RangeError(`base name, parent and module have ${sum} bytes, at most ${TEXTS_BYTES} are kept`)
     }
+    // The module stays where it is when the others change: threads read it without the lock.
     let at = this.#at + SLOT.texts
-    for (const [index, text] of parts.entries()) {
-      this.#relay.words[this.word(SLOT.textBytes) + index] = this.#relay.writeText(at, text, TEXTS_BYTES)
+    for (const index of [2, 0, 1]) {
+      this.#relay.words[this.word(SLOT.textBytes) + index] = this.#relay.writeText(
+        at,
+        parts[index],
+        TEXTS_BYTES,
+      )
       at += lengths[index]
     }
   }
 
   /** The first page of a CPU's buffer; 0 for none. */
   pageOf(cpu: number): number {
+    if (cpu >= this.#relay.possibleCpus) return 0
     return Atomics.load(this.#relay.words, this.word(SLOT.pages) + cpu) >>> 0
   }
 

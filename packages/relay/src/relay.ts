@@ -84,6 +84,8 @@ export class Relay {
   /** By id. */
   readonly #channels = new Map<number, RelayChannel>()
   #cpu = -1
+  /** Whether a file callback is being called. */
+  #isCallingBack = false
 
   /**
    * Makes a relay, whose coordinator the calling thread is; or with its memory takes part in one, see {@link Relay.attach}.
@@ -107,7 +109,11 @@ export class Relay {
       () => this.now(),
       (request) => this.#handle(request),
     )
-    if (!(limits instanceof SharedArrayBuffer)) this.#shared.coordinator = this.#shared.me
+    if (!(limits instanceof SharedArrayBuffer)) {
+      const callbacks = this.#fileCallbacks
+      this.#shared.tells = callbacks.bufMapped !== undefined || callbacks.bufUnmapped !== undefined
+      this.#shared.coordinator = this.#shared.me
+    }
     this.#host = {
       machine,
       shared: this.#shared,
@@ -177,10 +183,11 @@ export class Relay {
     const name = options.baseFilename
     if (this.machine.isShortFor?.('channel', geometry) === true)
       throw new Error('no memory for a relay channel')
-    if (this.#shared.coordinator !== this.#shared.me) mustNotBringFileCallbacks(callbacks)
+    if (!this.#isCoordinator) mustNotBringFileCallbacks(callbacks)
     const isFunction = callbacks?.subbufStart !== undefined
     if (isFunction && module !== undefined)
       throw new Error('a relay channel with both subbufStart and a module')
+    this.onlineCpus.forEach((cpu) => this.#checkCpu(cpu))
     return this.#locked(() => {
       const slot = this.#shared.take(
         geometry,
@@ -261,14 +268,21 @@ export class Relay {
    * @returns whether there were any.
    */
   serve(): boolean {
-    return this.#shared.coordinator === this.#shared.me && this.#desk.serve()
+    if (!this.#isCoordinator) return false
+    const hasServed = this.#desk.serve()
+    if (!this.#shared.takeStrays()) return hasServed
+    this.#locked(() => this.#removeStrays())
+    return true
   }
 
   /** Coordinator: serves from its event loop from now on, which this does not keep alive. */
   serveAlways(): void {
-    if (this.#shared.coordinator !== this.#shared.me)
-      throw new Error('serveAlways on a thread that is not the coordinator')
-    this.#desk.serveAlways()
+    if (!this.#isCoordinator) throw new Error('serveAlways on a thread that is not the coordinator')
+    this.#desk.serveAlways(() => this.serve())
+  }
+
+  get #isCoordinator(): boolean {
+    return this.#shared.coordinator === this.#shared.me
   }
 
   #prepare(cpu: number): boolean {
@@ -288,11 +302,19 @@ export class Relay {
   }
 
   #locked<T>(run: () => T): T {
+    if (this.#isCallingBack) {
+      throw new Error(
+        'a file callback of a relay channel must not open, close or prepare anything of its relay',
+      )
+    }
     // Whoever holds the lock may be waiting for us, if we are the coordinator.
     return this.#shared.locked(
       () => this.#repair(),
       () => this.serve(),
-      run,
+      () => {
+        if (this.#isCoordinator && this.#shared.takeStrays()) this.#removeStrays()
+        return run()
+      },
     )
   }
 
@@ -300,41 +322,54 @@ export class Relay {
   #repair(): void {
     this.#desk.repair()
     for (const slot of this.#shared.slots()) {
-      slot.clearPending()
       if (slot.state !== STATE.open) this.#channelIn(slot).end()
     }
-    this.#shared.clearFreed()
-    if (this.#shared.isDead(this.#shared.coordinator)) return
-    this.#desk.ask({ want: WANT.tidy, slot: 0, cpu: 0, page: 0, text: '' })
+    this.#shared.clearUnfinished()
+    // Nobody waits for the coordinator: it comes to it when it serves, and before it makes another file.
+    this.#shared.reportStrays()
+    this.#desk.ring()
+  }
+
+  /** Coordinator, while it or who has asked it holds the lock: removes the files that threads which died have left. */
+  #removeStrays(): void {
+    for (const channel of this.#channels.values()) channel.removeStrayFilesHere()
   }
 
   #channelIn(slot: Slot): RelayChannel {
     const { id } = slot
     let channel = this.#channels.get(id)
     if (channel === undefined) {
+      this.#sweep()
       channel = new RelayChannel(this.#host, slot, {})
       this.#channels.set(id, channel)
     }
     return channel
   }
 
+  /** Forgets the channels that were closed, by whomever, and gives up what this thread has written there. */
+  #sweep(): void {
+    for (const [id, channel] of this.#channels) if (channel.retire()) this.#channels.delete(id)
+  }
+
   /** Coordinator: a call that another thread has asked for, or ours. */
   #handle({ want, slot, page, text }: Request): Answer {
+    if (this.#shared.takeStrays()) this.#removeStrays()
+    this.#isCallingBack = true
     try {
       const channel = this.#channelIn(new Slot(this.#shared, slot))
       if (want === WANT.createFile) return { done: channel.createFileHere(page, text), error: '' }
       if (want === WANT.removeFile) channel.removeFileHere(page)
-      else if (want === WANT.tidy) for (const each of this.#channels.values()) each.removeStrayFilesHere()
       else channel.tellOfMappingHere(page, want === WANT.mapped)
       return { done: true, error: '' }
     } catch (error) {
       return { done: false, error: error instanceof Error ? error.message : String(error) }
+    } finally {
+      this.#isCallingBack = false
     }
   }
 
   #tellsOfMappings(callbacks: RelayCallbacks | undefined): boolean {
-    const { bufMapped, bufUnmapped } = { ...this.#fileCallbacks, ...callbacks }
-    return bufMapped !== undefined || bufUnmapped !== undefined
+    return this.#shared.tells || callbacks?.bufMapped !== undefined || callbacks?.bufUnmapped !== undefined
   }
 
   #checkCpu(cpu: number): void {

@@ -85,17 +85,29 @@ export class WaitQueue {
    * Calls `woken` at the next wake, on the calling thread, from its event loop, which this does not keep alive.
    *
    * @param look called once more, now: when it finds something, `woken` is called at once.
+   * @returns ends the wait, if it has not ended: `woken` is not called any more, nor the memory touched.
    */
-  whenWoken(look: () => boolean, woken: () => void): void {
+  whenWoken(look: () => boolean, woken: () => void): () => void {
     Atomics.add(this.#words, SLEEPERS, 1)
     const ticket = Atomics.load(this.#words, WAKES)
-    const done = (): void => {
+    let isOver = false
+    const end = (): void => {
+      if (isOver) return
+      isOver = true
       Atomics.sub(this.#words, SLEEPERS, 1)
+    }
+    const done = (): void => {
+      if (isOver) return
+      end()
       woken()
     }
-    if (look()) return done()
+    if (look()) {
+      done()
+      return end
+    }
     const wait = Atomics.waitAsync(this.#words, WAKES, ticket)
     if (wait.async) void wait.value.then(done)
     else done()
+    return end
   }
 }
