@@ -356,12 +356,14 @@ export class RelayBuffer {
   }
 
   /**
-   * Whether what was read of a sub-buffer before this call is whole: it was not begun anew, and the buffer not reset.
+   * Whether what was read of a complete sub-buffer before this call is whole: it was not begun anew, and the buffer not
+   * reset. Any thread.
    *
    * @param sequence which one, counted since the last reset.
-   * @param resets {@link resets} before it was read.
+   * @param resets {@link resets} before it was read. With an odd number the answer is no.
    */
   isIntact(sequence: number, resets: number): boolean {
+    if (resets % 2 === 1) return false
     // Read-modify-writes, so that none of the reads before comes after them. Pairs with: Writer, #publishStarted and the
     // store of `started`; Writer.reset, Atomics.add.
     const started = Number(Atomics.add(this.memory.counters, BUFFER.started >> 3, 0n))

@@ -20,12 +20,19 @@ import { splicePiecesOf, type Pipe, type SpliceResult } from './relay-splice.js'
 /** What {@link RelayFile.poll} finds: a complete sub-buffer, a channel that was closed, or neither. */
 export type PollState = 'readable' | 'error' | 'nothing'
 
-/** The memory of a buffer, live. */
+/** The memory of a buffer, live. docs/relay.md says how it is read while another thread writes. */
 export interface Mapping {
   /** The buffer's pages from where the mapping starts; what lies behind them can't be read. */
   readonly bytes: Uint8Array<SharedArrayBuffer>
   /** Pages of the mapping that lie behind the buffer. */
   readonly missingPages: number
+  /**
+   * What the mapping shows of a complete sub-buffer: its bytes without padding, live. The writer may begin to overwrite
+   * them at any time, so {@link RelayBuffer.isIntact} must be asked after they were used or copied.
+   *
+   * @param sequence which one, counted since the last reset: one of the last `subbufCount` below `produced`.
+   */
+  subbuf(sequence: number): Uint8Array<SharedArrayBuffer>
 }
 
 /**
@@ -180,7 +187,7 @@ export class RelayFile {
 
   /**
    * Maps the buffer. What is ready in it, the buffer's `produced`, `consumed` and `padding` say; what was used is given
-   * back by `subbufsConsumed`.
+   * back by {@link consumeTo}, or by the buffer's `subbufsConsumed`. Any thread.
    *
    * @param length of the mapping in bytes: exactly the channel's `allocSize`.
    * @param pageOffset where it starts, in pages; what it has behind the buffer's end is missing.
@@ -192,11 +199,43 @@ export class RelayFile {
     if (length !== pages.length)
       throw new RangeError(`mmap length=${length} of a buffer of ${pages.length} bytes`)
     checkCount(pageOffset)
-    const bytes = pages.subarray(Math.min(pageOffset * PAGE_BYTES, length))
-    const mapping: Mapping = { bytes, missingPages: (length - bytes.length) / PAGE_BYTES }
+    const from = Math.min(pageOffset * PAGE_BYTES, length)
+    const bytes = pages.subarray(from)
+    const mapping: Mapping = {
+      bytes,
+      missingPages: from / PAGE_BYTES,
+      subbuf: (sequence) => {
+        const { subbufSize, subbufCount } = this.buffer
+        const index = sequence % subbufCount
+        const end = (index + 1) * subbufSize - this.buffer.padding(index)
+        return bytes.subarray(Math.max(0, index * subbufSize - from), Math.max(0, end - from))
+      },
+    }
     this.buffer.tellOfMapping(true, this)
     this.#mappings.push(mapping)
     return mapping
+  }
+
+  /**
+   * For whoever reads a mapping: declares all sub-buffers before `sequence` consumed, at most those that were produced.
+   * What is consumed already stays so. Any thread, not while a reader of ours drains the buffer.
+   *
+   * @param resets the buffer's `resets` before `sequence` was found.
+   * @returns false when the buffer was reset since: `sequence` is of another life, and nothing was done.
+   */
+  consumeTo(sequence: number, resets: number): boolean {
+    this.#mustBeOpen('consumeTo')
+    checkCount(sequence)
+    const { buffer } = this
+    // A reset holds this lock, too.
+    return buffer.locked(() => {
+      if (buffer.resets !== resets) return false
+      const to = Math.min(sequence, buffer.produced)
+      if (to <= buffer.consumed) return true
+      buffer.consumedTo(to)
+      buffer.bytesConsumedTo(0)
+      return true
+    })
   }
 
   /**
