@@ -431,8 +431,9 @@ export class RelayFile {
     const { buffer } = this
     const { subbufSize, subbufCount, memory } = buffer
     const index = Math.floor(start / subbufSize)
-    // The newest sub-buffer that stands there.
-    const sequence = look.produced - ((((look.produced - index) % subbufCount) + subbufCount) % subbufCount)
+    // The newest sub-buffer that stands there. One that was refused was not begun.
+    const newest = look.offset > subbufSize ? look.produced - 1 : look.produced
+    const sequence = newest - ((((newest - index) % subbufCount) + subbufCount) % subbufCount)
     const copy = memory.data.slice(start, start + length)
     return memory.hasLabel(index, sequence) && buffer.isIntact(sequence, look.resets) ? copy : undefined
   }
