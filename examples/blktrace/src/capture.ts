@@ -79,7 +79,8 @@ export async function capture(name: string, options: CaptureOptions): Promise<Cp
     for (let pause = 0; pause < pauses; pause += 1) {
       await until('written', records, drain)
       if (pause === Math.floor(pauses / 2) && killed !== undefined) await threads[killed].terminate()
-      await until('refused', 1, () => undefined)
+      // Two, because nobody misses a notice: the next one is an event.
+      await until('refused', 2, () => undefined)
     }
     await until('written', records, drain)
     Atomics.store(stop, 0, 1)

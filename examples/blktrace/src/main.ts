@@ -60,8 +60,8 @@ function summaryText(name: string, reports: readonly CpuReport[]): string {
   return [
     ...lines,
     '',
-    `blkparse -i ${name}                               prints them by time`,
-    `cat ${name}.blktrace.* | blkparse -i - -v         counts the gaps as skips`,
+    `blkparse -i ${name}                                          prints them by time`,
+    `cat ${name}.blktrace.* | blkparse -i - -b 1000000 -v         counts the gaps as skips`,
   ].join('\n')
 }
 
