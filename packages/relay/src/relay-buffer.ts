@@ -35,13 +35,13 @@ export interface RelayCallbacks {
     prevSubbuf: number | undefined,
     prevPadding: number,
   ): boolean
-  /** A relay file of the buffer was mapped. */
+  /** A relay file of the buffer was mapped. On the coordinator; `file` is its `RelayFile`, if it was mapped there. */
   bufMapped?(buffer: RelayBuffer, file: unknown): void
-  /** A mapping of the buffer was released. */
+  /** A mapping of the buffer was released. On the coordinator, in the same way. */
   bufUnmapped?(buffer: RelayBuffer, file: unknown): void
   /**
-   * A buffer needs its file; undefined when it can't be made. Without a file name it must return none: a channel that
-   * only buffers asks so for whether it is global.
+   * A buffer needs its file; undefined when it can't be made. On the coordinator, whichever thread the buffer is for.
+   * Without a file name it must return none: a channel that only buffers asks so for whether it is global.
    *
    * @param mode permissions of the file, 0o400.
    * @param declareGlobal to be called if all CPUs are to share this one buffer.
@@ -53,7 +53,10 @@ export interface RelayCallbacks {
     buffer: RelayBuffer,
     declareGlobal: () => void,
   ): unknown
-  /** The channel is closed, and with it goes the file; undefined if the buffer had none. */
+  /**
+   * The channel is closed, and with it goes the file, which is what `createBufFile` returned; undefined if the buffer had
+   * none. On the coordinator.
+   */
   removeBufFile?(file: unknown): void
 }
 
@@ -90,7 +93,7 @@ export class RelayBuffer {
   readonly page: number
   /** All of the buffer's pages, `allocSize` bytes; only the first `subbufSize * subbufCount` are used. */
   readonly pages: Uint8Array<SharedArrayBuffer>
-  /** Who in this thread is woken by the next switch of this thread's. Each is called once, after it was published. */
+  /** Who in this thread is woken by the next switch that this thread does. Each is called once, after it was published. */
   readonly waiters = new Set<() => void>()
   readonly #owner: BufferOwner
   readonly #ownership: Ownership
@@ -206,7 +209,7 @@ export class RelayBuffer {
   get wakeups(): number {
     return this.memory.words[BUFFER.wakeups >> 2]
   }
-  /** Who keeps the memory: the channel until it is closed, and open files. */
+  /** How many keep the memory: the channel until it is closed, and each open file or mapping; 0 when it is gone. */
   get references(): number {
     if (!this.#owner.isCurrent()) return 0
     return (this.#owner.isOpen() ? 1 : 0) + Atomics.load(this.#atomic, BUFFER.holders >> 2)
@@ -286,8 +289,9 @@ export class RelayBuffer {
   }
 
   /**
-   * Declares sub-buffers consumed: at most what was produced; more than the buffer holds is ignored. Any thread, not
-   * while a reader of ours drains the buffer.
+   * Declares sub-buffers consumed, counted from where consumption stands: at most what was produced; more than the
+   * buffer holds is ignored. Any thread, not while a reader of ours drains the buffer. Where the buffer may be reset
+   * meanwhile, {@link RelayFile.consumeTo} is the safe way.
    */
   subbufsConsumed(count: number): void {
     if (!Number.isInteger(count) || count < 0) throw new RangeError(`subbufs consumed count=${count}`)
@@ -311,14 +315,14 @@ export class RelayBuffer {
     return done === true
   }
 
-  /** Takes a reference. @throws when there is none any more. */
+  /** Takes a reference. Any thread. @throws when the buffer was let go. */
   hold(): void {
     if (!this.#owner.hold() || this.references === 0)
       throw new Error(`the buffer of cpu=${this.cpu} was freed`)
     Atomics.add(this.#atomic, BUFFER.holders >> 2, 1)
   }
 
-  /** Lets a reference go. */
+  /** Lets a reference go; the thread that took it. */
   letGo(): void {
     Atomics.sub(this.#atomic, BUFFER.holders >> 2, 1)
     if (this.references === 0) this.disown()
@@ -350,7 +354,7 @@ export class RelayBuffer {
     return this.#completing >= 0 || this.#ownership.isSettled
   }
 
-  /** Which life of the buffer it is: counted up twice by a reset, odd while it is under way. */
+  /** Which life of the buffer it is: counted up twice by a reset, odd while it is under way. Any thread. */
   get resets(): number {
     return Atomics.load(this.#atomic, BUFFER.resets >> 2)
   }

@@ -36,7 +36,7 @@ export interface Mapping {
 }
 
 /**
- * Copies bytes of the live memory to the reader.
+ * Takes bytes to the reader. They are valid during the call only.
  *
  * @returns whether it could; if not, the read ends with what it has.
  */
@@ -60,7 +60,7 @@ interface Sample {
   readonly atMs: number
 }
 
-/** How old a sampled offset of another thread's must be before it may be read up to. See `Reader`. */
+/** How old a sampled offset of another thread's must be before it may be read up to, in milliseconds. See `Reader`. */
 const GRACE_MS = 10
 /** How often a read tries again when the writer overtakes it; then it ends with what it has. */
 const MOST_LAPS = 16
@@ -138,8 +138,10 @@ export class RelayFile {
   }
 
   /**
-   * Reads up to `count` bytes, also of the sub-buffer being written, and consumes them. Padding is left out.
+   * Reads up to `count` bytes, also of the sub-buffer being written, and consumes them. Padding is left out. Any thread;
+   * while another one writes, it ends at what was published, or was seen by an earlier read and has aged by 10 ms.
    *
+   * @param copy gets the live memory when nobody else writes, else a copy of it; called once for each sub-buffer.
    * @returns how many bytes were copied.
    * @throws RangeError if `count` is not a whole number.
    */
@@ -173,7 +175,7 @@ export class RelayFile {
     return copied
   }
 
-  /** Reads up to `count` bytes into new memory. */
+  /** Reads up to `count` bytes into new memory; see {@link read}. */
   readBytes(count: number): Uint8Array {
     const parts: Uint8Array[] = []
     const bytes = new Uint8Array(this.read(count, (part) => parts.push(part.slice()) > 0))
@@ -259,6 +261,7 @@ export class RelayFile {
 
   /**
    * Hands up to `length` bytes of complete sub-buffers to a pipe without copying them: at most one sub-buffer with data.
+   * Any thread; in discard mode only, when another one writes.
    * A sub-buffer counts as consumed when the pipe has released its pieces.
    *
    * @param nonBlocking whether 'again' is the answer when there is nothing, instead of 0.
