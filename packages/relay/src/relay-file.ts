@@ -168,8 +168,10 @@ export class RelayFile {
         continue
       }
       if (!copy(bytes)) break
+      // First: once it is consumed, another thread may begin it anew, and its padding is gone.
+      const position = this.#behind(look, start, length)
       this.#consume(look, start, length)
-      this.#position = this.#behind(look, start, length)
+      this.#position = position
       copied += length
     }
     return copied
@@ -321,7 +323,10 @@ export class RelayFile {
     const { buffer } = this
     const { subbufSize, subbufCount } = buffer
     const look = this.#seen()
+    // The same for what is consumed here: a position in its padding must not stay there for the next sub-buffer's data.
+    const position = look.isSettled || this.#position === 0 ? this.#position : this.#start(look)
     this.#consume(look, this.#position, 0)
+    this.#position = position
     const { produced, offset } = look
     if (offset > subbufSize) return produced === buffer.consumed ? undefined : look
     if (produced - buffer.consumed >= subbufCount) {
@@ -374,6 +379,7 @@ export class RelayFile {
         : this.#position % bytes
     const index = Math.floor(at / subbufSize)
     const end = (index + 1) * subbufSize
+    if (this.#isGivenBack(look, index)) return at
     return at >= end - this.#padding(look, index) ? end % bytes : at
   }
 
@@ -401,6 +407,7 @@ export class RelayFile {
     const bytes = buffer.bytesConsumed + length
     buffer.bytesConsumedTo(bytes)
     const index = at === 0 ? buffer.consumed % subbufCount : Math.floor(at / subbufSize) % subbufCount
+    if (this.#isGivenBack(look, index)) return
     if (bytes + this.#padding(look, index) !== subbufSize) return
     // The writer still stands in it, at the brim: it is consumed by the next read after a switch.
     if (index === produced % subbufCount && offset === subbufSize) return
@@ -426,17 +433,30 @@ export class RelayFile {
   }
 
   /**
+   * Whether what stands at `index` is consumed, and another thread may just be about to begin it anew: then its padding
+   * says nothing.
+   */
+  #isGivenBack(look: Look, index: number): boolean {
+    return !look.isSettled && this.#sequenceAt(look, index) < this.buffer.consumed
+  }
+
+  /** The newest sub-buffer that stands at `index`, as far as the look goes. One that was refused was not begun. */
+  #sequenceAt({ produced, offset }: Look, index: number): number {
+    const { subbufSize, subbufCount } = this.buffer
+    const newest = offset > subbufSize ? produced - 1 : produced
+    return newest - ((((newest - index) % subbufCount) + subbufCount) % subbufCount)
+  }
+
+  /**
    * Copies bytes that another thread's writer may begin to overwrite at any time.
    *
    * @returns undefined when it did.
    */
   #copyOf(look: Look, start: number, length: number): Uint8Array | undefined {
     const { buffer } = this
-    const { subbufSize, subbufCount, memory } = buffer
+    const { subbufSize, memory } = buffer
     const index = Math.floor(start / subbufSize)
-    // The newest sub-buffer that stands there. One that was refused was not begun.
-    const newest = look.offset > subbufSize ? look.produced - 1 : look.produced
-    const sequence = newest - ((((newest - index) % subbufCount) + subbufCount) % subbufCount)
+    const sequence = this.#sequenceAt(look, index)
     const copy = memory.data.slice(start, start + length)
     return memory.hasLabel(index, sequence) && buffer.isIntact(sequence, look.resets) ? copy : undefined
   }

@@ -1,7 +1,18 @@
-/** A relay file that is read while another thread, which lives, owns the buffer. Here one thread plays both. */
+/**
+ * A relay file that is read while another thread, which lives, owns the buffer; played by one thread, and by two.
+ *
+ * Forbidden: a record that is torn, missing, twice, or out of order.
+ */
 import { Relay, RelayFile, type Mode } from '@rchan/relay'
-import { describe, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { afterEach, describe, expect, test } from 'vitest'
+import { walkRecords } from './records.mjs'
 import { bufferOf } from './relay-client.js'
+import { Random } from './stress/random.mjs'
+
+const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 
 describe.each(['discard', 'overwrite'] as const)('in %s mode', (mode: Mode) => {
   const GRACE_MS = 10
@@ -45,3 +56,54 @@ describe.each(['discard', 'overwrite'] as const)('in %s mode', (mode: Mode) => {
     expect([...file.readBytes(100)]).toEqual([3])
   })
 })
+
+const workers: Worker[] = []
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.terminate()))
+})
+
+test.each([
+  { subbufSize: 64, subbufCount: 2, maxBytes: 30, count: 6000 },
+  { subbufSize: 64, subbufCount: 3, maxBytes: 60, count: 8000 },
+  { subbufSize: 100, subbufCount: 5, maxBytes: 60, count: 10_000 },
+  { subbufSize: 4096, subbufCount: 4, maxBytes: 40, count: 60_000 },
+])(
+  `every record is read once and in order, whatever each read asks for (seed ${SEED}), $subbufCount × $subbufSize bytes`,
+  async ({ subbufSize, subbufCount, maxBytes, count }) => {
+    const relay = new Relay({ identity: 1, log: () => undefined }, { possibleCpus: 1, memoryBytes: 2 ** 20 })
+    relay.serveAlways()
+    const channel = relay.open({ subbufSize, subbufCount })
+    const started = new Int32Array(new SharedArrayBuffer(4)).fill(1)
+    const workerData = {
+      ...{ memory: relay.memory, id: channel.id, identity: 2, seed: SEED, role: 'writer' },
+      ...{ count, maxBytes, started, mayStop: started, restEvery: 200 },
+    }
+    const writer = new Worker(new URL('relay-mmap-worker.mjs', import.meta.url), { workerData })
+    workers.push(writer)
+    await once(writer, 'message')
+    let isDone = false
+    void once(writer, 'message').then(() => (isDone = true))
+
+    const file = new RelayFile(bufferOf(channel, 0))
+    const random = new Random(SEED)
+    let next = 0
+    let rest = new Uint8Array(0)
+    for (;;) {
+      const wasDone = isDone
+      const part = file.readBytes(random.whole(1, 3 * subbufSize))
+      rest = new Uint8Array(Buffer.concat([rest, part]))
+      let end = 0
+      while (end + 2 <= rest.length && end + rest[end] + 256 * rest[end + 1] <= rest.length)
+        end += Math.max(1, rest[end] + 256 * rest[end + 1])
+      for (const number of walkRecords(rest, 0, end)) {
+        if (number !== next) throw new Error(`record ${number} came where ${next} should`)
+        next += 1
+      }
+      rest = rest.slice(end)
+      if (part.length > 0) continue
+      if (wasDone) break
+      await (random.next() < 0.05 ? setTimeout(random.next() * 3) : setImmediate())
+    }
+    expect({ records: next, rest: rest.length }).toEqual({ records: count, rest: 0 })
+  },
+)

@@ -1,6 +1,6 @@
 /**
  * The two threads of relay-mmap.test.ts: a writer, and a reader that maps the writer's buffer and follows the protocol of
- * docs/relay.md. Each is a thread of its own machine, so nobody is ever dead.
+ * docs/relay.md. The writer is that of relay-file-remote.test.ts, too. Nobody is ever known to be dead.
  */
 import { Relay, RelayFile } from '@rchan/relay'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -18,7 +18,7 @@ else read()
 
 /** At least `count` records 0, 1, 2 …, and until it may stop: in discard mode each until it is accepted. */
 function write() {
-  const { count, maxBytes, started, mayStop } = workerData
+  const { count, maxBytes, started, mayStop, restEvery = 0 } = workerData
   const cpu = relay.comeOnline(0)
   const buffer = channel.buffer(cpu)
   parentPort.postMessage('online')
@@ -29,6 +29,8 @@ function write() {
     if (Atomics.load(mayStop, 0) === 1) left -= 1
     const record = fillRecord(new Uint8Array(random.whole(6, maxBytes)), number)
     while (!buffer.write(record));
+    // Now and then it leaves a sub-buffer open until it has aged.
+    if (restEvery > 0 && random.whole(1, restEvery) === 1) Atomics.wait(nobody, 0, 0, random.next() * 15)
   }
   relay.goOffline()
   parentPort.postMessage(number)
