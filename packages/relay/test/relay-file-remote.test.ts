@@ -75,8 +75,16 @@ test.each([
     const channel = relay.open({ subbufSize, subbufCount })
     const started = new Int32Array(new SharedArrayBuffer(4)).fill(1)
     const workerData = {
-      ...{ memory: relay.memory, id: channel.id, identity: 2, seed: SEED, role: 'writer' },
-      ...{ count, maxBytes, started, mayStop: started, restEvery: 200 },
+      memory: relay.memory,
+      id: channel.id,
+      identity: 2,
+      seed: SEED,
+      role: 'writer',
+      count,
+      maxBytes,
+      started,
+      mayStop: started,
+      restEvery: 200,
     }
     const writer = new Worker(new URL('relay-mmap-worker.mjs', import.meta.url), { workerData })
     workers.push(writer)
