@@ -14,7 +14,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { plainMachine, Relay, RelayFile, spliceToDescriptor, type RelayChannel } from 'rchan/relay'
-
 import { afterAll, expect, test } from 'vitest'
 import { needReader, runReader } from '../../../test/readers.js'
 import { capture, type CaptureOptions, type CpuReport } from '../dist/capture.js'

@@ -262,8 +262,10 @@ export class BufferMemory {
   static clear(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
     const { subbufSize, subbufCount } = geometry
     const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
+    const isBegun = (index: number): boolean => buffer.words[buffer.labelWord(index)] !== 0
     for (let index = 0; index < subbufCount; index += 1) {
-      if (buffer.words[buffer.labelWord(index)] === 0) continue
+      // A client may have died while it filled the header of one that has no label yet.
+      if (index > 0 && !isBegun(index) && !isBegun(index - 1)) continue
       buffer.data.fill(0, index * subbufSize, (index + 1) * subbufSize)
     }
     buffer.words.fill(0)

@@ -80,6 +80,9 @@ export interface BufferOwner extends OwnerHost {
   threw(callback: string, error: unknown): void
 }
 
+/** Index of `asks`, here because every record looks at it. */
+const ASKS = BUFFER.asks >> 2
+
 /**
  * One CPU's buffer of a relay channel, seen from one thread.
  *
@@ -100,6 +103,7 @@ export class RelayBuffer {
   readonly #size: number
   readonly #count: number
   readonly #atomic: Int32Array<SharedArrayBuffer>
+  readonly #words: Uint32Array<SharedArrayBuffer>
   readonly #queue: WaitQueue
   /** During `subbufStart`, whose writer asks. */
   #asking: Writer | undefined
@@ -124,6 +128,7 @@ export class RelayBuffer {
       cpu === undefined ? BufferMemory.attach(memory, at) : BufferMemory.create(memory, at, cpu, geometry)
     const bytes = Math.ceil((this.#size * this.#count) / PAGE_BYTES) * PAGE_BYTES
     this.pages = new Uint8Array(memory, this.memory.dataByteOffset, bytes)
+    this.#words = this.memory.words
     this.#atomic = new Int32Array(memory, at, BUFFER.table / 4)
     this.#queue = new WaitQueue(this.#atomic.subarray(BUFFER.waitQueue >> 2, (BUFFER.waitQueue >> 2) + 2))
     this.#ownership = new Ownership(this.memory, this.#atomic, owner, (writer) => ({
@@ -181,6 +186,10 @@ export class RelayBuffer {
   get finalized(): boolean {
     return (this.#ownership.asks & FINALIZED) !== 0
   }
+  /** Whether this thread owns the buffer, and nobody has asked it for anything: then a record goes straight in. */
+  get isReady(): boolean {
+    return this.#ownership.writer !== undefined && this.#words[ASKS] === 0
+  }
   /** Whether the owner was asked for something that it has not done yet. */
   get isAsked(): boolean {
     return (this.#ownership.asks & (ASK_SWITCH | ASK_RESET)) !== 0
@@ -237,7 +246,8 @@ export class RelayBuffer {
    */
   write(bytes: Uint8Array): boolean {
     const { writer } = this.#ownership
-    if (writer !== undefined && this.memory.words[BUFFER.asks >> 2] === 0) return writer.write(bytes)
+    // Plain: who asks does not wait for this record.
+    if (writer !== undefined && this.#words[ASKS] === 0) return writer.write(bytes)
     return this.#writerFor()?.write(bytes) ?? false
   }
 
@@ -250,8 +260,7 @@ export class RelayBuffer {
    */
   reserve(length: number): number | undefined {
     checkLength(length)
-    const isReady = this.#ownership.writer !== undefined && this.memory.words[BUFFER.asks >> 2] === 0
-    const writer = isReady ? this.#ownership.writer : this.#writerFor()
+    const writer = this.isReady ? this.#ownership.writer : this.#writerFor()
     if (writer === undefined) return undefined
     const switches = writer.view.limit < 0
     const at = writer.reserve(length)
@@ -349,9 +358,19 @@ export class RelayBuffer {
     this.memory.words[BUFFER.bytesConsumed >> 2] = bytes
   }
 
+  /** Whether this thread writes the buffer. */
+  get isOwn(): boolean {
+    return this.#completing >= 0 || this.#ownership.writer !== undefined
+  }
+
   /** Whether all that was stored up to `offset` has arrived: this thread writes, or nobody does. */
   get isSettled(): boolean {
     return this.#completing >= 0 || this.#ownership.isSettled
+  }
+
+  /** Sub-buffers begun since the last reset. */
+  get started(): number {
+    return this.#counter(BUFFER.started)
   }
 
   /** Which life of the buffer it is: counted up twice by a reset, odd while it is under way. Any thread. */

@@ -6,7 +6,7 @@
  * are the coordinator's. References keep the memory: its opener's until it is closed, and one of each buffer, so a
  * channel that was closed under a reader lives until the reader lets go.
  */
-import { BufferMemory, bufferBytes, dataOffset, PAGE_BYTES, type Geometry, type Mode } from './buffer.js'
+import { bufferBytes, dataOffset, type Geometry, type Mode } from './buffer.js'
 import type { Machine } from './relay.js'
 import { RelayBuffer, type BufferOwner, type RelayCallbacks } from './relay-buffer.js'
 import { WANT, type Answer, type Request } from './relay-desk.js'
@@ -76,6 +76,8 @@ export class RelayChannel {
   readonly #slot: Slot
   readonly #owner: BufferOwner
   readonly #parent: unknown
+  /** By CPU, what this thread has written to: a way to it that looks at nothing else while it may be written. */
+  readonly #written: (RelayBuffer | undefined)[] = []
   /** By first page. */
   readonly #buffers = new Map<number, RelayBuffer>()
   /** Coordinator: by first page, what `createBufFile` returned. */
@@ -142,6 +144,10 @@ export class RelayChannel {
   get isOpen(): boolean {
     return this.#isCurrent && this.#slot.state === STATE.open
   }
+  /** Whether the thread that opened it has ended without closing it. It stays open; whoever finds it may close it. */
+  get isOrphan(): boolean {
+    return this.isOpen && this.#host.shared.isDead(this.#slot.opener)
+  }
   /** The client's functions in this thread: those it was opened with here, and those of its module. */
   get callbacks(): RelayCallbacks {
     return this.#callbacks
@@ -184,7 +190,9 @@ export class RelayChannel {
    * another thread, or can't be written by this one (see {@link load}).
    */
   write(cpu: number, bytes: Uint8Array): boolean {
-    return this.#bufferOf(cpu).write(bytes)
+    const buffer = this.#written[cpu]
+    if (buffer !== undefined && buffer.isReady) return buffer.write(bytes)
+    return this.#toWrite(cpu).write(bytes)
   }
 
   /**
@@ -193,7 +201,9 @@ export class RelayChannel {
    * @throws as {@link write}.
    */
   reserve(cpu: number, length: number): number | undefined {
-    return this.#bufferOf(cpu).reserve(length)
+    const buffer = this.#written[cpu]
+    if (buffer !== undefined && buffer.isReady) return buffer.reserve(length)
+    return this.#toWrite(cpu).reserve(length)
   }
 
   /**
@@ -292,6 +302,8 @@ export class RelayChannel {
       this.#host.machine.log('error', `relay: no memory for a buffer of ${this.#slot.bufferPages} pages`)
       return false
     }
+    // From here on it is known what to zero if this thread dies.
+    this.#slot.pendingPage = page
     const buffer = new RelayBuffer(this.#owner, this.#host.shared.memory, page, cpu)
     this.#buffers.set(page, buffer)
     let complete = false
@@ -300,7 +312,7 @@ export class RelayChannel {
     } finally {
       if (!complete) {
         this.#buffers.delete(page)
-        BufferMemory.clear(this.#host.shared.memory, page * PAGE_BYTES, this.geometry)
+        this.#slot.clearPending()
       }
     }
     if (!complete) return false
@@ -310,6 +322,7 @@ export class RelayChannel {
       this.#slot.setPage(0, page)
     }
     this.#slot.setPage(cpu, page)
+    this.#slot.pendingPage = 0
     return true
   }
 
@@ -339,6 +352,7 @@ export class RelayChannel {
   /** Coordinator: has the file of a buffer removed. */
   removeFileHere(page: number): void {
     const made = this.#files.get(page)
+    if (made?.isThere === false) return
     if (made !== undefined) made.isThere = false
     try {
       this.#fileCallbacks.removeBufFile?.(made?.file)
@@ -360,6 +374,7 @@ export class RelayChannel {
       if (pages.includes(page) && this.#bufferAt(page).fileBytes !== undefined) continue
       this.removeFileHere(page)
     }
+    this.#forgetIfOver()
   }
 
   get #isCoordinator(): boolean {
@@ -465,13 +480,19 @@ export class RelayChannel {
       removeFile(buffer)
       if (buffer.references === 0) buffer.disown()
     }
-    if (this.references === 0) this.#host.forget(this.id)
+    this.#forgetIfOver()
   }
 
   /** A thread let go of a buffer. */
   #letGo(): void {
     this.#slot.letGo()
-    if (this.#slot.state === STATE.closed && this.references === 0) this.#host.forget(this.id)
+    this.#forgetIfOver()
+  }
+
+  /** Nothing of a closed channel is needed any more, when nobody has it, and no file of it is left to be removed. */
+  #forgetIfOver(): void {
+    if ((this.#isCurrent && this.#slot.state !== STATE.closed) || this.references > 0) return
+    if (![...this.#files.values()].some(({ isThere }) => isThere)) this.#host.forget(this.id)
   }
 
   /** Why the calling thread can't write; '' if it can. */
@@ -482,9 +503,11 @@ export class RelayChannel {
     return 'the channel has a subbufStart of the thread that opened it: give it a module to write from other threads'
   }
 
-  #bufferOf(cpu: number): RelayBuffer {
+  /** The buffer of a CPU, to be written; found at once next time. */
+  #toWrite(cpu: number): RelayBuffer {
     const buffer = this.isOpen ? this.buffer(cpu) : undefined
     if (buffer === undefined) throw new RangeError(`cpu=${cpu} has no buffer in this channel`)
+    this.#written[cpu] = buffer
     return buffer
   }
 

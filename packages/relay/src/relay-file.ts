@@ -48,8 +48,14 @@ interface Look {
   /** Of the sub-buffer being written; beyond its size if none is. */
   readonly offset: number
   readonly resets: number
-  /** Whether nobody else writes. */
+  /** Sub-buffers begun. */
+  readonly started: number
+  /** Whether it is this thread that writes. */
+  readonly isOwn: boolean
+  /** Whether nobody else wrote when it was taken. */
   readonly isSettled: boolean
+  /** By index, what was found of a sub-buffer before it was declared consumed: then its writer may begin it anew. */
+  readonly paddings: Map<number, number>
 }
 
 /** An offset that has not aged yet, or has. */
@@ -160,7 +166,7 @@ export class RelayFile {
       const start = this.#start(look)
       const length = Math.min(this.#readableAt(look, start), count - copied)
       if (length <= 0) break
-      const bytes = look.isSettled
+      const bytes = look.isOwn
         ? this.buffer.memory.data.subarray(start, start + length)
         : this.#copyOf(look, start, length)
       if (bytes === undefined) {
@@ -168,10 +174,8 @@ export class RelayFile {
         continue
       }
       if (!copy(bytes)) break
-      // First: once it is consumed, another thread may begin it anew, and its padding is gone.
-      const position = this.#behind(look, start, length)
       this.#consume(look, start, length)
-      this.#position = position
+      this.#position = this.#behind(look, start, length)
       copied += length
     }
     return copied
@@ -323,10 +327,14 @@ export class RelayFile {
     const { buffer } = this
     const { subbufSize, subbufCount } = buffer
     const look = this.#seen()
-    // The same for what is consumed here: a position in its padding must not stay there for the next sub-buffer's data.
-    const position = look.isSettled || this.#position === 0 ? this.#position : this.#start(look)
+    // A reset is under way, or its thread died in it: nothing is where it was, and nothing where it will be.
+    if (look.resets % 2 === 1) return undefined
+    // Before anything is consumed: a position in its padding must not stay there for the next sub-buffer's data. (While
+    // nobody else writes it may, and does as the kernel's.)
+    const at = this.#position % (subbufSize * subbufCount)
+    const position = look.isSettled || this.#position === 0 ? at : this.#start(look)
     this.#consume(look, this.#position, 0)
-    this.#position = position
+    if (position !== at) this.#position = position
     const { produced, offset } = look
     if (offset > subbufSize) return produced === buffer.consumed ? undefined : look
     if (produced - buffer.consumed >= subbufCount) {
@@ -348,24 +356,34 @@ export class RelayFile {
    */
   #seen(): Look {
     const { buffer } = this
-    const { resets } = buffer
+    const { resets, started, isOwn, isSettled } = buffer
     // In this order: what is complete stays so, and an offset belongs to the sub-buffer only if none was completed since.
     const { produced } = buffer
-    const isSettled = buffer.isSettled
     const offset = buffer.offset
-    if (isSettled) return { produced, offset, resets, isSettled }
-    if (offset > buffer.subbufSize && buffer.produced === produced)
-      return { produced, offset, resets, isSettled }
-    const now = buffer.now()
+    const isSame = buffer.produced === produced
+    const found = { produced, resets, started, isOwn, isSettled: false, paddings: new Map<number, number>() }
+    // Another thread may have come and begun to write since the first look.
+    if (isSettled && buffer.isSettled && isSame) return { ...found, offset, isSettled }
+    if (offset > buffer.subbufSize && isSame) return { ...found, offset }
+    const aged = this.#agedOffset(produced, offset, resets, isSame)
+    return { ...found, offset: aged }
+  }
+
+  /** How much of the sub-buffer that another thread writes has aged: 0 if that is not known of any. */
+  #agedOffset(produced: number, offset: number, resets: number, isSame: boolean): number {
+    const now = this.buffer.now()
     const sampled = this.#sampled
     if (sampled !== undefined && now - sampled.atMs >= GRACE_MS) {
       this.#aged = sampled
       this.#sampled = undefined
     }
-    if (buffer.produced === produced) this.#sampled ??= { produced, offset, resets, atMs: now }
+    // Never of one that was refused: it may be begun by now.
+    if (isSame && offset <= this.buffer.subbufSize) this.#sampled ??= { produced, offset, resets, atMs: now }
     const aged = this.#aged
-    const isSame = aged !== undefined && aged.produced === produced && aged.resets === resets
-    return { produced, offset: isSame ? aged.offset : 0, resets, isSettled }
+    const isOfNow = aged !== undefined && aged.produced === produced && aged.resets === resets
+    // What anybody has read of it was there: an offset never goes back.
+    const read = this.buffer.consumed === produced ? this.buffer.bytesConsumed : 0
+    return Math.max(read, isOfNow ? aged.offset : 0)
   }
 
   /** Where to read: at the position, or where consumption stands; a place in padding is moved behind it. */
@@ -398,6 +416,9 @@ export class RelayFile {
     const { buffer } = this
     const { subbufSize, subbufCount } = buffer
     const { produced, offset } = look
+    const index = at === 0 ? -1 : Math.floor(at / subbufSize) % subbufCount
+    // Before anything is consumed.
+    if (index >= 0) this.#padding(look, index)
     // All that was written is read: there is nothing to settle.
     if (offset === buffer.bytesConsumed && produced === buffer.consumed) return
     if (buffer.bytesConsumed + length > subbufSize) {
@@ -406,11 +427,11 @@ export class RelayFile {
     }
     const bytes = buffer.bytesConsumed + length
     buffer.bytesConsumedTo(bytes)
-    const index = at === 0 ? buffer.consumed % subbufCount : Math.floor(at / subbufSize) % subbufCount
-    if (this.#isGivenBack(look, index)) return
-    if (bytes + this.#padding(look, index) !== subbufSize) return
+    const consumes = index >= 0 ? index : buffer.consumed % subbufCount
+    if (this.#isGivenBack(look, consumes)) return
+    if (bytes + this.#padding(look, consumes) !== subbufSize) return
     // The writer still stands in it, at the brim: it is consumed by the next read after a switch.
-    if (index === produced % subbufCount && offset === subbufSize) return
+    if (consumes === produced % subbufCount && offset === subbufSize) return
     buffer.subbufConsumed()
     buffer.bytesConsumedTo(0)
   }
@@ -425,11 +446,15 @@ export class RelayFile {
   }
 
   /** Unused bytes at the end of the sub-buffer at `index`, as far as the look goes. */
-  #padding({ produced, offset }: Look, index: number): number {
-    const { buffer } = this
-    const { subbufSize, subbufCount, memory } = buffer
-    if (index >= produced || (offset <= subbufSize && index === produced % subbufCount)) return 0
-    return (index + 1) * subbufSize - memory.words[memory.endWord(index)]
+  #padding({ produced, offset, paddings }: Look, index: number): number {
+    let padding = paddings.get(index)
+    if (padding === undefined) {
+      const { subbufSize, subbufCount, memory } = this.buffer
+      const isUnused = index >= produced || (offset <= subbufSize && index === produced % subbufCount)
+      padding = isUnused ? 0 : (index + 1) * subbufSize - memory.words[memory.endWord(index)]
+      paddings.set(index, padding)
+    }
+    return padding
   }
 
   /**
@@ -454,10 +479,12 @@ export class RelayFile {
    */
   #copyOf(look: Look, start: number, length: number): Uint8Array | undefined {
     const { buffer } = this
-    const { subbufSize, memory } = buffer
+    const { subbufSize, subbufCount, memory } = buffer
     const index = Math.floor(start / subbufSize)
     const sequence = this.#sequenceAt(look, index)
     const copy = memory.data.slice(start, start + length)
+    // If nothing was begun since, all of it stands, wherever the position is.
+    if (buffer.isIntact(look.started - subbufCount, look.resets)) return copy
     return memory.hasLabel(index, sequence) && buffer.isIntact(sequence, look.resets) ? copy : undefined
   }
 }

@@ -30,6 +30,7 @@
  *     +28  u32      lastTooBig     writers      length of the last record that was too big
  *     +32  i32      opener         locked       member that opened it
  *     +36  u32[3]   textBytes      locked       of base name, parent and module, which stand in `texts` in this order
+ *     +48  u32      pendingPage    locked       where a buffer is being laid out; 0: nowhere
  *     +64  i32[64]  holds          each member  what this member still uses of it: buffers it writes, open files, mappings
  *    +320  u32[256] pages          locked       first page of each CPU's buffer; 0: none. The last store that makes one
  *   +1344  u8[2752] texts          locked
@@ -77,6 +78,7 @@ export const SLOT = {
   lastTooBig: 28,
   opener: 32,
   textBytes: 36,
+  pendingPage: 48,
   holds: 64,
   pages: 320,
   texts: 1344,

@@ -194,7 +194,9 @@ export class Ownership {
       undefined,
       false,
     )
-    if (writer.mustReset) writer.reset()
+    // Not in the middle of somebody's read; we may be in one ourselves.
+    if (writer.mustReset && this.#isReading) writer.reset()
+    else if (writer.mustReset) this.locked(() => writer.reset())
     else if (Atomics.load(this.#memory.counters, BUFFER.started >> 3) === 0n) writer.switch(0)
     return writer
   }

@@ -107,6 +107,20 @@ export class Slot {
     Atomics.store(this.#relay.words, this.word(SLOT.pages) + cpu, page)
   }
 
+  /** Locked: a buffer is being laid out at this page, or nowhere (0): what is there is nobody's until it has its CPU. */
+  set pendingPage(page: number) {
+    Atomics.store(this.#relay.words, this.word(SLOT.pendingPage), page)
+  }
+
+  /** Locked: zeroes what a thread that died was laying out. */
+  clearPending(): void {
+    const page = this.#relay.words[this.word(SLOT.pendingPage)] >>> 0
+    if (page !== 0 && !this.firstPages().includes(page)) {
+      BufferMemory.clear(this.#relay.memory, page * PAGE_BYTES, this.geometry)
+    }
+    this.pendingPage = 0
+  }
+
   /** The first page of each buffer, each once. */
   firstPages(): number[] {
     const pages = new Set<number>()

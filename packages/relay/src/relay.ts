@@ -313,6 +313,7 @@ export class Relay {
   #repair(): void {
     this.#desk.repair()
     for (const slot of this.#shared.slots()) {
+      slot.clearPending()
       if (slot.state !== STATE.open) this.#channelIn(slot).end()
     }
     this.#shared.clearFreed()

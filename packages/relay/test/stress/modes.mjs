@@ -8,6 +8,7 @@
  *   choices. It returns the sums `{ attempted, delivered, overwritten, discarded, torn, traceless, kills }`, or throws
  *   an error that says which forbidden thing was seen.
  */
+import { relay } from './relay.mjs'
 import { discard, overwrite } from './rings.mjs'
 
-export const MODES = [discard, overwrite]
+export const MODES = [discard, overwrite, relay]

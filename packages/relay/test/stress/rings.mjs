@@ -5,15 +5,12 @@
  */
 import { Channel } from '@rchan/relay'
 import { setTimeout } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
 import { Drain } from './drain.mjs'
 import { LENGTH_KINDS } from './lengths.mjs'
 import { DEAD, Life, LIFE, lifeMemory, RETIRED } from './life.mjs'
 import { READER_PACES, ReaderPace } from './pace.mjs'
 import { derive, Random } from './random.mjs'
-
-/** A thread that has not done by then what it was asked for is stuck. */
-const STUCK_MS = 30_000
+import { inTime, Threads, until } from './threads.mjs'
 
 /** All that is random in a round, so that it can be printed; what the threads choose follows from the seeds. */
 function choose(mode, seed, random) {
@@ -68,29 +65,6 @@ function chooseLife(seed, cpu, life) {
   }
 }
 
-/** Fails when what is waited for takes too long: then a thread is stuck. */
-async function inTime(promise, what) {
-  const late = new AbortController()
-  try {
-    return await Promise.race([
-      promise,
-      setTimeout(STUCK_MS, undefined, { signal: late.signal }).then(() => {
-        throw new Error(`stuck: ${what}`)
-      }),
-    ])
-  } finally {
-    late.abort()
-  }
-}
-
-async function until(holds, what) {
-  const giveUpAtMs = performance.now() + STUCK_MS
-  while (!holds()) {
-    if (performance.now() > giveUpAtMs) throw new Error(`stuck: ${what}`)
-    await setTimeout(1)
-  }
-}
-
 /** A round that is under way. */
 class Round {
   kills = 0
@@ -98,7 +72,7 @@ class Round {
   #choices
   #channel
   #lives
-  #threads = new Set()
+  #threads = new Threads(import.meta.url)
   #endAtMs
   /** Becomes 1 when no life is to begin any more. */
   #ending = new Int32Array(new SharedArrayBuffer(4))
@@ -126,25 +100,13 @@ class Round {
       return sums
     } finally {
       this.#over = true
-      await Promise.all([...this.#threads].map((thread) => thread.terminate()))
+      await this.#threads.endAll()
     }
-  }
-
-  #start(file, workerData) {
-    const thread = new Worker(new URL(file, import.meta.url), { workerData })
-    this.#threads.add(thread)
-    const ended = new Promise((resolve, reject) => {
-      thread.once('error', reject)
-      thread.once('exit', resolve)
-    }).finally(() => this.#threads.delete(thread))
-    // Whoever waits for it gets the error too.
-    ended.catch(() => undefined)
-    return { thread, ended }
   }
 
   async #readApart(shared) {
     const { pace, seed } = this.#choices.reader
-    const { thread, ended } = this.#start('reader-thread.mjs', {
+    const { thread, ended } = this.#threads.start('reader-thread.mjs', {
       ...shared,
       memory: this.#channel.memory,
       ending: this.#ending,
@@ -180,7 +142,7 @@ class Round {
     for (let turn = 0; turn === 0 || (performance.now() < this.#endAtMs && !this.#over); turn += 1) {
       const { ending, afterMs, plan, seed } = chooseLife(this.#seed, cpu, turn)
       life.begin()
-      const { thread, ended } = this.#start('writer-thread.mjs', {
+      const { thread, ended } = this.#threads.start('writer-thread.mjs', {
         memory: this.#channel.memory,
         lives: this.#lives,
         cpu,
