@@ -1,58 +1,107 @@
 /**
- * Captures the work of some CPUs through a relay channel. Here one thread plays all CPUs and the reader in turn.
+ * Captures the work of some CPUs, each a thread of its own, through a relay channel. Runs on the main thread, which is
+ * the coordinator and the reader.
  *
- * The reader pauses now and then: the buffers fill, and records are refused until it goes on.
+ * The reader pauses now and then: the buffers fill, and records are refused until it goes on. Only the reader decides
+ * when that is, by what the CPUs have counted, so that every machine sees the same.
  */
-import { plainMachine, Relay } from 'rchan/relay'
+import { setTimeout } from 'node:timers/promises'
+import { Relay, threadMachine } from 'rchan/relay'
 import { BlktraceFiles } from './files.js'
-import { workload, type Ledger, type WorkloadOptions } from './workload.js'
+import { CpuThread, sharedWord } from './thread.js'
+import type { Ledger } from './workload.js'
 
 /** What is captured, and how. */
-export interface CaptureOptions extends WorkloadOptions {
+export interface CaptureOptions {
   readonly cpus: number
   /** Bytes in a sub-buffer. */
   readonly subbufSize: number
   /** Sub-buffers of a CPU. */
   readonly subbufCount: number
-  /** The reader pauses this many batches after each stretch of as many; 0 if it never does. */
-  readonly pauseBatches: number
+  /** How often the reader pauses: each time until every CPU has lost records. */
+  readonly pauses: number
+  /** Records that every CPU has written, at least, before the first pause, between two, and behind the last. */
+  readonly records: number
+  /** The same seed makes the same requests. */
+  readonly seed: number
+  /** The CPU whose thread is terminated half-way, if one is to be. */
+  readonly killed?: number
 }
+
+/** What became of a CPU. */
+export interface CpuReport {
+  readonly cpu: number
+  /** Records that the channel accepted, as counted beside it. */
+  readonly written: number
+  /** Records that it refused. */
+  readonly refused: number
+  /** What became of its records; not of a thread that was terminated. */
+  readonly ledger?: Ledger
+}
+
+/** How long the reader sleeps between two looks, in milliseconds. */
+const LOOK_MS = 1
+/** Longer than what another thread wrote needs to age, in milliseconds. */
+const AGED_MS = 20
 
 /**
  * Writes `NAME.blktrace.0` and so on.
  *
- * @returns the ledgers of the CPUs.
- * @throws the error of the file system.
+ * @throws the error of the file system, or of a CPU.
  */
-export function capture(name: string, options: CaptureOptions): Ledger[] {
-  const { cpus, subbufSize, subbufCount, pauseBatches, wallNs, ...work } = options
+export async function capture(name: string, options: CaptureOptions): Promise<CpuReport[]> {
+  const { cpus, subbufSize, subbufCount, pauses, records, seed, killed } = options
   const files = new BlktraceFiles(name)
-  try {
-    const channel = new Relay(plainMachine(cpus)).open({
-      ...files.names,
-      callbacks: files.callbacks,
-      subbufSize,
-      subbufCount,
-    })
-    const running = Array.from({ length: cpus }, (_, cpu) =>
-      workload((record) => channel.write(cpu, record), cpu, {
-        ...work,
-        ...(cpu === 0 && wallNs !== undefined && { wallNs }),
-      }),
-    )
-    const ledgers: Ledger[] = []
-    for (let batch = 0; ledgers.length < cpus; batch += 1) {
-      for (const [cpu, steps] of running.entries()) {
-        const step = steps.next()
-        if (step.done === true && step.value !== undefined) ledgers[cpu] = step.value
-      }
-      const isPaused = pauseBatches > 0 && batch % (2 * pauseBatches) >= pauseBatches
-      if (!isPaused) files.drain()
+  const threads: CpuThread[] = []
+  const running = (): CpuThread[] => threads.filter(({ isRunning }) => isRunning)
+
+  /** Until every CPU that runs has counted `more`, which is looked at again and again. */
+  const until = async (what: 'written' | 'refused', more: number, meanwhile: () => void): Promise<void> => {
+    const goals = new Map(threads.map((thread) => [thread, thread[what] + more]))
+    while (running().some((thread) => thread[what] < (goals.get(thread) ?? 0))) {
+      meanwhile()
+      await setTimeout(LOOK_MS)
     }
-    files.drain()
+  }
+  const drain = (): void => void files.drain()
+
+  try {
+    const relay = new Relay(threadMachine(), { possibleCpus: cpus })
+    // The CPUs come online by themselves, and their files are made here.
+    relay.serveAlways()
+    const channel = relay.open({ ...files.names, callbacks: files.callbacks, subbufSize, subbufCount })
+    const stop = sharedWord()
+    for (let cpu = 0; cpu < cpus; cpu += 1) {
+      const task = { relay: relay.memory, channel: channel.id, cpu, seed, stop }
+      const wallNs = BigInt(Date.now()) * 1_000_000n
+      threads.push(new CpuThread(cpu === 0 ? { ...task, wallNs } : task))
+    }
+    for (let pause = 0; pause < pauses; pause += 1) {
+      await until('written', records, drain)
+      if (pause === Math.floor(pauses / 2) && killed !== undefined) await threads[killed].terminate()
+      // Two, because nobody misses a notice: the next one is an event.
+      await until('refused', 2, () => undefined)
+    }
+    await until('written', records, drain)
+    Atomics.store(stop, 0, 1)
+    Atomics.notify(stop, 0)
+    while (running().length > 0) {
+      drain()
+      await setTimeout(LOOK_MS)
+    }
+    // Nobody writes any more. Where a death can't be proven, what a terminated thread left has to age.
+    drain()
+    await setTimeout(AGED_MS)
+    drain()
     channel.close()
-    return ledgers
+    return threads.map(({ cpu, written, refused, ledger }) => ({
+      cpu,
+      written,
+      refused,
+      ...(ledger !== undefined && { ledger }),
+    }))
   } finally {
+    await Promise.all(threads.map((thread) => thread.terminate()))
     files.close()
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The files that `blktrace` would leave, `NAME.blktrace.CPU`: each CPU's relay file, drained into one on disk.
  *
- * Runs on the thread that opened the channel. Owns the relay files and the descriptors.
+ * Runs on the coordinator, where relay makes files, whichever thread needs one. Owns the relay files and the descriptors.
  */
 import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -55,7 +55,12 @@ export class BlktraceFiles {
     return this.#bytes
   }
 
-  /** Appends what was written so far, also of sub-buffers that are not complete. @returns how many bytes. */
+  /**
+   * Appends what was written so far, also of sub-buffers that are not complete: all of it when nobody writes any more,
+   * else what was published or has aged.
+   *
+   * @returns how many bytes.
+   */
   drain(): number {
     const before = this.#bytes
     for (const { relay, fd } of this.#files) {

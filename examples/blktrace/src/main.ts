@@ -2,19 +2,19 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { capture } from './capture.js'
+import { capture, type CpuReport } from './capture.js'
 import { ACTION_NAMES } from './record.js'
-import type { Ledger } from './workload.js'
 
 const HELP = `usage: node examples/blktrace/dist/main.js [NAME] [options]
 
 Writes NAME.blktrace.0, NAME.blktrace.1 … as the kernel's blktrace does, by relay channels of rchan.
 NAME is blktrace-output/io unless given; files of an earlier run under it are removed.
 
-  --cpus N       CPUs (4)
-  --batches N    batches of requests of each CPU (500)
-  --pause N      the reader pauses N batches after each N, so that records are lost; 0: never (40)
-  --seed N       other requests (1)
+  --cpus N      CPUs, each a worker thread (4)
+  --pauses N    how often the reader pauses until every CPU has lost records (5)
+  --records N   records that every CPU writes, at least, before, between and behind the pauses (500)
+  --kill CPU    terminate this CPU's thread half-way: what it had written is there
+  --seed N      other requests (1)
 `
 const SUBBUF_BYTES = 8192
 const SUBBUF_COUNT = 4
@@ -34,8 +34,9 @@ function readArguments() {
       allowPositionals: true,
       options: {
         cpus: { type: 'string', default: '4' },
-        batches: { type: 'string', default: '500' },
-        pause: { type: 'string', default: '40' },
+        pauses: { type: 'string', default: '5' },
+        records: { type: 'string', default: '500' },
+        kill: { type: 'string' },
         seed: { type: 'string', default: '1' },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -45,20 +46,22 @@ function readArguments() {
   }
 }
 
-function summaryText(name: string, ledgers: readonly Ledger[]): string {
-  const lines = ledgers.map(({ cpu, actions, last, lastWritten, gaps }) => {
-    const written = ACTION_NAMES.map((action) => `${action} ${actions[action].written}`).join('  ')
+function summaryText(name: string, reports: readonly CpuReport[]): string {
+  const lines = reports.map(({ cpu, written, refused, ledger }) => {
+    if (ledger === undefined) return `cpu ${cpu}  terminated: ${written} records written, ${refused} lost`
+    const { actions, last, lastWritten, gaps } = ledger
+    const counts = ACTION_NAMES.map((action) => `${action} ${actions[action].written}`).join('  ')
     const total = ACTION_NAMES.reduce((sum, action) => sum + actions[action].written, 0)
     return (
-      `cpu ${cpu}  ${written}   ${last - total} of ${last} lost in ${gaps.length} gaps` +
+      `cpu ${cpu}  ${counts}   ${last - total} of ${last} lost in ${gaps.length} gaps` +
       (last > lastWritten ? `, and the last ${last - lastWritten}` : '')
     )
   })
   return [
     ...lines,
     '',
-    `blkparse -i ${name}                               prints them by time`,
-    `cat ${name}.blktrace.* | blkparse -i - -v         counts the gaps as skips`,
+    `blkparse -i ${name}                                          prints them by time`,
+    `cat ${name}.blktrace.* | blkparse -i - -b 1000000 -v         counts the gaps as skips`,
   ].join('\n')
 }
 
@@ -69,21 +72,19 @@ try {
   } else {
     const [name = 'blktrace-output/io', ...more] = positionals
     if (more.length > 0) throw new UsageError(`one name, not ${positionals.join(' and ')}`)
+    const cpus = wholeNumber('cpus', values.cpus, 1, 60)
     const options = {
-      cpus: wholeNumber('cpus', values.cpus, 1, 64),
-      batches: wholeNumber('batches', values.batches, 1, 1_000_000),
-      pauseBatches: wholeNumber('pause', values.pause, 0, 1_000_000),
+      cpus,
+      pauses: wholeNumber('pauses', values.pauses, 0, 1000),
+      records: wholeNumber('records', values.records, 1, 1_000_000),
       seed: wholeNumber('seed', values.seed, 0, 1_000_000),
-    }
-    mkdirSync(dirname(name), { recursive: true })
-    const ledgers = capture(name, {
-      ...options,
       subbufSize: SUBBUF_BYTES,
       subbufCount: SUBBUF_COUNT,
-      now: () => process.hrtime.bigint(),
-      wallNs: BigInt(Date.now()) * 1_000_000n,
-    })
-    console.log(summaryText(name, ledgers))
+      ...(values.kill !== undefined && { killed: wholeNumber('kill', values.kill, 0, cpus - 1) }),
+    }
+    mkdirSync(dirname(name), { recursive: true })
+    const reports = await capture(name, options)
+    console.log(summaryText(name, reports))
   }
 } catch (error) {
   const wrongArguments = error instanceof UsageError

@@ -1,7 +1,7 @@
 /**
  * What a CPU does in this example: its processes read and write, and every step of every request is a record.
  *
- * Runs on the thread that plays the CPU, step by step, and knows of the channel only how to write a record. A request is
+ * Runs on the thread that is the CPU, or plays it, step by step, and knows of the channel only how to write a record. A request is
  * queued (Q) and merged with the one before (M), or it gets a structure (G), is inserted (I), issued to the driver (D)
  * and completed (C). A batch is held back (P) and let go (U).
  *
@@ -25,7 +25,7 @@ export type Write = (record: Uint8Array) => boolean
 
 /** What a CPU is to do. */
 export interface WorkloadOptions {
-  /** Batches of requests. */
+  /** Batches of requests, unless it is ended before. */
   readonly batches: number
   /** The same seed makes the same requests. */
   readonly seed: number
@@ -75,7 +75,7 @@ const MOST_REQUESTS = 8
  * Works through the batches.
  *
  * @param write called for each record, in order.
- * @yields after each batch, so that one thread can play several CPUs.
+ * @yields after each batch, so that its thread can rest, or play several CPUs; `next(true)` ends the work.
  * @returns what became of the records.
  * @example
  * const steps = workload((record) => buffer.write(record), 2, { batches: 100, seed: 1, now: process.hrtime.bigint })
@@ -85,7 +85,7 @@ export function* workload(
   write: Write,
   cpu: number,
   { batches, seed, now, wallNs }: WorkloadOptions,
-): Generator<void, Ledger> {
+): Generator<void, Ledger, boolean | undefined> {
   const log = new Log(write, cpu, now)
   const random = generator(seed * 1000 + cpu)
   if (wallNs !== undefined) log.wallClock(wallNs)
@@ -101,14 +101,14 @@ export function* workload(
       const [request] = underWay.splice(random(underWay.length), 1)
       log.event('C', { ...request, pid: 0 })
     }
-    yield
+    if ((yield) === true) break
   }
   for (const request of underWay) log.event('C', { ...request, pid: 0 })
   return log.ledger()
 }
 
 /** Runs a workload to its end. */
-export function finish(steps: Generator<void, Ledger>): Ledger {
+export function finish(steps: ReturnType<typeof workload>): Ledger {
   for (;;) {
     const step = steps.next()
     if (step.done === true) return step.value

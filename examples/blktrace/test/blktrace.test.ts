@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { plainMachine, Relay, RelayFile, spliceToDescriptor, type RelayChannel } from 'rchan/relay'
 import { afterAll, expect, test } from 'vitest'
 import { needReader, runReader } from '../../../test/readers.js'
-import { capture, type CaptureOptions } from '../dist/capture.js'
+import { capture, type CaptureOptions, type CpuReport } from '../dist/capture.js'
 import { BlktraceFiles } from '../dist/files.js'
 import { ACTION_NAMES } from '../dist/record.js'
 import { finish, workload, type Ledger } from '../dist/workload.js'
@@ -40,6 +40,7 @@ function clock(): () => bigint {
 }
 
 interface Decoded {
+  readonly device: number
   readonly cpu: number
   readonly sequence: number
   readonly timeNs: bigint
@@ -57,10 +58,10 @@ function decode(bytes: Uint8Array): Decoded[] {
   const records: Decoded[] = []
   for (let at = 0; at < view.length;) {
     expect(view.readUInt32LE(at)).toBe(0x65617407)
-    expect(view.readUInt32LE(at + 36)).toBe(8 << 20)
     expect(view.readUInt16LE(at + 44)).toBe(0)
     const pduBytes = view.readUInt16LE(at + 46)
     records.push({
+      device: view.readUInt32LE(at + 36),
       cpu: view.readUInt32LE(at + 40),
       sequence: view.readUInt32LE(at + 4),
       timeNs: view.readBigUInt64LE(at + 8),
@@ -132,10 +133,10 @@ interface Skips {
   readonly entries: number
 }
 
-/** What `cat FILES | blkparse -i - -v` reports of gaps. */
+/** What `cat FILES | blkparse -i - -b 1000000 -v` reports of gaps. */
 function reportedSkips(files: readonly string[]): Skips {
   const all = Buffer.concat(files.map((file) => readFileSync(file)))
-  const { status, stdout, stderr } = runReader('blkparse', ['-i', '-', '-v'], all)
+  const { status, stdout, stderr } = runReader('blkparse', ['-i', '-', '-b', '1000000', '-v'], all)
   expect(status).toBe(0)
   const ranges = stderr
     .trim()
@@ -151,68 +152,108 @@ function reportedSkips(files: readonly string[]): Skips {
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
+/** In one order, whichever CPU comes first. */
+const sorted = (ranges: readonly (readonly [number, number])[]): (readonly [number, number])[] =>
+  ranges.toSorted(([a, b], [c, d]) => a - c || b - d)
 const lengthOf = ([first, last]: readonly [number, number]): number => last - first + 1
 
-/** Holds what blkparse says of a capture to its ledgers. */
+/** Holds what blkparse says of a CPU to its ledger. */
+function compareWithLedger(name: string, lines: readonly string[], ledger: Ledger): void {
+  const { cpu, actions, gaps, firstWritten, lastWritten, last } = ledger
+  const mine = lines.map((line) => line.split(' ')).filter(([first]) => first === String(cpu))
+  // Every record that was accepted, once, by number.
+  const missing = new Set(
+    gaps.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i)),
+  )
+  expect(mine.map((fields) => Number(fields[1]))).toEqual(
+    Array.from({ length: lastWritten - firstWritten + 1 }, (_, i) => firstWritten + i).filter(
+      (sequence) => !missing.has(sequence),
+    ),
+  )
+  for (const action of ACTION_NAMES) {
+    expect([action, mine.filter((fields) => fields[4] === action).length]).toEqual([
+      action,
+      actions[action].written,
+    ])
+  }
+  const written = sum(ACTION_NAMES.map((action) => actions[action].written))
+  const refused = sum(ACTION_NAMES.map((action) => actions[action].refused))
+  expect([written, written + refused]).toEqual([mine.length, last])
+  // Each gap is one skip. What was lost behind the last record nobody can see.
+  expect(reportedSkips([`${name}.blktrace.${cpu}`]).ranges).toEqual(gaps)
+  expect(refused).toBe(sum(gaps.map(lengthOf)) + (firstWritten - 1) + (last - lastWritten))
+}
+
+/** Holds what blkparse says of a capture to the ledgers of its CPUs. */
 function compareWithLedgers(name: string, ledgers: readonly Ledger[]): void {
   const lines = printedLines(name)
-  const files = ledgers.map(({ cpu }) => `${name}.blktrace.${cpu}`)
-  for (const { cpu, actions, gaps, firstWritten, lastWritten, last } of ledgers) {
-    const mine = lines.map((line) => line.split(' ')).filter(([first]) => first === String(cpu))
-    // Every record that was accepted, once, by number.
-    const missing = new Set(
-      gaps.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i)),
-    )
-    expect(mine.map((fields) => Number(fields[1]))).toEqual(
-      Array.from({ length: lastWritten - firstWritten + 1 }, (_, i) => firstWritten + i).filter(
-        (sequence) => !missing.has(sequence),
-      ),
-    )
-    for (const action of ACTION_NAMES) {
-      expect([action, mine.filter((fields) => fields[4] === action).length]).toEqual([
-        action,
-        actions[action].written,
-      ])
-    }
-    const written = sum(ACTION_NAMES.map((action) => actions[action].written))
-    const refused = sum(ACTION_NAMES.map((action) => actions[action].refused))
-    expect([written, written + refused]).toEqual([mine.length, last])
-    // Each gap is one skip. What was lost behind the last record nobody can see.
-    expect(reportedSkips([files[cpu]]).ranges).toEqual(gaps)
-    expect(refused).toBe(sum(gaps.map(lengthOf)) + (firstWritten - 1) + (last - lastWritten))
-  }
+  for (const ledger of ledgers) compareWithLedger(name, lines, ledger)
   const gaps = ledgers.flatMap((ledger) => ledger.gaps)
-  expect(reportedSkips(files)).toEqual({
-    ranges: gaps,
+  const skips = reportedSkips(ledgers.map(({ cpu }) => `${name}.blktrace.${cpu}`))
+  expect({ ...skips, ranges: sorted(skips.ranges) }).toEqual({
+    ranges: sorted(gaps),
     count: gaps.length,
     records: sum(gaps.map(lengthOf)),
     entries: lines.length,
   })
 }
 
-const OPTIONS: Omit<CaptureOptions, 'now'> = {
+/** The ledgers of CPUs that ended by themselves, which must agree with what was counted beside them. */
+function ledgersOf(reports: readonly CpuReport[]): Ledger[] {
+  return reports.flatMap(({ cpu, written, refused, ledger }) => {
+    if (ledger === undefined) return []
+    const counts = [...Object.values(ledger.actions), ledger.notices]
+    expect([ledger.cpu, written, refused]).toEqual([
+      cpu,
+      sum(counts.map((count) => count.written)),
+      sum(counts.map((count) => count.refused)),
+    ])
+    return [ledger]
+  })
+}
+
+const OPTIONS: CaptureOptions = {
   cpus: CPUS,
-  batches: 150,
+  pauses: 4,
+  records: 300,
   seed: SEED,
   subbufSize: 4096,
   subbufCount: 4,
-  pauseBatches: 25,
 }
 
-test(`blkparse prints what was accepted and reports what was refused, after overfull moments (seed ${SEED})`, (context) => {
+test(`blkparse prints what the threads wrote and reports what was refused in overfull moments (seed ${SEED})`, async (context) => {
   needReader(context, 'blkparse')
   const name = freshName()
-  const ledgers = capture(name, { ...OPTIONS, now: clock() })
-  expect(ledgers.map(({ gaps }) => gaps.length >= 2)).toEqual(ledgers.map(() => true))
+  const ledgers = ledgersOf(await capture(name, OPTIONS))
+  expect(ledgers.map(({ gaps }) => gaps.length >= OPTIONS.pauses)).toEqual(Array(CPUS).fill(true))
   compareWithLedgers(name, ledgers)
 })
 
-test(`blkparse reports no skips when nothing was refused (seed ${SEED})`, (context) => {
+test(`blkparse reports no skips when nothing was refused (seed ${SEED})`, async (context) => {
   needReader(context, 'blkparse')
   const name = freshName()
-  const ledgers = capture(name, { ...OPTIONS, pauseBatches: 0, subbufSize: 65_536, now: clock() })
+  const ledgers = ledgersOf(
+    await capture(name, { ...OPTIONS, pauses: 0, subbufSize: 2 ** 20, subbufCount: 16 }),
+  )
   expect(ledgers.flatMap(({ gaps, last, lastWritten }) => [...gaps, last - lastWritten])).toEqual([0, 0, 0])
   compareWithLedgers(name, ledgers)
+})
+
+test(`everything that a terminated thread had written is printed (seed ${SEED})`, async (context) => {
+  needReader(context, 'blkparse')
+  const name = freshName()
+  const reports = await capture(name, { ...OPTIONS, killed: 1 })
+  const ledgers = ledgersOf(reports)
+  expect(ledgers.map(({ cpu }) => cpu)).toEqual([0, 2])
+  const records = decode(readFileSync(`${name}.blktrace.1`))
+  // Its last write may have ended without being counted.
+  expect([0, 1]).toContain(records.length - reports[1].written)
+  expect(records.length).toBeGreaterThan(OPTIONS.records)
+  const lines = printedLines(name)
+  for (const ledger of ledgers) compareWithLedger(name, lines, ledger)
+  const events = records.filter(({ sequence }) => sequence > 0)
+  const printed = lines.map((line) => line.split(' ')).filter(([cpu]) => cpu === '1')
+  expect(printed.map((fields) => Number(fields[1]))).toEqual(events.map(({ sequence }) => sequence))
 })
 
 /** Plays some CPUs, whose files are drained at odd moments. @returns the records that were accepted. */
@@ -308,7 +349,8 @@ test('a record has its fields where blkparse looks for them', () => {
   )
   const clockPdu = Buffer.from(records[0].subarray(48))
   expect([clockPdu.readUInt32LE(0), clockPdu.readUInt32LE(4), clockPdu.length]).toEqual([1_700_000_000, 7, 8])
-  const events = decode(Buffer.concat(records.filter((record) => Buffer.from(record).readUInt32LE(36) !== 0)))
+  const events = decode(Buffer.concat(records)).filter(({ device }) => device !== 0)
+  expect(new Set(events.map(({ device }) => device))).toEqual(new Set([8 << 20]))
   expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1))
   expect(new Set(events.map(({ cpu }) => cpu))).toEqual(new Set([2]))
   // The pdu of an unplug alone is in network byte order.
@@ -350,14 +392,18 @@ test('the command leaves the files of all CPUs, and none of an earlier run', (co
   const run = (...args: string[]): ReturnType<typeof spawnSync> =>
     spawnSync(process.execPath, [MAIN, ...args], { cwd: sandbox, encoding: 'utf8' })
   const ours = (): string[] => readdirSync(join(sandbox, 'made')).sort()
-  expect(run('made/x', '--cpus', '3', '--batches', '10')).toMatchObject({ status: 0, stderr: '' })
+  expect(run('made/x', '--cpus', '3', '--pauses', '0', '--records', '50')).toMatchObject({
+    status: 0,
+    stderr: '',
+  })
   expect(ours()).toEqual(['x.blktrace.0', 'x.blktrace.1', 'x.blktrace.2'])
   writeFileSync(join(sandbox, 'made', 'x.blktrace.notes'), 'mine')
-  const { status, stdout } = run('made/x', '--cpus', '2', '--batches', '120')
+  const { status, stdout } = run('made/x', '--cpus', '2', '--pauses', '1', '--kill', '0')
   expect(status).toBe(0)
+  expect(stdout).toMatch(/^cpu 0 {2}terminated: [1-9]\d* records written, \d+ lost$/m)
   expect(stdout).toMatch(/^cpu 1 .* lost in [1-9]\d* gaps$/m)
   expect(ours()).toEqual(['x.blktrace.0', 'x.blktrace.1', 'x.blktrace.notes'])
-  for (const wrong of [['a', 'b'], ['--cpus', '0'], ['--batches', 'many'], ['--fast']]) {
+  for (const wrong of [['a', 'b'], ['--cpus', '0'], ['--records', 'many'], ['--kill', '4'], ['--fast']]) {
     expect(run(...wrong)).toMatchObject({
       status: 2,
       stderr: expect.stringContaining('Try --help') as string,

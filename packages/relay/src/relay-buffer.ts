@@ -35,13 +35,13 @@ export interface RelayCallbacks {
     prevSubbuf: number | undefined,
     prevPadding: number,
   ): boolean
-  /** A relay file of the buffer was mapped. */
+  /** A relay file of the buffer was mapped. On the coordinator; `file` is its `RelayFile`, if it was mapped there. */
   bufMapped?(buffer: RelayBuffer, file: unknown): void
-  /** A mapping of the buffer was released. */
+  /** A mapping of the buffer was released. On the coordinator, in the same way. */
   bufUnmapped?(buffer: RelayBuffer, file: unknown): void
   /**
-   * A buffer needs its file; undefined when it can't be made. Without a file name it must return none: a channel that
-   * only buffers asks so for whether it is global.
+   * A buffer needs its file; undefined when it can't be made. On the coordinator, whichever thread the buffer is for.
+   * Without a file name it must return none: a channel that only buffers asks so for whether it is global.
    *
    * @param mode permissions of the file, 0o400.
    * @param declareGlobal to be called if all CPUs are to share this one buffer.
@@ -53,7 +53,10 @@ export interface RelayCallbacks {
     buffer: RelayBuffer,
     declareGlobal: () => void,
   ): unknown
-  /** The channel is closed, and with it goes the file; undefined if the buffer had none. */
+  /**
+   * The channel is closed, and with it goes the file, which is what `createBufFile` returned; undefined if the buffer had
+   * none. On the coordinator.
+   */
   removeBufFile?(file: unknown): void
 }
 
@@ -93,7 +96,7 @@ export class RelayBuffer {
   readonly page: number
   /** All of the buffer's pages, `allocSize` bytes; only the first `subbufSize * subbufCount` are used. */
   readonly pages: Uint8Array<SharedArrayBuffer>
-  /** Who in this thread is woken by the next switch of this thread's. Each is called once, after it was published. */
+  /** Who in this thread is woken by the next switch that this thread does. Each is called once, after it was published. */
   readonly waiters = new Set<() => void>()
   readonly #owner: BufferOwner
   readonly #ownership: Ownership
@@ -219,7 +222,7 @@ export class RelayBuffer {
   get wakeups(): number {
     return this.memory.words[BUFFER.wakeups >> 2]
   }
-  /** Who keeps the memory: the channel until it is closed, and open files. */
+  /** How many keep the memory: the channel until it is closed, and each open file or mapping; 0 when it is gone. */
   get references(): number {
     if (!this.#owner.isCurrent()) return 0
     return (this.#owner.isOpen() ? 1 : 0) + Atomics.load(this.#atomic, BUFFER.holders >> 2)
@@ -299,8 +302,9 @@ export class RelayBuffer {
   }
 
   /**
-   * Declares sub-buffers consumed: at most what was produced; more than the buffer holds is ignored. Any thread, not
-   * while a reader of ours drains the buffer.
+   * Declares sub-buffers consumed, counted from where consumption stands: at most what was produced; more than the
+   * buffer holds is ignored. Any thread, not while a reader of ours drains the buffer. Where the buffer may be reset
+   * meanwhile, {@link RelayFile.consumeTo} is the safe way.
    */
   subbufsConsumed(count: number): void {
     if (!Number.isInteger(count) || count < 0) throw new RangeError(`subbufs consumed count=${count}`)
@@ -328,7 +332,7 @@ export class RelayBuffer {
     return done === true
   }
 
-  /** Takes a reference. @throws when there is none any more. */
+  /** Takes a reference. Any thread. @throws when the buffer was let go. */
   hold(): void {
     const isThere = this.#owner.hold()
     if (!isThere || this.references === 0) {
@@ -339,7 +343,7 @@ export class RelayBuffer {
     this.#held += 1
   }
 
-  /** Lets a reference go. */
+  /** Lets a reference go; the thread that took it. */
   letGo(): void {
     this.#held -= 1
     if (this.#held === 0) this.#stopListening()
@@ -383,18 +387,20 @@ export class RelayBuffer {
     return this.#counter(BUFFER.started)
   }
 
-  /** Which life of the buffer it is: counted up twice by a reset, odd while it is under way. */
+  /** Which life of the buffer it is: counted up twice by a reset, odd while it is under way. Any thread. */
   get resets(): number {
     return Atomics.load(this.#atomic, BUFFER.resets >> 2)
   }
 
   /**
-   * Whether what was read of a sub-buffer before this call is whole: it was not begun anew, and the buffer not reset.
+   * Whether what was read of a complete sub-buffer before this call is whole: it was not begun anew, and the buffer not
+   * reset. Any thread.
    *
    * @param sequence which one, counted since the last reset.
-   * @param resets {@link resets} before it was read.
+   * @param resets {@link resets} before it was read. With an odd number the answer is no.
    */
   isIntact(sequence: number, resets: number): boolean {
+    if (resets % 2 === 1) return false
     // Read-modify-writes, so that none of the reads before comes after them. Pairs with: Writer, #publishStarted and the
     // store of `started`; Writer.reset, Atomics.add.
     const started = Number(Atomics.add(this.memory.counters, BUFFER.started >> 3, 0n))

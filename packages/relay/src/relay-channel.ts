@@ -30,7 +30,10 @@ export interface RelayOptions {
   readonly headerBytes?: number
   /** Whether all CPUs share one buffer; `createBufFile` may say so too. Default: false. */
   readonly isGlobal?: boolean
-  /** Functions of this thread. A `subbufStart` among them makes it the only thread that can write. */
+  /**
+   * Functions of this thread. A `subbufStart` among them makes it the only thread that can write. Those for files are the
+   * coordinator's alone: another thread's channels have the relay's `fileCallbacks`.
+   */
   readonly callbacks?: RelayCallbacks
   /** URL of a module that exports `subbufStart`; every thread that writes loads it, see {@link RelayChannel.load}. */
   readonly module?: string | URL
@@ -127,11 +130,11 @@ export class RelayChannel {
   get isGlobal(): boolean {
     return this.#slot.has(FLAG.isGlobal)
   }
-  /** Length of the last record that could never fit, in bytes; 0 if there was none. */
+  /** Length of the last record that could never fit, in bytes, whoever wrote it; 0 if there was none. */
   get lastTooBig(): number {
     return this.#isCurrent ? this.#slot.lastTooBig : 0
   }
-  /** Who keeps the channel: its opener until closed, and its buffers. */
+  /** How many keep the channel: its opener until it is closed, and each of its buffers that is kept; 0 when it is gone. */
   get references(): number {
     if (!this.#isCurrent) return 0
     const buffers = this.#allBuffers().filter(({ references }) => references > 0).length
@@ -180,8 +183,7 @@ export class RelayChannel {
   }
 
   /**
-   * Writes one record to the buffer of a CPU. Only the thread that is this CPU: the first to write while no living thread
-   * does.
+   * Writes one record to the buffer of a CPU. One thread at a time: the first that writes, until it goes offline or dies.
    *
    * @returns whether it was written; if not, it is counted as discarded.
    * @throws RangeError when the CPU has no buffer, which is so for all of them after close; Error when it is written by
@@ -193,7 +195,11 @@ export class RelayChannel {
     return this.#toWrite(cpu).write(bytes)
   }
 
-  /** Reserves room for a record of `length` bytes; see {@link RelayBuffer.reserve}. */
+  /**
+   * Reserves room for a record of `length` bytes in the buffer of a CPU; see {@link RelayBuffer.reserve}.
+   *
+   * @throws as {@link write}.
+   */
   reserve(cpu: number, length: number): number | undefined {
     const buffer = this.#written[cpu]
     if (buffer !== undefined && buffer.isReady) return buffer.reserve(length)
@@ -215,7 +221,9 @@ export class RelayChannel {
     for (const buffer of this.#allBuffers()) buffer.reset()
   }
 
-  /** Declares sub-buffers of a CPU consumed. A CPU without a buffer is ignored, as is more than a buffer holds. */
+  /**
+   * Declares sub-buffers of a CPU consumed; see {@link RelayBuffer.subbufsConsumed}. A CPU without a buffer is ignored.
+   */
   subbufsConsumed(cpu: number, count: number): void {
     this.buffer(cpu)?.subbufsConsumed(count)
   }

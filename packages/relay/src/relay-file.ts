@@ -20,16 +20,23 @@ import { splicePiecesOf, type Pipe, type SpliceResult } from './relay-splice.js'
 /** What {@link RelayFile.poll} finds: a complete sub-buffer, a channel that was closed, or neither. */
 export type PollState = 'readable' | 'error' | 'nothing'
 
-/** The memory of a buffer, live. */
+/** The memory of a buffer, live. docs/relay.md says how it is read while another thread writes. */
 export interface Mapping {
   /** The buffer's pages from where the mapping starts; what lies behind them can't be read. */
   readonly bytes: Uint8Array<SharedArrayBuffer>
   /** Pages of the mapping that lie behind the buffer. */
   readonly missingPages: number
+  /**
+   * What the mapping shows of a complete sub-buffer: its bytes without padding, live. The writer may begin to overwrite
+   * them at any time, so {@link RelayBuffer.isIntact} must be asked after they were used or copied.
+   *
+   * @param sequence which one, counted since the last reset: one of the last `subbufCount` below `produced`.
+   */
+  subbuf(sequence: number): Uint8Array<SharedArrayBuffer>
 }
 
 /**
- * Copies bytes of the live memory to the reader.
+ * Takes bytes to the reader. They are valid during the call only.
  *
  * @returns whether it could; if not, the read ends with what it has.
  */
@@ -45,6 +52,8 @@ interface Look {
   readonly started: number
   /** Whether it is this thread that writes. */
   readonly isOwn: boolean
+  /** Whether nobody else wrote when it was taken. */
+  readonly isSettled: boolean
   /** By index, what was found of a sub-buffer before it was declared consumed: then its writer may begin it anew. */
   readonly paddings: Map<number, number>
 }
@@ -57,7 +66,7 @@ interface Sample {
   readonly atMs: number
 }
 
-/** How old a sampled offset of another thread's must be before it may be read up to. See `Reader`. */
+/** How old a sampled offset of another thread's must be before it may be read up to, in milliseconds. See `Reader`. */
 const GRACE_MS = 10
 /** How often a read tries again when the writer overtakes it; then it ends with what it has. */
 const MOST_LAPS = 16
@@ -135,8 +144,10 @@ export class RelayFile {
   }
 
   /**
-   * Reads up to `count` bytes, also of the sub-buffer being written, and consumes them. Padding is left out.
+   * Reads up to `count` bytes, also of the sub-buffer being written, and consumes them. Padding is left out. Any thread;
+   * while another one writes, it ends at what was published, or was seen by an earlier read and has aged by 10 ms.
    *
+   * @param copy gets the live memory when nobody else writes, else a copy of it; called once for each sub-buffer.
    * @returns how many bytes were copied.
    * @throws RangeError if `count` is not a whole number.
    */
@@ -170,7 +181,7 @@ export class RelayFile {
     return copied
   }
 
-  /** Reads up to `count` bytes into new memory. */
+  /** Reads up to `count` bytes into new memory; see {@link read}. */
   readBytes(count: number): Uint8Array {
     const parts: Uint8Array[] = []
     const bytes = new Uint8Array(this.read(count, (part) => parts.push(part.slice()) > 0))
@@ -184,7 +195,7 @@ export class RelayFile {
 
   /**
    * Maps the buffer. What is ready in it, the buffer's `produced`, `consumed` and `padding` say; what was used is given
-   * back by `subbufsConsumed`.
+   * back by {@link consumeTo}, or by the buffer's `subbufsConsumed`. Any thread.
    *
    * @param length of the mapping in bytes: exactly the channel's `allocSize`.
    * @param pageOffset where it starts, in pages; what it has behind the buffer's end is missing.
@@ -196,11 +207,43 @@ export class RelayFile {
     if (length !== pages.length)
       throw new RangeError(`mmap length=${length} of a buffer of ${pages.length} bytes`)
     checkCount(pageOffset)
-    const bytes = pages.subarray(Math.min(pageOffset * PAGE_BYTES, length))
-    const mapping: Mapping = { bytes, missingPages: (length - bytes.length) / PAGE_BYTES }
+    const from = Math.min(pageOffset * PAGE_BYTES, length)
+    const bytes = pages.subarray(from)
+    const mapping: Mapping = {
+      bytes,
+      missingPages: from / PAGE_BYTES,
+      subbuf: (sequence) => {
+        const { subbufSize, subbufCount } = this.buffer
+        const index = sequence % subbufCount
+        const end = (index + 1) * subbufSize - this.buffer.padding(index)
+        return bytes.subarray(Math.max(0, index * subbufSize - from), Math.max(0, end - from))
+      },
+    }
     this.buffer.tellOfMapping(true, this)
     this.#mappings.push(mapping)
     return mapping
+  }
+
+  /**
+   * For whoever reads a mapping: declares all sub-buffers before `sequence` consumed, at most those that were produced.
+   * What is consumed already stays so. Any thread, not while a reader of ours drains the buffer.
+   *
+   * @param resets the buffer's `resets` before `sequence` was found.
+   * @returns false when the buffer was reset since: `sequence` is of another life, and nothing was done.
+   */
+  consumeTo(sequence: number, resets: number): boolean {
+    this.#mustBeOpen('consumeTo')
+    checkCount(sequence)
+    const { buffer } = this
+    // A reset holds this lock, too.
+    return buffer.locked(() => {
+      if (buffer.resets !== resets) return false
+      const to = Math.min(sequence, buffer.produced)
+      if (to <= buffer.consumed) return true
+      buffer.consumedTo(to)
+      buffer.bytesConsumedTo(0)
+      return true
+    })
   }
 
   /**
@@ -224,6 +267,7 @@ export class RelayFile {
 
   /**
    * Hands up to `length` bytes of complete sub-buffers to a pipe without copying them: at most one sub-buffer with data.
+   * Any thread; in discard mode only, when another one writes.
    * A sub-buffer counts as consumed when the pipe has released its pieces.
    *
    * @param nonBlocking whether 'again' is the answer when there is nothing, instead of 0.
@@ -285,7 +329,12 @@ export class RelayFile {
     const look = this.#seen()
     // A reset is under way, or its thread died in it: nothing is where it was, and nothing where it will be.
     if (look.resets % 2 === 1) return undefined
+    // Before anything is consumed: a position in its padding must not stay there for the next sub-buffer's data. (While
+    // nobody else writes it may, and does as the kernel's.)
+    const at = this.#position % (subbufSize * subbufCount)
+    const position = look.isSettled || this.#position === 0 ? at : this.#start(look)
     this.#consume(look, this.#position, 0)
+    if (position !== at) this.#position = position
     const { produced, offset } = look
     if (offset > subbufSize) return produced === buffer.consumed ? undefined : look
     if (produced - buffer.consumed >= subbufCount) {
@@ -312,9 +361,9 @@ export class RelayFile {
     const { produced } = buffer
     const offset = buffer.offset
     const isSame = buffer.produced === produced
-    const found = { produced, resets, started, isOwn, paddings: new Map<number, number>() }
+    const found = { produced, resets, started, isOwn, isSettled: false, paddings: new Map<number, number>() }
     // Another thread may have come and begun to write since the first look.
-    if (isSettled && buffer.isSettled && isSame) return { ...found, offset }
+    if (isSettled && buffer.isSettled && isSame) return { ...found, offset, isSettled }
     if (offset > buffer.subbufSize && isSame) return { ...found, offset }
     const aged = this.#agedOffset(produced, offset, resets, isSame)
     return { ...found, offset: aged }
@@ -348,6 +397,7 @@ export class RelayFile {
         : this.#position % bytes
     const index = Math.floor(at / subbufSize)
     const end = (index + 1) * subbufSize
+    if (this.#isGivenBack(look, index)) return at
     return at >= end - this.#padding(look, index) ? end % bytes : at
   }
 
@@ -378,6 +428,7 @@ export class RelayFile {
     const bytes = buffer.bytesConsumed + length
     buffer.bytesConsumedTo(bytes)
     const consumes = index >= 0 ? index : buffer.consumed % subbufCount
+    if (this.#isGivenBack(look, consumes)) return
     if (bytes + this.#padding(look, consumes) !== subbufSize) return
     // The writer still stands in it, at the brim: it is consumed by the next read after a switch.
     if (consumes === produced % subbufCount && offset === subbufSize) return
@@ -407,6 +458,21 @@ export class RelayFile {
   }
 
   /**
+   * Whether what stands at `index` is consumed, and another thread may just be about to begin it anew: then its padding
+   * says nothing.
+   */
+  #isGivenBack(look: Look, index: number): boolean {
+    return !look.isSettled && this.#sequenceAt(look, index) < this.buffer.consumed
+  }
+
+  /** The newest sub-buffer that stands at `index`, as far as the look goes. One that was refused was not begun. */
+  #sequenceAt({ produced, offset }: Look, index: number): number {
+    const { subbufSize, subbufCount } = this.buffer
+    const newest = offset > subbufSize ? produced - 1 : produced
+    return newest - ((((newest - index) % subbufCount) + subbufCount) % subbufCount)
+  }
+
+  /**
    * Copies bytes that another thread's writer may begin to overwrite at any time.
    *
    * @returns undefined when it did.
@@ -415,9 +481,7 @@ export class RelayFile {
     const { buffer } = this
     const { subbufSize, subbufCount, memory } = buffer
     const index = Math.floor(start / subbufSize)
-    // The newest sub-buffer that stands there.
-    const newest = look.offset > subbufSize ? look.produced - 1 : look.produced
-    const sequence = newest - ((((newest - index) % subbufCount) + subbufCount) % subbufCount)
+    const sequence = this.#sequenceAt(look, index)
     const copy = memory.data.slice(start, start + length)
     // If nothing was begun since, all of it stands, wherever the position is.
     if (buffer.isIntact(look.started - subbufCount, look.resets)) return copy

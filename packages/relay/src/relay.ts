@@ -45,14 +45,14 @@ export interface RelayLimits {
   readonly possibleCpus?: number
   /** Bytes for the buffers of all channels. Memory that nobody touches costs nothing. Default: 64 MiB. */
   readonly memoryBytes?: number
-  /** The file callbacks for channels that other threads open. */
+  /** The file callbacks for channels that other threads open; they run on the coordinator. */
   readonly fileCallbacks?: Pick<
     RelayCallbacks,
     'createBufFile' | 'removeBufFile' | 'bufMapped' | 'bufUnmapped'
   >
 }
 
-/** A machine of `cpuCount` CPUs, all online and all played by one thread, that logs nothing. */
+/** A machine of `cpuCount` CPUs, all online and all played by one thread, that logs nothing. @throws RangeError below 1. */
 export function plainMachine(cpuCount: number): Machine {
   if (!Number.isInteger(cpuCount) || cpuCount < 1) throw new RangeError(`cpuCount=${cpuCount}`)
   return {
@@ -131,6 +131,9 @@ export class Relay {
   /**
    * Takes part in a relay that another thread made. Any thread, once.
    *
+   * @example
+   * const relay = Relay.attach(workerData.memory, threadMachine())
+   * const channel = relay.channel(workerData.id)
    * @throws RangeError when there is none in the memory, one of another version, or a part of one; or when 64 threads
    * take part already.
    */
@@ -236,11 +239,13 @@ export class Relay {
   }
 
   /**
-   * Makes the calling thread a CPU, and prepares that. A thread is at most one CPU; that of a thread which died is free.
+   * Makes the calling thread a CPU, and prepares that. A thread is at most one CPU; that of a thread which is known to be
+   * dead is free. Waits for the coordinator, if a file is to be made.
    *
    * @param wanted which one. Default: the lowest that is free.
    * @returns its number.
-   * @throws Error when it, or all of them, are taken by living threads, or can't be prepared.
+   * @throws Error when it, or all of them, are taken by living threads, it can't be prepared, or the thread is one
+   * already; RangeError when there is no such CPU.
    */
   comeOnline(wanted?: number): number {
     if (this.#cpu >= 0) throw new Error(`this thread is cpu=${this.#cpu} already`)
@@ -256,7 +261,10 @@ export class Relay {
     })
   }
 
-  /** The calling thread is no CPU any more, and gives up what it writes; its buffers keep what is in them. */
+  /**
+   * The calling thread is no CPU any more, and gives up what it writes; its buffers keep what is in them, and are read to
+   * their very end by any thread from now on.
+   */
   goOffline(): void {
     for (const channel of this.#channels.values()) channel.disown()
     if (this.#cpu < 0) return
@@ -265,9 +273,10 @@ export class Relay {
   }
 
   /**
-   * Coordinator: makes the file callbacks that other threads have asked for.
+   * Coordinator: makes the file callback that another thread waits for. To be called now and then where the event loop is
+   * blocked.
    *
-   * @returns whether there were any.
+   * @returns whether there was one; false on any other thread.
    */
   serve(): boolean {
     if (!this.#isCoordinator) return false
@@ -283,7 +292,11 @@ export class Relay {
     return true
   }
 
-  /** Coordinator: serves from its event loop from now on, which this does not keep alive. */
+  /**
+   * Coordinator: serves other threads from its event loop from now on, which this does not keep alive. Call it once.
+   *
+   * @throws Error on any other thread.
+   */
   serveAlways(): void {
     if (!this.#isCoordinator) throw new Error('serveAlways on a thread that is not the coordinator')
     this.#desk.serveAlways(() => this.serve())

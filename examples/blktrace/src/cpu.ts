@@ -1,0 +1,47 @@
+/**
+ * A CPU: the worker thread that works and writes what it does to its buffer of the channel.
+ *
+ * It makes itself a CPU, by which it gets its buffer and the coordinator makes the file, and goes on until it is told
+ * to stop; then it posts its ledger. How many records it has written it counts in shared memory, too, so that this is
+ * known of a thread that is terminated.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { Relay, threadMachine } from 'rchan/relay'
+import { workload } from './workload.js'
+
+/** What the thread is given. Each array is one element of shared memory. */
+export interface CpuTask {
+  /** The memory of the relay, and the channel in it. */
+  readonly relay: SharedArrayBuffer
+  readonly channel: number
+  readonly cpu: number
+  readonly seed: number
+  readonly wallNs?: bigint
+  /** Records that the channel accepted. The CPU stores it, after each. */
+  readonly written: Int32Array<SharedArrayBuffer>
+  /** Records that it refused. The CPU stores it, after each. */
+  readonly refused: Int32Array<SharedArrayBuffer>
+  /** 1: stop after this batch. The coordinator stores it. */
+  readonly stop: Int32Array<SharedArrayBuffer>
+}
+
+/** How long the device takes for a batch, in milliseconds: without a rest, there would be nothing but losses. */
+const REST_MS = 0.2
+
+const { relay: memory, channel, cpu, seed, wallNs, written, refused, stop } = workerData as CpuTask
+const relay = Relay.attach(memory, threadMachine())
+relay.comeOnline(cpu)
+const buffer = relay.channel(channel)?.buffer(cpu)
+if (buffer === undefined) throw new Error(`cpu=${cpu} got no buffer`)
+
+const write = (record: Uint8Array): boolean => {
+  const accepted = buffer.write(record)
+  Atomics.add(accepted ? written : refused, 0, 1)
+  return accepted
+}
+const now = (): bigint => process.hrtime.bigint()
+const steps = workload(write, cpu, { batches: Infinity, seed, now, ...(wallNs !== undefined && { wallNs }) })
+let step = steps.next()
+while (step.done !== true) step = steps.next(Atomics.wait(stop, 0, 0, REST_MS) !== 'timed-out')
+relay.goOffline()
+parentPort?.postMessage(step.value)
