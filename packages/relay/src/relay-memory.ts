@@ -235,12 +235,14 @@ export class RelayMemory {
     Atomics.store(this.words, RELAY.strays >> 2, 1)
   }
 
-  /** Coordinator. @returns whether a thread has died with the lock since the last call. */
+  /** Whether a thread has died with the lock, and the coordinator has not tidied up since. */
+  get hasStrays(): boolean {
+    return Atomics.load(this.words, RELAY.strays >> 2) === 1
+  }
+
+  /** Coordinator, while it or who has asked it holds the lock. @returns what {@link hasStrays} was, which is over. */
   takeStrays(): boolean {
-    return (
-      Atomics.load(this.words, RELAY.strays >> 2) === 1 &&
-      Atomics.exchange(this.words, RELAY.strays >> 2, 0) === 1
-    )
+    return this.hasStrays && Atomics.exchange(this.words, RELAY.strays >> 2, 0) === 1
   }
 
   /** Whether one of the relay's file callbacks wants to be told of mappings. */

@@ -84,6 +84,8 @@ export class Relay {
   /** By id. */
   readonly #channels = new Map<number, RelayChannel>()
   #cpu = -1
+  /** Whether it waits for the lock to remove what is left of files. */
+  #isTidying = false
   /** Whether a file callback is being called. */
   #isCallingBack = false
 
@@ -279,8 +281,14 @@ export class Relay {
   serve(): boolean {
     if (!this.#isCoordinator) return false
     const hasServed = this.#desk.serve()
-    if (!this.#shared.takeStrays()) return hasServed
-    this.#locked(() => this.#removeStrays())
+    if (this.#isTidying || !this.#shared.hasStrays) return hasServed
+    // Whoever holds the lock now may ask for a file first, and only then are we in turn.
+    this.#isTidying = true
+    try {
+      this.#locked(() => undefined)
+    } finally {
+      this.#isTidying = false
+    }
     return true
   }
 

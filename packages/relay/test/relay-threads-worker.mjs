@@ -1,7 +1,8 @@
 /**
  * A thread that takes part in a relay, in one of several roles. `words` is shared with the test: [READY] becomes 1 when
  * the thread has begun, [STOP] asks it to end, [DONE] becomes 1 when it has; [COUNT] is what it has done so far. An owner
- * says in [WRITTEN] whether its last record was written; a sleeping one writes the next when [GO] is 1.
+ * says in [WRITTEN] whether its last record was written; a sleeping one writes the next when [GO] is 1, and a writer begins
+ * then.
  */
 import { Relay, RelayFile } from '@rchan/relay'
 import { threadMachine } from '@rchan/runtime/relay-machine'
@@ -36,6 +37,8 @@ async function write() {
   const channel = relay.channel(channelId)
   if (loads) await channel.load()
   Atomics.store(words, READY, 1)
+  // Else one could have ended, and its CPU be free, before another one begins.
+  Atomics.wait(words, GO, 0)
   const records = []
   for (let length = minBytes; length <= maxBytes; length += 1) records[length] = new Uint8Array(length)
   for (let number = 0; number < count && !isStopped();) {

@@ -38,6 +38,12 @@ export class RelayThread {
     return Atomics.load(this.words, 3)
   }
 
+  /** Lets a writer begin. */
+  go(): void {
+    Atomics.store(this.words, 5, 1)
+    Atomics.notify(this.words, 5)
+  }
+
   /** Whether its last record was written. */
   get hasWritten(): boolean {
     return Atomics.load(this.words, 4) === 1
@@ -46,8 +52,7 @@ export class RelayThread {
   /** Has a sleeping owner write one more record, and waits for that. */
   async writeOne(): Promise<void> {
     const before = this.count
-    Atomics.store(this.words, 5, 1)
-    Atomics.notify(this.words, 5)
+    this.go()
     await until('one more record', () => this.count > before, [this])
   }
 

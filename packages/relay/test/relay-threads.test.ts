@@ -97,6 +97,7 @@ async function startWriters(subject: Subject, options: RelayOptions, data: objec
       }),
   )
   await Promise.all(threads.map((thread) => thread.ready()))
+  for (const thread of threads) thread.go()
   return threads
 }
 
