@@ -39,7 +39,7 @@
  *   +8   f64   first              owner       records that this buffer was given before it
  *  +16   f64   bytesBefore        owner       bytes without padding that were completed before it, resets included
  *  +24   u32   prevPadding        owner       padding of the sub-buffer completed before it
- *  +28   u32   label              owner       its sequence plus 1, modulo 2^32; stored last, when it is begun
+ *  +28   u32   label              owner       its sequence modulo 2^32 - 1, plus 1; stored last, when it is begun
  * ```
  *
  * The groups stand on cache lines of their own (64 bytes), so that owner and reader don't slow each other down.
@@ -317,9 +317,12 @@ export class BufferMemory {
   }
 }
 
+/** Labels are 1 to this: 0 is new memory. */
+const LABELS = 2 ** 32 - 1
+
 /** What stands in the entry of a sub-buffer, so that no older one is taken for it; 0 in new memory. */
 export function labelOf(sequence: number): number {
-  return (sequence + 1) >>> 0
+  return (sequence % LABELS) + 1
 }
 
 /** Records that were refused, by cause. */
