@@ -29,8 +29,10 @@ export { GlobalWriter, PHASE, type GlobalView, type GlobalWriterCallbacks } from
 export { Reader, type Span } from './reader.js'
 export { emptyView, FULL, TOO_BIG, Writer, type WriterCallbacks, type WriterView } from './writer.js'
 export { plainMachine, Relay, type LogLevel, type Machine, type RelayLimits } from './relay.js'
-export { RelayBuffer, type RelayCallbacks } from './relay-buffer.js'
-export { RelayChannel, type LateSetup, type RelayOptions } from './relay-channel.js'
+export { RelayBuffer } from './relay-buffer.js'
+export type { RelayCallbacks } from './relay-callbacks.js'
+export { RelayChannel } from './relay-channel.js'
+export type { LateSetup, RelayOptions } from './relay-options.js'
 export { RelayFile, type Copy, type Mapping, type PollState } from './relay-file.js'
 export { type Piece, type Pipe, type SpliceResult } from './relay-splice.js'
 export {

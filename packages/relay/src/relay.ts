@@ -6,11 +6,12 @@
  * the one that made the relay. It knows nothing of Node: threads, their death, and the system's log are the caller's.
  */
 import { checkGeometry, type Geometry } from './buffer.js'
-import type { RelayCallbacks } from './relay-buffer.js'
-import { cutName, RelayChannel, type RelayHost, type RelayOptions } from './relay-channel.js'
+import type { RelayCallbacks } from './relay-callbacks.js'
+import { RelayChannel } from './relay-channel.js'
 import { Desk, WANT, type Answer, type Request } from './relay-desk.js'
 import { FLAG, MAX_CHANNELS, STATE } from './relay-layout.js'
 import { RelayMemory } from './relay-memory.js'
+import { cutName, type RelayHost, type RelayOptions } from './relay-options.js'
 import { Slot } from './relay-slot.js'
 
 /** How bad it is: something failed, something was lost, or the client broke a rule. */
