@@ -60,6 +60,31 @@ describe('a dead writer', () => {
     expect(reader.torn).toBe(0)
   })
 
+  test('that died before any step of giving a record up has lost it once', () => {
+    for (let steps = 0, goesOn = true; goesOn; steps += 1) {
+      const buffer = make()
+      const reader = new GlobalReader(buffer)
+      const thread = new SteppedThread(
+        buffer,
+        () => undefined,
+        (_, memory) => {
+          const writer = new GlobalWriter(memory, 1)
+          writer.reserve(8)
+          writer.detach()
+        },
+      )
+      goesOn = thread.advance(steps)
+      for (let call = 0; call < 3; call += 1) {
+        reader.recover(dead)
+        reader.flush()
+        drain(reader)
+      }
+      expect(reader.recover(dead)).toBe(false)
+      expect(reader.torn + buffer.discarded().bad, `after ${steps} steps`).toBeLessThanOrEqual(1)
+      if (!goesOn) expect(buffer.discarded().bad).toBe(1)
+    }
+  })
+
   test('that had stored its record loses nothing, whether it had committed or not', () => {
     for (const committed of [false, true]) {
       const buffer = make()
