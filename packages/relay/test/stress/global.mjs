@@ -115,8 +115,6 @@ class Round {
   #endAtMs
   #ending = new Int32Array(new SharedArrayBuffer(4))
   #over = false
-  /** The threads so far of each chain. */
-  #turns
   /** The end of the last death, where one at a time may die. */
   #lastDeath = Promise.resolve()
 
