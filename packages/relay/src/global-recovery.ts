@@ -164,13 +164,21 @@ export class GlobalRecovery {
     this.#commit(sequence, missing)
   }
 
-  #hole({ slot, sequence }: Claim, from: number, units: number, records: number): void {
+  #hole({ slot, sequence, phase }: Claim, from: number, units: number, records: number): void {
     const { words, doubles } = this.buffer
     doubles[this.buffer.slotDouble(slot, GLOBAL_SLOT.holeSequence)] = sequence
     words[this.buffer.slotWord(slot, GLOBAL_SLOT.claimAt)] = from
     words[this.buffer.slotWord(slot, GLOBAL_SLOT.claimUnits)] = units
     this.#setPhase(slot, PHASE.hole)
     doubles[GLOBAL.torn >> 3] += records
+    // Behind a header nothing may ever be written, and what is empty is not flushed: the hole would not be passed.
+    if ((phase & PHASE.header) !== 0) this.#close(sequence)
+  }
+
+  /** Closes a sub-buffer if it is still open. */
+  #close(sequence: number): void {
+    const state = this.#state
+    while (state.load().started - 1 === sequence && !state.closed) state.close()
   }
 
   #commit(sequence: number, units: number): void {

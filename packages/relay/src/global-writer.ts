@@ -196,7 +196,7 @@ export class GlobalWriter {
       words[slot + PHASE_WORD] = WON
       if (words[HIGH] === high) return this.#dataStart + ((low & this.#unitMask) << this.#unitShift)
       // The low half may have come round since the clock was read: the room is ours, the time is not of its place.
-      this.#giveUp()
+      this.#giveUp(0)
       low = words[LOW]
     }
   }
@@ -305,8 +305,10 @@ export class GlobalWriter {
   /**
    * Commits the open claim as a gap: room that has no record in it. The slot says where it is until a reader is past
    * it, and meanwhile this thread's records are refused, because there is one place for a gap.
+   *
+   * @param lost records that are lost with it.
    */
-  #giveUp(): void {
+  #giveUp(lost: number): void {
     const words = this.#words
     const slot = this.#slot
     const phase = words[slot + PHASE_WORD]
@@ -323,6 +325,8 @@ export class GlobalWriter {
       this.#doubles[this.#slotDouble + GAP_SEQUENCE] = sequence
       words[slot + GAP_AT] = low
       words[slot + GAP_UNITS] = units
+      // With the phase, so that the reader does not count it again as torn if we die here.
+      this.#doubles[this.#slotDouble + DISCARDED_BAD] += lost
       words[slot + PHASE_WORD] = STORED | (phase & HEADER)
     }
     // Pairs with: GlobalState, Atomics.load of `committed`.
@@ -332,8 +336,7 @@ export class GlobalWriter {
 
   /** Gives up a claim that an exception left open. A record is lost, if it was one and had its room already. */
   #abandon(): void {
-    if (this.#words[this.#slot + PHASE_WORD] === WON) this.discardBad()
-    this.#giveUp()
+    this.#giveUp(this.#words[this.#slot + PHASE_WORD] === WON ? 1 : 0)
   }
 
   /** Whether this slot has no gap that a reader still has to know of; then records can be reserved. */

@@ -10,7 +10,7 @@ import {
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fillGlobal, MIN_GLOBAL_BYTES, walkGlobal } from './global-records.mjs'
-import { startFrom } from './global-start.js'
+import { startFrom } from './global-start.mjs'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 

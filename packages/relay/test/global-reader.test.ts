@@ -1,7 +1,7 @@
 /** What the reader of a global buffer makes of dead writers, and of being lapped: the smallest histories. */
 import { GLOBAL, GLOBAL_SLOT, GlobalReader, GlobalWriter, PHASE } from '@rchan/relay'
 import { afterAll, describe, expect, test } from 'vitest'
-import { bytes, drain, make, stepped, stepUntil } from './global-small.js'
+import { bytes, drain, make, started, stepped, stepUntil } from './global-small.js'
 import { SteppedThread, watchGlobalAtomics } from './global-stepping.js'
 
 const unwatch = watchGlobalAtomics()
@@ -44,6 +44,45 @@ describe('a dead writer', () => {
     const [span] = drain(reader)
     expect([span.end, span.records, span.holes, reader.torn]).toEqual([24, 1, [{ from: 16, end: 24 }], 1])
     expect(reader.recover(dead)).toBe(false)
+  })
+
+  test('that had started a sub-buffer and not filled its header leaves its slot to another, though nothing is written', () => {
+    const buffer = make({ headerBytes: 8, maxWriters: 1 })
+    const reader = new GlobalReader(buffer)
+    const { thread } = stepped(buffer, 1, [16])
+    stepUntil(thread, () => started(buffer) === 1)
+    for (let call = 0; call < 2; call += 1) expect(reader.recover(dead)).toBe(true)
+    expect(drain(reader)).toEqual([])
+    expect(reader.recover(dead)).toBe(false)
+    expect(new GlobalWriter(buffer, 10).write(bytes(8))).toBe(true)
+    reader.flush()
+    expect(drain(reader).map(({ sequence, headed }) => [sequence, headed])).toEqual([[1, true]])
+    expect(reader.torn).toBe(0)
+  })
+
+  test('that died before any step of giving a record up has lost it once', () => {
+    for (let steps = 0, goesOn = true; goesOn; steps += 1) {
+      const buffer = make()
+      const reader = new GlobalReader(buffer)
+      const thread = new SteppedThread(
+        buffer,
+        () => undefined,
+        (_, memory) => {
+          const writer = new GlobalWriter(memory, 1)
+          writer.reserve(8)
+          writer.detach()
+        },
+      )
+      goesOn = thread.advance(steps)
+      for (let call = 0; call < 3; call += 1) {
+        reader.recover(dead)
+        reader.flush()
+        drain(reader)
+      }
+      expect(reader.recover(dead)).toBe(false)
+      expect(reader.torn + buffer.discarded().bad, `after ${steps} steps`).toBeLessThanOrEqual(1)
+      if (!goesOn) expect(buffer.discarded().bad).toBe(1)
+    }
   })
 
   test('that had stored its record loses nothing, whether it had committed or not', () => {

@@ -40,7 +40,7 @@ export const LIFE = {
   tooBig: 40,
   firstNumber: 48,
 }
-const LIFE_BYTES = 64
+export const LIFE_BYTES = 64
 
 /** Memory for the lives of `cpus` writers. */
 export function lifeMemory(cpus) {

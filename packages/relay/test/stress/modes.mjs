@@ -8,7 +8,8 @@
  *   choices. It returns the sums `{ attempted, delivered, overwritten, discarded, torn, traceless, kills }`, or throws
  *   an error that says which forbidden thing was seen.
  */
+import { globalDiscard, globalOverwrite } from './global.mjs'
 import { relay } from './relay.mjs'
 import { discard, overwrite } from './rings.mjs'
 
-export const MODES = [discard, overwrite, relay]
+export const MODES = [discard, overwrite, relay, globalDiscard, globalOverwrite]

@@ -1,11 +1,11 @@
 /** Makes a global buffer that has a long history, without writing it. For tests. */
-import { GLOBAL, GlobalBuffer, type GlobalGeometry } from '@rchan/relay'
+import { GLOBAL, GlobalBuffer } from '@rchan/relay'
 
 /**
  * A global buffer as it is after `started` sub-buffers were started, closed, delivered and given back, and `committed`
  * units were committed in each place.
  */
-export function startFrom(geometry: GlobalGeometry, started: number, committed: number): GlobalBuffer {
+export function startFrom(geometry, started, committed) {
   const buffer = GlobalBuffer.create(geometry)
   if (started === 0) return buffer
   const { words, longs, doubles } = buffer
