@@ -12,6 +12,20 @@ export {
   type Mode,
 } from './buffer.js'
 export { Channel, MAX_CPUS, type ChannelOptions } from './channel.js'
+export {
+  checkGlobalGeometry,
+  GLOBAL,
+  GLOBAL_ABI,
+  GLOBAL_ENTRY,
+  GLOBAL_SLOT,
+  GlobalBuffer,
+  globalBufferBytes,
+  MAX_WRITERS,
+  ORPHAN,
+  type GlobalGeometry,
+} from './global-buffer.js'
+export { GlobalReader, type GlobalSpan, type Hole } from './global-reader.js'
+export { GlobalWriter, PHASE, type GlobalView, type GlobalWriterCallbacks } from './global-writer.js'
 export { Reader, type Span } from './reader.js'
 export { emptyView, FULL, TOO_BIG, Writer, type WriterCallbacks, type WriterView } from './writer.js'
 export { plainMachine, Relay, type LogLevel, type Machine, type RelayLimits } from './relay.js'
