@@ -58,7 +58,7 @@ export class Rig {
     this.#schemas[id] = schema
     return kind === 'compiled'
       ? makeEncoder(this.cpu, id, schema.name, schema.fields)
-      : interpretEncoder(this.cpu, id, layoutRecord(schema.fields))
+      : interpretEncoder(this.cpu, id, schema.fields)
   }
 
   /** The bytes of all sub-buffers, all times and gaps set to 0. Nothing is consumed. */
