@@ -50,6 +50,8 @@ interface Outlet {
 
 type Account = RingLosses & { readonly lost: number }
 
+/** How often, after a death, to look again before the next flush whether all is cleaned up. */
+const HURRIES = 3
 /** How often `finish` looks again for records of threads that were just writing when tracing was switched off. */
 const FINISH_ROUNDS = 10
 /**
@@ -73,8 +75,10 @@ export class Consumer {
   readonly #fairShare: number
   #nextFlush: number
   #agedAt = Infinity
-  /** When to go on cleaning up after the dead. */
+  /** When to go on cleaning up after the dead, who they are, and how often more not to wait for the next flush. */
   #reapAt = Infinity
+  #dead: ReadonlySet<number> = new Set()
+  #hurries = 0
   #error: string | undefined
 
   constructor(control: Control, arena: Arena, format: PacketFormat, options: ConsumerOptions, world: World) {
@@ -276,13 +280,27 @@ export class Consumer {
       const exited = Atomics.load(words, word(PLACE.exited)) === 1
       if (this.#world.isDead(owner, this.#arena.startTicks(cpu), exited)) dead.add(cpu)
     }
-    const left = this.#shared !== undefined && dead.size > 0 && this.#shared.recover(dead)
-    // What is unclear is decided when it has not changed: soon, because others wait behind it.
-    this.#reapAt = left ? this.#world.now() + this.#options.graceMs : Infinity
+    const left = this.#shared !== undefined && this.#recover(this.#shared, dead)
     if (this.#shared === undefined) this.#meet()
     for (const cpu of dead) {
-      if (this.#shared === undefined ? this.#retire(cpu) : !this.#shared.holds(cpu)) this.#free(cpu)
+      if (this.#shared === undefined ? !this.#retire(cpu) : this.#shared.holds(cpu)) continue
+      this.#free(cpu)
+      // The next thread there is another one.
+      dead.delete(cpu)
     }
+    return left
+  }
+
+  /** Cleans up after dead threads in a buffer that they shared. @returns whether there is more to do. */
+  #recover(ring: GlobalRing, dead: ReadonlySet<number>): boolean {
+    if ([...dead].some((cpu) => !this.#dead.has(cpu))) this.#hurries = HURRIES
+    this.#dead = dead
+    const left = ring.recover(dead)
+    // What is unclear is decided when it has not changed since: soon, because others wait behind it.
+    this.#reapAt = left && this.#hurries > 0 ? this.#world.now() + this.#options.graceMs : Infinity
+    // A slot is free when the sub-buffer of its hole is given back, so that must not stay open till others fill it.
+    if (left && this.#hurries === HURRIES) ring.flush()
+    this.#hurries -= 1
     return left
   }
 
@@ -374,7 +392,11 @@ export class Consumer {
         threads: this.#roster.threads(cpu),
         events: isThere ? this.#roster.events(cpu) : 0,
         discarded: refused.get(cpu) ?? { full: 0, tooBig: 0, bad: 0 },
-        ...{ bytes: 0, packets: 0, overwritten: 0, torn: 0, unwritten: 0 },
+        bytes: 0,
+        packets: 0,
+        overwritten: 0,
+        torn: 0,
+        unwritten: 0,
       }))
       .filter(({ threads, discarded }) => threads.length > 0 || sumOfCauses(discarded) > 0)
   }

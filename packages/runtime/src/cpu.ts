@@ -24,7 +24,7 @@ export interface CpuClient {
    * Stores the time in element 0, for the record that is just being reserved in a global buffer. See relay's
    * `GlobalWriterCallbacks`.
    */
-  clock?(time: BigInt64Array): void
+  clock?(this: void, time: BigInt64Array): void
   subbufStart(cpu: Cpu, start: number): void
   subbufEnd(cpu: Cpu, start: number, end: number): void
 }

@@ -143,6 +143,11 @@ export class GlobalRing implements Ring {
     this.#reader.finalize()
   }
 
+  /** Closes the open sub-buffer, so that {@link next} has it when all in it is committed. */
+  flush(): void {
+    this.#reader.flush()
+  }
+
   /** Cleans up after dead threads. @returns whether there is more to do in a later call. */
   recover(dead: ReadonlySet<number>): boolean {
     // First: a slot that is freed here has another owner the next moment.

@@ -46,10 +46,8 @@ export class Rig {
   constructor(client: Parameters<Cpu['use']>[0], options: RigOptions) {
     const { subbufSize, subbufCount, mode = 'discard', global = false } = options
     this.#global = global
-    const channel = {
-      ...{ subbufSize, subbufCount, mode, headerBytes: PACKET_HEADER_BYTES, possibleCpus: 1 },
-      global,
-    }
+    const headerBytes = PACKET_HEADER_BYTES
+    const channel = { subbufSize, subbufCount, mode, headerBytes, possibleCpus: 1, global }
     this.arena = Arena.create(channel, 1, thisThread().identity, parseUuid(UUID))
     this.cpu.use(client)
     this.cpu.know(this.arena)
