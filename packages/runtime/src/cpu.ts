@@ -138,18 +138,13 @@ export class Cpu {
    */
   room(writer: Writer, length: number): number {
     if (writer !== this.writer || this.view.generation !== this.control.generation) return writer.refuse()
-    this.#roomCalls += 1
-    if (this.#roomCalls % STARTER_CHECKS === 0) this.#checkStarter()
+    this.#nowAndThen()
     return writer.room(length)
   }
 
-  /**
-   * A record that this thread could not reserve in a global buffer: it is counted there. Like a switch, an occasion to
-   * look whether the thread that records still lives.
-   */
+  /** This thread could not reserve a record in the global buffer, which has counted it. */
   refused(): void {
-    this.#roomCalls += 1
-    if (this.#roomCalls % STARTER_CHECKS === 0) this.#checkStarter()
+    this.#nowAndThen()
   }
 
   /** Which thread writes: what the records of a global buffer carry. */
@@ -169,8 +164,13 @@ export class Cpu {
     for (const unbind of this.#unbinds.splice(0)) unbind()
   }
 
-  /** A recording ends with the thread that started it; if that was terminated, somebody has to switch it off. */
-  #checkStarter(): void {
+  /**
+   * At switches and refusals. A recording ends with the thread that started it; if that was terminated, somebody has to
+   * switch it off.
+   */
+  #nowAndThen(): void {
+    this.#roomCalls += 1
+    if (this.#roomCalls % STARTER_CHECKS !== 0) return
     const { control } = this
     if (control.isRecorderDead()) control.disable(this.view.generation)
   }
@@ -276,7 +276,7 @@ export class Cpu {
       ...(clock === undefined ? {} : { clock: () => clock(time) }),
       produced: () => {
         doorbell.ring()
-        this.refused()
+        this.#nowAndThen()
       },
     }
   }
