@@ -25,7 +25,7 @@ import { SteppedThread, watchGlobalAtomics } from './global-stepping.js'
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 
 /** Of the steps before which a second thread stops, only each so manieth is tried: another one for each of the first. */
-const STRIDE = 9
+const STRIDE = 14
 
 const unwatch = watchGlobalAtomics()
 afterAll(unwatch)
@@ -316,7 +316,7 @@ describe.each(
       )
     for (let i = 0; i <= first; i += 1 + (i % 2)) {
       let pausing = true
-      for (let k = i % 3; pausing && k < 60; k += 3) {
+      for (let k = i % 4; pausing && k < 60; k += 4) {
         const one = equal()
         one.run([
           { thread: 0, steps: i },

@@ -1,75 +1,11 @@
-/** What writers, reader and recovery of a global buffer do at the edges, and the smallest histories of what once was wrong. */
-import {
-  FULL,
-  GLOBAL,
-  GLOBAL_SLOT,
-  GlobalBuffer,
-  GlobalReader,
-  GlobalWriter,
-  ORPHAN,
-  PHASE,
-  TOO_BIG,
-  type GlobalGeometry,
-  type GlobalSpan,
-} from '@rchan/relay'
+/** What writers of a global buffer do at the edges, and when one sleeps in the middle of what it does. */
+import { FULL, GLOBAL, GLOBAL_SLOT, GlobalReader, GlobalWriter, ORPHAN, PHASE, TOO_BIG } from '@rchan/relay'
 import { afterAll, describe, expect, test } from 'vitest'
-import { SteppedThread, watchGlobalAtomics } from './global-stepping.js'
+import { bytes, drain, make, started, stepped, stepUntil } from './global-small.js'
+import { watchGlobalAtomics } from './global-stepping.js'
 
 const unwatch = watchGlobalAtomics()
 afterAll(unwatch)
-
-const GEOMETRY: GlobalGeometry = {
-  subbufSize: 64,
-  subbufCount: 3,
-  mode: 'discard',
-  headerBytes: 0,
-  unitBytes: 8,
-  maxWriters: 4,
-}
-
-const make = (change: Partial<GlobalGeometry> = {}): GlobalBuffer =>
-  GlobalBuffer.create({ ...GEOMETRY, ...change })
-const bytes = (length: number, value = 0xab): Uint8Array => new Uint8Array(length).fill(value)
-const started = (buffer: GlobalBuffer): number =>
-  buffer.words[(GLOBAL.state >> 2) + 1] * buffer.tags +
-  (buffer.words[GLOBAL.state >> 2] >>> (buffer.unitBits + 1))
-
-function drain(reader: GlobalReader): GlobalSpan[] {
-  const spans: GlobalSpan[] = []
-  for (let span = reader.next(); span !== undefined; span = reader.next()) {
-    spans.push(span)
-    reader.delivered(span, span.records)
-  }
-  return spans
-}
-
-/** A writer that writes one record after the other, and what it did. */
-function stepped(buffer: GlobalBuffer, identity: number, lengths: readonly number[], clock?: () => number) {
-  const times: number[] = []
-  const thread = new SteppedThread<{ places: number[]; times: number[] }>(
-    buffer,
-    () => ({ places: [], times: [] }),
-    (self, memory) => {
-      let time = 0
-      const callbacks = { clock: () => void (time = self.access(true, clock ?? (() => 0))) }
-      const writer = new GlobalWriter(memory, identity, callbacks)
-      for (const length of lengths) {
-        const at = writer.reserve(length)
-        self.report.places.push(at)
-        if (at < 0) continue
-        self.report.times.push(time)
-        writer.view.u8.set(bytes(length, identity), at)
-        writer.commit(at, length)
-      }
-    },
-  )
-  return { thread, times }
-}
-
-/** Steps a thread until something is so. */
-function stepUntil(thread: { advance(steps: number): boolean }, ready: () => boolean): void {
-  while (!ready()) if (!thread.advance(1)) throw new Error('it never came to that')
-}
 
 describe('records', () => {
   test('start on multiples of the unit, in the order of their reservations', () => {
@@ -268,6 +204,37 @@ describe('a sleeping writer', () => {
     expect([span?.from, span?.end, span?.records, span?.holes]).toEqual([0, 32, 2, [{ from: 8, end: 16 }]])
   })
 
+  /* 6 tags again. The writer stops on its way to start sub-buffer 1. When it goes on the low half says the same, but of
+   * sub-buffer 6, and 4 to 6 are unread:
+   *
+   *   | 0 | . | . |     6 sub-buffers later     | 6 | 4 | 5 |
+   */
+  test('whose start comes round starts nothing over what is unread', () => {
+    for (let steps = 0, past = false; !past; steps += 1) {
+      const buffer = make({ mostTags: 6 })
+      const reader = new GlobalReader(buffer)
+      const other = new GlobalWriter(buffer, 2)
+      const one = (): void => {
+        expect(other.write(bytes(8))).toBe(true)
+        other.flush()
+      }
+      one()
+      drain(reader)
+      const low = buffer.words[GLOBAL.state >> 2]
+      const { thread } = stepped(buffer, 3, [8])
+      thread.advance(steps)
+      past = started(buffer) > 1
+      if (past) continue
+      for (let i = 0; i < 3; i += 1) one()
+      drain(reader)
+      for (let i = 0; i < 3; i += 1) one()
+      expect(buffer.words[GLOBAL.state >> 2]).toBe(low)
+      thread.advance(Infinity)
+      expect(thread.report.places).toEqual([FULL])
+      expect([started(buffer), drain(reader).map(({ sequence }) => sequence)]).toEqual([7, [4, 5, 6]])
+    }
+  })
+
   test('that gave room up writes again once a reader is past it, and its slot is kept until then', () => {
     const buffer = make()
     const reader = new GlobalReader(buffer)
@@ -324,133 +291,5 @@ describe('a sleeping writer', () => {
     expect(writer.write(bytes(8))).toBe(true)
     reader.flush()
     expect(drain(reader).map(({ headed, records }) => [headed, records])).toEqual([[true, 1]])
-  })
-})
-
-describe('a dead writer', () => {
-  const dead = (identity: number): boolean => identity < 10
-
-  test('that had reserved leaves a hole of the size of its record, whose memory is reused after delivery', () => {
-    const buffer = make({ mode: 'overwrite', subbufCount: 2 })
-    const reader = new GlobalReader(buffer)
-    new GlobalWriter(buffer, 1).reserve(20)
-    const other = new GlobalWriter(buffer, 10)
-    for (let i = 0; i < 5; i += 1) other.write(bytes(8, i))
-    for (let i = 0; i < 8; i += 1) other.write(bytes(8, i))
-    expect(other.write(bytes(8))).toBe(false)
-    expect(reader.recover(dead), 'its slot says where the hole is').toBe(true)
-    const span = reader.next()
-    if (span === undefined) throw new Error('nothing')
-    expect([span.end, span.records, span.holes, reader.torn]).toEqual([64, 5, [{ from: 0, end: 24 }], 1])
-    reader.delivered(span, 5)
-    expect(reader.recover(dead)).toBe(false)
-    expect(other.write(bytes(8))).toBe(true)
-  })
-
-  test('that died after its exchange and before it could say so is found out by what is missing', () => {
-    const buffer = make()
-    const reader = new GlobalReader(buffer)
-    const { thread } = stepped(buffer, 1, [16, 8])
-    const word = buffer.slotWord(0, GLOBAL_SLOT.claimUnits)
-    stepUntil(thread, () => buffer.words[word] === 1)
-    expect(buffer.words[buffer.slotWord(0, GLOBAL_SLOT.phase)]).toBe(PHASE.intent)
-    // The clock, the exchange.
-    stepUntil(thread, () => (buffer.words[GLOBAL.state >> 2] & 15) === 3)
-    expect(buffer.words[buffer.slotWord(0, GLOBAL_SLOT.phase)]).toBe(PHASE.intent)
-    reader.flush()
-    expect(reader.recover(dead)).toBe(true)
-    expect(reader.next(), 'once is not enough').toBe(undefined)
-    expect(reader.recover(dead)).toBe(true)
-    const [span] = drain(reader)
-    expect([span.end, span.records, span.holes, reader.torn]).toEqual([24, 1, [{ from: 16, end: 24 }], 1])
-    expect(reader.recover(dead)).toBe(false)
-  })
-
-  test('that had stored its record loses nothing, whether it had committed or not', () => {
-    for (const committed of [false, true]) {
-      const buffer = make()
-      const reader = new GlobalReader(buffer)
-      const { thread } = stepped(buffer, 1, [16, 8])
-      const commits = buffer.committedWord(0)
-      stepUntil(thread, () => buffer.words[commits] > 0)
-      if (!committed) {
-        stepUntil(thread, () => (buffer.words[GLOBAL.state >> 2] & 15) === 3)
-        // The first half of the commit: stored, and counted.
-        thread.advance(1)
-        const phase = buffer.slotWord(0, GLOBAL_SLOT.phase)
-        buffer.words[phase] = PHASE.stored
-        buffer.doubles[buffer.slotDouble(0, GLOBAL_SLOT.written, 0)] = 2
-      }
-      reader.flush()
-      reader.recover(dead)
-      reader.recover(dead)
-      const [span] = drain(reader)
-      expect([span.records, span.holes, reader.torn]).toEqual([committed ? 1 : 2, [], 0])
-    }
-  })
-
-  /*   first's try at 0 failed, it died before it knew;  second's at 16 succeeded, it died before it knew
-   *   | third      | second ?    |        16 bytes are missing: those from 0, or those from 16?
-   *   0            16            32
-   */
-  test('of two that may each have reserved, none is believed: all from the first on is given up, and counted', () => {
-    const buffer = make()
-    const reader = new GlobalReader(buffer)
-    const opener = stepped(buffer, 1, [16])
-    stepUntil(opener.thread, () => buffer.words[buffer.slotWord(0, GLOBAL_SLOT.phase)] === PHASE.intent)
-    const third = new GlobalWriter(buffer, 10)
-    third.write(bytes(16, 3))
-    const second = stepped(buffer, 2, [16])
-    stepUntil(second.thread, () => (buffer.words[GLOBAL.state >> 2] & 15) === 4)
-    expect(reader.recover(dead)).toBe(true)
-    expect(reader.recover(dead)).toBe(true)
-    third.write(bytes(8, 9))
-    reader.flush()
-    const span = reader.next()
-    if (span === undefined) throw new Error('nothing')
-    expect([span.end, span.records, span.holes]).toEqual([40, 2, [{ from: 0, end: 32 }]])
-    reader.delivered(span, 1)
-    // Three records were begun before the last: two torn at most, and a whole one that went with them.
-    expect([reader.torn, reader.remaining()]).toEqual([3, 0])
-    expect(reader.recover(dead)).toBe(false)
-  })
-})
-
-describe('overwriting', () => {
-  test('records that are lost are counted for each gap, also when nobody reads for laps', () => {
-    const buffer = make({ mode: 'overwrite', subbufCount: 3 })
-    const reader = new GlobalReader(buffer)
-    const writer = new GlobalWriter(buffer, 1)
-    for (let i = 0; i < 1000; i += 1) writer.write(bytes(i % 3 === 0 ? 16 : 8, i))
-    const span = reader.next()
-    if (span === undefined) throw new Error('nothing')
-    const lost = reader.overwritten
-    reader.delivered(span, span.records)
-    const rest = drain(reader)
-    const part = reader.newest()
-    const last = (part?.end ?? 0) === 0 ? 0 : reader.remaining()
-    expect(lost + span.records + rest.reduce((sum, { records }) => sum + records, 0) + last).toBe(1000)
-    expect(reader.overwritten).toBe(lost)
-  })
-
-  test('a sub-buffer that is started again while it is copied is not delivered', () => {
-    const buffer = make({ mode: 'overwrite', subbufCount: 2 })
-    const writer = new GlobalWriter(buffer, 1)
-    const reading = new SteppedThread<{ spans: number[] }>(
-      buffer,
-      () => ({ spans: [] }),
-      (self, memory) => {
-        const reader = new GlobalReader(memory)
-        for (let span = reader.next(); span !== undefined; span = reader.next()) {
-          self.report.spans.push(span.bytes[0])
-          reader.delivered(span, span.records)
-        }
-      },
-    )
-    for (let i = 0; i < 3; i += 1) writer.write(bytes(64, i))
-    let value = 3
-    while (reading.advance(1)) if (value < 200) writer.write(bytes(64, (value += 1)))
-    const { spans } = reading.report
-    expect(spans).toEqual(spans.toSorted((one, other) => one - other))
   })
 })
