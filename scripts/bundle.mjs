@@ -13,5 +13,8 @@ await build({
   target: 'node20.19',
   external: ['@rchan/trace/recording'],
   legalComments: 'none',
+  // Half of it would be comments, which every worker would read.
+  minifyWhitespace: true,
+  lineLimit: 120,
   logLevel: 'warning',
 })

@@ -16,6 +16,7 @@ const FIELDS = { id: 'u32', ms: 'f64' } as const
 
 const enabled = tracepoint('bench:enabled', FIELDS)
 const apart = tracepoint('bench:not-inlined', FIELDS)
+const shared = tracepoint('bench:global', FIELDS)
 const off = tracepoint('bench:disabled', FIELDS)
 
 // oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
@@ -52,6 +53,10 @@ function enabledCalls(): void {
   for (let i = 0; i < OPERATIONS; i += 1) enabled({ id: i, ms: i * 0.5 })
 }
 
+function sharedCalls(): void {
+  for (let i = 0; i < OPERATIONS; i += 1) shared({ id: i, ms: i * 0.5 })
+}
+
 /** Functions of more bytecode than this are not inlined: tracepoints, but not the clock. */
 const TRACEPOINTS_APART = '--max-inlined-bytecode-size=80'
 const INLINING_DEFAULT = '--max-inlined-bytecode-size=460'
@@ -72,7 +77,7 @@ function disabledCalls(): void {
 }
 
 /** Records into a buffer that nobody drains. */
-async function startUndrained(): Promise<Runtime> {
+async function startUndrained(global = false): Promise<Runtime> {
   return await Runtime.start({
     channel: {
       subbufSize: 2 ** 18,
@@ -80,6 +85,7 @@ async function startUndrained(): Promise<Runtime> {
       mode: 'overwrite',
       headerBytes: PACKET_HEADER_BYTES,
       possibleCpus: 1,
+      global,
     },
     client: new Uint8Array(16),
     consumer: undefined,
@@ -109,6 +115,21 @@ export const emit: Suite = {
         task('clock', 'clock', clock),
         task('record-stores', 'record-stores', recordStores),
         task('tracepoint-enabled', 'clock', enabledCalls),
+      ],
+      tearDown: async () => void (await runtime.stop()),
+    }
+  },
+}
+
+export const emitGlobal: Suite = {
+  name: 'emit',
+  about: 'the same into one global buffer, which no other thread writes meanwhile',
+  async setUp() {
+    const runtime = await startUndrained(true)
+    return {
+      tasks: [
+        { ...task('clock', 'clock', clock), listed: false },
+        task('tracepoint-global', 'clock', sharedCalls),
       ],
       tearDown: async () => void (await runtime.stop()),
     }

@@ -45,9 +45,9 @@ const F32 = FIELD_TYPE_NAMES.indexOf('f32')
 const F64 = FIELD_TYPE_NAMES.indexOf('f64')
 const BOOL = FIELD_TYPE_NAMES.indexOf('bool')
 
-/** Makes the decoder of an event class. */
-export function makeDecoder(event: EventClass): Decoder {
-  const { payloadOffset, fields } = layoutRecord(event.fields)
+/** Makes the decoder of an event class, in a global trace or one with a stream for each CPU. */
+export function makeDecoder(event: EventClass, global: boolean): Decoder {
+  const { payloadOffset, fields } = layoutRecord(event.fields, global)
   const names = fields.map((field) => field.name)
   const codes = fields.map((field) => FIELD_TYPE_NAMES.indexOf(field.type))
   const sizes = fields.map((field) => fieldBytes(field.type))

@@ -18,6 +18,8 @@ export {
   type Schema,
 } from './schema.js'
 export {
+  EVENT_CPU_OFFSET,
+  EVENT_GENERATION_OFFSET,
   EVENT_HEADER_BYTES,
   EVENT_ID_OFFSET,
   RECORD_ALIGN_BYTES,

@@ -26,6 +26,8 @@ export interface MetadataInput {
   /** Facts about where the trace was made. A number is a whole one. */
   readonly env: Readonly<Record<string, string | number>>
   readonly events: readonly EventClass[]
+  /** All CPUs write one stream, and each record says which did. Absent: each CPU has a stream of its own. */
+  readonly global?: true
 }
 
 /** The first line; readers know the file by it. */
@@ -64,8 +66,8 @@ export function metadataText(input: MetadataInput): string {
     METADATA_HEAD,
     envBlock(input.env),
     clockBlock(input.clock),
-    layoutBlocks(input.uuid),
-    ...input.events.map((event) => eventBlock(event)),
+    layoutBlocks(input.uuid, input.global),
+    ...input.events.map((event) => eventBlock(event, input.global)),
   ].join('\n')
 }
 
@@ -98,8 +100,11 @@ export function tsdlTypeName(type: FieldType, packed: boolean): string {
 /**
  * The part that is the same in all our traces but for the uuid: types, packet header, packet context, event
  * header. `packet.ts` and `record.ts` describe the same bytes.
+ *
+ * In a global trace the packet has no CPU, and readers would print one with each event. Its eight bytes are still there,
+ * skipped by an alignment: from 72 to the next multiple of 16.
  */
-export function layoutBlocks(uuid: string): string {
+export function layoutBlocks(uuid: string, global = false): string {
   return `${TYPE_ALIASES}
 trace {
 	major = 1;
@@ -122,15 +127,17 @@ stream {
 		u64 content_size;
 		u64 packet_seq_num;
 		u64 events_discarded;
-		u32 cpu_id;
-		u32 generation;
-		u64 packet_size;
+${
+  global
+    ? '\t\tinteger { size = 64; align = 128; signed = false; } packet_size;'
+    : '\t\tu32 cpu_id;\n\t\tu32 generation;\n\t\tu64 packet_size;'
+}
 	};
 	event.header := struct {
 		u64_time timestamp;
 		u32 id;
 	} align(64);
-};
+${global ? '\tevent.context := struct {\n\t\tu16 cpu_id;\n\t\tu16 generation;\n\t};\n' : ''}};
 `
 }
 
@@ -195,8 +202,8 @@ ${uuid === undefined ? '' : `\tuuid = "${uuid}";\n`}	freq = 1000000000;
 `
 }
 
-function eventBlock(event: EventClass): string {
-  const { packed } = layoutRecord(event.fields)
+function eventBlock(event: EventClass, global: boolean | undefined): string {
+  const { packed } = layoutRecord(event.fields, global)
   const line = (field: Field): string =>
     `\t\t${tsdlTypeName(field.type, packed)} ${tsdlFieldName(field.name)};\n`
   return `event {

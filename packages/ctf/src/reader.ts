@@ -9,10 +9,12 @@ import { join } from 'node:path'
 import { makeDecoder, type Decoder, type FieldValue } from './decode.js'
 import { parseUuid, type MetadataClock } from './metadata.js'
 import type { EventClass } from './schema.js'
-import { PacketReader, RecordReader, type PacketHeader, type TraceRecord } from './stream.js'
+import { PacketReader, RecordReader } from './stream.js'
+import type { PacketHeader, StreamFormat, TraceRecord } from './stream.js'
 import { TraceError } from './trace-error.js'
 import { parseMetadata } from './tsdl.js'
 
+export { ALL_CPUS } from './stream.js'
 export { parseMetadata } from './tsdl.js'
 export { TraceError, type TraceErrorPlace } from './trace-error.js'
 export type { EventClass, FieldValue, MetadataClock, TraceRecord }
@@ -21,11 +23,13 @@ export type { EventClass, FieldValue, MetadataClock, TraceRecord }
 export interface TraceStream {
   /** The file's name in the folder. */
   readonly file: string
+  /** {@link ALL_CPUS} (−1) in a trace of one global buffer. */
   readonly cpu: number
 }
 
 /** What is known to be missing from the streams of one CPU. */
 export interface CpuLosses {
+  /** {@link ALL_CPUS} (−1) in a trace of one global buffer. */
   readonly cpu: number
   /** Records that were never written, counted between the CPU's first packet and its last. */
   readonly eventsDiscarded: number
@@ -76,11 +80,11 @@ const MAX_METADATA_BYTES = 2 ** 26
  * for (const { time, cpu, event, fields } of openTrace('./trace').records()) console.log(time, cpu, event.name, fields)
  */
 export function openTrace(folder: string): Trace {
-  const { uuid, env, clock, events } = readMetadata(folder)
-  const uuidBytes = parseUuid(uuid)
+  const { uuid, env, clock, events, global = false } = readMetadata(folder)
+  const format: StreamFormat = { uuid: parseUuid(uuid), global }
   const streams: TraceStream[] = []
   for (const file of streamFiles(folder)) {
-    const packets = new PacketReader(join(folder, file), uuidBytes)
+    const packets = new PacketReader(join(folder, file), format)
     try {
       const header = packets.nextHeader()
       if (header !== undefined) streams.push({ file, cpu: header.cpu })
@@ -96,8 +100,8 @@ export function openTrace(folder: string): Trace {
     clock,
     events,
     streams,
-    records: () => mergedRecords(paths, uuidBytes, new Decoders(folder, events)),
-    losses: () => countLosses(paths, uuidBytes),
+    records: () => mergedRecords(paths, format, new Decoders(folder, events, global)),
+    losses: () => countLosses(paths, format),
   }
 }
 
@@ -107,18 +111,20 @@ export function openTrace(folder: string): Trace {
  */
 class Decoders {
   private readonly folder: string
+  private readonly global: boolean
   private readonly known = new Map<number, Decoder>()
 
-  constructor(folder: string, events: readonly EventClass[]) {
+  constructor(folder: string, events: readonly EventClass[], global: boolean) {
     this.folder = folder
-    for (const event of events) this.known.set(event.id, makeDecoder(event))
+    this.global = global
+    for (const event of events) this.known.set(event.id, makeDecoder(event, global))
   }
 
   get(id: number): Decoder | undefined {
     const decoder = this.known.get(id)
     if (decoder !== undefined) return decoder
     for (const event of readMetadata(this.folder).events) {
-      if (!this.known.has(event.id)) this.known.set(event.id, makeDecoder(event))
+      if (!this.known.has(event.id)) this.known.set(event.id, makeDecoder(event, this.global))
     }
     return this.known.get(id)
   }
@@ -157,12 +163,12 @@ function streamFiles(folder: string): string[] {
 
 function* mergedRecords(
   paths: readonly string[],
-  uuid: Uint8Array,
+  format: StreamFormat,
   decoders: Decoders,
 ): IterableIterator<TraceRecord> {
   const readers: RecordReader[] = []
   try {
-    for (const path of paths) readers.push(new RecordReader(path, uuid, decoders))
+    for (const path of paths) readers.push(new RecordReader(path, format, decoders))
     const heap = new StreamHeap(readers)
     for (let reader = heap.first; reader !== undefined; reader = heap.first) {
       yield reader.record as TraceRecord
@@ -228,11 +234,11 @@ interface FileAccount {
   readonly packetCount: number
 }
 
-function countLosses(paths: readonly string[], uuid: Uint8Array): CpuLosses[] {
+function countLosses(paths: readonly string[], format: StreamFormat): CpuLosses[] {
   // Files with one stream_instance_id are parts of one stream and its counters run on from file to file.
   const instances = new Map<bigint, FileAccount[]>()
   for (const path of paths) {
-    const account = accountOf(path, uuid)
+    const account = accountOf(path, format)
     if (account === undefined) continue
     const parts = instances.get(account.first.streamInstanceId)
     if (parts === undefined) instances.set(account.first.streamInstanceId, [account])
@@ -254,8 +260,8 @@ function countLosses(paths: readonly string[], uuid: Uint8Array): CpuLosses[] {
   return [...cpus.values()].sort((a, b) => a.cpu - b.cpu)
 }
 
-function accountOf(path: string, uuid: Uint8Array): FileAccount | undefined {
-  const packets = new PacketReader(path, uuid)
+function accountOf(path: string, format: StreamFormat): FileAccount | undefined {
+  const packets = new PacketReader(path, format)
   try {
     const first = packets.nextHeader()
     if (first === undefined) return undefined

@@ -7,12 +7,20 @@
  *   | u64 time      | u32  | payload, from 12 or from 16
  *   |               | id   |
  *   +---------------+------+----------------------------
+ *
+ *   in a global trace, in which threads share one stream, each record says who wrote it:
+ *   0               8      12    14    16
+ *   +---------------+------+-----+-----+-----------------
+ *   | u64 time      | u32  | u16 | u16 | payload
+ *   |               | id   | CPU | gen |
+ *   +---------------+------+-----+-----+-----------------
  * ```
  *
  * A payload starts at the alignment of its widest member. Members of 64 bits are declared with an alignment of
  * 32 bits where, counted from 12, each falls on a multiple of 8 by itself (`packed`), else with 64, and then
  * the payload starts at 16. So every 64-bit member always stands on a multiple of 8, and the gap of four bytes
- * is there only where it can't be saved. Behind a string nothing has a fixed place.
+ * is there only where it can't be saved. Behind a string nothing has a fixed place. In a global trace a payload starts
+ * at 16 and there is nothing to save.
  *
  * The encoder of trace, the metadata and both readers work from this one description. Pure functions.
  */
@@ -24,6 +32,11 @@ export const EVENT_HEADER_BYTES = 12
 export const RECORD_ALIGN_BYTES = 8
 /** Where the event id stands in a record. */
 export const EVENT_ID_OFFSET = 8
+/** In a global trace: where the number of the CPU stands in a record, 16 bits. */
+export const EVENT_CPU_OFFSET = 12
+/** In a global trace: where the generation of the CPU's place stands, its low 16 bits. */
+export const EVENT_GENERATION_OFFSET = 14
+const GLOBAL_PAYLOAD_OFFSET = 16
 
 /** A field and where it stands. */
 export interface PlacedField extends Field {
@@ -46,8 +59,13 @@ export interface RecordLayout {
   readonly minBytes: number
 }
 
-/** Works out the layout of an event's records. */
-export function layoutRecord(fields: readonly Field[]): RecordLayout {
+/**
+ * Works out the layout of an event's records.
+ *
+ * @param global whether each record says which CPU wrote it.
+ */
+export function layoutRecord(fields: readonly Field[], global = false): RecordLayout {
+  if (global) return place(fields, GLOBAL_PAYLOAD_OFFSET, false)
   const wide = fields.some((field) => fieldBytes(field.type) === 8)
   if (!wide) return place(fields, EVENT_HEADER_BYTES, true)
   const tight = place(fields, EVENT_HEADER_BYTES, false)

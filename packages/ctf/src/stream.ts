@@ -8,12 +8,30 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Decoder, FieldValue, PacketBytes } from './decode.js'
 import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC } from './packet.js'
-import { align, EVENT_HEADER_BYTES, EVENT_ID_OFFSET, RECORD_ALIGN_BYTES } from './record.js'
+import {
+  align,
+  EVENT_CPU_OFFSET,
+  EVENT_GENERATION_OFFSET,
+  EVENT_HEADER_BYTES,
+  EVENT_ID_OFFSET,
+  RECORD_ALIGN_BYTES,
+} from './record.js'
 import type { EventClass } from './schema.js'
 import { TraceError } from './trace-error.js'
 
 /** The most bytes that a packet may have: offsets inside it stay below 2^31. */
 export const MAX_PACKET_BYTES = 2 ** 30
+
+/** Instead of the number of a CPU, of a stream that all CPUs write. */
+export const ALL_CPUS = -1
+
+/** What a trace's metadata says of all its streams. */
+export interface StreamFormat {
+  /** The uuid of the trace, which every packet carries. */
+  readonly uuid: Uint8Array
+  /** Whether records say which CPU wrote them; else packets do. */
+  readonly global: boolean
+}
 
 /** What a packet says about itself, checked. */
 export interface PacketHeader {
@@ -31,6 +49,7 @@ export interface PacketHeader {
   readonly sequence: number
   /** Events discarded so far, since the start of the stream. */
   readonly eventsDiscarded: number
+  /** {@link ALL_CPUS} in a global trace. */
   readonly cpu: number
   readonly generation: number
   /** The same in all files that are parts of one stream. */
@@ -43,7 +62,7 @@ export interface TraceRecord {
   readonly time: bigint
   /** The CPU that wrote it. */
   readonly cpu: number
-  /** How often the CPU's place had been taken when it was written. */
+  /** How often the CPU's place had been taken when it was written; in a global trace the low 16 bits of that. */
   readonly generation: number
   readonly event: EventClass
   /** bigint for u64 and i64, boolean for bool, string for string, else number. */
@@ -60,12 +79,13 @@ export class PacketReader implements PacketBytes {
   private readonly fd: number
   private readonly fileBytes: number
   private readonly uuid: Buffer
+  private readonly global: boolean
   private previous: PacketHeader | undefined
 
-  /** @param uuid the uuid of the trace, which every packet carries. */
-  constructor(path: string, uuid: Uint8Array) {
+  constructor(path: string, { uuid, global }: StreamFormat) {
     this.path = path
     this.uuid = Buffer.from(uuid)
+    this.global = global
     this.bytes = Buffer.alloc(PACKET_HEADER_BYTES)
     this.view = viewOf(this.bytes)
     try {
@@ -169,8 +189,8 @@ export class PacketReader implements PacketBytes {
       timestampEnd: view.getBigUint64(PACKET.timestampEnd, true),
       sequence: this.count('packet_seq_num', PACKET.sequence, offset),
       eventsDiscarded: this.count('events_discarded', PACKET.eventsDiscarded, offset),
-      cpu: view.getUint32(PACKET.cpuId, true),
-      generation: view.getUint32(PACKET.generation, true),
+      cpu: this.global ? ALL_CPUS : view.getUint32(PACKET.cpuId, true),
+      generation: this.global ? 0 : view.getUint32(PACKET.generation, true),
       streamInstanceId: view.getBigUint64(PACKET.streamInstanceId, true),
     }
     if (header.timestampEnd < header.timestampBegin) {
@@ -250,11 +270,13 @@ export class RecordReader {
   record: TraceRecord | undefined
   private readonly packets: PacketReader
   private readonly decoders: Pick<ReadonlyMap<number, Decoder>, 'get'>
+  private readonly global: boolean
   private header: PacketHeader | undefined
   private lastTime = 0n
 
-  constructor(path: string, uuid: Uint8Array, decoders: Pick<ReadonlyMap<number, Decoder>, 'get'>) {
-    this.packets = new PacketReader(path, uuid)
+  constructor(path: string, format: StreamFormat, decoders: Pick<ReadonlyMap<number, Decoder>, 'get'>) {
+    this.packets = new PacketReader(path, format)
+    this.global = format.global
     this.decoders = decoders
   }
 
@@ -295,7 +317,16 @@ export class RecordReader {
     if (fields === undefined) this.failEnd(header, start, `a record of ${decoder.event.name}`)
     if (time < this.lastTime || time > header.timestampEnd) this.failTime(header, start, time)
     this.lastTime = time
-    return { time, cpu: header.cpu, generation: header.generation, event: decoder.event, fields }
+    const { event } = decoder
+    if (!this.global) return { time, cpu: header.cpu, generation: header.generation, event, fields }
+    const cpu = packets.view.getUint16(start + EVENT_CPU_OFFSET, true)
+    return {
+      time,
+      cpu,
+      generation: packets.view.getUint16(start + EVENT_GENERATION_OFFSET, true),
+      event,
+      fields,
+    }
   }
 
   private failEnd(header: PacketHeader, start: number, what: string): never {

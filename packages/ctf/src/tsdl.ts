@@ -46,17 +46,17 @@ export function parseMetadata(text: string, path: string): MetadataInput {
   const source = new Tokens(text, path)
   const env = readEnv(source)
   const clock = readClock(source)
-  const uuid = readLayout(source)
+  const { uuid, global } = readLayout(source)
   const events: EventClass[] = []
   const ids = new Set<number>()
   while (source.token.kind !== 'end') {
     const { line } = source.token
-    const event = readEvent(source)
+    const event = readEvent(source, global)
     if (ids.has(event.id)) source.fail(`an event id that is not there yet`, `id ${event.id} again`, line)
     ids.add(event.id)
     events.push(event)
   }
-  return { uuid, clock, env, events }
+  return global ? { uuid, clock, env, events, global } : { uuid, clock, env, events }
 }
 
 function readEnv(source: Tokens): Record<string, string | number> {
@@ -93,17 +93,26 @@ function readClock(source: Tokens): MetadataClock {
   return uuid === undefined ? { offsetSeconds, offsetNs } : { uuid, offsetSeconds, offsetNs }
 }
 
-function readLayout(source: Tokens): string {
+/** The layout is one of two: which, shows where they first differ. */
+function readLayout(source: Tokens): { uuid: string; global: boolean } {
   let uuid = ANY_UUID
-  const ours = new Tokens(layoutBlocks(ANY_UUID), '')
+  let global = false
+  let ours = new Tokens(layoutBlocks(ANY_UUID), '')
+  let other: Tokens | undefined = new Tokens(layoutBlocks(ANY_UUID, true), '')
   for (; ours.token.kind !== 'end'; ours.next()) {
+    if (other !== undefined && other.token.text !== ours.token.text) {
+      global = source.token.text === other.token.text
+      if (global) ours = other
+      other = undefined
+    }
     if (ours.token.text === ANY_UUID) uuid = source.uuid()
     else source.expect(ours.token.text)
+    other?.next()
   }
-  return uuid
+  return { uuid, global }
 }
 
-function readEvent(source: Tokens): EventClass {
+function readEvent(source: Tokens, global: boolean): EventClass {
   source.expect('event', '{', 'name', '=')
   const { line } = source.token
   const name = source.string('the name of an event')
@@ -130,7 +139,7 @@ function readEvent(source: Tokens): EventClass {
   if (parseSchema(schemaText({ name, fields })) === undefined) {
     source.fail('an event that rchan can write', `one with names or fields that it refuses`, line)
   }
-  const { packed } = layoutRecord(fields)
+  const { packed } = layoutRecord(fields, global)
   for (const field of wide) {
     if (field.packed !== packed) {
       source.fail(packed ? 'a packed type' : 'a type that is not packed', 'the other', field.line)

@@ -9,6 +9,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  EVENT_CPU_OFFSET,
+  EVENT_GENERATION_OFFSET,
   FIELD_TYPE_NAMES,
   PACKET,
   PACKET_HEADER_BYTES,
@@ -21,11 +23,13 @@ import {
   type FieldType,
   type MetadataInput,
 } from '@rchan/ctf'
-import type { FieldValue } from '@rchan/ctf/reader'
+import { ALL_CPUS, type FieldValue } from '@rchan/ctf/reader'
 
 export interface FixtureRecord {
   readonly event: EventClass
   readonly time: bigint
+  /** Who wrote it: in a global trace. */
+  readonly by?: { readonly cpu: number; readonly generation: number }
   /** In the order of the event's fields. */
   readonly values: readonly FieldValue[]
 }
@@ -91,15 +95,17 @@ export function packetBytes(uuid: string, stream: FixtureStream, packet: Fixture
   view.setBigUint64(PACKET.contentBits, BigInt(contentBytes * 8), true)
   view.setBigUint64(PACKET.sequence, BigInt(packet.sequence), true)
   view.setBigUint64(PACKET.eventsDiscarded, BigInt(packet.eventsDiscarded), true)
-  view.setUint32(PACKET.cpuId, stream.cpu, true)
-  view.setUint32(PACKET.generation, packet.generation, true)
+  if (stream.cpu !== ALL_CPUS) {
+    view.setUint32(PACKET.cpuId, stream.cpu, true)
+    view.setUint32(PACKET.generation, packet.generation, true)
+  }
   view.setBigUint64(PACKET.packetBits, BigInt(totalBytes * 8), true)
   for (const [i, record] of records.entries()) bytes.set(record, starts[i])
   return bytes
 }
 
 /** The bytes of one record. */
-export function recordBytes({ event, time, values }: FixtureRecord): Uint8Array {
+export function recordBytes({ event, time, by, values }: FixtureRecord): Uint8Array {
   const strings = values.map((value) => (typeof value === 'string' ? Buffer.byteLength(value) : 0))
   const bytes = new Uint8Array(
     32 + values.length * 16 + strings.reduce((sum, length) => sum + length, 0),
@@ -107,7 +113,11 @@ export function recordBytes({ event, time, values }: FixtureRecord): Uint8Array 
   const view = new DataView(bytes.buffer)
   view.setBigUint64(0, time, true)
   view.setUint32(8, event.id, true)
-  let at = layoutRecord(event.fields).payloadOffset
+  if (by !== undefined) {
+    view.setUint16(EVENT_CPU_OFFSET, by.cpu, true)
+    view.setUint16(EVENT_GENERATION_OFFSET, by.generation, true)
+  }
+  let at = layoutRecord(event.fields, by !== undefined).payloadOffset
   for (const [i, { type }] of event.fields.entries()) {
     const size = fieldBytes(type) || 1
     at = Math.ceil(at / size) * size
@@ -299,3 +309,21 @@ export const anyTrace: fc.Arbitrary<FixtureTrace> = eventClasses.chain((events) 
       ],
     })),
 )
+
+/** Traces of one stream, which threads of several CPUs share. */
+export const anyGlobalTrace: fc.Arbitrary<FixtureTrace> = anyTrace.map((trace) => {
+  let count = 0
+  const [first] = trace.streams
+  const packets = first.packets.map((packet) => ({
+    ...packet,
+    records: packet.records.map((record) => {
+      count += 1
+      return { ...record, by: { cpu: (count * 7919) % 1024, generation: (count * 40_503) % 65_536 } }
+    }),
+  }))
+  return {
+    ...trace,
+    global: true as const,
+    streams: [{ file: 'global', cpu: ALL_CPUS, instance: 0, packets }],
+  }
+})

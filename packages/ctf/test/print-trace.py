@@ -26,7 +26,8 @@ def value_of(field):
 def line_of(message):
     if isinstance(message, bt2._EventMessageConst):
         event = message.event
-        context = event.packet.context_field
+        # In a global trace the events say who wrote them, else the packets do.
+        context = event.common_context_field or event.packet.context_field
         return {
             "time": str(message.default_clock_snapshot.value),
             "cpu": int(context["cpu_id"]),

@@ -68,9 +68,14 @@ describe('every record that was not delivered is counted', () => {
 test('arguments that trace, throw or do not fit tear nothing, and each is written or counted', async (context) => {
   needReader(context, 'babeltrace2')
   const folder = join(freshFolder(), 'trace')
-  for (const nodeArgs of [[], ['--disallow-code-generation-from-strings']]) {
-    const trace = join(folder, `${nodeArgs.length}`)
-    const summary = summaryOf(await run('bad-arguments.mjs', [trace], nodeArgs))
+  for (const [i, [nodeArgs, options]] of [
+    [[], {}],
+    [['--disallow-code-generation-from-strings'], {}],
+    [[], { buffers: 'global' }],
+    [['--disallow-code-generation-from-strings'], { buffers: 'global' }],
+  ].entries() as ArrayIterator<[number, [string[], object]]>) {
+    const trace = join(folder, `${i}`)
+    const summary = summaryOf(await run('bad-arguments.mjs', [trace, JSON.stringify(options)], nodeArgs))
     expect(summary.thrown).toEqual([])
     expect(summary.discardedBy).toEqual({ full: 0, tooBig: 1, bad: summary.bad, unplaced: 0 })
     const { records, discarded } = readTrace(trace)

@@ -1,5 +1,6 @@
 /**
- * The arena of a recording: one fixed-length shared memory with the places of all possible CPUs and their buffers.
+ * The arena of a recording: one fixed-length shared memory with the places of all possible CPUs and their buffers, or
+ * the one buffer that all of them write.
  *
  * A new recording is a new arena, so nobody ever resets memory that another thread may still be writing.
  *
@@ -14,6 +15,7 @@
  *      24  i32     rounds           consumer     counted up each time it looked for work or wrote a packet
  *      28  i32     freed            consumer     places that became free again
  *      32  i32     wanted           any thread   1: a thread found no place, look for dead ones now
+ *      36  u32     kind             coordinator  0: a channel, 1: a global buffer
  *      64  u8[64]  client           coordinator  the client's own bytes
  *     128  …       places           64 bytes for each possible CPU:
  *      +0  i32     owner            thread: compare-and-exchange from 0 to its identity; consumer: back to 0
@@ -22,7 +24,7 @@
  *     +12  i32     threadId         thread
  *     +16  f64     startTicks       thread
  *     +24  i32     exited           coordinator  1: the `exit` event of the owner came (where it can't be proven)
- *       …  channel                  the next multiple of 4096
+ *       …  channel or global buffer: the next multiple of 4096
  * ```
  *
  * A place goes through these states:
@@ -36,7 +38,8 @@
  *                                                  consumer: drained to its last end
  * ```
  */
-import { Channel, type ChannelOptions } from '@rchan/relay'
+import { Channel, GlobalBuffer, globalBufferBytes } from '@rchan/relay'
+import type { ChannelOptions, GlobalGeometry } from '@rchan/relay'
 import { RUNTIME_ABI } from './control.js'
 
 /** Byte offsets in the arena's head, and in a place. A test holds them to the picture above. */
@@ -50,6 +53,7 @@ export const ARENA = {
   rounds: 24,
   freed: 28,
   wanted: 32,
+  kind: 36,
   client: 64,
   places: 128,
 } as const
@@ -79,21 +83,48 @@ export const STATE = {
 } as const
 
 const MAGIC = 0x41686372 // 'rchA'
+const GLOBAL_KIND = 1
+/** Records are read as words. */
+const UNIT_BYTES = 8
+/**
+ * Slots of a global buffer beyond one for each place: a thread whose stack is full just while it comes online takes one
+ * and doesn't know it.
+ */
+const SPARE_WRITERS = 64
+
+/** The shape of an arena. `headerBytes` is of a channel; a global buffer has no headers. */
+export interface ArenaOptions extends ChannelOptions {
+  /** Whether all CPUs write one buffer, of `subbufCount` sub-buffers in all. */
+  readonly global?: boolean
+}
+
+/** Which thread wrote a record of a global buffer: its CPU in the low half, the generation of its place in the other. */
+export function threadTag(cpu: number, generation: number): number {
+  return cpu | (generation << 16)
+}
+
+/** The identity of a CPU's slot in a global buffer. A place is freed after its slot, so that no two threads share one. */
+export function slotIdentity(cpu: number): number {
+  return cpu + 1
+}
 
 /** The arena of one recording, seen from the calling thread. */
 export class Arena {
   readonly memory: SharedArrayBuffer
-  readonly channel: Channel
+  /** The one buffer of all CPUs, if they share one. */
+  readonly global: GlobalBuffer | undefined
+  readonly #channel: Channel | undefined
   /** The head and the places, 4 bytes an element. */
   readonly words: Int32Array<SharedArrayBuffer>
   /** The client's own bytes; written before the recording starts. */
   readonly client: Uint8Array<SharedArrayBuffer>
   readonly #doubles: Float64Array<SharedArrayBuffer>
 
-  private constructor(memory: SharedArrayBuffer, possibleCpus: number, channel: Channel) {
+  private constructor(memory: SharedArrayBuffer, possibleCpus: number, buffers: Channel | GlobalBuffer) {
     const headBytes = channelOffset(possibleCpus)
     this.memory = memory
-    this.channel = channel
+    if (buffers instanceof Channel) this.#channel = buffers
+    else this.global = buffers
     this.words = new Int32Array(memory, 0, headBytes / 4)
     this.#doubles = new Float64Array(memory, 0, headBytes / 8)
     this.client = new Uint8Array(memory, ARENA.client, CLIENT_BYTES)
@@ -105,24 +136,29 @@ export class Arena {
    * @throws RangeError for a geometry that can't be, or when the memory can't be had.
    */
   static create(
-    options: ChannelOptions,
+    options: ArenaOptions,
     generation: number,
     starterIdentity: number,
     client: Uint8Array,
   ): Arena {
     const head = channelOffset(options.possibleCpus)
-    const bytes = head + Channel.bytes(options)
+    const isGlobal = options.global === true
+    const bytes = head + (isGlobal ? globalBufferBytes(globalGeometry(options)) : Channel.bytes(options))
     let memory: SharedArrayBuffer
     try {
       memory = new SharedArrayBuffer(bytes)
     } catch (error) {
       throw new RangeError(
-        `no memory for ${options.possibleCpus} CPUs of ${options.subbufSize * options.subbufCount} bytes ` +
+        `no memory for ${isGlobal ? 'a buffer' : `${options.possibleCpus} CPUs`} of ${options.subbufSize * options.subbufCount} bytes ` +
           `(${bytes} in all): make bufferSize or possibleCpus smaller`,
         { cause: error },
       )
     }
-    const arena = new Arena(memory, options.possibleCpus, Channel.create(options, memory, head))
+    const buffers = isGlobal
+      ? GlobalBuffer.create(globalGeometry(options), memory, head)
+      : Channel.create(options, memory, head)
+    const arena = new Arena(memory, options.possibleCpus, buffers)
+    arena.words[ARENA.kind >> 2] = isGlobal ? GLOBAL_KIND : 0
     arena.words[ARENA.abi >> 2] = RUNTIME_ABI
     arena.words[ARENA.generation >> 2] = generation
     arena.words[ARENA.possibleCpus >> 2] = options.possibleCpus
@@ -141,7 +177,15 @@ export class Arena {
       throw new RangeError(`no arena of abi=${RUNTIME_ABI} in byteLength=${memory.byteLength}`)
     }
     const cpus = head[ARENA.possibleCpus >> 2]
-    return new Arena(memory, cpus, Channel.attach(memory, channelOffset(cpus)))
+    const at = channelOffset(cpus)
+    const isGlobal = head[ARENA.kind >> 2] === GLOBAL_KIND
+    return new Arena(memory, cpus, isGlobal ? GlobalBuffer.attach(memory, at) : Channel.attach(memory, at))
+  }
+
+  /** The buffers, where each CPU has one. */
+  get channel(): Channel {
+    if (this.#channel === undefined) throw new Error('the CPUs of this arena share one buffer')
+    return this.#channel
   }
 
   get generation(): number {
@@ -164,6 +208,11 @@ export class Arena {
   setStartTicks(cpu: number, ticks: number): void {
     this.#doubles[(ARENA.places + cpu * PLACE_BYTES + PLACE.startTicks) >> 3] = ticks
   }
+}
+
+function globalGeometry({ subbufSize, subbufCount, mode, possibleCpus }: ArenaOptions): GlobalGeometry {
+  const maxWriters = possibleCpus + SPARE_WRITERS
+  return { subbufSize, subbufCount, mode, headerBytes: 0, unitBytes: UNIT_BYTES, maxWriters }
 }
 
 function channelOffset(possibleCpus: number): number {

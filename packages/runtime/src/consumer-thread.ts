@@ -6,11 +6,12 @@
 import { raise } from '@rchan/sync'
 import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads'
 import { Arena, ARENA, STATE } from './arena.js'
-import { Consumer, type Totals, type World } from './consumer.js'
+import { Consumer, type World } from './consumer.js'
 import { CONTROL, Control } from './control.js'
 import { arenaChannelName } from './cpu.js'
 import type { CreateFormat } from './format.js'
 import { isAlive, isProvable } from './thread.js'
+import type { Totals } from './totals.js'
 
 /** What the coordinator hands to this thread. */
 export interface ConsumerData {

@@ -1,15 +1,16 @@
 /**
- * The consumer: drains the buffers of all CPUs into relay files. Runs on a thread of its own, which no user code can
+ * The consumer: drains the buffers of all CPUs, or the one that they share, into relay files. Runs on a thread of its own, which no user code can
  * block, as steps (`doWork`) that a test can take one by one; only `consumer-thread.ts` sleeps.
  *
  * It owns the reader's words of every buffer, gives back the places of dead threads, and answers threads that lack
  * the arena. It depends on no writer's help: a parked thread and one that is busy for ever are drained all the same.
  */
-import type { Reader, Span } from '@rchan/relay'
 import { Arena, ARENA, PLACE } from './arena.js'
 import { CONTROL, Control } from './control.js'
 import { RelayFile } from './files.js'
-import type { PacketFormat, PacketStream } from './format.js'
+import type { PacketFormat, PacketSpan, PacketStream } from './format.js'
+import { CpuRing, GlobalRing, type Ring } from './ring.js'
+import { Roster, sumOf, type CpuTotals, type RingLosses, type Totals } from './totals.js'
 
 /** What the consumer needs of the world, so that a test can give it another. */
 export interface World {
@@ -33,71 +34,31 @@ export interface ConsumerOptions {
   readonly graceMs: number
 }
 
-/** The records that are lost, by cause. */
-export interface Losses {
-  /** All sub-buffers were unread. */
-  full: number
-  /** Longer than a sub-buffer. */
-  tooBig: number
-  /** The arguments could not be read, or did not fit their types. */
-  bad: number
-  /** The thread found no place, or not the arena. */
-  unplaced: number
-}
-
-/** A thread that was a CPU. */
-export interface ThreadTotals {
-  readonly generation: number
-  /** Node's number of the thread; 0 is the main thread. */
-  readonly threadId: number
-}
-
-/** What one CPU lost. */
-export interface CpuLosses {
-  readonly discarded: Omit<Losses, 'unplaced'>
-  readonly overwritten: number
-  readonly torn: number
-  /** Records that are in the buffer and not in the file: it took no more, or they came while the end was written. */
-  readonly unwritten: number
-}
-
-/** What came of one CPU. */
-export interface CpuTotals extends CpuLosses {
-  readonly cpu: number
-  /** The threads that were this CPU, one after the other, and whose records were delivered. */
-  readonly threads: readonly ThreadTotals[]
-  /** Records in its file. */
-  readonly events: number
-  /** Bytes of its file. */
-  readonly bytes: number
-  readonly packets: number
-}
-
-/** What came of a recording. */
-export interface Totals {
-  /** The CPUs that ever wrote, or tried to. */
-  readonly cpus: readonly CpuTotals[]
-  readonly unplaced: number
-  /** The first error on the way to the files, if there was one. */
-  readonly error: string | undefined
-}
-
-interface Place {
-  readonly cpu: number
-  readonly reader: Reader
+/** A ring and where it goes. */
+interface Outlet {
+  /** Undefined: all write it. */
+  readonly cpu: number | undefined
+  readonly ring: Ring
   stream: PacketStream | undefined
   file: RelayFile | undefined
-  threads: ThreadTotals[]
   events: number
   packets: number
-  torn: number
   unwritten: number
   /** The last write failed: not tried again before the next flush. */
   blocked: boolean
 }
 
+type Account = RingLosses & { readonly lost: number }
+
+/** How often, after a death, to look again before the next flush whether all is cleaned up. */
+const HURRIES = 3
 /** How often `finish` looks again for records of threads that were just writing when tracing was switched off. */
 const FINISH_ROUNDS = 10
+/**
+ * The same where they share a buffer: a thread that the system doesn't let run while it writes, for as long as a busy
+ * machine may take, keeps the records of the others behind its own.
+ */
+const FINISH_ROUNDS_SHARED = 100
 
 export class Consumer {
   readonly #control: Control
@@ -105,12 +66,19 @@ export class Consumer {
   readonly #format: PacketFormat
   readonly #options: ConsumerOptions
   readonly #world: World
-  /** By CPU; made when its thread is first seen online. */
-  readonly #places: (Place | undefined)[]
-  /** Sub-buffers that are delivered of one CPU before the next has its turn: what a buffer holds. */
+  /** By CPU, made when its thread is first seen online; or the one of all. */
+  readonly #outlets: (Outlet | undefined)[]
+  /** The one ring of all CPUs, if they share one. */
+  readonly #shared: GlobalRing | undefined
+  readonly #roster: Roster
+  /** Sub-buffers that are delivered of one ring before the next has its turn: what a buffer holds. */
   readonly #fairShare: number
   #nextFlush: number
   #agedAt = Infinity
+  /** When to go on cleaning up after the dead, who they are, and how often more not to wait for the next flush. */
+  #reapAt = Infinity
+  #dead: ReadonlySet<number> = new Set()
+  #hurries = 0
   #error: string | undefined
 
   constructor(control: Control, arena: Arena, format: PacketFormat, options: ConsumerOptions, world: World) {
@@ -119,8 +87,15 @@ export class Consumer {
     this.#format = format
     this.#options = options
     this.#world = world
-    this.#places = Array.from({ length: arena.possibleCpus })
-    this.#fairShare = arena.channel.buffer(0).geometry.subbufCount
+    this.#roster = new Roster(arena)
+    if (arena.global === undefined) {
+      this.#outlets = Array.from({ length: arena.possibleCpus })
+      this.#fairShare = arena.channel.buffer(0).geometry.subbufCount
+    } else {
+      this.#shared = new GlobalRing(arena.global)
+      this.#outlets = [outletOf(undefined, this.#shared)]
+      this.#fairShare = arena.global.geometry.subbufCount
+    }
     this.#nextFlush = world.now() + options.flushIntervalMs
   }
 
@@ -134,22 +109,23 @@ export class Consumer {
     let busy = this.#answer()
     if (Atomics.exchange(words, ARENA.wanted >> 2, 0) === 1) this.#reap()
     this.#meet()
-    for (const place of this.#places) {
-      if (place !== undefined && this.#drain(place, this.#fairShare)) busy = true
+    for (const outlet of this.#outlets) {
+      if (outlet !== undefined && this.#drain(outlet, this.#fairShare)) busy = true
     }
     const now = this.#world.now()
     if (now >= this.#agedAt) {
       this.#agedAt = Infinity
       this.#deliverAged()
     }
+    if (now >= this.#reapAt) this.#reap()
     if (now >= this.#nextFlush) {
-      for (const place of this.#places) if (place !== undefined) place.blocked = false
+      for (const outlet of this.#outlets) if (outlet !== undefined) outlet.blocked = false
       this.#reap()
       if (this.#sample()) this.#agedAt = now + this.#options.graceMs
       this.#nextFlush = now + this.#options.flushIntervalMs
     }
     Atomics.add(words, ARENA.rounds >> 2, 1)
-    return busy ? 0 : Math.max(0, Math.min(this.#nextFlush, this.#agedAt) - this.#world.now())
+    return busy ? 0 : Math.max(0, Math.min(this.#nextFlush, this.#agedAt, this.#reapAt) - this.#world.now())
   }
 
   /**
@@ -160,17 +136,23 @@ export class Consumer {
     const { graceMs } = this.#options
     // What was stored before the switch-off has left the store buffers after this.
     this.#world.sleep(graceMs)
-    for (let round = 0; round < FINISH_ROUNDS; round += 1) {
+    // From here on what does not fit is refused, and counted.
+    this.#shared?.finalize()
+    const rounds = this.#shared === undefined ? FINISH_ROUNDS : FINISH_ROUNDS_SHARED
+    let deadLeft = false
+    for (let round = 0; round < rounds; round += 1) {
       this.#answer()
       this.#meet()
-      for (const place of this.#places) {
-        if (place === undefined) continue
-        place.blocked = false
-        this.#drain(place, Infinity)
+      let blocked = false
+      for (const outlet of this.#outlets) {
+        if (outlet === undefined) continue
+        outlet.blocked = false
+        this.#drain(outlet, Infinity)
+        if (outlet.blocked) blocked = true
       }
       // What a dead thread left torn is counted only there.
-      if (round === 0) this.#reap()
-      if (!this.#sample()) break
+      if (round === 0 || deadLeft) deadLeft = this.#reap()
+      if ((!this.#sample() && !deadLeft) || (blocked && round >= FINISH_ROUNDS)) break
       this.#world.sleep(graceMs)
       this.#deliverAged()
     }
@@ -189,25 +171,15 @@ export class Consumer {
     return true
   }
 
-  /** Makes a reader for each CPU that is online for the first time. */
+  /** Makes a reader for each CPU that is online for the first time, where each has a buffer. */
   #meet(): void {
+    if (this.#shared !== undefined) return
     const { words, channel } = this.#arena
-    for (let cpu = 0; cpu < this.#places.length; cpu += 1) {
+    for (let cpu = 0; cpu < this.#outlets.length; cpu += 1) {
       // Pairs with: Cpu.#take, Atomics.store of `online`, after the first sub-buffer was started.
-      if (this.#places[cpu] !== undefined) continue
+      if (this.#outlets[cpu] !== undefined) continue
       if (Atomics.load(words, this.#arena.placeWord(cpu, PLACE.online)) !== 1) continue
-      this.#places[cpu] = {
-        cpu,
-        reader: channel.reader(cpu),
-        stream: undefined,
-        file: undefined,
-        threads: [],
-        events: 0,
-        packets: 0,
-        torn: 0,
-        unwritten: 0,
-        blocked: false,
-      }
+      this.#outlets[cpu] = outletOf(cpu, new CpuRing(channel.reader(cpu)))
     }
   }
 
@@ -217,11 +189,11 @@ export class Consumer {
    *
    * @returns whether there were any.
    */
-  #drain(place: Place, most: number): boolean {
+  #drain(outlet: Outlet, most: number): boolean {
     let found = false
-    for (let left = most; left > 0 && !place.blocked; left -= 1) {
-      const span = place.reader.next()
-      if (span === undefined || !this.#deliver(place, span)) break
+    for (let left = most; left > 0 && !outlet.blocked; left -= 1) {
+      const span = outlet.ring.next()
+      if (span === undefined || !this.#deliver(outlet, span)) break
       found = true
     }
     return found
@@ -229,94 +201,128 @@ export class Consumer {
 
   #sample(): boolean {
     let any = false
-    for (const place of this.#places) {
-      if (place !== undefined && place.reader.sample()) any = true
+    for (const outlet of this.#outlets) {
+      if (outlet !== undefined && outlet.ring.sample()) any = true
     }
     return any
   }
 
   #deliverAged(): void {
-    for (const place of this.#places) {
-      if (place === undefined) continue
-      this.#drain(place, this.#fairShare)
-      const span = place.blocked ? undefined : place.reader.aged()
-      if (span !== undefined) this.#deliver(place, span)
+    for (const outlet of this.#outlets) {
+      if (outlet === undefined) continue
+      this.#drain(outlet, this.#fairShare)
+      const span = outlet.blocked ? undefined : outlet.ring.aged()
+      if (span !== undefined) this.#deliver(outlet, span)
     }
   }
 
   /** Writes one packet. @returns whether it is in the file; if not, it stays in the buffer and is tried again. */
-  #deliver(place: Place, span: Span): boolean {
+  #deliver(outlet: Outlet, span: PacketSpan): boolean {
     const { words } = this.#arena
-    const generation = Atomics.load(words, this.#arena.placeWord(place.cpu, PLACE.generation))
+    const { cpu, ring } = outlet
+    const generation =
+      cpu === undefined ? 0 : Atomics.load(words, this.#arena.placeWord(cpu, PLACE.generation))
     try {
       // A process that exits sees that we get on.
       Atomics.add(words, ARENA.rounds >> 2, 1)
       this.#format.prepare()
-      const { stream, file } = this.#open(place, span.bytes)
-      const sealed = stream.seal(span, generation, refused(place), lost(place))
+      const { stream, file } = this.#open(outlet, span.bytes)
+      const sealed = stream.seal(span, generation, sumOfCauses(ring.discarded()), lost(outlet))
       if (sealed.records > 0) {
-        file.append([sealed.header, span.bytes.subarray(sealed.from, sealed.to)])
+        file.append(sealed.pieces)
         stream.written()
-        place.packets += 1
-        place.events += sealed.records
-        if (place.threads.at(-1)?.generation !== generation) {
-          const threadId = words[this.#arena.placeWord(place.cpu, PLACE.threadId)]
-          place.threads.push({ generation, threadId })
+        outlet.packets += 1
+        outlet.events += sealed.records
+        if (cpu !== undefined) this.#roster.wrote(cpu, generation, sealed.records)
+        for (const [tag, records] of sealed.writers ?? []) {
+          this.#roster.wrote(tag & 0xffff, tag >>> 16, records)
         }
       }
-      place.reader.delivered(span, sealed.records, sealed.end)
+      ring.delivered(span, sealed.records, sealed.end)
       return true
     } catch (error) {
-      this.#fail(place, error)
+      this.#fail(outlet, error)
       return false
     }
   }
 
-  #open(place: Place, subbuf: Uint8Array | undefined): { stream: PacketStream; file: RelayFile } {
-    if (place.file === undefined || place.stream === undefined) {
-      const stream = this.#format.stream(place.cpu)
-      const file = new RelayFile(`${this.#options.folder}/cpu_${place.cpu}`)
-      place.file = file
-      place.stream = stream
+  #open(outlet: Outlet, subbuf: Uint8Array | undefined): { stream: PacketStream; file: RelayFile } {
+    if (outlet.file === undefined || outlet.stream === undefined) {
+      const stream = this.#format.stream(outlet.cpu)
+      const name = outlet.cpu === undefined ? 'global' : `cpu_${outlet.cpu}`
+      outlet.file = new RelayFile(`${this.#options.folder}/${name}`)
+      outlet.stream = stream
     }
-    if (place.file.bytes === 0) place.file.append([place.stream.head(subbuf)])
-    return { stream: place.stream, file: place.file }
+    if (outlet.file.bytes === 0) outlet.file.append([outlet.stream.head(subbuf)])
+    return { stream: outlet.stream, file: outlet.file }
   }
 
   /** What could not be written is tried again at the next flush. */
-  #fail(place: Place, error: unknown): void {
-    place.blocked = true
+  #fail(outlet: Outlet, error: unknown): void {
+    outlet.blocked = true
     if (this.#error !== undefined) return
     this.#error = messageOf(error)
     this.#world.trouble(this.#error)
   }
 
-  /** Drains the buffers of threads that have died, and frees their places. */
-  #reap(): void {
+  /**
+   * Looks for threads that have died, and frees their places once nothing of them is left half done.
+   *
+   * @returns whether that is still to come for some, in a buffer that they shared.
+   */
+  #reap(): boolean {
     const { words } = this.#arena
-    for (let cpu = 0; cpu < this.#places.length; cpu += 1) {
+    const dead = new Set<number>()
+    for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
       const word = (of: number): number => this.#arena.placeWord(cpu, of)
       const owner = Atomics.load(words, word(PLACE.owner))
       if (owner === 0) continue
       const exited = Atomics.load(words, word(PLACE.exited)) === 1
-      if (!this.#world.isDead(owner, this.#arena.startTicks(cpu), exited)) continue
-      this.#meet()
-      const place = this.#places[cpu]
-      if (place !== undefined && Atomics.load(words, word(PLACE.online)) === 1) {
-        this.#drain(place, Infinity)
-        const span = place.blocked ? undefined : place.reader.newest()
-        if (span !== undefined) this.#deliver(place, span)
-        if (place.blocked) continue
-        place.torn += place.reader.retire()
-      }
-      this.#free(cpu)
+      if (this.#world.isDead(owner, this.#arena.startTicks(cpu), exited)) dead.add(cpu)
     }
+    const left = this.#shared !== undefined && this.#recover(this.#shared, dead)
+    if (this.#shared === undefined) this.#meet()
+    for (const cpu of dead) {
+      if (this.#shared === undefined ? !this.#retire(cpu) : this.#shared.holds(cpu)) continue
+      this.#free(cpu)
+      // The next thread there is another one.
+      dead.delete(cpu)
+    }
+    return left
+  }
+
+  /** Cleans up after dead threads in a buffer that they shared. @returns whether there is more to do. */
+  #recover(ring: GlobalRing, dead: ReadonlySet<number>): boolean {
+    if ([...dead].some((cpu) => !this.#dead.has(cpu))) this.#hurries = HURRIES
+    this.#dead = dead
+    const left = ring.recover(dead)
+    // What is unclear is decided when it has not changed since: soon, because others wait behind it.
+    this.#reapAt = left && this.#hurries > 0 ? this.#world.now() + this.#options.graceMs : Infinity
+    // A slot is free when the sub-buffer of its hole is given back, so that must not stay open till others fill it.
+    if (left && this.#hurries === HURRIES) ring.flush()
+    this.#hurries -= 1
+    return left
+  }
+
+  /** Drains the buffer of a dead thread. @returns whether all of it is delivered. */
+  #retire(cpu: number): boolean {
+    const outlet = this.#outlets[cpu]
+    const isOnline = Atomics.load(this.#arena.words, this.#arena.placeWord(cpu, PLACE.online)) === 1
+    if (outlet === undefined || !isOnline) return true
+    const ring = outlet.ring as CpuRing
+    this.#drain(outlet, Infinity)
+    const span = outlet.blocked ? undefined : ring.newest()
+    if (span !== undefined) this.#deliver(outlet, span)
+    if (outlet.blocked) return false
+    ring.retire()
+    return true
   }
 
   /** The thread is dead, so its words are ours until `owner` is 0. */
   #free(cpu: number): void {
     const { words } = this.#arena
     const word = (of: number): number => this.#arena.placeWord(cpu, of)
+    this.#roster.leave(cpu)
     Atomics.store(words, word(PLACE.online), 0)
     Atomics.store(words, word(PLACE.exited), 0)
     Atomics.add(words, word(PLACE.generation), 1)
@@ -330,78 +336,111 @@ export class Consumer {
   /** Ends every stream with what was lost on it, and closes the files. */
   #close(): Totals {
     const { unplaced } = this.#control
-    const met = this.#places.filter((place) => place !== undefined)
+    const met = this.#outlets.filter((outlet) => outlet !== undefined)
     // Read once: what the trace says and what the summary says have to agree, whatever late threads still count.
-    const accounts = new Map(met.map((place) => [place, this.#account(place)]))
+    const accounts = new Map(met.map((outlet) => [outlet, accountOf(outlet)]))
+    const accountFor = (outlet: Outlet): Account => accounts.get(outlet) as Account
     // Records without a place have no stream of their own: the first one tells of them.
     let homeless = unplaced
-    const streams = met.filter((place) => place.file !== undefined || (accounts.get(place)?.lost ?? 0) > 0)
+    const streams = met.filter((outlet) => outlet.file !== undefined || accountFor(outlet).lost > 0)
     if (homeless > 0 && streams.length === 0 && met[0] !== undefined) streams.push(met[0])
-    for (const place of streams) {
-      const generation = place.threads.at(-1)?.generation ?? 0
+    for (const outlet of streams) {
+      const generation = outlet.cpu === undefined ? 0 : this.#roster.threads(outlet.cpu).at(-1)?.generation
       try {
         this.#format.prepare()
-        const { stream, file } = this.#open(place, undefined)
-        file.append([stream.tail(generation, (accounts.get(place)?.lost ?? 0) + homeless)])
+        const { stream, file } = this.#open(outlet, undefined)
+        file.append([stream.tail(generation ?? 0, accountFor(outlet).lost + homeless)])
         homeless = 0
       } catch (error) {
-        this.#fail(place, error)
+        this.#fail(outlet, error)
       }
     }
-    for (const place of met) {
+    for (const outlet of met) {
       try {
-        if (place.file?.close() !== false) continue
-        this.#error ??= `${place.file.path} was removed while it was written`
-        const account = accounts.get(place)
-        if (account !== undefined)
-          accounts.set(place, { ...account, unwritten: account.unwritten + place.events })
-        place.events = 0
+        if (outlet.file?.close() !== false) continue
+        this.#error ??= `${outlet.file.path} was removed while it was written`
+        const account = accountFor(outlet)
+        accounts.set(outlet, { ...account, unwritten: account.unwritten + outlet.events })
+        outlet.events = 0
       } catch (error) {
         this.#error ??= messageOf(error)
       }
     }
-    return {
-      cpus: streams.map((place) => ({
-        cpu: place.cpu,
-        threads: place.threads,
-        events: place.events,
-        bytes: place.file?.bytes ?? 0,
-        packets: place.packets,
-        ...withoutSum(accounts.get(place) as CpuLosses & { readonly lost: number }),
-      })),
-      unplaced,
-      error: this.#error,
-    }
+    const totals = streams.map((outlet) => ({
+      outlet,
+      ...withoutSum(accountFor(outlet)),
+      events: outlet.events,
+      bytes: outlet.file?.bytes ?? 0,
+    }))
+    const cpus =
+      this.#shared === undefined
+        ? totals.map(({ outlet: { cpu = 0, packets }, ...rest }) => {
+            return { cpu, threads: this.#roster.threads(cpu), packets, ...rest }
+          })
+        : this.#sharers(this.#shared, met[0].events > 0)
+    return { ...sumOf(totals), cpus, unplaced, error: this.#error }
   }
 
-  /** What a CPU lost, at the end. */
-  #account(place: Place): CpuLosses & { readonly lost: number } {
-    // What a file did not take, and what was still being written when we looked for the last time.
-    place.reader.settle()
-    place.unwritten += place.reader.remaining()
-    const { full, tooBig, bad } = place.reader.buffer.discarded()
-    return {
-      discarded: { full, tooBig, bad },
-      overwritten: place.reader.overwritten,
-      torn: place.torn,
-      unwritten: place.unwritten,
-      lost: full + tooBig + bad + lost(place),
-    }
+  /** What came of each CPU of those that shared a ring. */
+  #sharers(ring: GlobalRing, isThere: boolean): CpuTotals[] {
+    const refused = ring.refusedByCpu()
+    const cpus = new Set([...this.#roster.cpus, ...refused.keys()])
+    return [...cpus]
+      .sort((a, b) => a - b)
+      .map((cpu) => ({
+        cpu,
+        threads: this.#roster.threads(cpu),
+        events: isThere ? this.#roster.events(cpu) : 0,
+        discarded: refused.get(cpu) ?? { full: 0, tooBig: 0, bad: 0 },
+        bytes: 0,
+        packets: 0,
+        overwritten: 0,
+        torn: 0,
+        unwritten: 0,
+      }))
+      .filter(({ threads, discarded }) => threads.length > 0 || sumOfCauses(discarded) > 0)
   }
 }
 
-/** Records that the owner refused. */
-function refused(place: Place): number {
-  const { full, tooBig, bad } = place.reader.buffer.discarded()
+function outletOf(cpu: number | undefined, ring: Ring): Outlet {
+  return {
+    cpu,
+    ring,
+    stream: undefined,
+    file: undefined,
+    events: 0,
+    packets: 0,
+    unwritten: 0,
+    blocked: false,
+  }
+}
+
+/** What a ring lost, at the end. */
+function accountOf(outlet: Outlet): Account {
+  const { ring } = outlet
+  // What a file did not take, and what was still being written when we looked for the last time.
+  outlet.unwritten += ring.remaining()
+  const discarded = ring.discarded()
+  return {
+    discarded,
+    overwritten: ring.overwritten,
+    torn: ring.torn,
+    unwritten: outlet.unwritten,
+    lost: sumOfCauses(discarded) + lost(outlet),
+  }
+}
+
+/** Records that were refused. */
+function sumOfCauses({ full, tooBig, bad }: RingLosses['discarded']): number {
   return full + tooBig + bad
 }
 
 /** Records that were written and are lost. */
-function lost(place: Place): number {
-  return place.reader.overwritten + place.torn + place.unwritten
+function lost({ ring, unwritten }: Outlet): number {
+  return ring.overwritten + ring.torn + unwritten
 }
 
-function withoutSum({ discarded, overwritten, torn, unwritten }: CpuLosses): CpuLosses {
+function withoutSum({ discarded, overwritten, torn, unwritten }: Account): RingLosses {
   return { discarded, overwritten, torn, unwritten }
 }
 
@@ -410,3 +449,5 @@ function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return 'syscall' in error ? error.message : (error.stack ?? error.message)
 }
+
+export type { CpuTotals, Losses, ThreadTotals, Totals } from './totals.js'

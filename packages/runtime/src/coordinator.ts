@@ -9,10 +9,9 @@
  * ```
  */
 import { raise, waitAtLeast } from '@rchan/sync'
-import type { ChannelOptions } from '@rchan/relay'
 import { Worker } from 'node:worker_threads'
-import { Arena, ARENA, PLACE, STATE } from './arena.js'
-import type { Totals } from './consumer.js'
+import { Arena, ARENA, PLACE, STATE, type ArenaOptions } from './arena.js'
+import { NO_TOTALS, type Totals } from './totals.js'
 import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
 import { CONTROL } from './control.js'
 import { thisCpu } from './cpu.js'
@@ -29,7 +28,7 @@ export interface ConsumerSetup {
 
 /** What a recording needs. */
 export interface RuntimeOptions {
-  readonly channel: ChannelOptions
+  readonly channel: ArenaOptions
   /** Bytes that every thread finds in the arena; the client's own. */
   readonly client: Uint8Array
   readonly consumer: ConsumerSetup | undefined
@@ -111,7 +110,7 @@ export class Runtime {
     this.#switchOff()
     if (this.#worker === undefined) {
       this.#forget()
-      return { cpus: [], unplaced: thisCpu.control.unplaced, error: undefined }
+      return { ...NO_TOTALS, unplaced: thisCpu.control.unplaced }
     }
     return await this.#ended
   }
@@ -215,4 +214,4 @@ function startConsumer(
   return { worker, ready, ended }
 }
 
-export type { CpuTotals, Losses, ThreadTotals, Totals } from './consumer.js'
+export type { CpuTotals, Losses, ThreadTotals, Totals } from './totals.js'

@@ -5,18 +5,26 @@
  * It must never throw into the program that traces (but for a full stack, which is the program's own), and it waits
  * only here, once for a recording, with a deadline.
  */
-import { emptyView, Writer, type WriterView } from '@rchan/relay'
+import { emptyView, GlobalWriter, Writer, type WriterView } from '@rchan/relay'
 import { waitAtLeast } from '@rchan/sync'
 import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads'
-import { Arena, ARENA, PLACE } from './arena.js'
+import { Arena, ARENA, PLACE, slotIdentity, threadTag } from './arena.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control.js'
 import { thisThread } from './thread.js'
 
 /** The hot path's view. Its generation is equal to a tracepoint's flag when the view is of the recording that runs. */
 export type CpuView = WriterView
 
-/** What the client does at the ends of a sub-buffer, on the thread that writes. See relay's `WriterCallbacks`. */
+/**
+ * What the client does on the thread that writes. The ends of a sub-buffer are those of the CPU's own buffer, see relay's
+ * `WriterCallbacks`; a global buffer has none.
+ */
 export interface CpuClient {
+  /**
+   * Stores the time in element 0, for the record that is just being reserved in a global buffer. See relay's
+   * `GlobalWriterCallbacks`.
+   */
+  clock?(this: void, time: BigInt64Array): void
   subbufStart(cpu: Cpu, start: number): void
   subbufEnd(cpu: Cpu, start: number, end: number): void
 }
@@ -46,7 +54,12 @@ export class Cpu {
   view: CpuView = emptyView()
   /** The arena of the recording of `view.generation`. */
   arena: Arena | undefined
+  /** Where each CPU has a buffer of its own: the writer of this one's. */
   writer: Writer | undefined
+  /** Where all share one: this thread's writer of it. */
+  globalWriter: GlobalWriter | undefined
+  /** The time of the record that this thread reserved last in a global buffer. */
+  readonly time = new BigInt64Array(1)
   /** Number of this CPU, and generation of its place. */
   number = -1
   placeGeneration = 0
@@ -125,9 +138,18 @@ export class Cpu {
    */
   room(writer: Writer, length: number): number {
     if (writer !== this.writer || this.view.generation !== this.control.generation) return writer.refuse()
-    this.#roomCalls += 1
-    if (this.#roomCalls % STARTER_CHECKS === 0) this.#checkStarter()
+    this.#nowAndThen()
     return writer.room(length)
+  }
+
+  /** This thread could not reserve a record in the global buffer, which has counted it. */
+  refused(): void {
+    this.#nowAndThen()
+  }
+
+  /** Which thread writes: what the records of a global buffer carry. */
+  get tag(): number {
+    return threadTag(this.number, this.placeGeneration)
   }
 
   /**
@@ -142,13 +164,18 @@ export class Cpu {
     for (const unbind of this.#unbinds.splice(0)) unbind()
   }
 
-  /** A recording ends with the thread that started it; if that was terminated, somebody has to switch it off. */
-  #checkStarter(): void {
+  /**
+   * At switches and refusals. A recording ends with the thread that started it; if that was terminated, somebody has to
+   * switch it off.
+   */
+  #nowAndThen(): void {
+    this.#roomCalls += 1
+    if (this.#roomCalls % STARTER_CHECKS !== 0) return
     const { control } = this
     if (control.isRecorderDead()) control.disable(this.view.generation)
   }
 
-  /** Records of this CPU that were refused so far, all causes. */
+  /** Records that were refused so far in this CPU's own buffer, all causes. */
   get discarded(): number {
     if (this.writer === undefined) return 0
     const { full, tooBig, bad } = this.writer.buffer.discarded()
@@ -161,6 +188,7 @@ export class Cpu {
     this.view = emptyView()
     this.arena = undefined
     this.writer = undefined
+    this.globalWriter = undefined
     this.#arena = undefined
   }
 
@@ -217,7 +245,14 @@ export class Cpu {
     // A view of its own for each recording, so that a record which was begun in the one before can't get into this.
     this.#unbind()
     this.view = emptyView()
-    this.writer = new Writer(arena.channel.buffer(cpu), this.#callbacks(), this.view)
+    this.writer = undefined
+    this.globalWriter = undefined
+    if (arena.global === undefined) {
+      this.writer = new Writer(arena.channel.buffer(cpu), this.#callbacks(), this.view)
+    } else {
+      this.globalWriter = new GlobalWriter(arena.global, slotIdentity(cpu), this.#globalCallbacks())
+      Object.assign(this.view, this.globalWriter.view)
+    }
     // Pairs with: Consumer, Atomics.load of `online`; the place's words and the first sub-buffer are stored before.
     Atomics.store(arena.words, arena.placeWord(cpu, PLACE.online), 1)
     return true
@@ -230,6 +265,19 @@ export class Cpu {
       subbufStart: (_view, start) => client?.subbufStart(this, start),
       subbufEnd: (_view, start, end) => client?.subbufEnd(this, start, end),
       produced: () => doorbell.ring(),
+    }
+  }
+
+  #globalCallbacks(): ConstructorParameters<typeof GlobalWriter>[2] {
+    const { time } = this
+    const { doorbell } = this.control
+    const clock = this.#client?.clock
+    return {
+      ...(clock === undefined ? {} : { clock: () => clock(time) }),
+      produced: () => {
+        doorbell.ring()
+        this.#nowAndThen()
+      },
     }
   }
 

@@ -2,22 +2,27 @@
  * What the consumer asks of a format: the only things that it doesn't know itself. A module, given by URL, exports
  * `createFormat`; the consumer thread loads it.
  */
-import type { Span } from '@rchan/relay'
+import type { Hole, Span } from '@rchan/relay'
+
+/** What a packet is made of. */
+export type PacketSpan = Span & {
+  /** Of a global buffer: pieces between `from` and `end` that hold no record, in order. They stay out of the packet. */
+  readonly holes?: readonly Hole[]
+}
 
 /** How one packet goes to its file: a header, then bytes of the span as they stand. */
 export interface SealedPacket {
-  /** Written before the bytes. Valid until the next call. */
-  readonly header: Uint8Array
-  /** The bytes of the span that follow, from its sub-buffer's start. */
-  readonly from: number
-  readonly to: number
+  /** The header and the bytes that follow. Valid until the next call. */
+  readonly pieces: readonly Uint8Array[]
   /** The end of the last record in them: the span's end, or less when what follows can't be read. */
   readonly end: number
   /** Records in them. 0: there is nothing to write. */
   readonly records: number
+  /** Of a global buffer: how many of them each thread wrote, by its tag. */
+  readonly writers?: ReadonlyMap<number, number>
 }
 
-/** The format's state of one CPU's stream. */
+/** The format's state of one stream: of a CPU, or of all. */
 export interface PacketStream {
   /**
    * The bytes that a stream starts with.
@@ -29,12 +34,12 @@ export interface PacketStream {
    * Makes the packet for a span. Must not remember it as written before {@link written}: it is called again for the
    * same bytes when the write failed.
    *
-   * @param generation of the place, for the thread that wrote.
-   * @param discarded records that the owner refused so far, as far as is known; a complete span's header knows it
-   * exactly.
+   * @param generation of the place, for the thread that wrote; 0 where all CPUs share the stream.
+   * @param discarded records that were refused so far, as far as is known; the header of a complete span of a CPU's own
+   * buffer knows it exactly.
    * @param lost records lost so far for other reasons: overwritten, torn, not written.
    */
-  seal(span: Span, generation: number, discarded: number, lost: number): SealedPacket
+  seal(span: PacketSpan, generation: number, discarded: number, lost: number): SealedPacket
   /** The packet that was sealed last is in the file. */
   written(): void
   /** The bytes that a stream ends with. `lost`: all records of it that were lost. */
@@ -45,8 +50,8 @@ export interface PacketStream {
 export interface PacketFormat {
   /** Called before each packet is written: whatever a reader needs to understand it has to be on disk then. */
   prepare(): void
-  /** A new stream, for a CPU that wrote for the first time. */
-  stream(cpu: number): PacketStream
+  /** A new stream: for a CPU that wrote for the first time; undefined: for all CPUs, which share a buffer. */
+  stream(cpu: number | undefined): PacketStream
 }
 
 /** What a format module exports under the name `createFormat`. */

@@ -183,7 +183,8 @@ export class Machine {
           this.onSeal()
           const bytes = span.end - span.from
           const header = packet(DATA, generation, refused + lost, bytes)
-          return { header, from: span.from, to: span.end, end: span.end, records: bytes / 8 }
+          const pieces = [header, span.bytes.subarray(span.from, span.end)]
+          return { pieces, end: span.end, records: bytes / 8 }
         },
         written: () => undefined,
         tail: (generation, lost) => packet(TAIL, generation, lost, 0),

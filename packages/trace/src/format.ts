@@ -4,7 +4,8 @@
  *
  * The records themselves are never touched. A complete sub-buffer's header comes from its owner; what only the
  * consumer knows is set in a copy of it: the packet's number in the stream, and what was lost on the way. A part of
- * a sub-buffer gets a header for just its bytes, after walking them from record to record.
+ * a sub-buffer gets a header for just its bytes, after walking them from record to record. For the stream of a global
+ * buffer see global-stream.ts.
  */
 import {
   align,
@@ -35,22 +36,29 @@ import {
 } from '@rchan/runtime'
 import { renameSync, writeFileSync } from 'node:fs'
 import { now } from './clock.js'
+import { GlobalStream } from './global-stream.js'
 import { UUID_BYTES } from './packet.js'
+import { later, u32View, u64View, type Layouts } from './span.js'
 
 /** What the recording hands to this module: everything of the metadata but the events. */
 export type FormatInit = Omit<MetadataInput, 'events'>
 
 /** See runtime's `CreateFormat`. */
 export const createFormat: CreateFormat = (init, shared): PacketFormat => {
-  const events = new EventTable(new Control(shared.control))
-  const uuid = Arena.attach(shared.arena).client.slice(0, UUID_BYTES)
+  const arena = Arena.attach(shared.arena)
+  const events = new EventTable(new Control(shared.control), arena.global !== undefined)
+  const uuid = arena.client.slice(0, UUID_BYTES)
   const metadata = new MetadataFile(shared.folder, init as FormatInit)
+  const start = now()
   return {
     prepare(): void {
       events.update()
       metadata.write(events.classes)
     },
-    stream: (cpu) => new Stream(cpu, uuid, events),
+    stream: (cpu) =>
+      cpu === undefined
+        ? new GlobalStream(uuid, start, events.layouts)
+        : new Stream(cpu, uuid, events.layouts),
   }
 }
 
@@ -59,11 +67,13 @@ class EventTable {
   readonly classes: EventClass[] = []
   readonly layouts: (RecordLayout | undefined)[] = []
   readonly #control: Control
+  readonly #global: boolean
   #next: ReturnType<Control['entries']>['next'] | undefined
   #waiting: { id: number; at: number }[] = []
 
-  constructor(control: Control) {
+  constructor(control: Control, global: boolean) {
     this.#control = control
+    this.#global = global
   }
 
   update(): void {
@@ -83,7 +93,7 @@ class EventTable {
     const schema = parseSchema(text)
     if (schema === undefined) return
     this.classes.push({ id, ...schema })
-    this.layouts[id] = layoutRecord(schema.fields)
+    this.layouts[id] = layoutRecord(schema.fields, this.#global)
   }
 }
 
@@ -111,7 +121,7 @@ class MetadataFile {
 class Stream implements PacketStream {
   readonly #cpu: number
   readonly #uuid: Uint8Array
-  readonly #events: EventTable
+  readonly #layouts: Layouts
   readonly #header = new Uint8Array(PACKET_HEADER_BYTES)
   readonly #u32 = new Uint32Array(this.#header.buffer)
   readonly #u64 = new BigUint64Array(this.#header.buffer)
@@ -122,10 +132,10 @@ class Stream implements PacketStream {
   #sealedEndTime = 0n
   #sealedLost = 0
 
-  constructor(cpu: number, uuid: Uint8Array, events: EventTable) {
+  constructor(cpu: number, uuid: Uint8Array, layouts: Layouts) {
     this.#cpu = cpu
     this.#uuid = uuid
-    this.#events = events
+    this.#layouts = layouts
   }
 
   head(subbuf: Uint8Array | undefined): Uint8Array {
@@ -157,7 +167,8 @@ class Stream implements PacketStream {
     storeU64(this.#u32, PACKET.eventsDiscarded, this.#sealedLost)
     storeU64(this.#u32, PACKET.sequence, this.#sequence)
     const packetBytes = storeSizes(this.#u32, 0, PACKET_HEADER_BYTES + end - from)
-    return { header: this.#header, from, to: from + packetBytes - PACKET_HEADER_BYTES, end, records }
+    const bytes = span.bytes.subarray(from, from + packetBytes - PACKET_HEADER_BYTES)
+    return { pieces: [this.#header, bytes], end, records }
   }
 
   written(): void {
@@ -194,7 +205,7 @@ class Stream implements PacketStream {
     let lastTime = this.#endTime
     for (let at = from; at + EVENT_ID_OFFSET + 4 <= span.end; at = align(end, RECORD_ALIGN_BYTES)) {
       const time = u64[at >> 3]
-      const layout = this.#events.layouts[u32[(at + EVENT_ID_OFFSET) >> 2]]
+      const layout = this.#layouts[u32[(at + EVENT_ID_OFFSET) >> 2]]
       if (layout === undefined || time < lastTime) break
       const next = recordEnd(layout, span.bytes, at, span.end)
       if (next < 0) break
@@ -204,17 +215,4 @@ class Stream implements PacketStream {
     }
     return { records, end, lastTime }
   }
-}
-
-function later(a: bigint, b: bigint): bigint {
-  return a > b ? a : b
-}
-
-/** Sub-buffers start on a multiple of 8 and are multiples of 8 long. */
-function u64View(bytes: Uint8Array): BigUint64Array {
-  return new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 3)
-}
-
-function u32View(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2)
 }

@@ -1,6 +1,7 @@
 /**
  * A sub-buffer as a packet: what the writing thread stores in its header when it is started and when it is complete.
- * Runs on the writing thread, within the switch; it must not throw, wait or trace.
+ * Runs on the writing thread, within the switch; it must not throw, wait or trace. The sub-buffers of a global buffer
+ * have no headers: there the client only tells the time.
  */
 import { PACKET, PACKET_MAGIC, storeSizes, storeU64 } from '@rchan/ctf'
 import type { Cpu, CpuClient } from '@rchan/runtime'
@@ -11,6 +12,10 @@ export const UUID_BYTES = 16
 
 /** Fills the packet headers of a CPU's sub-buffers. */
 export const packetClient: CpuClient = {
+  clock(time: BigInt64Array): void {
+    time[0] = now()
+  },
+
   subbufStart(cpu: Cpu, start: number): void {
     const { u8, u32, i64 } = cpu.view
     if (cpu.arena === undefined) return

@@ -35,7 +35,14 @@ export interface RecordingSettings {
    */
   readonly mode?: 'discard' | 'overwrite'
   /**
-   * Bytes of the buffer of each CPU (a thread that traces): 4 MiB unless told, 32 KiB at least, 256 MiB at most;
+   * Whether each thread that traces writes to a buffer of its own (`'per-thread'`, the default) or all of them to one
+   * (`'global'`). In one buffer all events are in one strict order, that of their times, and `bufferSize` is all the
+   * memory that the recording takes, however many threads trace; but an event costs several times as much, more where
+   * threads trace at the same moment.
+   */
+  readonly buffers?: 'per-thread' | 'global'
+  /**
+   * Bytes of the buffer of each CPU (a thread that traces), or of the one of all: 4 MiB unless told, 32 KiB at least, 256 MiB at most;
    * rounded up to whole sub-buffers. Room for `possibleCpus` buffers is set aside, but memory that no thread
    * touches is not used: a program in which 5 threads trace uses 5 buffers, 20 MiB.
    */
@@ -64,7 +71,10 @@ export interface RecordingSummary {
   readonly unwritten: number
   /** CPUs that ever wrote. */
   readonly cpus: number
-  /** The CPUs that wrote or lost something. */
+  /**
+   * The CPUs that wrote or lost something. Of those that share a buffer `events`, `discarded` and `threads` are known, and
+   * the others are 0: they are only known of all together.
+   */
   readonly perCpu: readonly CpuTotals[]
   /** Bytes of all streams. */
   readonly bytes: number
@@ -87,7 +97,7 @@ export interface Recording extends AsyncDisposable {
   stop(): Promise<RecordingSummary>
 }
 
-const OPTIONS = ['path', 'dir', 'mode', 'bufferSize', 'flushIntervalMs', 'possibleCpus']
+const OPTIONS = ['path', 'dir', 'mode', 'buffers', 'bufferSize', 'flushIntervalMs', 'possibleCpus']
 const KIB = 1024
 const MIB = KIB * KIB
 /** The version of all packages; a test holds it to package.json. */
@@ -100,7 +110,8 @@ const SUBBUFS = 16
 
 /** Starts a recording: see `startRecording` of the package's index. */
 export async function start(options: RecordingOptions): Promise<Recording> {
-  const { mode, bufferSize, flushIntervalMs, possibleCpus } = check(options)
+  const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
+  const global = buffers === 'global'
   const folder = claimFolder(options)
   const uuid = randomUUID()
   // A process that ends before the recording has started leaves nothing either.
@@ -108,13 +119,13 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   try {
     const startedAt = performance.now()
     const runtime = await Runtime.start({
-      channel: { ...geometryOf(bufferSize), mode, headerBytes: PACKET_HEADER_BYTES, possibleCpus },
+      channel: { ...geometryOf(bufferSize), mode, headerBytes: PACKET_HEADER_BYTES, possibleCpus, global },
       client: parseUuid(uuid),
       consumer: {
         folder: folder.path,
         flushIntervalMs,
         formatModule: new URL('./format.js', import.meta.url).href,
-        formatInit: formatInit(uuid),
+        formatInit: formatInit(uuid, global),
       },
     })
     let stopped: Promise<RecordingSummary> | undefined
@@ -143,7 +154,7 @@ function check(options: RecordingOptions): Required<RecordingSettings> {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`startRecording: options=${String(options)}, expected { path } or { dir }`)
   }
-  const { path, dir, mode = 'discard' } = options
+  const { path, dir, mode = 'discard', buffers = 'per-thread' } = options
   if ((path === undefined) === (dir === undefined)) {
     throw new TypeError(
       `startRecording: path=${String(path)}, dir=${String(dir)}: give either path, a folder that is absent or empty, ` +
@@ -157,6 +168,9 @@ function check(options: RecordingOptions): Required<RecordingSettings> {
   }
   if (mode !== 'discard' && mode !== 'overwrite') {
     throw new TypeError(`startRecording: mode=${String(mode)} is neither 'discard' nor 'overwrite'`)
+  }
+  if (buffers !== 'per-thread' && buffers !== 'global') {
+    throw new TypeError(`startRecording: buffers=${String(buffers)} is neither 'per-thread' nor 'global'`)
   }
   const unknown = Object.keys(options).filter((name) => !OPTIONS.includes(name))
   if (unknown.length > 0) {
@@ -175,6 +189,7 @@ function check(options: RecordingOptions): Required<RecordingSettings> {
   }
   return {
     mode,
+    buffers,
     bufferSize: whole('bufferSize', 4 * MIB, 32 * KIB, 256 * MIB),
     flushIntervalMs: whole('flushIntervalMs', 100, 10, 60_000),
     possibleCpus: whole('possibleCpus', 64, 1, 1024),
@@ -188,7 +203,7 @@ export function geometryOf(bufferSize: number): { subbufSize: number; subbufCoun
   return { subbufSize, subbufCount: Math.ceil(bufferSize / subbufSize) }
 }
 
-function formatInit(uuid: string): FormatInit {
+function formatInit(uuid: string, global: boolean): FormatInit {
   // Not below 0: a machine whose clock says that it was started before 1970.
   const realOffset = clockOffsetNs()
   const offset = realOffset > 0n ? realOffset : 0n
@@ -199,6 +214,7 @@ function formatInit(uuid: string): FormatInit {
     // Not Linux: the clock has no identity that other traces could share.
   }
   return {
+    ...(global ? { global } : {}),
     uuid,
     clock: {
       ...(bootId === undefined ? {} : { uuid: bootId }),
@@ -217,25 +233,18 @@ function formatInit(uuid: string): FormatInit {
 }
 
 function summarize(path: string, totals: Totals, durationMs: number): RecordingSummary {
-  const sum = (of: (cpu: CpuTotals) => number): number =>
-    totals.cpus.reduce((total, cpu) => total + of(cpu), 0)
-  const discardedBy: Losses = {
-    full: sum((cpu) => cpu.discarded.full),
-    tooBig: sum((cpu) => cpu.discarded.tooBig),
-    bad: sum((cpu) => cpu.discarded.bad),
-    unplaced: totals.unplaced,
-  }
+  const discardedBy: Losses = { ...totals.discarded, unplaced: totals.unplaced }
   return {
     path,
-    events: sum((cpu) => cpu.events),
+    events: totals.events,
     discarded: discardedBy.full + discardedBy.tooBig + discardedBy.bad + discardedBy.unplaced,
     discardedBy,
-    overwritten: sum((cpu) => cpu.overwritten),
-    torn: sum((cpu) => cpu.torn),
-    unwritten: sum((cpu) => cpu.unwritten),
+    overwritten: totals.overwritten,
+    torn: totals.torn,
+    unwritten: totals.unwritten,
     cpus: totals.cpus.filter(({ events }) => events > 0).length,
     perCpu: totals.cpus,
-    bytes: sum((cpu) => cpu.bytes),
+    bytes: totals.bytes,
     durationMs,
     ...(totals.error === undefined ? {} : { error: totals.error }),
   }

@@ -103,7 +103,7 @@ function removeMade(folder: string, made: readonly string[]): void {
 /** Removes the files that a recording makes, by their names: whatever else came into the folder is not ours. */
 function removeFiles(folder: string): void {
   for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-    if (!/^(?:\.?metadata|cpu_\d+)$/.test(name)) continue
+    if (!/^(?:\.?metadata|cpu_\d+|global)$/.test(name)) continue
     try {
       unlinkSync(join(folder, name))
     } catch {

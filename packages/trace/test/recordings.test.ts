@@ -11,6 +11,7 @@ describe('recording after recording', () => {
   for (const [times, options] of [
     [20, {}],
     [8, { mode: 'overwrite', bufferSize: 32_768, possibleCpus: 5 }],
+    [8, { buffers: 'global', possibleCpus: 5 }],
   ] as const) {
     test(`${times} times with workers that never stop tracing: each trace is whole, no event is in two ${JSON.stringify(options)}`, async () => {
       const folder = freshFolder()
@@ -65,7 +66,13 @@ describe('recording after recording', () => {
 })
 
 describe('a stop while main and two workers write at full speed', () => {
-  for (const options of [{}, { bufferSize: 32_768 }, { mode: 'overwrite', bufferSize: 65_536 }]) {
+  for (const options of [
+    {},
+    { bufferSize: 32_768 },
+    { mode: 'overwrite', bufferSize: 65_536 },
+    { buffers: 'global' },
+    { buffers: 'global', mode: 'overwrite', bufferSize: 65_536 },
+  ]) {
     test(`keeps or counts each call that had returned, and comes to its end ${JSON.stringify(options)}`, async () => {
       const folder = join(freshFolder(), 'trace')
       const { before, after, ...summary } = printed(

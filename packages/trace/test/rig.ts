@@ -18,7 +18,7 @@ import {
   type Schema,
 } from '@rchan/ctf'
 import { openTrace, type TraceRecord } from '@rchan/ctf/reader'
-import { Arena, Control, Cpu, thisThread } from '@rchan/runtime'
+import { Arena, Control, Cpu, thisThread, type Discarded, type PacketFormat } from '@rchan/runtime'
 import { Consumer, type CpuTotals } from '@rchan/runtime/consumer'
 import { createFormat } from '@rchan/trace/format'
 import { interpretEncoder, makeEncoder, type Encoder } from '@rchan/trace/encoder'
@@ -29,22 +29,43 @@ export interface RigOptions {
   readonly subbufSize: number
   readonly subbufCount: number
   readonly mode?: 'discard' | 'overwrite'
+  /** Whether the CPU writes a global buffer. */
+  readonly global?: boolean
 }
 
 export class Rig {
   readonly control = Control.create()
   readonly cpu = new Cpu(this.control)
   readonly arena: Arena
+  readonly #global: boolean
   readonly #schemas: Schema[] = []
+  /** Before the first record, because the stream of a global buffer starts then. */
+  readonly #start: { folder: string; format: PacketFormat } | undefined
 
   /** @param client from packet.js: what fills the headers. Taken from `tracepoint`'s own CPU by the caller. */
   constructor(client: Parameters<Cpu['use']>[0], options: RigOptions) {
-    const { subbufSize, subbufCount, mode = 'discard' } = options
-    const channel = { subbufSize, subbufCount, mode, headerBytes: PACKET_HEADER_BYTES, possibleCpus: 1 }
+    const { subbufSize, subbufCount, mode = 'discard', global = false } = options
+    this.#global = global
+    const headerBytes = PACKET_HEADER_BYTES
+    const channel = { subbufSize, subbufCount, mode, headerBytes, possibleCpus: 1, global }
     this.arena = Arena.create(channel, 1, thisThread().identity, parseUuid(UUID))
     this.cpu.use(client)
     this.cpu.know(this.arena)
+    if (global) this.#start = this.#format()
     this.control.enable(1)
+  }
+
+  /** Records that were refused. */
+  discarded(): Discarded {
+    const { buffer } = this.cpu.writer ?? this.cpu.globalWriter ?? {}
+    return buffer?.discarded() ?? { full: 0, tooBig: 0, bad: 0 }
+  }
+
+  #format(): { folder: string; format: PacketFormat } {
+    const folder = mkdtempSync(join(tmpdir(), 'rchan test '))
+    const shared = { control: this.control.memory, arena: this.arena.memory, folder }
+    const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {} }
+    return { folder, format: createFormat(this.#global ? { ...init, global: true } : init, shared) }
   }
 
   /** Declares a tracepoint, compiled or interpreted. */
@@ -58,10 +79,10 @@ export class Rig {
     this.#schemas[id] = schema
     return kind === 'compiled'
       ? makeEncoder(this.cpu, id, schema.name, schema.fields)
-      : interpretEncoder(this.cpu, id, layoutRecord(schema.fields))
+      : interpretEncoder(this.cpu, id, schema.fields)
   }
 
-  /** The bytes of all sub-buffers, all times and gaps set to 0. Nothing is consumed. */
+  /** The bytes of all sub-buffers of the CPU's own buffer, all times and gaps set to 0. Nothing is consumed. */
   bytes(): Buffer[] {
     const { buffer } = this.cpu.writer ?? {}
     if (buffer === undefined) return []
@@ -86,12 +107,9 @@ export class Rig {
   /** Delivers everything through a consumer, and reads it back. */
   deliver(): { records: TraceRecord[]; totals: CpuTotals | undefined; folder: string } {
     this.control.enable(0)
-    const folder = mkdtempSync(join(tmpdir(), 'rchan test '))
+    const { folder, format } = this.#start ?? this.#format()
     try {
       const setup = { folder, flushIntervalMs: 100, graceMs: 10 }
-      const shared = { control: this.control.memory, arena: this.arena.memory, folder }
-      const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {} }
-      const format = createFormat(init, shared)
       const quiet = {
         now: () => 0,
         sleep: () => undefined,

@@ -12,6 +12,7 @@ for (const nodeArgs of [[], ['--no-opt'], ['--max-inlined-bytecode-size=0']]) {
     { bufferSize: 32_768 },
     { bufferSize: 2 ** 22 },
     { bufferSize: 32_768, mode: 'overwrite' },
+    { bufferSize: 32_768, buffers: 'global' },
   ]) {
     if (nodeArgs.length > 0 && options.bufferSize > 32_768) continue
     test(`tracing at every depth until the stack is full tears nothing ${nodeArgs.join('')} ${JSON.stringify(options)}`, async () => {
@@ -41,15 +42,21 @@ for (const nodeArgs of [[], ['--no-opt'], ['--max-inlined-bytecode-size=0']]) {
   }
 }
 
-test('coming online is cut off at any depth without using up places or losing what returned', async () => {
-  const options = JSON.stringify({ possibleCpus: 5 })
-  const summary = printed(
-    await run('deep-start.mjs', [join(freshFolder(), 'trace'), '4', options]),
-  ) as Counted
-  expect(summary.threw).toBeGreaterThan(0)
-  expect(summary.discardedBy.unplaced).toBe(0)
-  expect(summary.events).toBeGreaterThanOrEqual(summary.returned)
-  expect(summary.events).toBeLessThanOrEqual(summary.returned + summary.threw)
-  expect(summary.perCpu.flatMap(({ threads }) => threads).length).toBe(4)
-  opened(summary)
-})
+test.each([
+  ['', {}],
+  [' in one global buffer', { buffers: 'global' }],
+])(
+  'coming online is cut off at any depth without using up places or losing what returned%s',
+  async (_, more) => {
+    const options = JSON.stringify({ possibleCpus: 5, ...more })
+    const summary = printed(
+      await run('deep-start.mjs', [join(freshFolder(), 'trace'), '4', options]),
+    ) as Counted
+    expect(summary.threw).toBeGreaterThan(0)
+    expect(summary.discardedBy.unplaced).toBe(0)
+    expect(summary.events).toBeGreaterThanOrEqual(summary.returned)
+    expect(summary.events).toBeLessThanOrEqual(summary.returned + summary.threw)
+    expect(summary.perCpu.flatMap(({ threads }) => threads).length).toBe(4)
+    opened(summary)
+  },
+)

@@ -1,0 +1,170 @@
+/**
+ * Encoders of a recording into one global buffer. Like those of encoder.ts they first do all that can run the caller's
+ * code or fail. Then the writer reserves: it reads the clock within each try, before the exchange that decides it, so the
+ * order of the records is the order of their times. What follows is plain stores without a call, and the commit. A
+ * thread that is terminated in between leaves a hole, which the consumer finds.
+ *
+ * Nothing in between may throw, not even because the stack is full: the room would stay open until the thread's next
+ * record, and all others would wait behind it. So a record with texts is made in scratch memory of the thread's own,
+ * which also tells its length to the byte (the next thread's record follows at once), and is copied by a loop.
+ */
+import type { RecordLayout } from '@rchan/ctf'
+import type { Cpu, GlobalWriter } from '@rchan/runtime'
+import type { Bound } from './encoder.js'
+import { argumentLines, fieldLines, readArguments, storeFields } from './field-code.js'
+
+/** What an encoder uses: the views of the buffer, and what it calls. */
+export type GlobalUses = GlobalWriter['view'] & {
+  readonly writer: GlobalWriter
+  /** The two halves of the time that `reserve` has read. */
+  readonly time: Int32Array
+  /** What says in a record who wrote it. */
+  readonly tag: number
+  readonly scratch: Scratch
+  readonly discardBad: () => void
+  /** Counts a record that could not be reserved. */
+  readonly refused: () => void
+  /** For a call in another recording. */
+  readonly renew: Bound
+}
+
+/** Views of memory in which a record is made, as large as any that fits and whose texts take most bytes. */
+type Scratch = ReturnType<typeof makeScratch>
+
+/** What the encoders of this thread have in common in a recording. */
+type Common = Pick<GlobalUses, 'writer' | 'time' | 'tag' | 'scratch' | 'discardBad' | 'refused'>
+
+/** Room for fields other than texts, and for gaps. */
+const FIXED_BYTES = 2048
+
+function makeScratch(writer: GlobalWriter) {
+  const { subbufSize } = writer.buffer.geometry
+  const buffer = new ArrayBuffer(((subbufSize + 7) & -8) * 3 + FIXED_BYTES)
+  return {
+    /** Texts of more characters than this together fit no sub-buffer. */
+    mostCharacters: subbufSize,
+    u8: new Uint8Array(buffer),
+    i8: new Int8Array(buffer),
+    u16: new Uint16Array(buffer),
+    i16: new Int16Array(buffer),
+    u32: new Uint32Array(buffer),
+    i32: new Int32Array(buffer),
+    u64: new BigUint64Array(buffer),
+    i64: new BigInt64Array(buffer),
+    f32: new Float32Array(buffer),
+    f64: new Float64Array(buffer),
+  }
+}
+
+const commons = new WeakMap<GlobalWriter, Common>()
+
+/** What all encoders of a thread share while it has this writer. */
+export function globalUses(cpu: Cpu, writer: GlobalWriter): Common {
+  let common = commons.get(writer)
+  if (common === undefined) {
+    common = {
+      writer,
+      time: new Int32Array(cpu.time.buffer),
+      tag: cpu.tag,
+      scratch: makeScratch(writer),
+      discardBad: () => writer.discardBad(),
+      refused: () => cpu.refused(),
+    }
+    commons.set(writer, common)
+  }
+  return common
+}
+
+/** The source of an encoder. `name` and the field names are checked: they can't end a comment or an expression. */
+export function globalEncoderSource(
+  id: number,
+  name: string,
+  layout: RecordLayout,
+  generation: number,
+): string {
+  const { fields, fixedBytes } = layout
+  const locals = fields.map((_, index) => `a${index}`)
+  const texts = fields.flatMap((field, index) => (field.type === 'string' ? [locals[index]] : []))
+  const hasTexts = texts.length > 0
+  return [
+    `'use strict' // ${name} #${id} of recording ${generation}`,
+    // Constants, so that V8 folds them into the code that it inlines; it does not for parameters.
+    `const { writer, time, tag, i32: to } = uses`,
+    `const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${hasTexts ? 'uses.scratch' : 'uses'}`,
+    `const { mostCharacters } = uses.scratch`,
+    `const { discardBad, refused, renew, writeText, asI64, asU64 } = uses`,
+    `return function (args, flag) {`,
+    `  if (flag !== ${generation}) return renew(args, flag)`,
+    ...argumentLines(layout, locals),
+    ...(hasTexts
+      ? [
+          `  const characters = ${texts.map((text) => `${text}.length`).join(' + ')}`,
+          `  if (characters > mostCharacters) {`,
+          `    writer.reserve(characters)`,
+          `    return refused()`,
+          `  }`,
+          `  const at = 0`,
+          ...fieldLines(layout, locals),
+          `  const place = writer.reserve(q)`,
+          `  if (place < 0) return refused()`,
+          ...headLines(id, 'place'),
+          `  const words = (q + 3) >> 2`,
+          `  for (let i = 4; i < words; i += 1) to[first + i] = i32[i]`,
+          `  writer.commit(place, q)`,
+        ]
+      : [
+          `  const at = writer.reserve(${fixedBytes})`,
+          `  if (at < 0) return refused()`,
+          ...headLines(id, 'at'),
+          ...fieldLines(layout, locals),
+          `  writer.commit(at, ${fixedBytes})`,
+        ]),
+    `}`,
+  ].join('\n')
+}
+
+/** The lines that store what comes before the payload. The time in halves: as a bigint it would be an object. */
+function headLines(id: number, at: string): string[] {
+  return [
+    `  const first = ${at} >> 2`,
+    `  to[first] = time[0]`,
+    `  to[first + 1] = time[1]`,
+    `  to[first + 2] = ${id}`,
+    `  to[first + 3] = tag`,
+  ]
+}
+
+/** The same as the compiled encoder, step by step. */
+export function interpretGlobal(
+  id: number,
+  layout: RecordLayout,
+  uses: GlobalUses,
+  generation: number,
+): Bound {
+  const { writer, time, tag, i32: to, scratch, discardBad, refused, renew } = uses
+  const { fields } = layout
+  const from = scratch.i32
+  return (args, flag) => {
+    if (flag !== generation) return renew(args, flag)
+    const values = readArguments(fields, args)
+    if (values === undefined) return discardBad()
+    let characters = 0
+    for (const value of values) if (typeof value === 'string') characters += value.length
+    if (characters > scratch.mostCharacters) {
+      writer.reserve(characters)
+      return refused()
+    }
+    const bytes = storeFields(fields, values, scratch, layout.payloadOffset)
+    const at = writer.reserve(bytes)
+    if (at < 0) return refused()
+    const first = at >> 2
+    to[first] = time[0]
+    to[first + 1] = time[1]
+    to[first + 2] = id
+    to[first + 3] = tag
+    const words = (bytes + 3) >> 2
+    for (let i = 4; i < words; i += 1) to[first + i] = from[i]
+    writer.commit(at, bytes)
+    return undefined
+  }
+}

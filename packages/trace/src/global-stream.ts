@@ -1,0 +1,172 @@
+/**
+ * The packets of a global buffer's stream, which all CPUs write. Runs on the consumer thread; owns each packet's whole
+ * header, because these sub-buffers have none: a header would be one more claim that a dying thread leaves open, and
+ * all that it could say, the consumer knows or reads off the records.
+ *
+ * Every span is walked from record to record: for the packet's times, for how many records each thread wrote, and
+ * because the pieces that dead threads left have to be found. Their bytes stay out of the packet; the pieces around
+ * them go out in one `writev`. (An event that fills the hole would be one that nobody traced, in every reader's output
+ * and count.) Holes and records are multiples of 8 bytes, so what follows a hole is still aligned.
+ */
+import {
+  align,
+  EVENT_CPU_OFFSET,
+  EVENT_ID_OFFSET,
+  PACKET,
+  PACKET_HEADER_BYTES,
+  PACKET_MAGIC,
+  RECORD_ALIGN_BYTES,
+  recordEnd,
+  storeSizes,
+  storeU64,
+} from '@rchan/ctf'
+import type { PacketSpan, PacketStream, SealedPacket } from '@rchan/runtime'
+import { now } from './clock.js'
+import { later, u32View, u64View, type Layouts } from './span.js'
+
+/** What a walk found. */
+interface Walk {
+  records: number
+  /** Behind the last record and its gap, in bytes of the sub-buffer. */
+  end: number
+  firstTime: bigint
+  lastTime: bigint
+  /** Bytes of the packet's content so far. */
+  contentBytes: number
+  readonly pieces: Uint8Array[]
+  readonly writers: Map<number, number>
+}
+
+/** The packets of the one stream. */
+export class GlobalStream implements PacketStream {
+  readonly #uuid: Uint8Array
+  /** Before any record. */
+  readonly #start: bigint
+  readonly #layouts: Layouts
+  readonly #header = new Uint8Array(PACKET_HEADER_BYTES)
+  readonly #u32 = new Uint32Array(this.#header.buffer)
+  readonly #u64 = new BigUint64Array(this.#header.buffer)
+  /** Of the packet written last; `#sealed…`: of the one that is sealed and may be written next. */
+  #sequence = 0
+  #endTime: bigint
+  #lost = 0
+  #sealedEndTime = 0n
+  #sealedLost = 0
+
+  constructor(uuid: Uint8Array, start: bigint, layouts: Layouts) {
+    this.#uuid = uuid
+    this.#start = start
+    this.#endTime = start
+    this.#layouts = layouts
+  }
+
+  head(): Uint8Array {
+    this.#sequence = 0
+    this.#endTime = this.#start
+    const packet = this.#packet(this.#start, this.#start, 0, PACKET_HEADER_BYTES)
+    this.#sequence = 1
+    return packet
+  }
+
+  seal(span: PacketSpan, _generation: number, discarded: number, lost: number): SealedPacket {
+    const walk = this.#walk(span)
+    this.#sealedEndTime = walk.lastTime
+    // A count that went back would be read as 2^64 losses.
+    this.#sealedLost = Math.max(this.#lost, discarded + lost)
+    const header = this.#packet(walk.firstTime, walk.lastTime, this.#sealedLost, walk.contentBytes)
+    const { records, end, writers } = walk
+    return { pieces: [header, ...walk.pieces], end, records, writers }
+  }
+
+  written(): void {
+    this.#sequence += 1
+    this.#endTime = this.#sealedEndTime
+    this.#lost = this.#sealedLost
+  }
+
+  tail(_generation: number, lost: number): Uint8Array {
+    const time = later(now(), this.#endTime)
+    return this.#packet(time, time, Math.max(this.#lost, lost), PACKET_HEADER_BYTES)
+  }
+
+  #packet(begin: bigint, end: bigint, lost: number, contentBytes: number): Uint8Array {
+    this.#u32.fill(0)
+    this.#u32[PACKET.magic >> 2] = PACKET_MAGIC
+    this.#header.set(this.#uuid, PACKET.uuid)
+    this.#u64[PACKET.timestampBegin >> 3] = begin
+    this.#u64[PACKET.timestampEnd >> 3] = end
+    storeU64(this.#u32, PACKET.sequence, this.#sequence)
+    storeU64(this.#u32, PACKET.eventsDiscarded, lost)
+    storeSizes(this.#u32, 0, contentBytes)
+    return this.#header
+  }
+
+  /** Goes from record to record and around the holes. */
+  #walk(span: PacketSpan): Walk {
+    const walk: Walk = {
+      records: 0,
+      end: span.from,
+      firstTime: this.#endTime,
+      lastTime: this.#endTime,
+      contentBytes: PACKET_HEADER_BYTES,
+      pieces: [],
+      writers: new Map(),
+    }
+    const u32 = u32View(span.bytes)
+    const u64 = u64View(span.bytes)
+    let from = span.from
+    for (const hole of [...(span.holes ?? []), { from: span.end, end: span.end }]) {
+      const limit = Math.max(from, hole.from)
+      const reached = this.#walkPiece(walk, span.bytes, u32, u64, from, limit)
+      if (reached < limit) break
+      from = hole.end
+      // Whoever takes up at the end of this packet is behind the hole.
+      walk.end = Math.max(walk.end, Math.min(hole.end, span.end))
+    }
+    return walk
+  }
+
+  /** @returns where the next record would start: `limit`, if all up to there are records. */
+  #walkPiece(
+    walk: Walk,
+    bytes: Uint8Array,
+    u32: Uint32Array,
+    u64: BigUint64Array,
+    from: number,
+    limit: number,
+  ): number {
+    const { writers } = walk
+    let at = from
+    let end = from
+    let tag = 0
+    let run = 0
+    let time = walk.lastTime
+    while (at + EVENT_CPU_OFFSET + 4 <= limit) {
+      const layout = this.#layouts[u32[(at + EVENT_ID_OFFSET) >> 2]]
+      const next = layout === undefined ? -1 : recordEnd(layout, bytes, at, limit)
+      const recordTime = u64[at >> 3]
+      if (next < 0 || recordTime < time) break
+      if (walk.records === 0) walk.firstTime = recordTime
+      walk.records += 1
+      time = recordTime
+      const recordTag = u32[(at + EVENT_CPU_OFFSET) >> 2]
+      if (recordTag !== tag && run > 0) {
+        writers.set(tag, (writers.get(tag) ?? 0) + run)
+        run = 0
+      }
+      tag = recordTag
+      run += 1
+      end = next
+      at = align(next, RECORD_ALIGN_BYTES)
+    }
+    if (run > 0) writers.set(tag, (writers.get(tag) ?? 0) + run)
+    walk.lastTime = time
+    if (end > from) {
+      // The content ends exactly with a record; what follows it starts on the next multiple of 8.
+      walk.contentBytes = align(walk.contentBytes, RECORD_ALIGN_BYTES) + end - from
+      walk.pieces.push(bytes.subarray(from, at))
+      walk.end = at
+    }
+    return at
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Threads that share one buffer, played on one thread, and the consumer, taken step by step: whatever they do, and
+ * wherever they die, the stream can be read and each call is in it or counted.
+ */
+import * as fc from 'fast-check'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeSchema, PACKET_HEADER_BYTES, parseUuid, schemaText } from '@rchan/ctf'
+import { openTrace, type TraceRecord } from '@rchan/ctf/reader'
+import { Arena, Control, Cpu, PLACE, thisThread } from '@rchan/runtime'
+import { Consumer, type Totals, type World } from '@rchan/runtime/consumer'
+import { makeEncoder, type Encoder } from '@rchan/trace/encoder'
+import { createFormat } from '@rchan/trace/format'
+import { packetClient } from '@rchan/trace/packet'
+import { describe, expect, test } from 'vitest'
+
+const UUID = '2a6422d0-6cee-41e0-8c08-cb07d7b3a564'
+const PLACES = 4
+const FLUSH_MS = 100
+const GRACE_MS = 10
+const SCHEMA = makeSchema('test:step', { thread: 'u32', step: 'u32', text: 'string', after: 'f64' })
+
+/** A thread that the test plays. */
+interface Played {
+  readonly cpu: Cpu
+  readonly identity: number
+  readonly encode: Encoder
+  step: number
+}
+
+/** A recording of played threads. */
+class Scene {
+  readonly folder = mkdtempSync(join(tmpdir(), 'rchan test '))
+  readonly control = Control.create()
+  readonly arena: Arena
+  readonly consumer: Consumer
+  readonly dead = new Set<number>()
+  attempts = 0
+  torn = 0
+  #timeMs = 1000
+  #identity = 1000
+
+  constructor(mode: 'discard' | 'overwrite') {
+    const channel = {
+      subbufSize: 512,
+      subbufCount: 4,
+      mode,
+      possibleCpus: PLACES,
+      headerBytes: PACKET_HEADER_BYTES,
+      global: true,
+    }
+    this.arena = Arena.create(channel, 1, thisThread().identity, parseUuid(UUID))
+    this.control.enable(1)
+    const shared = { control: this.control.memory, arena: this.arena.memory, folder: this.folder }
+    const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {}, global: true }
+    const world: World = {
+      now: () => this.#timeMs,
+      sleep: (ms) => void (this.#timeMs += ms),
+      isDead: (identity) => this.dead.has(identity),
+      postArena: () => undefined,
+      trouble: () => undefined,
+    }
+    const setup = { folder: this.folder, flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
+    const format = createFormat(init, shared)
+    format.prepare()
+    this.consumer = new Consumer(this.control, this.arena, format, setup, world)
+  }
+
+  /** A new thread, online; undefined when no place is free. */
+  thread(): Played | undefined {
+    const owner = (cpu: number): number => this.arena.placeWord(cpu, PLACE.owner)
+    const places = Array.from({ length: PLACES }, (_, cpu) => cpu)
+    if (places.every((cpu) => this.arena.words[owner(cpu)] !== 0)) return undefined
+    const cpu = new Cpu(this.control)
+    cpu.use(packetClient)
+    cpu.know(this.arena)
+    if (!cpu.online()) throw new Error('no place')
+    this.#identity += 1
+    this.arena.words[owner(cpu.number)] = this.#identity
+    this.arena.words[this.arena.placeWord(cpu.number, PLACE.threadId)] = this.#identity
+    const id = this.control.declare(schemaText(SCHEMA))
+    return {
+      cpu,
+      identity: this.#identity,
+      encode: makeEncoder(cpu, id, SCHEMA.name, SCHEMA.fields),
+      step: 0,
+    }
+  }
+
+  trace(thread: Played, length: number): void {
+    this.attempts += 1
+    const { identity, step } = thread
+    thread.encode({ thread: identity, step, text: 'x'.repeat(length), after: step / 3 })
+    thread.step += 1
+  }
+
+  /** The thread dies; within a record of so many bytes if they are not 0. */
+  die(thread: Played, bytes: number): void {
+    if (bytes > 0) {
+      this.attempts += 1
+      if ((thread.cpu.globalWriter?.reserve(bytes) ?? -1) >= 0) this.torn += 1
+    }
+    this.dead.add(thread.identity)
+  }
+
+  pass(ms: number): void {
+    for (let i = 0; i < ms; i += 1) {
+      this.#timeMs += 1
+      this.consumer.doWork()
+    }
+  }
+
+  /** Ends the recording, and reads it. */
+  end(): { totals: Totals; records: TraceRecord[]; lost: number } {
+    this.control.disable(1)
+    try {
+      const totals = this.consumer.finish()
+      if (totals.error !== undefined) throw new Error(totals.error)
+      const trace = openTrace(this.folder)
+      const lost = trace.losses().reduce((sum, { eventsDiscarded }) => sum + eventsDiscarded, 0)
+      return { totals, records: [...trace.records()], lost }
+    } finally {
+      rmSync(this.folder, { recursive: true, force: true })
+    }
+  }
+}
+
+function sumOf({ discarded: { full, tooBig, bad }, ...totals }: Totals): number {
+  return full + tooBig + bad + totals.events + totals.overwritten + totals.torn + totals.unwritten
+}
+
+/** Each thread's records are in order and carry who wrote them, and the CPUs add up. @throws when not. */
+function check(totals: Totals, records: readonly TraceRecord[]): void {
+  const ofCpus = (of: (cpu: Totals['cpus'][number]) => number): number =>
+    totals.cpus.reduce((sum, cpu) => sum + of(cpu), 0)
+  expect(ofCpus(({ events }) => events)).toBe(totals.events)
+  expect(ofCpus(({ discarded }) => discarded.full)).toBe(totals.discarded.full)
+  const next = new Map<unknown, number>()
+  for (const { cpu, generation, fields } of records) {
+    const { thread, step, after } = fields as Record<string, number>
+    const named = totals.cpus.find((each) => each.cpu === cpu)?.threads
+    if (named?.find((each) => each.generation === generation)?.threadId !== thread)
+      throw new Error(`thread ${thread} as CPU ${cpu}, generation ${generation}`)
+    if (step < (next.get(thread) ?? 0) || after !== step / 3)
+      throw new Error(`thread ${thread}: step ${step}`)
+    next.set(thread, step + 1)
+  }
+}
+
+describe('threads that share a buffer', () => {
+  test('leave a stream that can be read, whatever they do and wherever they die, and each call is in it or counted', () => {
+    const who = fc.nat(2)
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ trace: fc.nat(60), who }) },
+      { weight: 2, arbitrary: fc.record({ burst: fc.integer({ min: 2, max: 90 }), who }) },
+      { weight: 2, arbitrary: fc.record({ pass: fc.integer({ min: 1, max: 130 }) }) },
+      { weight: 1, arbitrary: fc.record({ die: fc.constantFrom(0, 16, 17, 40, 100), who }) },
+    )
+    fc.assert(
+      fc.property(
+        fc.constantFrom('discard' as const, 'overwrite' as const),
+        fc.array(step, { maxLength: 60 }),
+        (mode, steps) => {
+          const scene = new Scene(mode)
+          const threads = [scene.thread(), scene.thread(), scene.thread()]
+          for (const each of steps) {
+            if ('pass' in each) {
+              scene.pass(each.pass)
+              continue
+            }
+            const thread = (threads[each.who] ??= scene.thread())
+            if (thread === undefined) continue
+            if ('trace' in each) scene.trace(thread, each.trace)
+            else if ('burst' in each) for (let i = 0; i < each.burst; i += 1) scene.trace(thread, i % 60)
+            else {
+              scene.die(thread, each.die)
+              threads[each.who] = undefined
+            }
+          }
+          const { totals, records, lost } = scene.end()
+          expect(sumOf(totals)).toBe(scene.attempts)
+          expect(totals).toMatchObject({ torn: scene.torn, unwritten: 0, events: records.length })
+          expect(lost).toBe(scene.attempts - records.length)
+          check(totals, records)
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
+
+  test('get the place of a dead one when what it left open is resolved, and the bytes of that are in no packet', () => {
+    const scene = new Scene('discard')
+    const threads = Array.from({ length: PLACES }, () => scene.thread() as Played)
+    const [first, second] = threads
+    scene.trace(first, 3)
+    scene.die(first, 40)
+    scene.trace(second, 5)
+    expect(scene.thread()).toBeUndefined()
+    // Nobody can tell the dead from the sleeping before they are looked for, and the open claim holds the rest back.
+    scene.pass(FLUSH_MS - 1)
+    expect(scene.arena.words[scene.arena.placeWord(first.cpu.number, PLACE.owner)]).not.toBe(0)
+    scene.pass(1)
+    expect(scene.thread()).toBeUndefined()
+    // Its hole is passed with the sub-buffer, which nobody has to fill for it.
+    scene.pass(3 * GRACE_MS)
+    const successor = scene.thread()
+    expect(successor?.cpu).toMatchObject({ number: first.cpu.number, placeGeneration: 1 })
+    scene.trace(successor as Played, 7)
+    const { totals, records } = scene.end()
+    expect(totals).toMatchObject({ events: 3, torn: 1, unwritten: 0 })
+    check(totals, records)
+    expect(totals.cpus.find(({ cpu }) => cpu === first.cpu.number)?.threads).toEqual([
+      { generation: 0, threadId: first.identity },
+      { generation: 1, threadId: successor?.identity },
+    ])
+  })
+
+  test('are told apart by generation, also when the place of one has another owner before its records are delivered', () => {
+    const scene = new Scene('discard')
+    const threads = Array.from({ length: PLACES }, () => scene.thread() as Played)
+    const [stuck, former] = threads
+    // Its open claim keeps back what the other one writes.
+    scene.die(stuck, 40)
+    scene.trace(former, 3)
+    scene.die(former, 0)
+    let successor: Played | undefined
+    for (let ms = 0; ms < 2 * FLUSH_MS && successor === undefined; ms += 1) {
+      scene.pass(1)
+      successor = scene.thread()
+    }
+    expect(successor?.cpu).toMatchObject({ number: former.cpu.number, placeGeneration: 1 })
+    scene.trace(successor as Played, 4)
+    const { totals, records } = scene.end()
+    expect(totals).toMatchObject({ events: 2, torn: 1 })
+    check(totals, records)
+    expect(totals.cpus.find(({ cpu }) => cpu === former.cpu.number)?.threads).toEqual([
+      { generation: 0, threadId: former.identity },
+      { generation: 1, threadId: successor?.identity },
+    ])
+  })
+})
