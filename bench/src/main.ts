@@ -4,7 +4,7 @@
  *   npm run bench -- [--suite NAME] [--json FILE] [--rounds N]
  */
 import { availableParallelism, cpus, totalmem } from 'node:os'
-import { writeFileSync } from 'node:fs'
+import { openSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { emit, emitApart, emitGlobal, emitOff } from './emit.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
@@ -60,6 +60,13 @@ function line(result: BenchResult): string {
 }
 
 const { suite: only, json, rounds } = options()
+// Before anything is measured: it would be lost.
+let jsonFile: number | undefined
+try {
+  if (json !== undefined) jsonFile = openSync(json, 'w')
+} catch (error) {
+  usage(`--json ${json}: ${(error as Error).message}`)
+}
 const [processor] = cpus()
 const machine = {
   cpu: processor?.model ?? 'unknown',
@@ -78,6 +85,6 @@ for (const suite of SUITES) {
     console.log(line(result))
   }
 }
-if (json !== undefined) {
-  writeFileSync(json, `${JSON.stringify({ machine, node: process.version, results }, undefined, 2)}\n`)
+if (jsonFile !== undefined) {
+  writeFileSync(jsonFile, `${JSON.stringify({ machine, node: process.version, results }, undefined, 2)}\n`)
 }

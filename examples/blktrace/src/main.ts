@@ -1,5 +1,5 @@
 /** The command: captures made-up I/O as blktrace would, and says what blkparse will find. */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { capture, type CpuReport } from './capture.js'
@@ -82,7 +82,9 @@ try {
       subbufCount: SUBBUF_COUNT,
       ...(values.kill !== undefined && { killed: wholeNumber('kill', values.kill, 0, cpus - 1) }),
     }
-    mkdirSync(dirname(name), { recursive: true })
+    // Not recursively: Node 20 never comes back from that where a folder can't be made, in /proc for example.
+    const folder = dirname(name)
+    if (!existsSync(folder)) mkdirSync(folder)
     const reports = await capture(name, options)
     console.log(summaryText(name, reports))
   }

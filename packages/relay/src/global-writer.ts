@@ -21,7 +21,7 @@
  */
 import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './global-buffer.js'
 import { GlobalState } from './global-state.js'
-import { FULL, TOO_BIG, type WriterView } from './writer.js'
+import { FULL, notBytes, TOO_BIG, type WriterView } from './writer.js'
 
 /** What a slot's claim has come to; `header` is added when it is one of a header. */
 export const PHASE = { idle: 0, intent: 1, won: 2, stored: 3, hole: 4, header: 8 } as const
@@ -150,6 +150,7 @@ export class GlobalWriter {
    */
   write(bytes: Uint8Array): boolean {
     const { length } = bytes
+    if (length !== bytes.byteLength || length === undefined) throw notBytes(bytes)
     const at = this.reserve(length)
     if (at < 0) return false
     if (length > 0) this.view.u8.set(bytes, at)

@@ -481,7 +481,8 @@ export class RelayChannel {
   /** The buffer of a CPU, to be written; found at once next time. */
   #toWrite(cpu: number): RelayBuffer {
     const buffer = this.isOpen ? this.buffer(cpu) : undefined
-    if (buffer === undefined) throw new RangeError(`cpu=${cpu} has no buffer in this channel`)
+    if (buffer === undefined)
+      throw new RangeError(`cpu=${cpu} has no buffer in this channel${this.isOpen ? '' : ': it was closed'}`)
     this.#written[cpu] = buffer
     return buffer
   }

@@ -72,7 +72,8 @@ export class RelayMemory {
     if (magic !== MAGIC)
       throw new RangeError(`no relay in this memory: magic=0x${(magic >>> 0).toString(16)}`)
     const abi = head[RELAY.abi >> 2]
-    if (abi !== RELAY_ABI) throw new RangeError(`the relay has abi=${abi}, this rchan reads ${RELAY_ABI}`)
+    if (abi !== RELAY_ABI)
+      throw new RangeError(`the relay has abi=${abi >>> 0}, this rchan reads ${RELAY_ABI}`)
     whole('possibleCpus', head[RELAY.possibleCpus >> 2], 1, MAX_RELAY_CPUS)
     const bytes = (head[RELAY.pageCount >> 2] >>> 0) * PAGE_BYTES
     if (bytes !== memory.byteLength) {

@@ -28,7 +28,7 @@ export interface RelayOptions {
    * coordinator's alone: another thread's channels have the relay's `fileCallbacks`.
    */
   readonly callbacks?: RelayCallbacks
-  /** URL of a module that exports `subbufStart`; every thread that writes loads it, see {@link RelayChannel.load}. */
+  /** Absolute URL of a module that exports `subbufStart`; every thread that writes loads it, see {@link RelayChannel.load}. */
   readonly module?: string | URL
   /** The client's. Of this thread. */
   readonly privateData?: unknown

@@ -9,7 +9,7 @@ import { checkGeometry, type Geometry } from './buffer.js'
 import type { RelayCallbacks } from './relay-callbacks.js'
 import { RelayChannel } from './relay-channel.js'
 import { Desk, WANT, type Answer, type Request } from './relay-desk.js'
-import { FLAG, MAX_CHANNELS, STATE } from './relay-layout.js'
+import { FLAG, MAX_CHANNELS, MAX_RELAY_CPUS, STATE } from './relay-layout.js'
 import { RelayMemory } from './relay-memory.js'
 import { cutName, type RelayHost, type RelayOptions } from './relay-options.js'
 import { Slot } from './relay-slot.js'
@@ -55,7 +55,9 @@ export interface RelayLimits {
 
 /** A machine of `cpuCount` CPUs, all online and all played by one thread, that logs nothing. @throws RangeError below 1. */
 export function plainMachine(cpuCount: number): Machine {
-  if (!Number.isInteger(cpuCount) || cpuCount < 1) throw new RangeError(`cpuCount=${cpuCount}`)
+  if (!Number.isInteger(cpuCount) || cpuCount < 1 || cpuCount > MAX_RELAY_CPUS) {
+    throw new RangeError(`cpuCount=${String(cpuCount)} is not a whole number from 1 to ${MAX_RELAY_CPUS}`)
+  }
   return {
     onlineCpus: () => Array.from({ length: cpuCount }, (_, cpu) => cpu),
     log: () => undefined,
@@ -89,6 +91,10 @@ export class Relay {
   #isTidying = false
   /** Whether a file callback is being called. */
   #isCallingBack = false
+  /** Whether this thread holds the lock of the list. */
+  #hasLock = false
+  /** Of the CPU that could not be prepared last. */
+  #whyNotPrepared = ''
 
   /**
    * Makes a relay, whose coordinator the calling thread is; or with its memory takes part in one, see {@link Relay.attach}.
@@ -139,7 +145,8 @@ export class Relay {
    * take part already.
    */
   static attach(memory: SharedArrayBuffer, machine: Machine): Relay {
-    if (!(memory instanceof SharedArrayBuffer)) throw new RangeError(`no relay in memory=${String(memory)}`)
+    if (!(memory instanceof SharedArrayBuffer))
+      throw new RangeError(`no relay in a memory that is no SharedArrayBuffer: ${typeof memory}`)
     return new Relay(machine, memory)
   }
 
@@ -200,7 +207,7 @@ export class Relay {
         {
           baseFilename: name === undefined ? '' : cutName(name),
           parent: typeof options.parent === 'string' ? options.parent : '',
-          module: module === undefined ? '' : String(module),
+          module: module === undefined ? '' : absolute(module),
         },
         (name === undefined ? 0 : FLAG.hasBaseFilename) |
           (options.isGlobal === true ? FLAG.isGlobal : 0) |
@@ -255,7 +262,7 @@ export class Relay {
       const cpu = wanted ?? this.#shared.freeCpu()
       if (cpu < 0) throw new Error(`all ${this.possibleCpus} CPUs are online`)
       if (!this.#shared.isFree(cpu)) throw new Error(`cpu=${cpu} is another thread, which lives`)
-      if (!this.#prepare(cpu)) throw new Error(`cpu=${cpu} could not be prepared`)
+      if (!this.#prepare(cpu)) throw new Error(`cpu=${cpu} could not be prepared: ${this.#whyNotPrepared}`)
       this.#shared.setCpu(cpu, this.#shared.me)
       this.#cpu = cpu
       return cpu
@@ -308,11 +315,13 @@ export class Relay {
   }
 
   #prepare(cpu: number): boolean {
+    this.#whyNotPrepared = 'there is no memory for its buffer, or no file could be made'
     for (const channel of this.channels) {
       let prepared = false
       try {
         prepared = channel.openBuffer(cpu)
       } catch (error) {
+        this.#whyNotPrepared = error instanceof Error ? error.message : String(error)
         this.machine.log('error', `relay: createBufFile threw: ${String(error)}`)
       }
       if (!prepared) {
@@ -324,7 +333,7 @@ export class Relay {
   }
 
   #locked<T>(run: () => T): T {
-    if (this.#isCallingBack) {
+    if (this.#isCallingBack || this.#hasLock) {
       throw new Error(
         'a file callback of a relay channel must not open, close or prepare anything of its relay',
       )
@@ -334,8 +343,13 @@ export class Relay {
       () => this.#repair(),
       () => this.serve(),
       () => {
-        if (this.#isCoordinator && this.#shared.takeStrays()) this.#removeStrays()
-        return run()
+        this.#hasLock = true
+        try {
+          if (this.#isCoordinator && this.#shared.takeStrays()) this.#removeStrays()
+          return run()
+        } finally {
+          this.#hasLock = false
+        }
       },
     )
   }
@@ -398,6 +412,17 @@ export class Relay {
     if (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.possibleCpus) {
       throw new RangeError(`cpu=${cpu} is not one of the ${this.possibleCpus} possible CPUs`)
     }
+  }
+}
+
+/** @throws RangeError for a URL that other threads would take for another one. */
+function absolute(module: string | URL): string {
+  try {
+    return new URL(module).href
+  } catch {
+    throw new RangeError(
+      `module=${String(module)} of a relay channel is no absolute URL: new URL('./module.js', import.meta.url) is`,
+    )
   }
 }
 

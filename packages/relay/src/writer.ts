@@ -193,12 +193,15 @@ export class Writer {
    * Writes one record.
    *
    * @returns whether it was written; if not, it is counted as discarded.
+   * @throws TypeError when it is no array of bytes.
    */
   write(bytes: Uint8Array): boolean {
     const { view } = this
     const { length } = bytes
+    if (length !== bytes.byteLength) throw notBytes(bytes)
     let at = view.words[view.end]
-    if (at + length > view.limit) {
+    // This way round, what has no length at all goes to `room`, which says so.
+    if (!(at + length <= view.limit)) {
       at = this.room(length)
       if (at < 0) return false
     }
@@ -236,6 +239,7 @@ export class Writer {
    * @returns where the record goes (right behind the header), or {@link FULL} or {@link TOO_BIG}.
    */
   room(length: number): number {
+    if (!(length >= 0)) throw notBytes(length)
     const at = length > this.#size - this.#header ? this.#tooBig(length) : this.switch(length)
     if (at === FULL) return this.refuse()
     if (at === TOO_BIG) this.buffer.doubles[BUFFER.discardedTooBig >> 3] += 1
@@ -502,4 +506,10 @@ export class Writer {
     this.#callbacks.tooBig?.(length)
     return TOO_BIG
   }
+}
+
+/** What is no record. Before anything of the buffer was changed. */
+export function notBytes(found: unknown): TypeError {
+  const what = ArrayBuffer.isView(found) ? found.constructor.name : typeof found
+  return new TypeError(`a record is a Uint8Array, or its length in bytes, not ${what}`)
 }

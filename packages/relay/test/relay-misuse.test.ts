@@ -1,5 +1,13 @@
 /** Bad input to the relay face: each has a defined outcome, an error with the value or a counted loss. */
-import { plainMachine, Relay, RelayFile, type RelayCallbacks } from '@rchan/relay'
+import {
+  GlobalBuffer,
+  GlobalReader,
+  GlobalWriter,
+  plainMachine,
+  Relay,
+  RelayFile,
+  type RelayCallbacks,
+} from '@rchan/relay'
 import { expect, test } from 'vitest'
 import { bufferOf, TestClient } from './relay-client.js'
 
@@ -225,4 +233,68 @@ test('a buffer whose memory was let go opens no file and is not reset', () => {
   expect(() => new RelayFile(buffer)).toThrow('cpu=0 was freed')
   expect(() => buffer.reset()).toThrow('closed')
   expect([buffer.references, channel.references]).toEqual([0, 0])
+})
+
+test('what is no array of bytes is no record, and harms none', () => {
+  const channel = new TestClient([0]).open({ subbufSize: 64 })
+  const global = GlobalBuffer.create({
+    subbufSize: 64,
+    subbufCount: 2,
+    mode: 'discard',
+    headerBytes: 0,
+    unitBytes: 1,
+    maxWriters: 1,
+  })
+  const writer = new GlobalWriter(global, 1)
+  channel.write(0, BYTES)
+  writer.write(BYTES)
+  const wrong: unknown[] = [
+    new ArrayBuffer(8),
+    new DataView(new ArrayBuffer(8)),
+    {},
+    { length: -8 },
+    { length: NaN },
+    5,
+    'abc',
+    new Float64Array(1),
+    new Uint16Array(3),
+  ]
+  for (const found of wrong) {
+    expect(() => channel.write(0, found as Uint8Array)).toThrow(TypeError)
+    expect(() => writer.write(found as Uint8Array)).toThrow('a record is a Uint8Array')
+  }
+  channel.write(0, BYTES)
+  writer.write(BYTES)
+  expect([...new RelayFile(bufferOf(channel, 0)).readBytes(100)]).toEqual([...BYTES, ...BYTES])
+  const span = new GlobalReader(global).newest()
+  expect([...(span?.bytes.subarray(span.from, span.end) ?? [])]).toEqual([...BYTES, ...BYTES])
+})
+
+test('a file callback that opens or prepares gets an error that says so', () => {
+  const relay = new Relay(plainMachine(1))
+  const createBufFile = (): never => {
+    relay.prepareCpu(1)
+    throw new Error('prepared')
+  }
+  const callbacks = { createBufFile }
+  expect(() => relay.open({ baseFilename: 'r', subbufSize: 8, subbufCount: 2, callbacks })).toThrow(
+    'must not open, close or prepare',
+  )
+  expect(relay.prepareCpu(1)).toBe(true)
+})
+
+test('a module that is no absolute URL is refused', () => {
+  const relay = new Relay(plainMachine(1))
+  expect(() => relay.open({ subbufSize: 8, subbufCount: 2, module: './mod.mjs' })).toThrow('module=./mod.mjs')
+  expect(relay.channels).toEqual([])
+})
+
+test('memory that holds no relay is refused with what it is', () => {
+  const machine = plainMachine(1)
+  const { memory } = new Relay(machine)
+  expect(() => Relay.attach(new Uint8Array(8) as unknown as SharedArrayBuffer, machine)).toThrow('object')
+  expect(() => Relay.attach(new SharedArrayBuffer(64), machine)).toThrow('byteLength=64')
+  expect(() => Relay.attach(new SharedArrayBuffer(2 ** 20), machine)).toThrow('magic=0x0')
+  new Uint32Array(memory)[1] = 0xff000001
+  expect(() => Relay.attach(memory, machine)).toThrow('abi=4278190081')
 })

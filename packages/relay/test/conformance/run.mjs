@@ -31,14 +31,16 @@ function runFolder(folder) {
     console.log(`FAILED ${basename(file)}`)
     for (const line of failure) console.log(`  ${line}`)
   }
+  if (passed + failed + skipped === 0)
+    console.error(`conformance: no scenario (*.json, *.json.gz) in ${folder}`)
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
   return failed === 0 && passed > 0 ? 0 : 1
 }
 
-const [folder] = process.argv.slice(2)
-if (folder === undefined) {
+const [folder, ...others] = process.argv.slice(2)
+if (folder === undefined || folder.startsWith('-') || others.length > 0) {
   console.error('usage: npm run conformance -- FOLDER')
-  process.exitCode = 2
+  process.exitCode = folder === '--help' ? 0 : 2
 } else {
   // npm changes to the root of the project: a relative folder is meant from where it was called.
   const path = resolve(process.env.INIT_CWD ?? '.', folder)
