@@ -149,8 +149,8 @@ export class GlobalWriter {
    * @returns whether it was written; if not, it is counted as discarded.
    */
   write(bytes: Uint8Array): boolean {
+    if (!(bytes instanceof Uint8Array)) throw notBytes(bytes)
     const { length } = bytes
-    if (length !== bytes.byteLength || length === undefined) throw notBytes(bytes)
     const at = this.reserve(length)
     if (at < 0) return false
     if (length > 0) this.view.u8.set(bytes, at)

@@ -197,11 +197,10 @@ export class Writer {
    */
   write(bytes: Uint8Array): boolean {
     const { view } = this
+    if (!(bytes instanceof Uint8Array)) throw notBytes(bytes)
     const { length } = bytes
-    if (length !== bytes.byteLength) throw notBytes(bytes)
     let at = view.words[view.end]
-    // This way round, what has no length at all goes to `room`, which says so.
-    if (!(at + length <= view.limit)) {
+    if (at + length > view.limit) {
       at = this.room(length)
       if (at < 0) return false
     }
@@ -239,7 +238,6 @@ export class Writer {
    * @returns where the record goes (right behind the header), or {@link FULL} or {@link TOO_BIG}.
    */
   room(length: number): number {
-    if (!(length >= 0)) throw notBytes(length)
     const at = length > this.#size - this.#header ? this.#tooBig(length) : this.switch(length)
     if (at === FULL) return this.refuse()
     if (at === TOO_BIG) this.buffer.doubles[BUFFER.discardedTooBig >> 3] += 1
@@ -511,5 +509,5 @@ export class Writer {
 /** What is no record. Before anything of the buffer was changed. */
 export function notBytes(found: unknown): TypeError {
   const what = ArrayBuffer.isView(found) ? found.constructor.name : typeof found
-  return new TypeError(`a record is a Uint8Array, or its length in bytes, not ${what}`)
+  return new TypeError(`a record is a Uint8Array, not ${what}`)
 }
