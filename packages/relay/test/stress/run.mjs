@@ -59,7 +59,7 @@ function options(args) {
   }
   const seconds = Number(values.seconds)
   if (!(seconds > 0 && seconds <= 1e6))
-    throw new RangeError(`seconds=${values.seconds} is not a number from 0 to 1e6`)
+    throw new RangeError(`seconds=${values.seconds} is not a number above 0, up to 1e6`)
   if (values.mode !== undefined && !NAMES.includes(values.mode)) {
     throw new RangeError(`mode=${values.mode}: there are ${NAMES.join(', ')}`)
   }
