@@ -35,14 +35,4 @@ export { RelayChannel } from './relay-channel.js'
 export type { LateSetup, RelayOptions } from './relay-options.js'
 export { RelayFile, type Copy, type Mapping, type PollState } from './relay-file.js'
 export { type Piece, type Pipe, type SpliceResult } from './relay-splice.js'
-export {
-  FLAG,
-  MAX_CHANNELS,
-  MAX_MEMBERS,
-  MAX_RELAY_CPUS,
-  MEMBER_BYTES,
-  RELAY,
-  SLOT,
-  SLOT_BYTES,
-  STATE,
-} from './relay-layout.js'
+export { MAX_CHANNELS, MAX_MEMBERS, MAX_RELAY_CPUS } from './relay-layout.js'

@@ -1,17 +1,16 @@
 /** The shared memory of a relay is what the picture at the head of relay-layout.ts says. */
+import { plainMachine, Relay } from '@rchan/relay'
 import {
   FLAG,
   MAX_CHANNELS,
   MAX_MEMBERS,
   MAX_RELAY_CPUS,
   MEMBER_BYTES,
-  plainMachine,
-  Relay,
   RELAY,
   SLOT,
   SLOT_BYTES,
   STATE,
-} from '@rchan/relay'
+} from '@rchan/relay/layout'
 import { expect, test } from 'vitest'
 import { misplacedWords, offsetsOf, readPicture, typeBytes } from './picture.js'
 

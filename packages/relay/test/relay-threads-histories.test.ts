@@ -2,17 +2,8 @@
  * The smallest histories that showed a defect of a relay that several threads take part in, and what else only shows
  * between threads. Most are played by one thread, see relay-threads-fake.ts.
  */
-import {
-  Channel,
-  plainMachine,
-  Reader,
-  Relay,
-  RELAY,
-  RelayFile,
-  SLOT,
-  Writer,
-  type RelayChannel,
-} from '@rchan/relay'
+import { Channel, plainMachine, Reader, Relay, RelayFile, Writer, type RelayChannel } from '@rchan/relay'
+import { RELAY, SLOT } from '@rchan/relay/layout'
 import { threadMachine } from '@rchan/runtime/relay-machine'
 import { afterEach, describe, expect, test } from 'vitest'
 import { setTimeout } from 'node:timers/promises'

@@ -5,7 +5,8 @@
  * was started without its header; a thread that waits for ever; after all channels are closed a channel, a file, a member
  * or memory that is left over, a file that was removed twice, a lock that is held.
  */
-import { Relay, RELAY, RelayFile, SLOT, SLOT_BYTES, type RelayBuffer, type RelayOptions } from '@rchan/relay'
+import { Relay, RelayFile, type RelayBuffer, type RelayOptions } from '@rchan/relay'
+import { RELAY, SLOT, SLOT_BYTES } from '@rchan/relay/layout'
 import { threadMachine } from '@rchan/runtime/relay-machine'
 import { afterEach, describe, expect, test } from 'vitest'
 import { once } from 'node:events'
