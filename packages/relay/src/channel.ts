@@ -11,7 +11,8 @@
  */
 import { BUFFER_ABI, BufferMemory, bufferBytes, checkGeometry, type Geometry } from './buffer.js'
 import { Reader } from './reader.js'
-import { Writer, type WriterCallbacks, type WriterView } from './writer.js'
+import { Writer, type WriterCallbacks } from './writer.js'
+import type { WriterView } from './writer-view.js'
 
 const MAGIC = 0x43686372 // 'rchC'
 const HEAD_BYTES = 4096

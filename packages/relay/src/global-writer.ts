@@ -21,7 +21,8 @@
  */
 import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './global-buffer.js'
 import { GlobalState } from './global-state.js'
-import { FULL, notBytes, TOO_BIG, type WriterView } from './writer.js'
+import { FULL, notBytes, TOO_BIG } from './writer.js'
+import type { WriterView } from './writer-view.js'
 
 /** What a slot's claim has come to; `header` is added when it is one of a header. */
 export const PHASE = { idle: 0, intent: 1, won: 2, stored: 3, hole: 4, header: 8 } as const

@@ -9,8 +9,8 @@
  *       8  u32      possibleCpus   creator
  *      12  u32      pageCount      creator      pages of 4096 bytes, this head included
  *      16  i32      coordinator    creator      member that runs the file callbacks
- *      20  i32      strays       locked       1: a thread died with the lock, and may have left files; set atomically
- *      24  u32      tells        creator      1: one of its file callbacks wants to be told of mappings
+ *      20  i32      strays         locked       1: a thread died with the lock, and may have left files; set atomically
+ *      24  u32      tells          creator      1: one of its file callbacks wants to be told of mappings
  *      64  i32[4]   listLock       sync         the lock over the list of channels
  *      80  i32      channels       locked       channels opened so far; the newest has the highest number
  *      84  i32      members        any thread   threads that have joined so far, counted atomically
@@ -51,6 +51,7 @@
  * slot stores `state` first and looks at all `holds` then. Both are sequentially consistent, so one of them sees the
  * other, and no memory is used again under a thread that still has it. The holds of a dead member count for nothing.
  */
+
 /** Byte offsets in the memory of a relay. A test holds them to the picture above. */
 export const RELAY = {
   magic: 0,
