@@ -53,7 +53,7 @@ const EVENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:[:./-][A-Za-z0-9_]+)*$/
 const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** The names of all field types, for messages and tests. */
-export const FIELD_TYPE_NAMES: readonly FieldType[] = Object.keys(FIELD_TYPES) as FieldType[]
+export const FIELD_TYPE_NAMES: readonly FieldType[] = Object.freeze(Object.keys(FIELD_TYPES) as FieldType[])
 
 /** The bytes that a field of this type takes in a record; 0 for a string, which has no fixed size. */
 export function fieldBytes(type: FieldType): number {
@@ -63,7 +63,7 @@ export function fieldBytes(type: FieldType): number {
 /**
  * Checks a schema that comes from a caller.
  *
- * @returns the schema, its fields as a list, frozen.
+ * @returns the schema, its fields as a list, frozen throughout: encoders are compiled from it later.
  * @throws TypeError with the value, where it stands and what is allowed there.
  * @example
  * makeSchema('tile:done', { id: 'u32', ms: 'f64' })
@@ -80,7 +80,7 @@ export function makeSchema(name: string, fields: Readonly<Record<string, FieldTy
       `tracepoint ${name}: fields=${show(fields)} is not an object like { id: 'u32', path: 'string' }`,
     )
   }
-  const list = Object.entries(fields).map(([field, type]) => ({ name: field, type }))
+  const list = Object.entries(fields).map(([field, type]) => Object.freeze({ name: field, type }))
   const wrong = whatIsWrongWith(list)
   if (wrong !== undefined) throw new TypeError(`tracepoint ${name}: ${wrong}`)
   return Object.freeze({ name, fields: Object.freeze(list) })

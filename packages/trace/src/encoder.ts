@@ -39,6 +39,8 @@ interface Current {
 type Uses = WriterView & {
   readonly view: WriterView
   readonly room: (bytes: number) => number
+  /** Bytes of a sub-buffer. */
+  readonly subbufSize: number
   readonly discardBad: () => void
   /** For a call in another recording. */
   readonly renew: Bound
@@ -46,15 +48,16 @@ type Uses = WriterView & {
 
 /** Makes a tracepoint's function. Any thread; it is for this thread alone. */
 export function makeEncoder(cpu: Cpu, id: number, name: string, fields: readonly Field[]): Encoder {
+  // Both are copies, made now: what a caller does to `fields` later must not be compiled.
   const layout = layoutRecord(fields)
+  const globalLayout = layoutRecord(fields, true)
   try {
     // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- see the head of this file
     const make = new Function('uses', facadeSource(id, name)) as (uses: object) => Encoder
     const current = starting(
       cpu,
       (uses, generation) => compile(encoderSource(id, name, layout, generation), uses),
-      (uses, generation) =>
-        compile(globalEncoderSource(id, name, layoutRecord(fields, true), generation), uses),
+      (uses, generation) => compile(globalEncoderSource(id, name, globalLayout, generation), uses),
     )
     return make({ flags: cpu.control.flags, current })
   } catch (error) {
@@ -88,6 +91,7 @@ function starting(
           ...view,
           view,
           room: (bytes) => cpu.room(writer, bytes),
+          subbufSize: writer.buffer.geometry.subbufSize,
           discardBad: () => writer.discardBad(),
           renew: start,
         },
@@ -132,14 +136,18 @@ export function encoderSource(id: number, name: string, layout: RecordLayout, ge
   const room = String(maxBytesWithoutTexts(layout))
   const texts = fields.flatMap((field, index) => (field.type === 'string' ? [locals[index]] : []))
   const bound = [room, ...texts.map((text) => `${text}.length * 3`)].join(' + ')
+  const least = [room, ...texts.map((text) => `${text}.length`)].join(' + ')
   const exact = [room, ...texts.map((text) => `textBytes(${text})`)].join(' + ')
   return [
     `'use strict' // ${name} #${id} of recording ${generation}`,
     // Constants, so that V8 folds them into the code that it inlines; it does not for parameters.
     `const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = uses`,
-    `const { room, discardBad, renew, now, textBytes, writeText, asI64, asU64 } = uses`,
-    `function late(${['bytes', ...locals].join(', ')}) {`,
-    // With texts, `bytes` is an upper bound in the inline path, and exact here.
+    `const { room, subbufSize, discardBad, renew, now, textBytes, writeText, asI64, asU64 } = uses`,
+    `function late(${locals.join(', ')}) {`,
+    // With texts, the inline path has an upper bound, and this is exact. Except where the length of a text alone, which
+    // is never more than its bytes, says that the record fits no sub-buffer: such a text may be long, and is not read.
+    `  let bytes = ${fixedBytes >= 0 ? fixedBytes : least}`,
+    ...(fixedBytes >= 0 ? [] : [`  if (bytes <= subbufSize) bytes = ${exact}`]),
     `  let at = (words[view.end] + 7) & -8`,
     `  if (at + bytes > view.limit) at = room(bytes)`,
     `  if (at < 0) return`,
@@ -152,7 +160,7 @@ export function encoderSource(id: number, name: string, layout: RecordLayout, ge
     ...argumentLines(layout, locals),
     `  const time = now()`,
     `  const at = (words[view.end] + 7) & -8`,
-    `  if (at + ${fixedBytes >= 0 ? fixedBytes : bound} > view.limit) return late(${[fixedBytes >= 0 ? fixedBytes : exact, ...locals].join(', ')})`,
+    `  if (at + ${fixedBytes >= 0 ? fixedBytes : bound} > view.limit) return late(${locals.join(', ')})`,
     `  i64[at >> 3] = time`,
     ...storeLines(id, layout, locals),
     `}`,
@@ -182,10 +190,11 @@ function maxBytesWithoutTexts(layout: RecordLayout): number {
 export function interpretEncoder(cpu: Cpu, id: number, fields: readonly Field[]): Encoder {
   const { flags } = cpu.control
   const layout = layoutRecord(fields)
+  const globalLayout = layoutRecord(fields, true)
   const current = starting(
     cpu,
     (uses, generation) => interpretBound(id, layout, uses, generation),
-    (uses, generation) => interpretGlobal(id, layoutRecord(fields, true), uses, generation),
+    (uses, generation) => interpretGlobal(id, globalLayout, uses, generation),
   )
   return (args) => {
     const flag = flags[id]
@@ -194,7 +203,7 @@ export function interpretEncoder(cpu: Cpu, id: number, fields: readonly Field[])
 }
 
 function interpretBound(id: number, layout: RecordLayout, uses: Uses, generation: number): Bound {
-  const { view, words, room, discardBad, renew } = uses
+  const { view, words, room, subbufSize, discardBad, renew } = uses
   const { fields } = layout
   const fixed = maxBytesWithoutTexts(layout)
   return (args, flag) => {
@@ -202,7 +211,12 @@ function interpretBound(id: number, layout: RecordLayout, uses: Uses, generation
     const values = readArguments(fields, args)
     if (values === undefined) return discardBad()
     let bytes = fixed
-    for (const value of values) if (typeof value === 'string') bytes += textBytes(value)
+    for (const value of values) if (typeof value === 'string') bytes += value.length
+    // As in the compiled encoder: a text that is too long is not read.
+    if (bytes <= subbufSize) {
+      bytes = fixed
+      for (const value of values) if (typeof value === 'string') bytes += textBytes(value)
+    }
     let time = now()
     let at = align(words[view.end], 8)
     if (at + bytes > view.limit) {

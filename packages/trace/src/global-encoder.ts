@@ -43,6 +43,8 @@ function makeScratch(writer: GlobalWriter) {
   return {
     /** Texts of more characters than this together fit no sub-buffer. */
     mostCharacters: subbufSize,
+    /** A length that is refused. Not that of the texts: several long ones can have more than 2^32 together. */
+    tooBig: subbufSize + 1,
     u8: new Uint8Array(buffer),
     i8: new Int8Array(buffer),
     u16: new Uint16Array(buffer),
@@ -91,7 +93,7 @@ export function globalEncoderSource(
     // Constants, so that V8 folds them into the code that it inlines; it does not for parameters.
     `const { writer, time, tag, i32: to } = uses`,
     `const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${hasTexts ? 'uses.scratch' : 'uses'}`,
-    `const { mostCharacters } = uses.scratch`,
+    `const { mostCharacters, tooBig } = uses.scratch`,
     `const { discardBad, refused, renew, writeText, asI64, asU64 } = uses`,
     `return function (args, flag) {`,
     `  if (flag !== ${generation}) return renew(args, flag)`,
@@ -100,7 +102,7 @@ export function globalEncoderSource(
       ? [
           `  const characters = ${texts.map((text) => `${text}.length`).join(' + ')}`,
           `  if (characters > mostCharacters) {`,
-          `    writer.reserve(characters)`,
+          `    writer.reserve(tooBig)`,
           `    return refused()`,
           `  }`,
           `  const at = 0`,
@@ -151,7 +153,7 @@ export function interpretGlobal(
     let characters = 0
     for (const value of values) if (typeof value === 'string') characters += value.length
     if (characters > scratch.mostCharacters) {
-      writer.reserve(characters)
+      writer.reserve(scratch.tooBig)
       return refused()
     }
     const bytes = storeFields(fields, values, scratch, layout.payloadOffset)

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
+import { getHeapStatistics } from 'node:v8'
 import { describe, expect, test } from 'vitest'
 import { FIELD_TYPE_NAMES, layoutRecord, makeSchema, PACKET_HEADER_BYTES, type FieldType } from '@rchan/ctf'
-import { textBytes, writeText } from '@rchan/trace/encoder'
+import { interpretEncoder, makeEncoder, textBytes, writeText } from '@rchan/trace/encoder'
 import { packetClient } from '@rchan/trace/packet'
 import { Rig, type RigOptions } from './rig.ts'
 
@@ -60,6 +61,9 @@ function readBack(type: FieldType, value: unknown): unknown {
 const anyFields: fc.Arbitrary<Fields> = fc
   .array(fc.constantFrom(...FIELD_TYPE_NAMES), { maxLength: 8 })
   .map((types) => Object.fromEntries(types.map((type, i) => [`f${i}`, type])))
+
+const interpretEncoderNamed: typeof makeEncoder = (cpu, id, _name, fields) =>
+  interpretEncoder(cpu, id, fields)
 
 function untimed(records: readonly object[]): unknown[] {
   return records.map((record) => ({ ...record, time: 0n }))
@@ -154,6 +158,58 @@ describe('compiled and interpreted encoders', () => {
   })
 
   for (const kind of ['compiled', 'interpreted'] as const) {
+    for (const global of [false, true]) {
+      test(`${kind}: a text that is too long by its length alone is refused unread (global: ${global})`, () => {
+        const rig = new Rig(packetClient, { subbufSize: 4096, subbufCount: 4, global })
+        const encoder = rig.encoder(kind, 'test:long', { s: 'string', t: 'string' })
+        encoder({ s: 'x', t: '' })
+        // V8 makes such a text as a tree of halves. Whatever reads a character of it copies it into one piece first,
+        // which then stays: 512 MiB more of memory.
+        const long = 'x'.repeat(2 ** 29 - 24)
+        const before = getHeapStatistics().used_heap_size
+        encoder({ s: long, t: '' })
+        encoder({ s: '', t: long })
+        const grown = getHeapStatistics().used_heap_size - before
+        expect(grown).toBeLessThan(long.length / 2)
+        encoder({ s: long, t: 'y' })
+        expect(rig.discarded()).toEqual({ full: 0, tooBig: 3, bad: 0 })
+        encoder({ s: 'x', t: '' })
+        expect(rig.deliver().records).toHaveLength(2)
+      })
+
+      test(`${kind}: texts that have a little more than 2^32 characters together are too big (global: ${global})`, () => {
+        const rig = new Rig(packetClient, { subbufSize: 4096, subbufCount: 4, global })
+        const names = Array.from({ length: 9 }, (_, i) => `s${i}`)
+        const encoder = rig.encoder(
+          kind,
+          'test:huge',
+          Object.fromEntries(names.map((name) => [name, 'string'])),
+        )
+        const most = 2 ** 29 - 24
+        const long = 'x'.repeat(most)
+        const rest = 'x'.repeat(2 ** 32 - 8 * most + 100)
+        const call = (last: string, others: string): void =>
+          encoder(Object.fromEntries(names.map((name, i) => [name, i === 8 ? last : others])))
+        call('', '')
+        call(rest, long)
+        call('', '')
+        expect(rig.discarded()).toEqual({ full: 0, tooBig: 1, bad: 0 })
+        expect(rig.deliver().records).toHaveLength(2)
+      })
+
+      test(`${kind}: what becomes of the fields after the declaration is not compiled (global: ${global})`, () => {
+        const rig = new Rig(packetClient, { subbufSize: 4096, subbufCount: 4, global })
+        const fields = [{ name: 'a', type: 'u32' as const }]
+        const make = kind === 'compiled' ? makeEncoder : interpretEncoderNamed
+        const schema = makeSchema('test:changed', { a: 'u32' })
+        const encoder = make(rig.cpu, rig.declare(schema), schema.name, fields)
+        fields[0].name = 'a; globalThis.injected = true'
+        encoder({ a: 7 })
+        expect(globalThis).not.toHaveProperty('injected')
+        expect(rig.deliver().records.map((record) => record.fields)).toEqual([{ a: 7 }])
+      })
+    }
+
     test(`${kind}: a record goes where its size allows, up to the last byte of a sub-buffer`, () => {
       // sub-buffer, 40 bytes behind the header:
       //   | 12 + text + NUL, padded | … |    a record stays in it while the exact size fits, though three bytes for

@@ -68,6 +68,13 @@ export class Rig {
     return { folder, format: createFormat(this.#global ? { ...init, global: true } : init, shared) }
   }
 
+  /** Enters a schema into the table. @returns its id. */
+  declare(schema: Schema): number {
+    const id = this.control.declare(schemaText(schema))
+    this.#schemas[id] = schema
+    return id
+  }
+
   /** Declares a tracepoint, compiled or interpreted. */
   encoder(
     kind: 'compiled' | 'interpreted',
@@ -75,8 +82,7 @@ export class Rig {
     fields: Readonly<Record<string, FieldType>>,
   ): Encoder {
     const schema = makeSchema(name, fields)
-    const id = this.control.declare(schemaText(schema))
-    this.#schemas[id] = schema
+    const id = this.declare(schema)
     return kind === 'compiled'
       ? makeEncoder(this.cpu, id, schema.name, schema.fields)
       : interpretEncoder(this.cpu, id, schema.fields)

@@ -16,6 +16,8 @@ describe('a tracepoint', () => {
       ],
     })
     expect(Object.isFrozen(point.schema)).toBe(true)
+    expect(Object.isFrozen(point.schema.fields)).toBe(true)
+    expect(point.schema.fields.every(Object.isFrozen)).toBe(true)
   })
 
   test('does nothing, returns nothing and reads nothing of its arguments while nothing is recorded', () => {
