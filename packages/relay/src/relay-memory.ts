@@ -22,6 +22,13 @@ const RELAY_ABI = 1
 // A thread that joins and can not be told dead.
 const JOINING = -(2 ** 31)
 
+/**
+ * What a look at an entry of the table of members found: its member lives; it is gone, proven; or the entry changed
+ * during the look. Changed says of that member that it has no entry any more (it left, or another thread has taken the
+ * entry of the dead), and nothing of the thread that has the entry now: look at that one, if it is of interest.
+ */
+type Look = 'alive' | 'gone' | 'changed'
+
 /** The memory of a relay, seen from one thread that takes part in it. */
 export class RelayMemory {
   readonly memory: SharedArrayBuffer
@@ -92,10 +99,8 @@ export class RelayMemory {
     // Whoever dies in here can be told by it, where threads can be told dead.
     const joining = identity > 0 ? -identity : JOINING
     for (let index = 0; index < MAX_MEMBERS; index += 1) {
+      if (!this.#takeEntry(index, joining)) continue
       const at = memberWord(index)
-      const held = Atomics.load(this.words, at)
-      if (held !== 0 && !this.#isGone(index, held)) continue
-      if (Atomics.compareExchange(this.words, at, held, joining) !== held) continue
       this.#index = index
       // What a dead member held here, nobody holds any more.
       for (let slot = 0; slot < MAX_CHANNELS; slot += 1) Atomics.store(this.words, this.#holdWord(slot), 0)
@@ -115,23 +120,40 @@ export class RelayMemory {
     this.me = 0
   }
 
-  /** Whether a member is dead, proven, or has left. */
+  /** Whether a member is dead, proven, or has left. A number is given once, so the answer yes is for ever. */
   isDead(member: number): boolean {
     for (let index = 0; index < MAX_MEMBERS; index += 1) {
-      if (Atomics.load(this.words, memberWord(index)) === member) return this.#isGone(index, member)
+      if (Atomics.load(this.words, memberWord(index)) !== member) continue
+      // A member stays in its entry while it lives. Changed: it left, or was proven dead by the thread that has it now.
+      return this.#look(index, member) !== 'alive'
     }
     // It left, or died so long ago that another one has its place.
     return true
   }
 
-  #isGone(index: number, member: number): boolean {
+  /** Takes an entry that nobody who lives has. @returns whether it did. */
+  #takeEntry(index: number, joining: number): boolean {
     const at = memberWord(index)
-    if (member < 0) return member !== JOINING && this.#machine.isDead?.(-member, 0) === true
-    const identity = this.words[at + 1]
-    const startTicks = this.#doubles[(at + 2) >> 1]
-    if (this.#machine.isDead?.(identity, startTicks) !== true) return false
-    // Unless somebody else took the place while we looked at the name.
-    return Atomics.load(this.words, at) === member
+    for (;;) {
+      const held = Atomics.load(this.words, at)
+      const look = held === 0 ? 'gone' : this.#look(index, held)
+      if (look === 'alive') return false
+      // Not ours after a change: it may be free now, or another thread's, so look at what is there then.
+      if (look === 'gone' && Atomics.compareExchange(this.words, at, held, joining) === held) return true
+    }
+  }
+
+  /** Looks at the member that was seen in an entry. */
+  #look(index: number, member: number): Look {
+    const at = memberWord(index)
+    const isJoining = member < 0
+    const identity = isJoining ? -member : this.words[at + 1]
+    const startTicks = isJoining ? 0 : this.#doubles[(at + 2) >> 1]
+    const isDead = member !== JOINING && this.#machine.isDead?.(identity, startTicks) === true
+    // The name is this member's if the entry still is: only then does the answer say anything of it. A
+    // read-modify-write, so that the plain reads of the name come before it. Pairs with: #takeEntry, compare-and-exchange.
+    if (Atomics.compareExchange(this.words, at, member, member) !== member) return 'changed'
+    return isDead ? 'gone' : 'alive'
   }
 
   /**
@@ -304,13 +326,22 @@ export class RelayMemory {
   }
 
   #isHeld(slot: number): boolean {
-    const holds = (RELAY.slots + slot * SLOT_BYTES + SLOT.holds) >> 2
-    for (let index = 0; index < MAX_MEMBERS; index += 1) {
-      if (Atomics.load(this.words, holds + index) === 0) continue
-      const member = Atomics.load(this.words, memberWord(index))
-      if (member !== 0 && !this.#isGone(index, member)) return true
-    }
+    for (let index = 0; index < MAX_MEMBERS; index += 1) if (this.#isHeldBy(index, slot)) return true
     return false
+  }
+
+  /** Whether the member in an entry, which lives, holds a slot. */
+  #isHeldBy(index: number, slot: number): boolean {
+    const holds = (RELAY.slots + slot * SLOT_BYTES + SLOT.holds) >> 2
+    for (;;) {
+      if (Atomics.load(this.words, holds + index) === 0) return false
+      const member = Atomics.load(this.words, memberWord(index))
+      // Nobody's. A thread that is joining holds nothing yet: what stands here was the dead member's before it.
+      if (member <= 0) return false
+      const look = this.#look(index, member)
+      // The hold that we saw may be that of the member which has the entry now: look again.
+      if (look !== 'changed') return look === 'alive'
+    }
   }
 }
 

@@ -4,6 +4,12 @@
  */
 import { Relay, type Machine, type RelayBuffer, type RelayCallbacks, type RelayLimits } from '@rchan/relay'
 
+export interface FakeThread {
+  readonly relay: Relay
+  readonly identity: number
+  die(): void
+}
+
 export class FakeThreads {
   readonly dead = new Set<number>()
   readonly log: string[] = []
@@ -15,6 +21,8 @@ export class FakeThreads {
   stepMs = 0
   /** What happens when somebody looks at the clock. */
   whileWaiting: () => void = () => undefined
+  /** What happens while somebody looks whether a thread is dead, before the answer. */
+  whileLooking: (identity: number) => void = () => undefined
   readonly fileCallbacks: RelayCallbacks = {
     createBufFile: (name, _parent, _mode, buffer) => {
       if (name === undefined) return undefined
@@ -42,7 +50,10 @@ export class FakeThreads {
     return {
       identity: this.#identities,
       startTicks: 0,
-      isDead: (identity) => this.dead.has(identity),
+      isDead: (identity) => {
+        this.whileLooking(identity)
+        return this.dead.has(identity)
+      },
       now: () => {
         this.whileWaiting()
         return (this.clockMs += this.stepMs)
@@ -52,10 +63,19 @@ export class FakeThreads {
   }
 
   /** One more thread. */
-  attach(): { readonly relay: Relay; die(): void } {
+  attach(): FakeThread {
     const machine = this.machine()
     const relay = Relay.attach(this.coordinator.memory, machine)
-    return { relay, die: () => void this.dead.add(machine.identity) }
+    return { relay, identity: machine.identity, die: () => void this.dead.add(machine.identity) }
+  }
+
+  /** Lets something happen once, while somebody looks at a thread. */
+  duringLookAt({ identity }: FakeThread, happens: () => void): void {
+    this.whileLooking = (seen) => {
+      if (seen !== identity) return
+      this.whileLooking = () => undefined
+      happens()
+    }
   }
 }
 
