@@ -48,6 +48,8 @@ export class Ownership {
   readonly #lockOptions: { isDead(member: number): boolean }
   /** Whether this thread holds the lock of the file. */
   #isReading = false
+  /** The owner that was found dead last. */
+  #deadOwner = 0
 
   constructor(
     memory: BufferMemory,
@@ -68,7 +70,7 @@ export class Ownership {
     if (this.writer !== undefined) return true
     // Pairs with: disown, Atomics.store of `owner`, which comes after the last record.
     const member = Atomics.load(this.#words, BUFFER.owner >> 2)
-    return member === 0 || Math.abs(member) === this.#host.me() || this.#host.isDead(Math.abs(member))
+    return member === 0 || Math.abs(member) === this.#host.me() || this.#isDead(Math.abs(member))
   }
 
   /** Whether this thread owns the buffer, or has it in its care. */
@@ -197,11 +199,23 @@ export class Ownership {
     const at = BUFFER.owner >> 2
     for (;;) {
       const seen = Atomics.load(this.#words, at)
-      if (seen === 0 || this.#host.isDead(Math.abs(seen))) {
+      if (seen === 0 || this.#isDead(Math.abs(seen))) {
         if (Atomics.compareExchange(this.#words, at, seen, name) === seen) return true
       } else if (seen > 0 || !waits) return false
       else Atomics.wait(this.#words, at, seen, CARE_SLICE_MS)
     }
+  }
+
+  /**
+   * Whether an owner is dead. *Lives* is an answer that ages, *dead* is not: a member's number is given once. So it is
+   * kept, and nobody who was told that all has arrived is told the contrary by the next look (which may fail, where no
+   * descriptor is left), and gets less than there is.
+   */
+  #isDead(member: number): boolean {
+    if (member === this.#deadOwner) return true
+    if (!this.#host.isDead(member)) return false
+    this.#deadOwner = member
+    return true
   }
 
   #release(): void {

@@ -59,6 +59,29 @@ describe('reading what another thread writes:', () => {
     expect(got.replace(/d/g, '')).toBe('aaaaaabbbbbbb')
   })
 
+  //   [aaaa bb··]   open, its owner dead. Who takes that for alive reads what has aged: nothing, and it looks like the end.
+  test('what a dead thread wrote is read to its end, though another one takes its entry during the look', () => {
+    const { threads, buffer, owner, write } = makeWritten()
+    write('aaaa', 'bb')
+    const file = new RelayFile(buffer)
+    owner.die()
+    threads.duringLookAt(owner, () => threads.attach())
+    expect(text(file.readBytes(100))).toBe('aaaabb')
+  })
+
+  test('a thread that was found dead stays so, also when no look can prove it any more', () => {
+    const { threads, buffer, owner, write } = makeWritten()
+    write('aaaa', 'bb')
+    owner.die()
+    const file = new RelayFile(buffer)
+    expect(buffer.isSettled).toBe(true)
+    // No file descriptor is left, say.
+    threads.dead.clear()
+    expect(buffer.isSettled).toBe(true)
+    expect(text(file.readBytes(100))).toBe('aaaabb')
+    expect(buffer.write(bytes('cc'))).toBe(true)
+  })
+
   test('nobody owns the buffer when a read begins, and somebody overwrites it meanwhile: no byte changes', () => {
     const { buffer, owner, write } = makeWritten({ subbufCount: 2, mode: 'overwrite' })
     write('aaaa', 'aaaa', 'aaaa')
