@@ -63,8 +63,7 @@ export class FakeThreads {
   }
 
   /** One more thread. */
-  attach(): FakeThread {
-    const machine = this.machine()
+  attach(machine = this.machine()): FakeThread {
     const relay = Relay.attach(this.coordinator.memory, machine)
     return { relay, identity: machine.identity, die: () => void this.dead.add(machine.identity) }
   }

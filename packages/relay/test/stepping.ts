@@ -31,6 +31,34 @@ export function watchAtomics(): () => void {
   return () => Object.assign(Atomics, { load, store, add, exchange })
 }
 
+const OPERATIONS = ['load', 'store', 'add', 'sub', 'and', 'or', 'exchange', 'compareExchange'] as const
+
+/**
+ * Calls `step` before each operation of `Atomics`, on whatever memory, but for those that `step` itself does.
+ *
+ * @returns how to undo it.
+ */
+export function stepAtomics(step: () => void): () => void {
+  const before = Object.fromEntries(OPERATIONS.map((name) => [name, Atomics[name]]))
+  let isStepping = false
+  for (const name of OPERATIONS) {
+    const operation = Atomics[name] as (...args: unknown[]) => unknown
+    const stepped = (...args: unknown[]): unknown => {
+      if (!isStepping) {
+        isStepping = true
+        try {
+          step()
+        } finally {
+          isStepping = false
+        }
+      }
+      return operation(...args)
+    }
+    Object.assign(Atomics, { [name]: stepped })
+  }
+  return () => Object.assign(Atomics, before)
+}
+
 /**
  * The same memory, watched.
  *
