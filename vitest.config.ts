@@ -11,8 +11,9 @@ export default defineConfig({
       'test/**/*.test.ts',
     ],
     pool: 'forks',
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Only for what would never end: on a busy machine a thread may not run for seconds.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     server: { deps: { external: [/\/dist\//] } },
   },
 })

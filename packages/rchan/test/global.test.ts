@@ -117,7 +117,10 @@ describe('every event that is not in the stream is counted', () => {
     expect(summary.discardedBy).toEqual({ full: summary.discarded, tooBig: 0, bad: 0, unplaced: 0 })
     expect(summary.discarded).toBeGreaterThan(0)
     expect(summary).toMatchObject({ overwritten: 0, torn: 0, unwritten: 0 })
-    for (const { events, discarded } of summary.perCpu) expect(events + discarded.full).toBe(200_000)
+    // On a busy machine one may have ended before another one starts, which then has its place.
+    expect(summary.perCpu.flatMap(({ threads }) => threads).length).toBe(3)
+    for (const { events, discarded, threads } of summary.perCpu)
+      expect(events + discarded.full).toBe(200_000 * threads.length)
     const { records, discarded } = readTrace(folder)
     expect({ events: records.length, discarded }).toEqual({
       events: summary.events,

@@ -17,6 +17,9 @@ export interface Ended {
   readonly stderr: string
 }
 
+/** A fixture that has not ended by then never will. Less than the time that vitest gives a test. */
+const STUCK_MS = 240_000
+
 /** A folder that is gone after the test. Its path has a space in it. */
 export function freshFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'rchan test '))
@@ -45,7 +48,7 @@ export async function runCommand(command: string, args: readonly string[]): Prom
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  const timer = setTimeout(() => child.kill('SIGKILL'), 50_000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), STUCK_MS)
   return await new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (status, signal) => {

@@ -28,7 +28,9 @@ function write() {
   for (let left = count; left > 0; number += 1) {
     if (Atomics.load(mayStop, 0) === 1) left -= 1
     const record = fillRecord(new Uint8Array(random.whole(6, maxBytes)), number)
-    while (!buffer.write(record));
+    // The reader needs a core, too.
+    for (let refused = 1; !buffer.write(record); refused += 1)
+      if (refused % 64 === 0) Atomics.wait(nobody, 0, 0, 0.1)
     // Now and then it leaves a sub-buffer open until it has aged.
     if (restEvery > 0 && random.whole(1, restEvery) === 1) Atomics.wait(nobody, 0, 0, random.next() * 15)
   }

@@ -227,8 +227,9 @@ describe('a thread that died with the lock', () => {
           files.add(file)
           if (victim === undefined) return file
           void victim.worker.terminate()
-          // Its start is the last thing that it did.
-          for (let i = 0; i < 20; i += 1) sleep(5)
+          // To ask for its file is the last thing that it did. Where a death can't be proven, 100 ms are enough.
+          const isDead = (): boolean => machine.isDead?.(victim?.count ?? 0, 0) === true
+          for (let ms = 0; victim.count > 0 ? !isDead() : ms < 100; ms += 1) sleep(1)
           return file
         },
         removeBufFile: (file) => files.delete(file as object) || wrong.push('removed twice'),

@@ -41,9 +41,15 @@ async function write() {
   Atomics.wait(words, GO, 0)
   const records = []
   for (let length = minBytes; length <= maxBytes; length += 1) records[length] = new Uint8Array(length)
+  let refused = 0
   for (let number = 0; number < count && !isStopped();) {
     const record = fillRecord(records[minBytes + random(maxBytes - minBytes + 1)], number)
-    if (!channel.write(cpu, record)) continue
+    if (!channel.write(cpu, record)) {
+      // The reader needs a core, too.
+      refused += 1
+      if (refused % 64 === 0) Atomics.wait(words, STOP, 0, 0.1)
+      continue
+    }
     number += 1
     Atomics.store(words, COUNT, number)
   }
@@ -162,8 +168,9 @@ function own() {
   }
 }
 
-/** Becomes a CPU, which makes it a buffer in every channel. */
+/** Becomes a CPU, which makes it a buffer in every channel. [COUNT] is its identity. */
 function comeOnline() {
+  Atomics.store(words, COUNT, machine.identity)
   Relay.attach(memory, machine).comeOnline()
 }
 

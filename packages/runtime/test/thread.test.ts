@@ -5,7 +5,7 @@ import { isAlive, isProvable, thisThread } from '@rchan/runtime'
 import { eventIdentity } from '@rchan/runtime/thread'
 
 function run(command: string, args: readonly string[]): Record<string, unknown> {
-  const ran = spawnSync(command, args, { encoding: 'utf8', timeout: 60_000 })
+  const ran = spawnSync(command, args, { encoding: 'utf8', timeout: 240_000 })
   if (ran.status !== 0) throw new Error(`the fixture ended with ${ran.status} ${ran.signal}: ${ran.stderr}`)
   return JSON.parse(ran.stdout) as Record<string, unknown>
 }

@@ -79,23 +79,25 @@ test('a ring wakes a sleeper on another thread', async () => {
 // Forbidden: a sleep that ends by its deadline while there is work, which is a lost wake-up.
 test(`of all work of three ringers nothing is slept through (seed ${SEED})`, async () => {
   const count = 30_000
-  for (let ringer = 0; ringer < 3; ringer += 1) void threads.start('ring', { count, seed: SEED + ringer })
-  await threads.go()
-  const bell = new Doorbell(threads.bellWords)
-  let seen = 0
   let sleeps = 0
-  while (seen < 3 * count) {
-    const ticket = bell.announce()
-    const work = Atomics.load(threads.words, 0)
-    if (work > seen) {
-      bell.stayAwake()
-      seen = work
-      continue
+  // On a busy machine all may be done before this thread looks for the first time: then again.
+  for (let total = 3 * count, seen = 0; sleeps === 0; total += 3 * count) {
+    const ringers = [0, 1, 2].map((ringer) => threads.start('ring', { count, seed: SEED + ringer }))
+    await threads.go()
+    const bell = new Doorbell(threads.bellWords)
+    while (seen < total) {
+      const ticket = bell.announce()
+      const work = Atomics.load(threads.words, 0)
+      if (work > seen) {
+        bell.stayAwake()
+        seen = work
+        continue
+      }
+      sleeps += 1
+      const awakening = bell.sleep(ticket, DEADLINE_MS)
+      expect(awakening, `slept through with ${seen} of ${total} seen`).toBe('rung')
     }
-    sleeps += 1
-    const awakening = bell.sleep(ticket, DEADLINE_MS)
-    expect(awakening, `slept through with ${seen} of ${3 * count} seen`).toBe('rung')
+    expect(seen).toBe(total)
+    await Promise.all(ringers)
   }
-  expect(seen).toBe(3 * count)
-  expect(sleeps).toBeGreaterThan(0)
 })

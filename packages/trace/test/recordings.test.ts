@@ -27,9 +27,9 @@ describe('recording after recording', () => {
         stepsOf(records, all)
         expect(records.filter(({ fields }) => fields.thread === 0).length).toBe(100)
         for (const { fields } of records) cpus.add(fields.thread as number)
-        expect(
-          summary.discardedBy.unplaced + summary.discardedBy.bad + summary.unwritten + summary.torn,
-        ).toBe(0)
+        expect(summary.discardedBy.unplaced + summary.discardedBy.bad + summary.torn).toBe(0)
+        // A call that the stop came into may end after the last look: one of each worker, at most.
+        expect(summary.unwritten).toBeLessThanOrEqual(4)
       }
       expect(all.get(0)).toEqual(upTo(100 * times))
       // Threads from before, one of them a worker's worker, and one that came in the middle.
@@ -49,9 +49,11 @@ describe('recording after recording', () => {
   })
 
   test('a thread that found no place gets that of a thread that ended, later in the same', async () => {
-    const summary = printed(await run('retry.mjs', [join(freshFolder(), 'trace')])) as RecordingSummary
+    const { attempts, late, ...summary } = printed(
+      await run('retry.mjs', [join(freshFolder(), 'trace')]),
+    ) as RecordingSummary & { attempts: number; late: number }
     const records = opened(summary)
-    expect(summary.events + summary.discardedBy.unplaced).toBe(10_020)
+    expect(summary.events + summary.discardedBy.unplaced).toBe(attempts)
     expect(summary.perCpu).toMatchObject([{ cpu: 1, threads: [{ generation: 0 }, { generation: 1 }] }])
     const [first, second] = summary.perCpu[0].threads
     expect(
@@ -59,9 +61,11 @@ describe('recording after recording', () => {
         .filter(({ generation }) => generation === 0)
         .every(({ fields }) => fields.thread === first.threadId),
     ).toBe(true)
-    const late = records.filter(({ generation }) => generation === 1)
-    expect(late.length).toBeGreaterThan(4000)
-    expect(late.every(({ fields }) => fields.thread === second.threadId)).toBe(true)
+    const ofSecond = records.filter(({ generation }) => generation === 1)
+    // From the moment that it has the place nothing is lost.
+    expect(ofSecond.length).toBeGreaterThan(late)
+    expect(ofSecond.every(({ fields }) => fields.thread === second.threadId)).toBe(true)
+    expect(stepsOf(ofSecond).get(second.threadId)?.at(-1)).toBe(1 + attempts - 10)
   })
 })
 
@@ -80,13 +84,11 @@ describe('a stop while main and two workers write at full speed', () => {
       ) as RecordingSummary & { before: number[]; after: number[] }
       const { records, discarded } = readTrace(folder)
       expect(records.length).toBe(summary.events)
-      const lost = summary.discarded + summary.overwritten
+      const lost = summary.discarded + summary.overwritten + summary.unwritten
       expect(discarded).toBe(lost)
-      expect(summary).toMatchObject({
-        torn: 0,
-        unwritten: 0,
-        discardedBy: { tooBig: 0, bad: 0, unplaced: 0 },
-      })
+      expect(summary).toMatchObject({ torn: 0, discardedBy: { tooBig: 0, bad: 0, unplaced: 0 } })
+      // A thread that the system didn't let run in the middle of a call may end that call after the last look.
+      expect(summary.unwritten).toBeLessThanOrEqual(before.length - 1)
       const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0)
       expect(summary.events + lost).toBeGreaterThanOrEqual(sum(before))
       expect(summary.events + lost).toBeLessThanOrEqual(sum(after))

@@ -1,5 +1,5 @@
 /**
- * Plays rounds of a mode until its time is over, adds them up, and says what was seen.
+ * Plays rounds of a mode until its time is over, one at least, adds them up, and says what was seen.
  */
 import { derive, Random } from './random.mjs'
 
@@ -23,7 +23,7 @@ export async function runMode(mode, { seconds, seed, round, print, playing }) {
   let minutes = 0
   for (
     let next = round ?? 0;
-    performance.now() - startMs < seconds * 1000;
+    sums.rounds === 0 || performance.now() - startMs < seconds * 1000;
     next += round === undefined ? 1 : 0
   ) {
     playing?.(next)
