@@ -19,6 +19,7 @@
  * Room is never stored into unless its exchange succeeded, and a sub-buffer is never started while a claim in its
  * memory is open. A dead writer's claim is committed by the reader, a sleeping writer's by nobody.
  */
+import { isBytes } from '@rchan/sync/brand'
 import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './global-buffer.js'
 import { GlobalState } from './global-state.js'
 import { FULL, notBytes, TOO_BIG } from './writer.js'
@@ -150,7 +151,7 @@ export class GlobalWriter {
    * @returns whether it was written; if not, it is counted as discarded.
    */
   write(bytes: Uint8Array): boolean {
-    if (!(bytes instanceof Uint8Array)) throw notBytes(bytes)
+    if (!(bytes instanceof Uint8Array) && !isBytes(bytes)) throw notBytes(bytes)
     const { length } = bytes
     const at = this.reserve(length)
     if (at < 0) return false

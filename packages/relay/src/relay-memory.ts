@@ -3,6 +3,7 @@
  * the lock over the list of channels, and the pages of buffers. What stands where, relay-layout.ts says.
  */
 import { Mutex } from '@rchan/sync'
+import { isSharedMemory } from '@rchan/sync/brand'
 import { PAGE_BYTES, type Geometry } from './buffer.js'
 import {
   MAX_CHANNELS,
@@ -70,8 +71,8 @@ export class RelayMemory {
 
   /** Any thread: finds a relay. @throws RangeError when the memory holds none, one of another version, or a part of one. */
   static attach(memory: SharedArrayBuffer, machine: Machine): RelayMemory {
-    if (!(memory instanceof SharedArrayBuffer) || memory.byteLength < RELAY.buffers) {
-      const found = memory instanceof SharedArrayBuffer ? `byteLength=${memory.byteLength}` : typeof memory
+    if (!isSharedMemory(memory) || memory.byteLength < RELAY.buffers) {
+      const found = isSharedMemory(memory) ? `byteLength=${memory.byteLength}` : typeof memory
       throw new RangeError(`no relay in this memory: ${found}`)
     }
     const head = new Int32Array(memory, 0, RELAY.slots / 4)

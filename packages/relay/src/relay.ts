@@ -5,6 +5,8 @@
  * of them opens, closes and prepares, under one lock. Only the callbacks for files stay on one thread, the coordinator:
  * the one that made the relay. It knows nothing of Node: threads, their death, and the system's log are the caller's.
  */
+import { isSharedMemory } from '@rchan/sync/brand'
+import { clocks } from '@rchan/sync/patience'
 import { checkGeometry, type Geometry } from './buffer.js'
 import type { RelayCallbacks } from './relay-callbacks.js'
 import { RelayChannel } from './relay-channel.js'
@@ -103,7 +105,7 @@ export class Relay {
    */
   constructor(machine: Machine, limits: RelayLimits | SharedArrayBuffer = {}) {
     this.machine = machine
-    if (limits instanceof SharedArrayBuffer) {
+    if (isSharedMemory(limits)) {
       this.#fileCallbacks = {}
       this.#shared = RelayMemory.attach(limits, machine)
     } else {
@@ -118,7 +120,7 @@ export class Relay {
       () => this.now(),
       (request) => this.#handle(request),
     )
-    if (!(limits instanceof SharedArrayBuffer)) {
+    if (!isSharedMemory(limits)) {
       const callbacks = this.#fileCallbacks
       this.#shared.tells = callbacks.bufMapped !== undefined || callbacks.bufUnmapped !== undefined
       this.#shared.coordinator = this.#shared.me
@@ -145,7 +147,7 @@ export class Relay {
    * take part already.
    */
   static attach(memory: SharedArrayBuffer, machine: Machine): Relay {
-    if (!(memory instanceof SharedArrayBuffer))
+    if (!isSharedMemory(memory))
       throw new RangeError(`no relay in a memory that is no SharedArrayBuffer: ${typeof memory}`)
     return new Relay(machine, memory)
   }
@@ -180,7 +182,7 @@ export class Relay {
 
   /** Milliseconds on the machine's clock. */
   now(): number {
-    return this.machine.now?.() ?? performance.now()
+    return this.machine.now?.() ?? clocks.monotonicMs()
   }
 
   /**

@@ -17,6 +17,7 @@
  * `worker.terminate()` without harm: the sub-buffer that was being left still counts as the open one, with its own
  * `end`. The writer's own fields change only after it, so that a switch cut off by an exception is done again.
  */
+import { isBytes, nameOfTypedArray } from '@rchan/sync/brand'
 import { BUFFER, labelOf, type BufferMemory } from './buffer.js'
 import { emptyView, type WriterView } from './writer-view.js'
 
@@ -133,7 +134,8 @@ export class Writer {
    */
   write(bytes: Uint8Array): boolean {
     const { view } = this
-    if (!(bytes instanceof Uint8Array)) throw notBytes(bytes)
+    // Of this realm, which is told for less, or of another.
+    if (!(bytes instanceof Uint8Array) && !isBytes(bytes)) throw notBytes(bytes)
     const { length } = bytes
     let at = view.words[view.end]
     if (at + length > view.limit) {
@@ -444,6 +446,6 @@ export class Writer {
 
 /** What is no record. Before anything of the buffer was changed. */
 export function notBytes(found: unknown): TypeError {
-  const what = ArrayBuffer.isView(found) ? found.constructor.name : typeof found
+  const what = nameOfTypedArray(found) ?? typeof found
   return new TypeError(`a record is a Uint8Array, not ${what}`)
 }

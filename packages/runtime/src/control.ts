@@ -36,6 +36,8 @@
  * ```
  */
 import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
+import { isSharedMemory } from '@rchan/sync/brand'
+import { TextDecoder, TextEncoder } from 'node:util'
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { isAlive, isProvable, type ThreadIdentity } from './thread.js'
 
@@ -111,16 +113,24 @@ export class Control {
     return control
   }
 
-  /** The page that this thread inherited, or a new one that the workers started from here on will inherit. */
+  /**
+   * The page that this thread inherited, or a new one that the workers started from here on will inherit. What stands
+   * there and is no page stays: then this thread has a page that nobody shares, see {@link isShared}.
+   */
   static ofProcess(): Control {
     const inherited: unknown = getEnvironmentData(ENVIRONMENT_KEY)
-    if (inherited instanceof SharedArrayBuffer && inherited.byteLength === PAGE_BYTES) {
+    if (isSharedMemory(inherited) && inherited.byteLength === PAGE_BYTES) {
       const control = new Control(inherited)
       if (Atomics.load(control.words, CONTROL.magic >> 2) === MAGIC) return control
     }
     const control = Control.create()
-    setEnvironmentData(ENVIRONMENT_KEY, control.memory)
+    if (inherited === undefined) setEnvironmentData(ENVIRONMENT_KEY, control.memory)
     return control
+  }
+
+  /** Whether the workers that this thread starts find this page. If not, a recording would have none of their events. */
+  get isShared(): boolean {
+    return getEnvironmentData(ENVIRONMENT_KEY) === this.memory
   }
 
   /** The number of the recording that runs; 0 for none. */

@@ -66,6 +66,12 @@ export class Runtime {
    */
   static async start(options: RuntimeOptions): Promise<Runtime> {
     const { control } = thisCpu
+    if (!control.isShared) {
+      throw new Error(
+        'the environment data of this thread hold something else where its workers look for rchan, so their events ' +
+          'would be lost: leave the data under the key rchan:control to rchan',
+      )
+    }
     const me = thisThread()
     const holder = control.claimRecorder(me)
     if (holder !== 0) {
@@ -186,28 +192,31 @@ function startConsumer(
     isNotReady = reject
   })
   const ended = new Promise<Totals>((resolve, reject) => {
-    let outcome: Totals | Error = new Error('the consumer thread ended before the recording was stopped')
+    let totals: Totals | undefined
+    let failure: unknown = new Error('the consumer thread ended before the recording was stopped')
     worker.on('message', (message: ConsumerMessage) => {
       if (message.kind === 'ready') {
         worker.unref()
         isReady()
       } else if (message.kind === 'trouble') {
         process.emitWarning(`rchan: can't write to ${setup.folder}, will try again: ${message.message}`)
-      } else if (message.kind === 'totals') outcome = message.totals
-      else outcome = new Error(message.message)
+      } else if (message.kind === 'totals') ({ totals } = message)
+      else failure = new Error(message.message)
     })
     worker.on('error', (error: Error) => {
-      outcome = error
+      failure = error
     })
     worker.on('exit', () => {
       raise(arena.words, ARENA.state >> 2, STATE.stopped)
-      if (!(outcome instanceof Error)) return resolve(outcome)
-      const failure = new Error(
-        `the recording in ${setup.folder} failed: ${outcome.message}; its files hold what was delivered before`,
-        { cause: outcome },
+      if (totals !== undefined) return resolve(totals)
+      const { message } = failure as Error
+      isNotReady(failure as Error)
+      reject(
+        new Error(
+          `the recording in ${setup.folder} failed: ${message}; its files hold what was delivered before`,
+          { cause: failure },
+        ),
       )
-      isNotReady(outcome)
-      reject(failure)
     })
   })
   ended.catch(() => undefined)

@@ -7,6 +7,8 @@
  */
 import { emptyView, GlobalWriter, Writer, type WriterView } from '@rchan/relay'
 import { waitAtLeast } from '@rchan/sync'
+import { isSharedMemory } from '@rchan/sync/brand'
+import process from 'node:process'
 import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { Arena, ARENA, PLACE, slotIdentity, threadTag } from './arena.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control.js'
@@ -314,7 +316,7 @@ export class Cpu {
 }
 
 function arenaOf(memory: unknown, generation: number): Arena | undefined {
-  if (!(memory instanceof SharedArrayBuffer)) return undefined
+  if (!isSharedMemory(memory)) return undefined
   try {
     const arena = Arena.attach(memory)
     return arena.generation === generation ? arena : undefined
@@ -326,6 +328,19 @@ function arenaOf(memory: unknown, generation: number): Arena | undefined {
 const HERE = Symbol.for(`rchan.cpu.${RUNTIME_ABI}`)
 
 /** The calling thread's CPU: one for a thread, not for a copy of this module. */
-export const thisCpu: Cpu = ((globalThis as Record<symbol, Cpu | undefined>)[HERE] ??= new Cpu(
-  Control.ofProcess(),
-))
+export const thisCpu: Cpu = cpuOfThread()
+
+/**
+ * Kept on the object of `node:process`, which all realms of a thread share: a test runner that makes a `vm` context for
+ * each file has one `globalThis` for each. Where it can't be kept or found there (jest gives each context a copy of
+ * the object), each copy is a CPU of its own. That is right, too: places are claimed one by one, and all that the same
+ * thread holds are freed when it is dead.
+ */
+function cpuOfThread(): Cpu {
+  const holder = process as unknown as Record<symbol, Cpu | undefined>
+  const found = holder[HERE]
+  if (found !== undefined) return found
+  const cpu = new Cpu(Control.ofProcess())
+  Reflect.defineProperty(holder, HERE, { value: cpu })
+  return cpu
+}

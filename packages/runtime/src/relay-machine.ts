@@ -3,6 +3,7 @@
  * Any thread makes its own.
  */
 import type { LogLevel, Machine } from '@rchan/relay'
+import { clocks } from '@rchan/sync/patience'
 import { isAlive, isProvable, thisThread } from './thread.js'
 
 /**
@@ -23,7 +24,7 @@ export function threadMachine(log: (level: LogLevel, message: string) => void = 
     identity,
     startTicks,
     isDead: (id, ticks) => isProvable(id) && !isAlive(id, ticks),
-    now: () => performance.now(),
+    now: () => clocks.monotonicMs(),
     log,
   }
 }

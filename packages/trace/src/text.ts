@@ -1,12 +1,16 @@
 /** Texts in records: how many bytes they take, and how they are stored. On every thread that traces; on the hot path. */
+import { Buffer } from 'node:buffer'
+import { TextEncoder } from 'node:util'
 
 /** Texts longer than this are encoded by the engine: below, its call costs more than our loop. */
 const LONG_TEXT = 96
+// Taken now: programs replace built-ins later.
+const { byteLength } = Buffer
 const encoder = new TextEncoder()
 
 /** Bytes of a text without its final NUL: UTF-8, with each NUL character as the 3 bytes of U+2400. */
 export function textBytes(text: string): number {
-  let bytes = Buffer.byteLength(text)
+  let bytes = byteLength(text)
   for (let at = text.indexOf('\0'); at >= 0; at = text.indexOf('\0', at + 1)) bytes += 2
   return bytes
 }
