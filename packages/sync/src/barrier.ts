@@ -24,7 +24,7 @@
  * or on its way back to the barrier, and every waiter sees it for itself. A new thread takes the slot of a dead one.
  */
 import { Mutex, checkCaller } from './mutex.js'
-import { checkCount, checkWords, graceOf, sharedWords, sliceMs, type LockOptions } from './patience.js'
+import { checkCount, checkWords, graceOf, Patience, sharedWords, type LockOptions } from './patience.js'
 
 const TURN = 1
 const COUNT = 2
@@ -126,13 +126,14 @@ function attend(
   checkBarrier(barrier)
   checkCaller(barrier, threadId)
   const graceMs = graceOf(options)
+  const patience = Patience.until(timestampMs)
   const { turn, slot, last } = arrive(barrier, threadId, options)
   if (last) return 'last'
   let suspects = false
   for (;;) {
     // Pairs with: the store of `turn` in `settle`.
     if (Atomics.load(barrier, TURN) !== turn) return 'passed'
-    const leftMs = sliceMs(graceMs, timestampMs)
+    const leftMs = patience.sliceMs(graceMs)
     // Not a number: over.
     const over = !(leftMs > 0)
     if (over || (suspects && options?.isDead !== undefined)) {
@@ -140,7 +141,7 @@ function attend(
       if (left !== 'waiting') return left
     }
     options?.whileWaiting?.()
-    suspects = Atomics.wait(barrier, TURN, turn, leftMs) === 'timed-out'
+    suspects = patience.wait(barrier, TURN, turn, leftMs) === 'timed-out'
   }
 }
 

@@ -17,7 +17,7 @@
  * can end more than one wait.
  */
 import { Mutex, checkCaller, type Locked } from './mutex.js'
-import { checkWords, graceOf, sharedWords, sliceMs, type LockOptions } from './patience.js'
+import { checkWords, graceOf, Patience, sharedWords, type LockOptions } from './patience.js'
 
 /** The words of a condition. */
 export const CONDITION_WORDS = 1
@@ -112,19 +112,20 @@ function sleepOn(
   checkWords('condition', condition, CONDITION_WORDS)
   checkCaller(mutex, threadId)
   const graceMs = graceOf(options)
+  const patience = Patience.until(timestampMs)
   // Under the mutex: no change that the caller has not seen can have been signalled before this.
   const ticket = Atomics.load(condition, SIGNALS)
   Mutex.unlock(mutex, threadId)
   // Pairs with: Atomics.add in `ring`.
   while (Atomics.load(condition, SIGNALS) === ticket) {
-    const leftMs = sliceMs(graceMs, timestampMs)
+    const leftMs = patience.sliceMs(graceMs)
     // Not a number: over.
     if (!(leftMs > 0)) {
       const locked = Mutex.lock(mutex, threadId, options)
       return locked === 'recovered' ? locked : false
     }
     options?.whileWaiting?.()
-    Atomics.wait(condition, SIGNALS, ticket, leftMs)
+    patience.wait(condition, SIGNALS, ticket, leftMs)
   }
   return Mutex.lock(mutex, threadId, options)
 }

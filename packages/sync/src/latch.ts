@@ -11,7 +11,7 @@
  *    0   i32   remaining   whoever counts down, by compare-and-exchange; never negative
  * ```
  */
-import { checkCount, checkWords, graceOf, sharedWords, sliceMs, type WaitOptions } from './patience.js'
+import { checkCount, checkWords, graceOf, Patience, sharedWords, type WaitOptions } from './patience.js'
 
 /** The words of a latch. */
 export const LATCH_WORDS = 1
@@ -85,15 +85,16 @@ function pass(
 ): boolean {
   checkWords('latch', latch, LATCH_WORDS)
   const graceMs = graceOf(options)
+  const patience = Patience.until(timestampMs)
   for (;;) {
     // Pairs with: the compare-and-exchange of `countDown`.
     const seen = Atomics.load(latch, REMAINING)
     if (seen <= 0) return true
-    const leftMs = sliceMs(graceMs, timestampMs)
+    const leftMs = patience.sliceMs(graceMs)
     // Not a number: over.
     if (!(leftMs > 0)) return false
     options?.whileWaiting?.()
     // A value that was counted down, but not to 0, is waited for again a slice later at the latest.
-    Atomics.wait(latch, REMAINING, seen, leftMs)
+    patience.wait(latch, REMAINING, seen, leftMs)
   }
 }

@@ -40,7 +40,7 @@
  * Cost when nobody else wants it: one Atomics operation for lock, one for unlock, no notify. A thread that was woken
  * causes at most one notify that finds nobody.
  */
-import { checkWords, graceOf, sharedWords, sliceMs, type LockOptions } from './patience.js'
+import { checkWords, graceOf, Patience, sharedWords, type LockOptions } from './patience.js'
 
 /** The words of a mutex. */
 export const MUTEX_WORDS = 1
@@ -196,6 +196,7 @@ function waitFor(
   first: number,
 ): Locked | false {
   let seen = first
+  const patience = Patience.until(timestampMs)
   /** SLEEPERS once this thread was woken: SLEEPERS was cleared for it, though others may still sleep. */
   let woken = 0
   /** Whether a whole slice went by without a notify. A holder that lives and unlocks would have sent one. */
@@ -203,7 +204,7 @@ function waitFor(
   for (;;) {
     const holder = seen & HOLDER
     if (holder === threadId) throw new Error(`threadId=${threadId} holds the mutex already`)
-    const leftMs = sliceMs(graceMs, timestampMs)
+    const leftMs = patience.sliceMs(graceMs)
     // Not a number: over.
     const over = !(leftMs > 0)
     const robbed = holder !== 0 && (over || suspects) && options?.isDead?.(holder) === true
@@ -225,7 +226,7 @@ function waitFor(
     // Only now, with SLEEPERS in the word: an exception that ends the wait here takes no wake-up with it.
     options?.whileWaiting?.()
     // Pairs with: Atomics.notify in `unlock`.
-    const awakening = Atomics.wait(mutex, STATE, seen, leftMs)
+    const awakening = patience.wait(mutex, STATE, seen, leftMs)
     if (awakening === 'ok') woken = SLEEPERS
     suspects = awakening === 'timed-out'
     seen = Atomics.load(mutex, STATE)

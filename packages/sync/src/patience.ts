@@ -3,7 +3,7 @@
  *
  * No wait is longer than a slice, whatever it waits for. A thread that was woken and then terminated takes the
  * wake-up with it, and so does one that is terminated between a change and its notify; the next slice of each other
- * waiter makes up for it. A slice is also how long it may take until a set of the system's clock is noticed.
+ * waiter makes up for it.
  */
 
 /** How to wait. All of it is optional. */
@@ -40,14 +40,72 @@ export function graceOf(options: WaitOptions | undefined): number {
   return graceMs
 }
 
+const { performance } = globalThis
+
 /**
- * How long the next slice is, in milliseconds; not above 0 when the deadline is over.
- *
- * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`: the one clock that all threads
- * share. (`performance.now()` starts anew in each thread.) Not a number is over.
+ * The clocks, taken when this module is loaded: tests replace those of the program later, and then they stand still. Not
+ * constants, for the tests of this package, whose threads are models with a time of their own.
  */
-export function sliceMs(graceMs: number, timestampMs: number): number {
-  return Math.min(graceMs, timestampMs - Date.now())
+export const clocks = {
+  /** Milliseconds since 1970. */
+  epochMs: Date.now,
+  /** Milliseconds on a clock that never goes back; one that stands still where there is none. */
+  monotonicMs: typeof performance?.now === 'function' ? performance.now.bind(performance) : () => 0,
+}
+
+/**
+ * How much longer to wait. A deadline becomes a number of milliseconds when the wait begins, and two things use them up:
+ * each slice that was slept through, because `Atomics.wait` has measured it; and the clock, where it moves. So a wait
+ * ends also where a test has stopped the clock, and a thread that is woken again and again waits no longer than it may.
+ *
+ * @example
+ * const patience = Patience.until(timestampMs)
+ * for (let ms; (ms = patience.sliceMs(10)) > 0; ) patience.wait(words, index, seen, ms)
+ */
+export class Patience {
+  #leftMs: number
+  readonly #overAtMs: number
+
+  private constructor(milliseconds: number) {
+    this.#leftMs = milliseconds
+    this.#overAtMs =
+      milliseconds > 0 && milliseconds < Infinity ? clocks.monotonicMs() + milliseconds : Infinity
+  }
+
+  /** For so many milliseconds; may be Infinity. Not a number is over at once. */
+  static of(milliseconds: number): Patience {
+    return new Patience(milliseconds)
+  }
+
+  /**
+   * Until a time of the system's clock: milliseconds since 1970, as of `Date.now()`, the one clock that all threads share.
+   * (`performance.now()` starts anew in each thread.) That clock is asked once: if it is set later, the wait is as long
+   * as it was to be. Not a number is over at once.
+   */
+  static until(timestampMs: number): Patience {
+    return new Patience(timestampMs - clocks.epochMs())
+  }
+
+  /** How long the next slice is, at most `mostMs`; not above 0, or not a number, when it is over. */
+  sliceMs(mostMs: number): number {
+    const byClock = this.#overAtMs === Infinity ? Infinity : this.#overAtMs - clocks.monotonicMs()
+    // Not Math.min: a clock that answers nonsense is not asked.
+    let slice = this.#leftMs
+    if (byClock < slice) slice = byClock
+    return mostMs < slice ? mostMs : slice
+  }
+
+  /** `Atomics.wait` for a slice. */
+  wait(
+    words: Int32Array<SharedArrayBuffer>,
+    index: number,
+    seen: number,
+    sliceMs: number,
+  ): ReturnType<typeof Atomics.wait> {
+    const result = Atomics.wait(words, index, seen, sliceMs)
+    if (result === 'timed-out') this.#leftMs -= sliceMs
+    return result
+  }
 }
 
 /** Zeroed words of shared memory. */

@@ -3,6 +3,7 @@
  *
  * Never waits for equality: a word that jumps past the value satisfies the wait too. Every wait has a deadline.
  */
+import { Patience } from './patience.js'
 
 /**
  * Raises `words[index]` to `value`, unless it is there or beyond already, and wakes all who wait for it.
@@ -35,13 +36,13 @@ export function waitAtLeast(
   value: number,
   timeoutMs: number,
 ): boolean {
-  const deadline = performance.now() + timeoutMs
+  const patience = Patience.of(timeoutMs)
   for (;;) {
     const seen = Atomics.load(words, index)
     if (seen >= value) return true
-    const leftMs = deadline - performance.now()
+    const leftMs = patience.sliceMs(Infinity)
     // Not a number: over at once. Atomics.wait would take it for ever.
     if (!(leftMs > 0)) return false
-    Atomics.wait(words, index, seen, leftMs)
+    patience.wait(words, index, seen, leftMs)
   }
 }

@@ -13,7 +13,7 @@
  *
  * A waiter sleeps on 0 only, and each post changes the word before it notifies, so no living waiter misses one.
  */
-import { checkCount, checkWords, graceOf, sharedWords, sliceMs, type WaitOptions } from './patience.js'
+import { checkCount, checkWords, graceOf, Patience, sharedWords, type WaitOptions } from './patience.js'
 
 /** The words of a semaphore. */
 export const SEMAPHORE_WORDS = 1
@@ -98,6 +98,7 @@ function takePermit(
 ): boolean {
   checkWords('semaphore', semaphore, SEMAPHORE_WORDS)
   const graceMs = graceOf(options)
+  const patience = Patience.until(timestampMs)
   let seen = Atomics.load(semaphore, PERMITS)
   for (;;) {
     if (seen > 0) {
@@ -107,11 +108,11 @@ function takePermit(
       seen = found
       continue
     }
-    const leftMs = sliceMs(graceMs, timestampMs)
+    const leftMs = patience.sliceMs(graceMs)
     // Not a number: over.
     if (!(leftMs > 0)) return false
     options?.whileWaiting?.()
-    Atomics.wait(semaphore, PERMITS, 0, leftMs)
+    patience.wait(semaphore, PERMITS, 0, leftMs)
     seen = Atomics.load(semaphore, PERMITS)
   }
 }

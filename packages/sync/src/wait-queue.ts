@@ -17,6 +17,7 @@
  * was taken of, or the sleeper's look (3) comes after the publication. A sleeper that dies stays counted in, and every
  * wake then notifies (25 to 40 ns); nothing else comes of it.
  */
+import { Patience } from './patience.js'
 
 /** The words of a wait queue: `wakes`, counted up at each wake, and `sleepers`. */
 export const WAIT_QUEUE_WORDS = 2
@@ -65,16 +66,16 @@ export class WaitQueue {
    * @returns whether it was found.
    */
   sleepUntil(look: () => boolean, timeoutMs: number): boolean {
-    const deadline = performance.now() + timeoutMs
+    const patience = Patience.of(timeoutMs)
     Atomics.add(this.#words, SLEEPERS, 1)
     try {
       for (;;) {
         const ticket = Atomics.load(this.#words, WAKES)
         if (look()) return true
-        const leftMs = deadline - performance.now()
+        const leftMs = patience.sliceMs(Infinity)
         // Not a number: over at once. Atomics.wait would take it for ever.
         if (!(leftMs > 0)) return false
-        Atomics.wait(this.#words, WAKES, ticket, leftMs)
+        patience.wait(this.#words, WAKES, ticket, leftMs)
       }
     } finally {
       Atomics.sub(this.#words, SLEEPERS, 1)

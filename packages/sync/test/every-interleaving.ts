@@ -7,6 +7,7 @@
  * results, and every state of all threads can be visited once: each thread that can go on goes on, dies, or, asleep, is
  * timed out. It shows what a sequentially consistent machine can do.
  */
+import { clocks } from '@rchan/sync/patience'
 
 /** What a test says of its threads. */
 export interface Model {
@@ -21,7 +22,7 @@ export interface Model {
   readonly immortal?: readonly number[]
   /** How many sleeps may time out while others can go on. When none can, they may anyway if somebody died. */
   readonly timeouts?: number
-  /** Whether `Date.now()` may at any moment turn past {@link DEADLINE}. */
+  /** Whether the clock may at any moment turn past {@link DEADLINE}. */
   readonly clock?: boolean
   /** Called for every end: all threads that live have returned. Throws when it is not allowed. */
   end?(words: Int32Array, dead: readonly boolean[]): void
@@ -86,7 +87,7 @@ const original = {
   compareExchange: Atomics.compareExchange,
 }
 const { wait, notify } = Atomics
-const { now } = Date
+const taken = { ...clocks }
 
 function watching(name: string, operation: (...args: never[]) => unknown): (...args: unknown[]) => unknown {
   return (array, index, ...rest) => {
@@ -116,10 +117,10 @@ function takeOver(clock: () => number): () => void {
       return current?.(`notify ${at} ${count}`, () => wakes?.(at, count))
     },
   })
-  Date.now = clock
+  Object.assign(clocks, { epochMs: clock, monotonicMs: clock })
   return () => {
     Object.assign(Atomics, original, { wait, notify })
-    Date.now = now
+    Object.assign(clocks, taken)
   }
 }
 
