@@ -1,4 +1,4 @@
-import { runInNewContext } from 'node:vm'
+import { runInNewContext, runInThisContext } from 'node:vm'
 import { isBytes, isSharedMemory, nameOfTypedArray } from '@rchan/sync/brand'
 import { describe, expect, test } from 'vitest'
 
@@ -6,7 +6,7 @@ const elsewhere = (source: string): unknown =>
   runInNewContext(source, { SharedArrayBuffer: undefined }) as unknown
 
 describe.each([
-  ['this realm', (source: string): unknown => (0, eval)(source) as unknown],
+  ['this realm', (source: string): unknown => runInThisContext(source) as unknown],
   ['another realm', (source: string): unknown => runInNewContext(source) as unknown],
 ])('of %s', (_, make) => {
   test('shared memory is told from other memory', () => {
