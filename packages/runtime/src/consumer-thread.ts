@@ -10,7 +10,7 @@ import { Consumer, type World } from './consumer.js'
 import { CONTROL, Control } from './control.js'
 import { arenaChannelName } from './cpu.js'
 import type { CreateFormat } from './format.js'
-import { isAlive, isProvable } from './thread.js'
+import { isDead, isProvable } from './thread.js'
 import type { Totals } from './totals.js'
 
 /** What the coordinator hands to this thread. */
@@ -43,7 +43,7 @@ channel.unref()
 const world: World = {
   now: () => performance.now(),
   sleep: (ms) => void Atomics.wait(quiet, 0, 0, ms),
-  isDead: (identity, startTicks, exited) => (isProvable(identity) ? !isAlive(identity, startTicks) : exited),
+  isDead: (identity, startTicks, exited) => (isProvable(identity) ? isDead(identity, startTicks) : exited),
   postArena: () => channel.postMessage(arena.memory),
   trouble: (message) => tell({ kind: 'trouble', message }),
 }

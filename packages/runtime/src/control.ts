@@ -39,7 +39,7 @@ import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/sync/brand'
 import { TextDecoder, TextEncoder } from 'node:util'
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
-import { isAlive, isProvable, type ThreadIdentity } from './thread.js'
+import { isDead, type ThreadIdentity } from './thread.js'
 
 /** Byte offsets in the control page. A test holds them to the picture above. */
 export const CONTROL = {
@@ -145,8 +145,7 @@ export class Control {
 
   /** Whether the thread that records is proven to have died without ending its recording. */
   isRecorderDead(): boolean {
-    const { recorder } = this
-    return isProvable(recorder) && !isAlive(recorder, this.#ticks[0])
+    return isDead(this.recorder, this.#ticks[0])
   }
 
   /**

@@ -15,7 +15,7 @@ import { NO_TOTALS, type Totals } from './totals.js'
 import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
 import { CONTROL } from './control.js'
 import { thisCpu } from './cpu.js'
-import { eventIdentity, isProvable, thisThread } from './thread.js'
+import { eventIdentity, isProvable } from './thread.js'
 
 /** How a recording is consumed. Without it, buffers are only written, as a relay channel without files. */
 export interface ConsumerSetup {
@@ -56,7 +56,7 @@ export class Runtime {
     ended.catch(() => undefined)
     ended.then(this.#forget, this.#forget)
     process.on('exit', this.#onExit)
-    if (!isProvable(thisThread().identity)) process.on('worker', this.#onWorker)
+    if (!isProvable(thisCpu.thread.identity)) process.on('worker', this.#onWorker)
   }
 
   /**
@@ -72,7 +72,7 @@ export class Runtime {
           'would be lost: leave the data under the key rchan:control to rchan',
       )
     }
-    const me = thisThread()
+    const me = thisCpu.thread
     const holder = control.claimRecorder(me)
     if (holder !== 0) {
       throw new Error(

@@ -12,7 +12,7 @@ import process from 'node:process'
 import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { Arena, ARENA, PLACE, slotIdentity, threadTag } from './arena.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control.js'
-import { thisThread } from './thread.js'
+import { thisThread, type ThreadIdentity } from './thread.js'
 
 /** The hot path's view. Its generation is equal to a tracepoint's flag when the view is of the recording that runs. */
 export type CpuView = WriterView
@@ -84,6 +84,11 @@ export class Cpu {
 
   constructor(control: Control) {
     this.control = control
+  }
+
+  /** Who this thread is: as the first copy of these modules found it, perhaps before the file system was mocked. */
+  get thread(): ThreadIdentity {
+    return thisThread()
   }
 
   /** Sets what happens at the ends of a sub-buffer. The first copy of the client in a thread is the one. */
@@ -238,7 +243,7 @@ export class Cpu {
   #take(arena: Arena): boolean {
     const cpu = this.#claim(arena) ?? this.#claimFreed(arena)
     if (cpu === undefined) return false
-    const me = thisThread()
+    const me = this.thread
     arena.setStartTicks(cpu, me.startTicks)
     arena.words[arena.placeWord(cpu, PLACE.threadId)] = me.threadId
     this.arena = arena
@@ -286,7 +291,7 @@ export class Cpu {
   /** Takes a free place by storing this thread's identity in it. CPU 0 is for the thread that records. */
   #claim(arena: Arena): number | undefined {
     if (this.#claimedGeneration === arena.generation) return this.#claimedCpu
-    const { identity } = thisThread()
+    const { identity } = this.thread
     const first = arena.words[ARENA.starter >> 2] === identity ? 0 : 1
     for (let cpu = first; cpu < arena.possibleCpus; cpu += 1) {
       const owner = arena.placeWord(cpu, PLACE.owner)

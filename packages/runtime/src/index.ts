@@ -1,6 +1,6 @@
 export { Arena, ARENA, CLIENT_BYTES, PLACE, STATE, threadTag, type ArenaOptions } from './arena.js'
 export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control.js'
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
-export { isAlive, isProvable, thisThread, type ThreadIdentity } from './thread.js'
+export { isDead, isProvable, thisThread, type ThreadIdentity } from './thread.js'
 export type { CreateFormat, PacketFormat, PacketSpan, PacketStream, SealedPacket } from './format.js'
 export type { Discarded, Geometry, GlobalWriter, Hole, Mode, Span, WriterView } from '@rchan/relay'

@@ -4,7 +4,7 @@
  */
 import type { LogLevel, Machine } from '@rchan/relay'
 import { clocks } from '@rchan/sync/patience'
-import { isAlive, isProvable, thisThread } from './thread.js'
+import { isDead, thisThread } from './thread.js'
 
 /**
  * The machine of the calling thread, for a relay that several threads take part in. CPUs are threads: one is online once
@@ -23,7 +23,7 @@ export function threadMachine(log: (level: LogLevel, message: string) => void = 
   return {
     identity,
     startTicks,
-    isDead: (id, ticks) => isProvable(id) && !isAlive(id, ticks),
+    isDead,
     now: () => clocks.monotonicMs(),
     log,
   }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { isAlive, isProvable, thisThread } from '@rchan/runtime'
+import { isDead, isProvable, thisThread } from '@rchan/runtime'
 import { eventIdentity } from '@rchan/runtime/thread'
 
 function run(command: string, args: readonly string[]): Record<string, unknown> {
@@ -58,8 +58,50 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
     })
   }
 
+  test('a worker is dead as soon as its exit event has come, though the system may list it for a while yet', () => {
+    const seen = run(process.execPath, [fixture('exit-events.mjs')])
+    expect(seen).toEqual({ ended: 15, terminated: 15 })
+  })
+
+  // The recording of a whole process was switched off by a thread that saw nobody, itself included.
+  describe.each([
+    'missing',
+    'binding',
+    'forbidden',
+    'codeless',
+    'empty',
+    'garbage',
+    'buffers',
+    'stolen',
+    'misled',
+  ])('with a file system that is mocked (%s)', (mock) => {
+    test('after it was loaded, a thread knows who it is, and takes nobody who lives for dead', () => {
+      const seen = run(process.execPath, [fixture('mocked-fs.mjs'), mock, 'after'])
+      expect(seen).toMatchObject({
+        isProvable: true,
+        isUnique: true,
+        mainIsDead: false,
+        mainIsDeadById: false,
+      })
+      // What was taken when it was loaded still reads, unless it is mocked from under it: then nothing is proven.
+      expect(seen.goneIsDead).toBe(mock !== 'binding')
+    })
+
+    test('before it was loaded, a thread has an identity of its own, and takes nobody who lives for dead', () => {
+      const seen = run(process.execPath, [fixture('mocked-fs.mjs'), mock, 'before'])
+      expect(seen).toMatchObject({
+        isProvable: false,
+        isThreadId: true,
+        isUnique: true,
+        mainIsDead: false,
+        mainIsDeadById: false,
+        goneIsDead: false,
+      })
+    })
+  })
+
   test('a thread id that is not one of this process is dead', () => {
-    expect(isAlive(2 ** 31 - 1, 0)).toBe(false)
+    expect(isDead(2 ** 31 - 1, 0)).toBe(true)
   })
 })
 
