@@ -31,7 +31,7 @@ const programs = blocks.flatMap(({ language, code }, index) =>
 test.each(programs)('the program of block $number prints what the page says', ({ code, prints, number }) => {
   const path = join(folder, `block-${number}.mjs`)
   writeFileSync(path, code)
-  const output = execFileSync(process.execPath, [path], { encoding: 'utf8', timeout: 30_000 })
+  const output = execFileSync(process.execPath, [path], { encoding: 'utf8', timeout: 240_000 })
   expect(output).toBe(prints)
 })
 
@@ -64,7 +64,7 @@ const fragments = blocks.flatMap(({ language, code }, index) =>
 test.each(fragments)('the fragment of block $number runs', ({ code, number }) => {
   const path = join(folder, `block-${number}.mjs`)
   writeFileSync(path, PRELUDE + code)
-  execFileSync(process.execPath, [path], { timeout: 30_000 })
+  execFileSync(process.execPath, [path], { timeout: 240_000 })
 })
 
 test('a mapping that is read on another thread has a program', () => {

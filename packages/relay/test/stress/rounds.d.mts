@@ -10,6 +10,7 @@ export declare function runMode(
   mode: Mode,
   options: {
     seconds: number
+    atLeast?: number
     seed: number
     round?: number | undefined
     print: (line: string) => void

@@ -1,5 +1,5 @@
 /**
- * Plays rounds of a mode until its time is over, one at least, adds them up, and says what was seen.
+ * Plays rounds of a mode until its time is over, some at least, adds them up, and says what was seen.
  */
 import { derive, Random } from './random.mjs'
 
@@ -12,18 +12,19 @@ const SUMS = ['attempted', 'delivered', 'overwritten', 'discarded', 'torn', 'tra
 /**
  * @param mode an entry of `MODES`.
  * @param options.round if given, that round is played again and again.
+ * @param options.atLeast so many rounds are played, however long they take. Default: 1.
  * @param options.print what to do with a line.
  * @param options.playing is told which round begins.
  * @returns the sums, `rounds`, and `failures`, a text for each forbidden thing that was seen.
  */
-export async function runMode(mode, { seconds, seed, round, print, playing }) {
+export async function runMode(mode, { seconds, atLeast = 1, seed, round, print, playing }) {
   const sums = { rounds: 0, ...Object.fromEntries(SUMS.map((name) => [name, 0])) }
   const failures = []
   const startMs = performance.now()
   let minutes = 0
   for (
     let next = round ?? 0;
-    sums.rounds === 0 || performance.now() - startMs < seconds * 1000;
+    sums.rounds < atLeast || performance.now() - startMs < seconds * 1000;
     next += round === undefined ? 1 : 0
   ) {
     playing?.(next)
