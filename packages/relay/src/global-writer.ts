@@ -168,6 +168,9 @@ export class GlobalWriter {
    * record is lost, which is counted.
    */
   reserve(length: number): number {
+    // V8 must not inline this into an encoder: together with it, the encoder would be too large to be inlined where it is
+    // called, and each call would allocate its argument object. What has more than 460 bytes of bytecode is not inlined,
+    // which is why this has `#enter` in it once more. A test holds it (trace/test/allocation).
     if (length === 0) return this.#dataStart
     const words = this.#words
     const slot = this.#slot
@@ -184,7 +187,17 @@ export class GlobalWriter {
         low = words[LOW]
         continue
       }
-      if (low >>> this.#tagShift !== this.#tag) this.#enter(low >>> this.#tagShift)
+      const tag = low >>> this.#tagShift
+      if (tag !== this.#tag) {
+        // As in #enter.
+        const { subbufCount, subbufSize } = this.buffer.geometry
+        const index = (tag + subbufCount - 1) % subbufCount
+        const committed = this.buffer.committedWord(index)
+        this.#tag = tag
+        this.#dataStart = index * subbufSize
+        this.#committed = committed
+        this.#written = this.#slotDouble + WRITTEN + index
+      }
       const high = words[HIGH]
       words[slot + CLAIM_AT] = low
       words[slot + CLAIM_UNITS] = units
@@ -299,9 +312,11 @@ export class GlobalWriter {
     const { subbufCount, subbufSize } = this.buffer.geometry
     // The tag counts the sub-buffers started; the current one is the last of them.
     const index = (tag + subbufCount - 1) % subbufCount
+    // The call comes first: if the stack is full, it throws, and nothing may have changed by then.
+    const committed = this.buffer.committedWord(index)
     this.#tag = tag
     this.#dataStart = index * subbufSize
-    this.#committed = this.buffer.committedWord(index)
+    this.#committed = committed
     this.#written = this.#slotDouble + WRITTEN + index
   }
 
