@@ -69,6 +69,47 @@ describe('a process loses nothing when it ends without stop', () => {
   }
 })
 
+describe('a process loses nothing when it ends without stop, and other exit listeners', () => {
+  for (const [how, status, more, what] of [
+    ['throws', 1, 0, 'throw before ours'],
+    ['throws-and-exits', 1, 0, 'throw, and it calls process.exit()'],
+    ['exits', 0, 0, 'call process.exit() before ours'],
+    ['exit-in-exit', 0, 1, 'call process.exit() between ours'],
+    ['removes', 0, 1, "are removed, ours too: removeAllListeners('exit')"],
+    ['removes-all', 0, 1, 'are removed, and all others: removeAllListeners()'],
+    ['removes-all-and-exits', 0, 0, 'are removed in the turn in which it exits'],
+    ['removes-each', 0, 1, 'are removed until there are none'],
+    ['removes-prepended', 0, 0, 'are removed, those in front of ours, too'],
+    ['late', 0, 2, 'trace, registered after the start, in front and behind'],
+    ['fights', 0, 1, 'want to be the first, too'],
+    ['uncaught', 1, 0, 'are called because of an uncaught exception'],
+    ['stops', 0, 0, 'are called while stop is under way'],
+    ['worker-uncaught', 0, 0, 'are those of a worker that records and throws'],
+    ['worker-removes', 0, 1, 'are those of a worker that records, and removed'],
+    ['worker-none', 0, 0, 'are those of a worker that records and ends'],
+  ] as const) {
+    for (const buffers of ['per-thread', 'global'] as const) {
+      test(`${what} (${buffers})`, async () => {
+        const folder = join(freshFolder(), 'trace')
+        const ended = await run('listeners.mjs', [folder, how, '1000', JSON.stringify({ buffers })])
+        expect(ended.status, ended.stderr).toBe(status)
+        const { records, discarded } = readTrace(folder)
+        expect(records.map(({ fields }) => fields.n)).toEqual(
+          Array.from({ length: 1000 + more }, (_, i) => i),
+        )
+        expect(discarded).toBe(0)
+      })
+    }
+  }
+})
+
+test('an exit event that somebody emits ends no recording, and nothing of it stays behind', async () => {
+  const folder = join(freshFolder(), 'trace')
+  const ended = await run('listeners.mjs', [folder, 'emits', '1000'])
+  expect(ended.status, ended.stderr).toBe(0)
+  expect(readTrace(folder).records.length).toBe(1010)
+})
+
 /** Each thread's steps are there once, in order, and its last event, too. */
 function expectWhole(folder: string, workers: number, main: number): void {
   const { records } = readTrace(folder)

@@ -40,6 +40,12 @@ export interface GlobalSpan extends Span {
   readonly headed: boolean
 }
 
+/** How far a buffer is written: so many bytes in this sub-buffer. */
+export interface Extent {
+  readonly sequence: number
+  readonly bytes: number
+}
+
 /**
  * Drains a global buffer. One at a time exists for a buffer.
  *
@@ -176,6 +182,22 @@ export class GlobalReader {
   /** Whether {@link finalize} was called. */
   get finalized(): boolean {
     return this.#state.load().finalized
+  }
+
+  /** How far the buffer is written now, records that are not committed yet included. */
+  written(): Extent {
+    const state = this.#state.load()
+    const sequence = state.started - 1
+    return state.closed
+      ? { sequence: sequence + 1, bytes: 0 }
+      : { sequence, bytes: state.reserved * this.#unit }
+  }
+
+  /** Whether all up to there was delivered, or lost. */
+  hasDelivered({ sequence, bytes }: Extent): boolean {
+    this.#skipOverwritten()
+    if (this.#sequence !== sequence) return this.#sequence > sequence
+    return Math.max(this.#header, this.#deliveredBytes) >= bytes
   }
 
   /** Records that were written and are neither delivered nor counted as lost. Once the writers have stopped. */

@@ -24,7 +24,7 @@ export {
   ORPHAN,
   type GlobalGeometry,
 } from './global-buffer.js'
-export { GlobalReader, type GlobalSpan, type Hole } from './global-reader.js'
+export { GlobalReader, type Extent, type GlobalSpan, type Hole } from './global-reader.js'
 export { GlobalWriter, PHASE, type GlobalView, type GlobalWriterCallbacks } from './global-writer.js'
 export { Reader, type Span } from './reader.js'
 export { FULL, TOO_BIG, Writer, type WriterCallbacks } from './writer.js'

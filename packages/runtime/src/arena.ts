@@ -16,6 +16,8 @@
  *      28  i32     freed            consumer     places that became free again
  *      32  i32     wanted           any thread   1: a thread found no place, look for dead ones now
  *      36  u32     kind             coordinator  0: a channel, 1: a global buffer
+ *      40  i32     flushAsked       any thread   counted up by a thread that wants all delivered, see flush.ts
+ *      44  i32     flushServed      consumer     the value of `flushAsked` that it has served
  *      64  u8[64]  client           coordinator  the client's own bytes
  *     128  …       places           64 bytes for each possible CPU:
  *      +0  i32     owner            thread: compare-and-exchange from 0 to its identity; consumer: back to 0
@@ -54,6 +56,8 @@ export const ARENA = {
   freed: 28,
   wanted: 32,
   kind: 36,
+  flushAsked: 40,
+  flushServed: 44,
   client: 64,
   places: 128,
 } as const

@@ -9,6 +9,7 @@ import { Arena, ARENA, STATE } from './arena.js'
 import { Consumer, type World } from './consumer.js'
 import { CONTROL, Control } from './control.js'
 import { arenaChannelName } from './cpu.js'
+import { endFlushes } from './flush.js'
 import type { CreateFormat } from './format.js'
 import { isDead, isProvable } from './thread.js'
 import type { Totals } from './totals.js'
@@ -76,5 +77,5 @@ try {
   Atomics.store(words, CONTROL.answered >> 2, Atomics.load(words, CONTROL.asked >> 2))
   Atomics.notify(words, CONTROL.answered >> 2)
   channel.close()
-  raise(arena.words, ARENA.state >> 2, STATE.stopped)
+  endFlushes(arena)
 }

@@ -8,6 +8,7 @@
 import { Arena, ARENA, PLACE } from './arena.js'
 import { CONTROL, Control } from './control.js'
 import { RelayFile } from './files.js'
+import { flushAsked, serveFlush } from './flush.js'
 import type { PacketFormat, PacketSpan, PacketStream } from './format.js'
 import { CpuRing, GlobalRing, type Ring } from './ring.js'
 import { Roster, sumOf, type CpuTotals, type RingLosses, type Totals } from './totals.js'
@@ -75,6 +76,9 @@ export class Consumer {
   readonly #fairShare: number
   #nextFlush: number
   #agedAt = Infinity
+  /** The request to flush that was met last, and how often more to look until it is served; 0: it is. */
+  #flushTicket = 0
+  #flushRounds = 0
   /** When to go on cleaning up after the dead, who they are, and how often more not to wait for the next flush. */
   #reapAt = Infinity
   #dead: ReadonlySet<number> = new Set()
@@ -106,6 +110,8 @@ export class Consumer {
    */
   doWork(): number {
     const { words } = this.#arena
+    // Before anything is looked at: what follows is all for this request.
+    const ticket = flushAsked(this.#arena)
     let busy = this.#answer()
     if (Atomics.exchange(words, ARENA.wanted >> 2, 0) === 1) this.#reap()
     this.#meet()
@@ -116,12 +122,17 @@ export class Consumer {
     if (now >= this.#agedAt) {
       this.#agedAt = Infinity
       this.#deliverAged()
+      if (this.#flushRounds > 0) this.#goOnFlushing(now)
     }
     if (now >= this.#reapAt) this.#reap()
-    if (now >= this.#nextFlush) {
-      for (const outlet of this.#outlets) if (outlet !== undefined) outlet.blocked = false
+    // One request after the other: a new one would begin the grace period of the one before anew.
+    const isAsked = this.#flushRounds === 0 && ticket !== this.#flushTicket
+    if (now >= this.#nextFlush || isAsked) {
+      const wasBlocked = this.#unblock()
       this.#reap()
-      if (this.#sample()) this.#agedAt = now + this.#options.graceMs
+      if (isAsked) this.#beginFlush(ticket)
+      if (this.#sample() || (isAsked && wasBlocked)) this.#agedAt = now + this.#options.graceMs
+      else if (isAsked) this.#endFlush()
       this.#nextFlush = now + this.#options.flushIntervalMs
     }
     Atomics.add(words, ARENA.rounds >> 2, 1)
@@ -157,6 +168,40 @@ export class Consumer {
       this.#deliverAged()
     }
     return this.#close()
+  }
+
+  /**
+   * A request to flush. What was complete before it was drained in this step. The rest goes out with what is sampled
+   * next, and with the sub-buffers that are completed until then: no buffer holds more of them than a fair share.
+   */
+  #beginFlush(ticket: number): void {
+    this.#flushTicket = ticket
+    this.#flushRounds = this.#shared === undefined ? 1 : FINISH_ROUNDS_SHARED
+    this.#shared?.mark()
+  }
+
+  /** What was sampled has been delivered. In a shared buffer it may wait for a thread that is just writing. */
+  #goOnFlushing(now: number): void {
+    this.#flushRounds -= 1
+    if (this.#flushRounds > 0 && this.#shared?.hasDeliveredMark() === false) {
+      this.#agedAt = now + this.#options.graceMs
+    } else this.#endFlush()
+  }
+
+  /** What could not be written is tried again. @returns whether there was any. */
+  #unblock(): boolean {
+    let any = false
+    for (const outlet of this.#outlets) {
+      if (outlet?.blocked !== true) continue
+      outlet.blocked = false
+      any = true
+    }
+    return any
+  }
+
+  #endFlush(): void {
+    this.#flushRounds = 0
+    serveFlush(this.#arena, this.#flushTicket)
   }
 
   /** Serves the threads that lack the arena. */

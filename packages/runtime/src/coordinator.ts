@@ -4,17 +4,22 @@
  * A recording goes through these states (`state` in the arena; only grows):
  *
  * ```text
- *             consumer: ready         coordinator: stop, or process exit       consumer: everything is delivered
- *   starting ─────────────────▶ running ─────────────────────────▶ stopping ─────────────────────────▶ stopped
+ *             consumer: ready         coordinator: stop        consumer: everything is delivered
+ *   starting ─────────────────▶ running ────────────────▶ stopping ─────────────────────────▶ stopped
  * ```
+ *
+ * A process that ends without `stop` leaves it running: what is recorded is flushed (`exit-hook.ts`), and the files are
+ * valid at every moment.
  */
-import { raise, waitAtLeast } from '@rchan/sync'
+import { raise } from '@rchan/sync'
 import { Worker } from 'node:worker_threads'
 import { Arena, ARENA, PLACE, STATE, type ArenaOptions } from './arena.js'
 import { NO_TOTALS, type Totals } from './totals.js'
 import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
 import { CONTROL } from './control.js'
 import { thisCpu } from './cpu.js'
+import { ExitHook } from './exit-hook.js'
+import { flush } from './flush.js'
 import { eventIdentity, isProvable } from './thread.js'
 
 /** How a recording is consumed. Without it, buffers are only written, as a relay channel without files. */
@@ -45,7 +50,7 @@ export class Runtime {
   readonly #worker: Worker | undefined
   readonly #ended: Promise<Totals>
   #stopping: Promise<Totals> | undefined
-  readonly #onExit = (): void => this.#stopAtExit()
+  readonly #exitHook: ExitHook | undefined
   readonly #onWorker = (worker: Worker): void => this.#watch(worker)
 
   private constructor(arena: Arena, worker: Worker | undefined, ended: Promise<Totals>) {
@@ -55,7 +60,9 @@ export class Runtime {
     // Whoever never calls stop is not to crash over it; stop rejects.
     ended.catch(() => undefined)
     ended.then(this.#forget, this.#forget)
-    process.on('exit', this.#onExit)
+    if (worker !== undefined) {
+      this.#exitHook = new ExitHook(() => void flush(arena, thisCpu.control, EXIT_PATIENCE_MS))
+    }
     if (!isProvable(thisCpu.thread.identity)) process.on('worker', this.#onWorker)
   }
 
@@ -128,22 +135,9 @@ export class Runtime {
     control.doorbell.ring()
   }
 
-  /** The process ends: what was recorded is delivered before it does. No event loop runs any more. */
-  #stopAtExit(): void {
-    this.#switchOff()
-    if (this.#worker === undefined) return
-    const { words } = this.arena
-    let rounds = Atomics.load(words, ARENA.rounds >> 2)
-    while (!waitAtLeast(words, ARENA.state >> 2, STATE.stopped, EXIT_PATIENCE_MS)) {
-      const seen = Atomics.load(words, ARENA.rounds >> 2)
-      if (seen === rounds) return
-      rounds = seen
-    }
-  }
-
   /** Nothing of the recording stays behind in this thread. */
   readonly #forget = (): void => {
-    process.off('exit', this.#onExit)
+    this.#exitHook?.end()
     process.off('worker', this.#onWorker)
     thisCpu.control.disable(this.arena.generation)
     thisCpu.release()

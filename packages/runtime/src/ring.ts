@@ -3,7 +3,7 @@
  * the two is one face of a reader of relay's, so that the consumer needn't know which it is.
  */
 import { GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/relay'
-import type { BufferMemory, Discarded, GlobalBuffer, GlobalSpan, Span } from '@rchan/relay'
+import type { BufferMemory, Discarded, Extent, GlobalBuffer, GlobalSpan, Span } from '@rchan/relay'
 import { slotIdentity } from './arena.js'
 import type { PacketSpan } from './format.js'
 
@@ -89,6 +89,8 @@ export class GlobalRing implements Ring {
   #flushed = false
   /** What the threads that had a slot before its present one were refused, by slot. */
   readonly #booked: Discarded[] = []
+  /** How far it was written when that was asked last. */
+  #mark: Extent = { sequence: -1, bytes: 0 }
   /** What was refused, by CPU. */
   readonly #refused = new Map<number, Discarded>()
 
@@ -136,6 +138,16 @@ export class GlobalRing implements Ring {
 
   remaining(): number {
     return this.#reader.remaining()
+  }
+
+  /** Remembers how far the buffer is written. */
+  mark(): void {
+    this.#mark = this.#reader.written()
+  }
+
+  /** Whether all that was written at the last {@link mark} is delivered, or lost. */
+  hasDeliveredMark(): boolean {
+    return this.#reader.hasDelivered(this.#mark)
   }
 
   /** No record is written any more. */

@@ -11,6 +11,7 @@ import type { Mode } from '@rchan/relay'
 import { Writer } from '@rchan/relay'
 import { Arena, Control, PLACE, type PacketFormat, type SealedPacket } from '@rchan/runtime'
 import { Consumer, type World } from '@rchan/runtime/consumer'
+import { flush } from '../dist/flush.js'
 import { freshFolder } from './faults.ts'
 
 const HEADER_BYTES = 16
@@ -130,6 +131,11 @@ export class Machine {
     const thread = new Thread(this, cpu, from)
     this.setPlace(cpu, PLACE.online, 1)
     return thread
+  }
+
+  /** Asks for a flush and waits for it, on this thread: nobody serves it meanwhile. */
+  flush(patienceMs = 10_000): boolean {
+    return flush(this.arena, this.control, patienceMs)
   }
 
   /** Lets time pass, one step of the consumer each millisecond. */

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest'
+import { ARENA, STATE } from '@rchan/runtime'
+import { fsError } from './faults.ts'
+import { GRACE_MS, Machine, numbers } from './machine.ts'
+
+const asked = ARENA.flushAsked >> 2
+const served = ARENA.flushServed >> 2
+
+/** Asks as a thread does, without the wait. */
+function ask(machine: Machine): number {
+  return Atomics.add(machine.arena.words, asked, 1) + 1
+}
+
+function answered(machine: Machine): number {
+  return Atomics.load(machine.arena.words, served)
+}
+
+describe('a flush on request', () => {
+  test('is answered when what was written before it is in the file, and not earlier', () => {
+    const machine = new Machine()
+    const thread = machine.thread(0, 7)
+    thread.write(6)
+    const ticket = ask(machine)
+    machine.consumer.doWork()
+    expect(machine.content(0)?.numbers).toEqual(numbers(4))
+    machine.pass(GRACE_MS - 1)
+    expect(answered(machine)).toBe(ticket - 1)
+    machine.pass(1)
+    expect(answered(machine)).toBe(ticket)
+    expect(machine.content(0)).toMatchObject({ numbers: numbers(6), lost: undefined })
+    // Nothing has ended.
+    thread.write(2)
+    machine.pass(1000)
+    expect(machine.content(0)?.numbers).toEqual(numbers(8))
+  })
+
+  test('is answered at once when there is nothing to deliver', () => {
+    const machine = new Machine()
+    const thread = machine.thread(0, 7)
+    thread.write(4)
+    machine.consumer.doWork()
+    machine.pass(200)
+    const ticket = ask(machine)
+    machine.consumer.doWork()
+    expect(answered(machine)).toBe(ticket)
+  })
+
+  test('delivers what was completed while its sample aged', () => {
+    const machine = new Machine({ subbufCount: 4 })
+    const thread = machine.thread(0, 7)
+    thread.write(2)
+    const ticket = ask(machine)
+    machine.consumer.doWork()
+    // As much as the buffer takes.
+    const more = thread.write(20)
+    machine.pass(GRACE_MS)
+    expect(answered(machine)).toBe(ticket)
+    expect(machine.content(0)?.numbers).toEqual(
+      numbers(2 + more).slice(0, machine.content(0)?.numbers.length),
+    )
+    expect(machine.content(0)?.numbers.length).toBeGreaterThanOrEqual(2)
+  })
+
+  test('is answered for all who asked, one after the other: who asks all the time keeps nobody waiting', () => {
+    const machine = new Machine()
+    const thread = machine.thread(0, 7)
+    thread.write(1)
+    const first = ask(machine)
+    for (let i = 0; i <= GRACE_MS; i += 1) {
+      machine.pass(1)
+      ask(machine)
+    }
+    expect(answered(machine)).toBeGreaterThanOrEqual(first)
+    expect(machine.content(0)?.numbers).toEqual(numbers(1))
+    machine.pass(2 * GRACE_MS)
+    expect(answered(machine)).toBe(Atomics.load(machine.arena.words, asked))
+  })
+
+  test('tries again what could not be written, and is answered when it still can not be', () => {
+    const machine = new Machine()
+    const thread = machine.thread(0, 7)
+    machine.failPrepare = fsError('ENOSPC')
+    thread.write(4)
+    machine.consumer.doWork()
+    const ticket = ask(machine)
+    machine.pass(1 + GRACE_MS)
+    expect(answered(machine)).toBe(ticket)
+    expect(machine.content(0)).toBeUndefined()
+    machine.failPrepare = undefined
+    ask(machine)
+    machine.pass(1 + GRACE_MS)
+    expect(machine.content(0)?.numbers).toEqual(numbers(4))
+  })
+
+  test('is not waited for when the consumer has ended', () => {
+    const machine = new Machine()
+    Atomics.store(machine.arena.words, ARENA.state >> 2, STATE.stopped)
+    expect(machine.flush()).toBe(true)
+  })
+
+  test('is not waited for when the consumer makes no progress', () => {
+    const machine = new Machine()
+    expect(machine.flush(200)).toBe(false)
+  })
+})
