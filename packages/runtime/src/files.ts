@@ -3,7 +3,7 @@
  *
  * Never leaves half a packet behind: what could be written only in part is cut off again.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, writevSync } from 'node:fs'
+import { closeSync, fchmodSync, fstatSync, ftruncateSync, openSync, writevSync } from 'node:fs'
 
 /** A file for its owner alone. */
 const FILE_MODE = 0o600
@@ -21,6 +21,8 @@ export class RelayFile {
   constructor(path: string) {
     this.path = path
     this.#fd = openSync(path, 'wx', FILE_MODE)
+    // A strict umask takes rights of its owner away.
+    if ((fstatSync(this.#fd).mode & FILE_MODE) !== FILE_MODE) fchmodSync(this.#fd, FILE_MODE)
   }
 
   get bytes(): number {

@@ -34,7 +34,7 @@ import {
   type SealedPacket,
   type Span,
 } from '@rchan/runtime'
-import { renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { now } from './clock.js'
 import { GlobalStream } from './global-stream.js'
 import { UUID_BYTES } from './packet.js'
@@ -112,6 +112,8 @@ class MetadataFile {
     if (events.length === this.#written) return
     const draft = `${this.#folder}/.metadata`
     writeFileSync(draft, metadataText({ ...this.#init, events }), { mode: 0o600 })
+    // A strict umask takes rights of its owner away.
+    if ((statSync(draft).mode & 0o600) !== 0o600) chmodSync(draft, 0o600)
     renameSync(draft, `${this.#folder}/metadata`)
     this.#written = events.length
   }

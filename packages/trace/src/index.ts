@@ -1,3 +1,4 @@
+import { checkDescriptors } from './descriptors.js'
 import type { Recording, RecordingOptions } from './recording.js'
 
 /**
@@ -17,6 +18,7 @@ import type { Recording, RecordingOptions } from './recording.js'
  * const { events, discarded } = await recording.stop()
  */
 export async function startRecording(options: RecordingOptions): Promise<Recording> {
+  checkDescriptors()
   // By its name, so that it is found from the bundle that users import, too; only when needed, so that a worker which
   // merely traces doesn't load it.
   const { start } = await import('@rchan/trace/recording')

@@ -10,19 +10,20 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { clockOffsetNs } from './clock.js'
 import type { FormatInit } from './format.js'
-import { claimFolder } from './trace-folder.js'
+import { checkLimits } from './limits.js'
+import { claimFolder, folderPath } from './trace-folder.js'
 
 /** How to record: where to, and how. */
 export type RecordingOptions = RecordingSettings &
   (
     | {
-        /** The folder of the trace: absent (it is made) or empty. */
-        readonly path: string
+        /** The folder of the trace: absent (it is made) or empty. A path, or a `file:` URL as an object. */
+        readonly path: string | URL
         readonly dir?: never
       }
     | {
         /** A folder in which a fresh one is made for the trace, named after the time (`trace-20261123-080750`). */
-        readonly dir: string
+        readonly dir: string | URL
         readonly path?: never
       }
   )
@@ -112,6 +113,7 @@ const SUBBUFS = 16
 export async function start(options: RecordingOptions): Promise<Recording> {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const global = buffers === 'global'
+  checkLimits((global ? 1 : possibleCpus) * bufferSize)
   const folder = claimFolder(options)
   const uuid = randomUUID()
   // A process that ends before the recording has started leaves nothing either.
@@ -162,9 +164,7 @@ function check(options: RecordingOptions): Required<RecordingSettings> {
     )
   }
   for (const [name, value] of Object.entries({ path, dir })) {
-    if (value !== undefined && (typeof value !== 'string' || value === '' || value.includes('\0'))) {
-      throw new TypeError(`startRecording: ${name}=${JSON.stringify(value)} is not the path of a folder`)
-    }
+    if (value !== undefined) folderPath(name, value)
   }
   if (mode !== 'discard' && mode !== 'overwrite') {
     throw new TypeError(`startRecording: mode=${String(mode)} is neither 'discard' nor 'overwrite'`)

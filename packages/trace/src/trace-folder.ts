@@ -2,8 +2,19 @@
  * The folder of a trace: makes it or takes an empty one, for one recording alone, and puts everything back as it was
  * when the recording can't start. Runs on the thread that records.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** A folder that is ready for a trace. */
 export interface TraceFolder {
@@ -22,8 +33,55 @@ const FILE_MODE = 0o600
  * @param options `path`, a folder that is absent or empty; or `dir`, a folder to make a fresh one in.
  * @throws Error with the path, what is wrong with it and what to do.
  */
-export function claimFolder({ path, dir }: { readonly path?: string; readonly dir?: string }): TraceFolder {
-  return dir === undefined ? claimPath(resolve(path as string)) : claimFresh(resolve(dir))
+export function claimFolder({ path, dir }: FolderOptions): TraceFolder {
+  return dir === undefined
+    ? claimPath(resolve(folderPath('path', path)))
+    : claimFresh(resolve(folderPath('dir', dir)))
+}
+
+/** Where the trace goes. */
+interface FolderOptions {
+  readonly path?: string | URL
+  readonly dir?: string | URL
+}
+
+/**
+ * The path that an option names, as it stands there or as a `file:` URL.
+ *
+ * @throws TypeError when it names none.
+ */
+export function folderPath(name: string, value: unknown): string {
+  if (isUrl(value)) {
+    try {
+      return fileURLToPath(value)
+    } catch (error) {
+      throw new TypeError(
+        `startRecording: ${name}=${value.href} is not the file: URL of a folder: ${(error as Error).message}`,
+        { cause: error },
+      )
+    }
+  }
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
+    const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
+    throw new TypeError(`startRecording: ${name}=${shown} is not the path of a folder`)
+  }
+  if (/^file:/i.test(value)) {
+    throw new TypeError(
+      `startRecording: ${name}=${JSON.stringify(value)} is the text of a URL: give new URL(…), or a path; a folder of ` +
+        `that name is ./${value}`,
+    )
+  }
+  return value
+}
+
+/** A URL, also one of another realm. */
+function isUrl(value: unknown): value is URL {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<URL>).href === 'string' &&
+    typeof (value as Partial<URL>).protocol === 'string'
+  )
 }
 
 function claimFresh(parent: string): TraceFolder {
@@ -32,7 +90,7 @@ function claimFresh(parent: string): TraceFolder {
     const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')
     const path = join(parent, `trace-${stamp}${attempt === 1 ? '' : `-${attempt}`}`)
     try {
-      mkdirSync(path, { mode: FOLDER_MODE })
+      makeOne(path)
       return { path, undo: () => removeMade(path, made) }
     } catch (error) {
       if (codeOf(error) === 'EEXIST' && attempt < 1000) continue
@@ -70,6 +128,13 @@ function refuseUnlessEmpty(path: string, names: readonly string[]): void {
   )
 }
 
+/** Makes one folder, which this user can use whatever the umask is. @throws the error of the file system. */
+function makeOne(path: string): void {
+  mkdirSync(path, { mode: FOLDER_MODE })
+  const stats = lstatSync(path)
+  if ((stats.mode & FOLDER_MODE) !== FOLDER_MODE && stats.isDirectory()) chmodSync(path, FOLDER_MODE)
+}
+
 /** Makes a folder and those above it. @returns those that were made by us, the topmost first. */
 function makeFolder(folder: string): string[] {
   // Not `recursive`: with it Node loops for ever where a parent is there but takes no folder (as in /proc).
@@ -79,7 +144,7 @@ function makeFolder(folder: string): string[] {
   try {
     for (const path of missing) {
       try {
-        mkdirSync(path, { mode: FOLDER_MODE })
+        makeOne(path)
         made.push(path)
       } catch (error) {
         // Another thread or process may have made it meanwhile, for its own trace.
@@ -102,13 +167,22 @@ function removeMade(folder: string, made: readonly string[]): void {
 
 /** Removes the files that a recording makes, by their names: whatever else came into the folder is not ours. */
 function removeFiles(folder: string): void {
-  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+  for (const name of namesIn(folder)) {
     if (!/^(?:\.?metadata|cpu_\d+|global)$/.test(name)) continue
     try {
       unlinkSync(join(folder, name))
     } catch {
       // The error that is being reported matters more.
     }
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    // It is gone, or there is no descriptor left to read it with: then what a start makes before it can fail.
+    return ['metadata', '.metadata', 'cpu_0', 'global']
   }
 }
 

@@ -1,10 +1,11 @@
 import fs from 'node:fs'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
-import { startRecording } from '@rchan/trace'
-import { freshFolder, namesIn, opened } from './process.ts'
+import { startRecording, tracepoint, type RecordingOptions } from '@rchan/trace'
+import { freshFolder, namesIn, opened, printed, run } from './process.ts'
 
 /** Plays another process: does something just before or after the first folder is made by us. */
 function atFirstMkdir(before: (path: string) => void, after: (path: string) => void): void {
@@ -52,4 +53,115 @@ test('a start that fails takes back the folders that it made, but none that othe
     fs.rmSync(join(folder, 'a'), { recursive: true })
   }
   await recording.stop()
+})
+
+const umaskEvent = tracepoint('folders:umask', {})
+
+test.each([0o777, 0o177, 0o700])(
+  'with a umask of 0%o what is made can be used by its owner',
+  async (umask) => {
+    const before = process.umask(umask)
+    onTestFinished(() => void process.umask(before))
+    for (const buffers of ['per-thread', 'global'] as const) {
+      const folder = join(freshFolder(), 'above')
+      const path = join(folder, 'trace')
+      const recording = await startRecording({ path, buffers })
+      umaskEvent()
+      expect(await recording.stop()).toMatchObject({ events: 1, unwritten: 0 })
+      for (const made of [folder, path]) expect(statSync(made).mode & 0o777, made).toBe(0o700)
+      const names = namesIn(path)
+      expect(names).toHaveLength(2)
+      for (const name of names) expect(statSync(join(path, name)).mode & 0o777, name).toBe(0o600)
+      const fresh = await startRecording({ dir: join(folder, 'fresh'), buffers })
+      await fresh.stop()
+      expect(statSync(fresh.path).mode & 0o777).toBe(0o700)
+    }
+  },
+)
+
+test('a file: URL names a folder, also one of another realm', async () => {
+  const folder = freshFolder()
+  const path = join(folder, 'a b#c?d')
+  const url = pathToFileURL(path)
+  const foreign = { href: url.href, protocol: url.protocol, host: '', hostname: '', pathname: url.pathname }
+  for (const options of [{ path: url }, { dir: pathToFileURL(join(folder, 'dir')) }, { path: foreign }]) {
+    const recording = await startRecording(options as RecordingOptions)
+    const { path: made } = await recording.stop()
+    expect(made).toBe(recording.path)
+    expect(namesIn(made)).toContain('metadata')
+    if (!('dir' in options)) expect(made).toBe(path)
+    rmSync(made, { recursive: true })
+  }
+})
+
+test('what names no folder is refused with what was given, and nothing is made', async () => {
+  const folder = freshFolder()
+  const url = pathToFileURL(join(folder, 'x')).href
+  const bad: [unknown, RegExp][] = [
+    [url, /path="file:.*give new URL\(…\), or a path/],
+    ['FILE:x', /give new URL\(…\), or a path/],
+    [new URL('https://example.org/x'), /path=https:\/\/example\.org\/x is not the file: URL of a folder/],
+    ['', /path="" is not the path/],
+    [5, /path=5 is not the path/],
+    [10n, /path=10 is not the path/],
+    [{}, /is not the path/],
+    ['a\0b', /is not the path/],
+  ]
+  for (const [path, message] of bad) {
+    await expect(startRecording({ path } as RecordingOptions)).rejects.toThrow(message)
+    await expect(startRecording({ path } as RecordingOptions)).rejects.toThrow(TypeError)
+  }
+  expect(existsSync('file:')).toBe(false)
+  expect(namesIn(folder)).toEqual([])
+})
+
+test('a folder whose name begins with file: is named by its path', async () => {
+  const path = join(freshFolder(), 'file:', 'x')
+  const recording = await startRecording({ path: relative(process.cwd(), path) })
+  expect((await recording.stop()).path).toBe(path)
+})
+
+// In a process of its own: what it lacks, the process lacks as a whole.
+const LACKING = process.platform === 'linux' ? test : test.skip
+
+LACKING.each([0, 1, 2, 4, 8, 12, 16, 20])(
+  'with %i descriptors left a start says so, leaves nothing, and can be done again',
+  async (left) => {
+    const folder = freshFolder()
+    const seen = printed(await run('lacking.mjs', [folder, 'descriptors', String(left)])) as Record<
+      string,
+      unknown
+    >
+    expect(seen).toEqual({
+      error: expect.stringMatching(/file descriptors are left, .*ulimit -n/),
+      left: [],
+      again: 1,
+    })
+  },
+)
+
+LACKING('where the working directory is gone, a start says so and leaves nothing', async () => {
+  const folder = freshFolder()
+  const seen = printed(await run('lacking.mjs', [folder, 'directory'])) as Record<string, unknown>
+  expect(seen).toEqual({
+    error: expect.stringMatching(/working directory .* is gone, .*chdir/),
+    left: [],
+    again: 1,
+  })
+})
+
+LACKING(
+  'where the address space is limited, a start says so or succeeds, and the process goes on',
+  async () => {
+    const seen = printed(await run('lacking.mjs', [freshFolder(), 'space'])) as [number, string][]
+    expect(seen.length).toBeGreaterThan(2)
+    expect(seen.some(([, outcome]) => outcome === '1 event')).toBe(true)
+    for (const [, outcome] of seen)
+      expect(outcome).toMatch(/^1 event$|address space.*ulimit -v.*; nothing left$/)
+  },
+)
+
+test.each(['before', 'after'])('a globalThis that was frozen %s the import', async (when) => {
+  const seen = printed(await run('lacking.mjs', [freshFolder(), 'frozen', when])) as unknown
+  expect(seen).toEqual({ left: ['again'], again: 1 })
 })
