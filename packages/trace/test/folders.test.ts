@@ -60,10 +60,11 @@ const umaskEvent = tracepoint('folders:umask', {})
 test.each([0o777, 0o177, 0o700])(
   'with a umask of 0%o what is made can be used by its owner',
   async (umask) => {
+    const outer = freshFolder()
     const before = process.umask(umask)
     onTestFinished(() => void process.umask(before))
     for (const buffers of ['per-thread', 'global'] as const) {
-      const folder = join(freshFolder(), 'above')
+      const folder = join(outer, buffers)
       const path = join(folder, 'trace')
       const recording = await startRecording({ path, buffers })
       umaskEvent()
