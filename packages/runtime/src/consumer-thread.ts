@@ -6,6 +6,7 @@
 import { raise } from '@rchan/sync'
 import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads'
 import { Arena, ARENA, STATE } from './arena.js'
+import { now } from './clock.js'
 import { Consumer, type World } from './consumer.js'
 import { CONTROL, Control } from './control.js'
 import { arenaChannelName } from './cpu.js'
@@ -27,9 +28,9 @@ export interface ConsumerData {
 
 /** What this thread tells the coordinator. */
 export type ConsumerMessage =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly time: bigint }
   | { readonly kind: 'trouble'; readonly message: string }
-  | { readonly kind: 'totals'; readonly totals: Totals }
+  | { readonly kind: 'totals'; readonly totals: Totals; readonly durationMs: number }
   | { readonly kind: 'failed'; readonly message: string }
 
 const data = workerData as ConsumerData
@@ -56,7 +57,8 @@ try {
   const format = createFormat(data.formatInit, data)
   format.prepare()
   const consumer = new Consumer(control, arena, format, data, world)
-  tell({ kind: 'ready' })
+  const startedAt = now()
+  tell({ kind: 'ready', time: startedAt })
   raise(arena.words, ARENA.state >> 2, STATE.running)
   while (state() < STATE.stopping) {
     if (consumer.doWork() === 0) continue
@@ -66,7 +68,8 @@ try {
     if (idleMs > 0 && state() < STATE.stopping) control.doorbell.sleep(ticket, idleMs)
     else control.doorbell.stayAwake()
   }
-  tell({ kind: 'totals', totals: consumer.finish() })
+  const totals = consumer.finish()
+  tell({ kind: 'totals', totals, durationMs: Number(now() - startedAt) / 1e6 })
 } catch (error) {
   // Whoever waits learns of it; tracepoints are off from here on, and the files hold what was delivered.
   control.disable(arena.generation)

@@ -6,6 +6,7 @@
  * the arena. It depends on no writer's help: a parked thread and one that is busy for ever are drained all the same.
  */
 import { Arena, ARENA, PLACE } from './arena.js'
+import { now } from './clock.js'
 import { CONTROL, Control } from './control.js'
 import { RelayFile } from './files.js'
 import { flushAsked, serveFlush } from './flush.js'
@@ -210,9 +211,7 @@ export class Consumer {
     const asked = Atomics.load(words, CONTROL.asked >> 2)
     if (asked === Atomics.load(words, CONTROL.answered >> 2)) return false
     this.#world.postArena()
-    // Pairs with: Cpu.#ask, which waits until `answered` has reached its ticket.
-    Atomics.store(words, CONTROL.answered >> 2, asked)
-    Atomics.notify(words, CONTROL.answered >> 2)
+    this.#control.answer(asked, now())
     return true
   }
 
@@ -423,7 +422,7 @@ export class Consumer {
             return { cpu, threads: this.#roster.threads(cpu), packets, ...rest }
           })
         : this.#sharers(this.#shared, met[0].events > 0)
-    return { ...sumOf(totals), cpus, unplaced, error: this.#error }
+    return { ...sumOf(totals), cpus, unplaced, error: this.#error ?? this.#control.clockFault }
   }
 
   /** What came of each CPU of those that shared a ring. */

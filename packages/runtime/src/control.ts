@@ -16,6 +16,10 @@
  *    128   i32       asked           any thread   counted up by a thread that lacks the arena
  *    132   i32       answered        consumer     the value of `asked` that it has served
  *    192   i64       unplaced        any thread   records of threads that found no place, added atomically
+ *    200   i64       time            consumer     what its clock said when it answered last
+ *    208   i32       clockFaults     any thread   threads whose clocks can't be trusted, added atomically
+ *    212   i32       faultThread     any thread   1 + Node's number of the first of them, by compare-and-exchange from 0
+ *    216   i64       faultNs         that thread  how far its clock is off; 0: it stands still
  *   4096   i32[2048] flags           coordinator  one for each id of the table: the generation that records it, or 0
  *  16384   …         table           declarers    the tracepoint table, see below
  * ```
@@ -53,6 +57,10 @@ export const CONTROL = {
   asked: 128,
   answered: 132,
   unplaced: 192,
+  time: 200,
+  clockFaults: 208,
+  faultThread: 212,
+  faultNs: 216,
   flags: 4096,
   table: 16384,
 } as const
@@ -65,6 +73,9 @@ export const RUNTIME_ABI = 1
 /** The most entries that the table can have. */
 export const MAX_ENTRIES = 2048
 const PAGE_BYTES = 256 * 1024
+/** Elements from `unplaced` on. */
+const TIME = 1
+const FAULT_NS = 3
 const MAGIC = 0x50686372 // 'rchP'
 const ENVIRONMENT_KEY = `rchan:control:${RUNTIME_ABI}`
 
@@ -99,7 +110,7 @@ export class Control {
     this.words = new Int32Array(memory, 0, PAGE_BYTES / 4)
     this.flags = new Int32Array(memory, CONTROL.flags, MAX_ENTRIES)
     this.doorbell = new Doorbell(new Int32Array(memory, CONTROL.doorbell, DOORBELL_WORDS))
-    this.#longs = new BigInt64Array(memory, CONTROL.unplaced, 1)
+    this.#longs = new BigInt64Array(memory, CONTROL.unplaced, 4)
     this.#ticks = new Float64Array(memory, CONTROL.startTicks, 1)
     this.#bytes = new Uint8Array(memory, 0, PAGE_BYTES)
   }
@@ -199,8 +210,47 @@ export class Control {
   }
 
   /** Coordinator, before a recording. */
-  resetUnplaced(): void {
+  resetFaults(): void {
     Atomics.store(this.#longs, 0, 0n)
+    Atomics.store(this.words, CONTROL.clockFaults >> 2, 0)
+    Atomics.store(this.words, CONTROL.faultThread >> 2, 0)
+  }
+
+  /** What the consumer's clock said when it answered last. Read it after `answered`. */
+  get time(): bigint {
+    return Atomics.load(this.#longs, TIME)
+  }
+
+  /** Consumer: tells the threads that asked so far. `time`: what its clock says. */
+  answer(asked: number, time: bigint): void {
+    Atomics.store(this.#longs, TIME, time)
+    // Pairs with: Cpu.#ask, which waits until `answered` has reached its ticket.
+    Atomics.store(this.words, CONTROL.answered >> 2, asked)
+    Atomics.notify(this.words, CONTROL.answered >> 2)
+  }
+
+  /** Any thread: its clocks can't be trusted. */
+  addClockFault(threadId: number, differenceNs: bigint): void {
+    if (Atomics.compareExchange(this.words, CONTROL.faultThread >> 2, 0, threadId + 1) === 0) {
+      Atomics.store(this.#longs, FAULT_NS, differenceNs)
+    }
+    // Pairs with: clockFault.
+    Atomics.add(this.words, CONTROL.clockFaults >> 2, 1)
+  }
+
+  /** What is wrong with the clocks of threads; undefined when nothing is. */
+  get clockFault(): string | undefined {
+    const faults = Atomics.load(this.words, CONTROL.clockFaults >> 2)
+    if (faults === 0) return undefined
+    const thread = Atomics.load(this.words, CONTROL.faultThread >> 2) - 1
+    const differenceNs = Number(Atomics.load(this.#longs, FAULT_NS))
+    const others = faults === 1 ? '' : ` (and ${faults - 1} more)`
+    const how =
+      differenceNs === 0 ? 'stands still' : `differs from the system's clock by ${differenceNs / 1e9} s`
+    return (
+      `thread ${thread}${others}: process.hrtime ${how}, so events of it were not recorded; it was replaced, as tests ` +
+      `do to fake time: start recording, or import rchan, before that`
+    )
   }
 
   /**

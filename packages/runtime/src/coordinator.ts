@@ -16,6 +16,7 @@ import { Worker } from 'node:worker_threads'
 import { Arena, ARENA, PLACE, STATE, type ArenaOptions } from './arena.js'
 import { NO_TOTALS, type Totals } from './totals.js'
 import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
+import { ClockCheck, now, type Clock } from './clock.js'
 import { CONTROL } from './control.js'
 import { thisCpu } from './cpu.js'
 import { ExitHook } from './exit-hook.js'
@@ -39,6 +40,11 @@ export interface RuntimeOptions {
   readonly consumer: ConsumerSetup | undefined
 }
 
+/** What came of a recording, and how long it went on. */
+export interface RuntimeTotals extends Totals {
+  readonly durationMs: number
+}
+
 /** How old a sampled end must be before another thread may read up to it, in milliseconds (see relay's Reader). */
 const GRACE_MS = 10
 /** A process that exits gives up on a consumer that makes no progress for so long, in milliseconds. */
@@ -48,12 +54,12 @@ const EXIT_PATIENCE_MS = 10_000
 export class Runtime {
   readonly arena: Arena
   readonly #worker: Worker | undefined
-  readonly #ended: Promise<Totals>
-  #stopping: Promise<Totals> | undefined
+  readonly #ended: Promise<RuntimeTotals>
+  #stopping: Promise<RuntimeTotals> | undefined
   readonly #exitHook: ExitHook | undefined
   readonly #onWorker = (worker: Worker): void => this.#watch(worker)
 
-  private constructor(arena: Arena, worker: Worker | undefined, ended: Promise<Totals>) {
+  private constructor(arena: Arena, worker: Worker | undefined, ended: Promise<RuntimeTotals>) {
     this.arena = arena
     this.#worker = worker
     this.#ended = ended
@@ -90,17 +96,20 @@ export class Runtime {
     try {
       const generation = Atomics.add(control.words, CONTROL.recordings >> 2, 1) + 1
       const arena = Arena.create(options.channel, generation, me.identity, options.client)
-      control.resetUnplaced()
+      control.resetFaults()
       let worker: Worker | undefined
-      let ended: Promise<Totals> = new Promise(() => undefined)
+      let ended: Promise<RuntimeTotals> = new Promise(() => undefined)
+      let clock: Clock | undefined = now
       if (options.consumer !== undefined) {
+        const check = new ClockCheck()
         const consumer = startConsumer(arena, options.consumer)
-        await consumer.ready
+        clock = check.pick(await consumer.ready)
         ;({ worker, ended } = consumer)
       }
-      thisCpu.know(arena)
+      // Without a clock this thread asks again, as others do, at its first record.
+      if (clock !== undefined) thisCpu.know(arena, clock)
       control.enable(generation)
-      thisCpu.online()
+      if (clock !== undefined) thisCpu.online()
       return new Runtime(arena, worker, ended)
     } catch (error) {
       control.releaseRecorder()
@@ -113,17 +122,17 @@ export class Runtime {
    *
    * @throws Error when the consumer thread failed.
    */
-  async stop(): Promise<Totals> {
+  async stop(): Promise<RuntimeTotals> {
     this.#stopping ??= this.#stop()
     return await this.#stopping
   }
 
-  async #stop(): Promise<Totals> {
+  async #stop(): Promise<RuntimeTotals> {
     this.#worker?.ref()
     this.#switchOff()
     if (this.#worker === undefined) {
       this.#forget()
-      return { ...NO_TOTALS, unplaced: thisCpu.control.unplaced }
+      return { ...NO_TOTALS, unplaced: thisCpu.control.unplaced, durationMs: 0 }
     }
     return await this.#ended
   }
@@ -161,7 +170,7 @@ export class Runtime {
 function startConsumer(
   arena: Arena,
   setup: ConsumerSetup,
-): { worker: Worker; ready: Promise<void>; ended: Promise<Totals> } {
+): { worker: Worker; ready: Promise<bigint>; ended: Promise<RuntimeTotals> } {
   const data: ConsumerData = {
     control: thisCpu.control.memory,
     arena: arena.memory,
@@ -179,22 +188,22 @@ function startConsumer(
     execArgv: [],
     trackUnmanagedFds: false,
   })
-  let isReady = (): void => undefined
+  let isReady = (_time: bigint): void => undefined
   let isNotReady = (_error: Error): void => undefined
-  const ready = new Promise<void>((resolve, reject) => {
+  const ready = new Promise<bigint>((resolve, reject) => {
     isReady = resolve
     isNotReady = reject
   })
-  const ended = new Promise<Totals>((resolve, reject) => {
-    let totals: Totals | undefined
+  const ended = new Promise<RuntimeTotals>((resolve, reject) => {
+    let totals: RuntimeTotals | undefined
     let failure: unknown = new Error('the consumer thread ended before the recording was stopped')
     worker.on('message', (message: ConsumerMessage) => {
       if (message.kind === 'ready') {
         worker.unref()
-        isReady()
+        isReady(message.time)
       } else if (message.kind === 'trouble') {
         process.emitWarning(`rchan: can't write to ${setup.folder}, will try again: ${message.message}`)
-      } else if (message.kind === 'totals') ({ totals } = message)
+      } else if (message.kind === 'totals') totals = { ...message.totals, durationMs: message.durationMs }
       else failure = new Error(message.message)
     })
     worker.on('error', (error: Error) => {

@@ -8,10 +8,11 @@
 import { emptyView, GlobalWriter, Writer, type WriterView } from '@rchan/relay'
 import { waitAtLeast } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/sync/brand'
-import process from 'node:process'
-import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads'
+import { BroadcastChannel, receiveMessageOnPort, threadId } from 'node:worker_threads'
 import { Arena, ARENA, PLACE, slotIdentity, threadTag } from './arena.js'
+import { ClockCheck, now, type Clock } from './clock.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control.js'
+import { thisProcess } from './process.js'
 import { thisThread, type ThreadIdentity } from './thread.js'
 
 /** The hot path's view. Its generation is equal to a tracepoint's flag when the view is of the recording that runs. */
@@ -22,11 +23,6 @@ export type CpuView = WriterView
  * `WriterCallbacks`; a global buffer has none.
  */
 export interface CpuClient {
-  /**
-   * Stores the time in element 0, for the record that is just being reserved in a global buffer. See relay's
-   * `GlobalWriterCallbacks`.
-   */
-  clock?(this: void, time: BigInt64Array): void
   subbufStart(cpu: Cpu, start: number): void
   subbufEnd(cpu: Cpu, start: number, end: number): void
 }
@@ -37,7 +33,7 @@ export interface CpuClient {
  * the thread that records tells them apart.
  */
 export function arenaChannelName(starterIdentity: number, generation: number): string {
-  return `rchan:arena:${RUNTIME_ABI}:${process.pid}:${starterIdentity}:${generation}`
+  return `rchan:arena:${RUNTIME_ABI}:${thisProcess.pid}:${starterIdentity}:${generation}`
 }
 
 /** How long a thread waits for the consumer to hand it the arena, in milliseconds. */
@@ -62,6 +58,8 @@ export class Cpu {
   globalWriter: GlobalWriter | undefined
   /** The time of the record that this thread reserved last in a global buffer. */
   readonly time = new BigInt64Array(1)
+  /** What this thread's records are timed by in the recording that it is in: checked when it came online. */
+  clock: Clock = now
   /** Number of this CPU, and generation of its place. */
   number = -1
   placeGeneration = 0
@@ -71,6 +69,8 @@ export class Cpu {
   #skipGeneration = 0
   /** The recording in which this thread has waited for the arena or a place: it never waits again in it. */
   #waitedGeneration = 0
+  /** The recording in which this thread had no clock that can be trusted. */
+  #faultGeneration = 0
   #roomCalls = 0
   readonly #unbinds: (() => void)[] = []
   /** The arena that had no place for this thread, and how many had become free in it by then. */
@@ -96,9 +96,10 @@ export class Cpu {
     this.#client ??= client
   }
 
-  /** Coordinator: makes the arena known to its own thread. */
-  know(arena: Arena): void {
+  /** Coordinator: makes the arena known to its own thread, and the clock that it has checked. */
+  know(arena: Arena, clock: Clock = now): void {
     this.#arena = arena
+    this.clock = clock
   }
 
   /**
@@ -130,7 +131,8 @@ export class Cpu {
         this.#skipRecords = 0
         throw error
       }
-      this.#waitedGeneration = generation
+      // A clock may be put right, and is then taken at once.
+      if (this.#faultGeneration !== generation) this.#waitedGeneration = generation
       if (this.control.generation !== generation) return false
     }
     this.control.addUnplaced()
@@ -219,16 +221,26 @@ export class Cpu {
     }
     const channel = new BroadcastChannel(arenaChannelName(control.recorder, generation))
     try {
+      const check = new ClockCheck()
       const ticket = Atomics.add(control.words, CONTROL.asked >> 2, 1) + 1
       // A consumer answers once more after the switch-off, so either it sees this ticket, or we see that it is over.
       if (control.generation !== generation) return undefined
       control.doorbell.ring()
-      // Pairs with: Consumer.#answer, Atomics.store of `answered` after the arena was posted.
+      // Pairs with: Control.answer, Atomics.store of `answered` after the arena was posted.
       if (!waitAtLeast(control.words, CONTROL.answered >> 2, ticket, this.#patienceMs(ASK_TIMEOUT_MS))) {
+        return undefined
+      }
+      // A consumer that has failed has told no time.
+      if (control.generation !== generation) return undefined
+      const clock = check.pick(control.time)
+      if (clock === undefined) {
+        if (this.#faultGeneration !== generation) control.addClockFault(threadId, check.differenceNs)
+        this.#faultGeneration = generation
         return undefined
       }
       const received = receiveMessageOnPort(channel as unknown as Parameters<typeof receiveMessageOnPort>[0])
       this.#arena = arenaOf(received?.message, generation)
+      this.clock = clock
       return this.#arena
     } finally {
       channel.close()
@@ -278,9 +290,11 @@ export class Cpu {
   #globalCallbacks(): ConstructorParameters<typeof GlobalWriter>[2] {
     const { time } = this
     const { doorbell } = this.control
-    const clock = this.#client?.clock
+    const { clock } = this
     return {
-      ...(clock === undefined ? {} : { clock: () => clock(time) }),
+      clock: () => {
+        time[0] = clock()
+      },
       produced: () => {
         doorbell.ring()
         this.#nowAndThen()
@@ -336,13 +350,13 @@ const HERE = Symbol.for(`rchan.cpu.${RUNTIME_ABI}`)
 export const thisCpu: Cpu = cpuOfThread()
 
 /**
- * Kept on the object of `node:process`, which all realms of a thread share: a test runner that makes a `vm` context for
+ * Kept on the process object, which all realms of a thread share: a test runner that makes a `vm` context for
  * each file has one `globalThis` for each. Where it can't be kept or found there (jest gives each context a copy of
  * the object), each copy is a CPU of its own. That is right, too: places are claimed one by one, and all that the same
  * thread holds are freed when it is dead.
  */
 function cpuOfThread(): Cpu {
-  const holder = process as unknown as Record<symbol, Cpu | undefined>
+  const holder = thisProcess as unknown as Record<symbol, Cpu | undefined>
   const found = holder[HERE]
   if (found !== undefined) return found
   const cpu = new Cpu(Control.ofProcess())

@@ -1,4 +1,5 @@
 export { Arena, ARENA, CLIENT_BYTES, PLACE, STATE, threadTag, type ArenaOptions } from './arena.js'
+export { now, type Clock } from './clock.js'
 export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control.js'
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
 export { isDead, isProvable, thisThread, type ThreadIdentity } from './thread.js'

@@ -175,7 +175,7 @@ test('records without a place are counted from all sides, and reset', () => {
   control.addUnplaced()
   new Control(control.memory).addUnplaced()
   expect(control.unplaced).toBe(2)
-  control.resetUnplaced()
+  control.resetFaults()
   expect(control.unplaced).toBe(0)
 })
 

@@ -18,9 +18,17 @@
  * Where all threads share one buffer, an encoder is another one: global-encoder.ts.
  */
 import { align, layoutRecord, type Field, type RecordLayout } from '@rchan/ctf'
-import type { Cpu, WriterView } from '@rchan/runtime'
-import { now } from './clock.js'
-import { argumentLines, asI64, asU64, fieldLines, readArguments, storeFields } from './field-code.js'
+import type { Clock, Cpu, WriterView } from '@rchan/runtime'
+import {
+  argumentCode,
+  asI64,
+  asU64,
+  fieldCode,
+  localList,
+  readArguments,
+  storeFields,
+  textSum,
+} from './field-code.js'
 import { globalEncoderSource, globalUses, interpretGlobal, type GlobalUses } from './global-encoder.js'
 import { textBytes, writeText } from './text.js'
 
@@ -37,6 +45,7 @@ interface Current {
 
 /** What an encoder uses: the views of a recording's memory, and what it calls. */
 type Uses = WriterView & {
+  readonly now: Clock
   readonly view: WriterView
   readonly room: (bytes: number) => number
   /** Bytes of a sub-buffer. */
@@ -46,38 +55,70 @@ type Uses = WriterView & {
   readonly renew: Bound
 }
 
+// Taken when this module is loaded: programs that harden themselves replace it, or forbid it, later.
+const Compiler = Function
+const StackError = RangeError
+
 /** Makes a tracepoint's function. Any thread; it is for this thread alone. */
 export function makeEncoder(cpu: Cpu, id: number, name: string, fields: readonly Field[]): Encoder {
-  // Both are copies, made now: what a caller does to `fields` later must not be compiled.
-  const layout = layoutRecord(fields)
-  const globalLayout = layoutRecord(fields, true)
+  const current = starting(cpu, id, fields, name)
   try {
     // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- see the head of this file
-    const make = new Function('uses', facadeSource(id, name)) as (uses: object) => Encoder
-    const current = starting(
-      cpu,
-      (uses, generation) => compile(encoderSource(id, name, layout, generation), uses),
-      (uses, generation) => compile(globalEncoderSource(id, name, globalLayout, generation), uses),
-    )
+    const make = new Compiler('uses', facadeSource(id, name)) as (uses: object) => Encoder
     return make({ flags: cpu.control.flags, current })
   } catch (error) {
-    if (!(error instanceof EvalError)) throw error
-    return interpretEncoder(cpu, id, fields)
+    throwIfFull(error)
+    return interpretFacade(cpu, id, current)
   }
 }
 
-function compile(source: string, uses: Uses | GlobalUses): Bound {
-  // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- see the head of this file
-  const make = new Function('uses', source) as (uses: object) => Bound
-  return make({ ...uses, now, textBytes, writeText, asI64, asU64 })
+/** The same without compiling anything. */
+export function interpretEncoder(cpu: Cpu, id: number, fields: readonly Field[]): Encoder {
+  return interpretFacade(cpu, id, starting(cpu, id, fields, undefined))
 }
 
-/** Starts with an encoder that comes online, and replaces itself in each recording by one bound to its memory. */
-function starting(
-  cpu: Cpu,
-  bind: (uses: Uses, generation: number) => Bound,
-  bindGlobal: (uses: GlobalUses, generation: number) => Bound,
-): Current {
+function interpretFacade(cpu: Cpu, id: number, current: Current): Encoder {
+  const { flags } = cpu.control
+  return (args) => {
+    const flag = flags[id]
+    if (flag !== 0) current.encode(args, flag)
+  }
+}
+
+/** That code from text is forbidden comes as an error of any kind. A full stack is the program's own. */
+function throwIfFull(error: unknown): void {
+  if (error instanceof StackError && error.message === 'Maximum call stack size exceeded') throw error
+}
+
+/** @returns undefined where the program forbids it. */
+function compile(source: string, uses: Uses | GlobalUses): Bound | undefined {
+  try {
+    // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- see the head of this file
+    const make = new Compiler('uses', source) as (uses: object) => Bound
+    return make({ ...uses, textBytes, writeText, asI64, asU64 })
+  } catch (error) {
+    throwIfFull(error)
+    return undefined
+  }
+}
+
+/**
+ * Starts with an encoder that comes online, and replaces itself in each recording by one bound to its memory.
+ *
+ * @param name undefined: it is interpreted.
+ */
+function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string | undefined): Current {
+  // Both are copies, made now: what a caller does to `fields` later must not be compiled.
+  const layout = layoutRecord(fields)
+  const globalLayout = layoutRecord(fields, true)
+  const bind = (uses: Uses, generation: number): Bound =>
+    (name === undefined ? undefined : compile(encoderSource(id, name, layout, generation), uses)) ??
+    interpretBound(id, layout, uses, generation)
+  const bindGlobal = (uses: GlobalUses, generation: number): Bound =>
+    (name === undefined
+      ? undefined
+      : compile(globalEncoderSource(id, name, globalLayout, generation), uses)) ??
+    interpretGlobal(id, globalLayout, uses, generation)
   const start: Bound = (args) => {
     if (!cpu.online()) return
     const { view, writer, globalWriter } = cpu
@@ -90,6 +131,7 @@ function starting(
         {
           ...view,
           view,
+          now: cpu.clock,
           room: (bytes) => cpu.room(writer, bytes),
           subbufSize: writer.buffer.geometry.subbufSize,
           discardBad: () => writer.discardBad(),
@@ -113,15 +155,13 @@ function starting(
  * variable, which on Node 26 would keep V8 from dropping the argument object (6 ns).
  */
 function facadeSource(id: number, name: string): string {
-  return [
-    `'use strict' // ${name} #${id}`,
-    `const { flags, current } = uses`,
-    `return function (args) {`,
-    `  const flag = flags[${id}]`,
-    `  if (flag === 0) return`,
-    `  current.encode(args, flag)`,
-    `}`,
-  ].join('\n')
+  return `'use strict' // ${name} #${id}
+const { flags, current } = uses
+return function (args) {
+  const flag = flags[${id}]
+  if (flag === 0) return
+  current.encode(args, flag)
+}`
 }
 
 /**
@@ -131,79 +171,62 @@ function facadeSource(id: number, name: string): string {
  * has no joins, and stays small enough for V8 to inline.
  */
 export function encoderSource(id: number, name: string, layout: RecordLayout, generation: number): string {
-  const { fields, fixedBytes } = layout
-  const locals = fields.map((_, index) => `a${index}`)
-  const room = String(maxBytesWithoutTexts(layout))
-  const texts = fields.flatMap((field, index) => (field.type === 'string' ? [locals[index]] : []))
-  const bound = [room, ...texts.map((text) => `${text}.length * 3`)].join(' + ')
-  const least = [room, ...texts.map((text) => `${text}.length`)].join(' + ')
-  const exact = [room, ...texts.map((text) => `textBytes(${text})`)].join(' + ')
-  return [
-    `'use strict' // ${name} #${id} of recording ${generation}`,
-    // Constants, so that V8 folds them into the code that it inlines; it does not for parameters.
-    `const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = uses`,
-    `const { room, subbufSize, discardBad, renew, now, textBytes, writeText, asI64, asU64 } = uses`,
-    `function late(${locals.join(', ')}) {`,
-    // With texts, the inline path has an upper bound, and this is exact. Except where the length of a text alone, which
-    // is never more than its bytes, says that the record fits no sub-buffer: such a text may be long, and is not read.
-    `  let bytes = ${fixedBytes >= 0 ? fixedBytes : least}`,
-    ...(fixedBytes >= 0 ? [] : [`  if (bytes <= subbufSize) bytes = ${exact}`]),
-    `  let at = (words[view.end] + 7) & -8`,
-    `  if (at + bytes > view.limit) at = room(bytes)`,
-    `  if (at < 0) return`,
-    // Read again: a packet must not begin after its first record, and the switch has read the clock since.
-    `  i64[at >> 3] = now()`,
-    ...storeLines(id, layout, locals),
-    `}`,
-    `return function (args, flag) {`,
-    `  if (flag !== ${generation}) return renew(args, flag)`,
-    ...argumentLines(layout, locals),
-    `  const time = now()`,
-    `  const at = (words[view.end] + 7) & -8`,
-    `  if (at + ${fixedBytes >= 0 ? fixedBytes : bound} > view.limit) return late(${locals.join(', ')})`,
-    `  i64[at >> 3] = time`,
-    ...storeLines(id, layout, locals),
-    `}`,
-  ].join('\n')
+  const { fixedBytes } = layout
+  const locals = localList(layout)
+  const most = maxBytesWithoutTexts(layout)
+  const bound = `${most}${textSum(layout, (text) => `${text}.length * 3`)}`
+  const least = `${most}${textSum(layout, (text) => `${text}.length`)}`
+  const exact = `${most}${textSum(layout, (text) => `textBytes(${text})`)}`
+  const hasTexts = fixedBytes < 0
+  // With texts, the inline path has an upper bound, and `late` is exact. Except where the length of a text alone, which
+  // is never more than its bytes, says that the record fits no sub-buffer: such a text may be long, and is not read.
+  // The views are constants, so that V8 folds them into the code that it inlines; it does not for parameters.
+  // In `late` the clock is read again: a packet must not begin after its first record, and the switch has read it since.
+  return `'use strict' // ${name} #${id} of recording ${generation}
+const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = uses
+const { room, subbufSize, discardBad, renew, now, textBytes, writeText, asI64, asU64 } = uses
+function late(${locals}) {
+  let bytes = ${hasTexts ? least : fixedBytes}
+  ${hasTexts ? `if (bytes <= subbufSize) bytes = ${exact}` : ''}
+  let at = (words[view.end] + 7) & -8
+  if (at + bytes > view.limit) at = room(bytes)
+  if (at < 0) return
+  i64[at >> 3] = now()
+${storeCode(id, layout)}
+}
+return function (args, flag) {
+  if (flag !== ${generation}) return renew(args, flag)
+${argumentCode(layout)}
+  const time = now()
+  const at = (words[view.end] + 7) & -8
+  if (at + ${hasTexts ? bound : fixedBytes} > view.limit) return late(${locals})
+  i64[at >> 3] = time
+${storeCode(id, layout)}
+}`
 }
 
 /** Stores the record at `at`, apart from its time: id, fields, count, and the new end last. */
-function storeLines(id: number, layout: RecordLayout, locals: readonly string[]): string[] {
-  const lines = [`  u32[(at + 8) >> 2] = ${id}`, ...fieldLines(layout, locals)]
-  const hasTexts = layout.fixedBytes < 0
-  lines.push(
-    `  const end = view.end`,
-    `  words[end + 1] += 1`,
-    // Last: until here the record does not exist. Pairs with: relay's Reader.
-    `  words[end] = ${hasTexts ? 'q' : `at + ${layout.fixedBytes}`}`,
-  )
-  return lines
+function storeCode(id: number, layout: RecordLayout): string {
+  // The end comes last: until then the record does not exist. Pairs with: relay's Reader.
+  return `  u32[(at + 8) >> 2] = ${id}
+${fieldCode(layout)}
+  const end = view.end
+  words[end + 1] += 1
+  words[end] = ${layout.fixedBytes < 0 ? 'q' : `at + ${layout.fixedBytes}`}`
 }
 
 /** Bytes of a record whose texts are empty, with every gap that the alignment behind a text can make. */
-function maxBytesWithoutTexts(layout: RecordLayout): number {
-  const gaps = layout.fields.reduce((sum, field) => sum + (field.offset < 0 ? field.alignBytes - 1 : 0), 0)
-  return layout.minBytes + gaps
+function maxBytesWithoutTexts({ fields, minBytes }: RecordLayout): number {
+  let bytes = minBytes
+  for (let index = 0; index < fields.length; index += 1) {
+    if (fields[index].offset < 0) bytes += fields[index].alignBytes - 1
+  }
+  return bytes
 }
 
 /** The same as the compiled encoder, step by step, for programs in which no code may be made from text. */
-export function interpretEncoder(cpu: Cpu, id: number, fields: readonly Field[]): Encoder {
-  const { flags } = cpu.control
-  const layout = layoutRecord(fields)
-  const globalLayout = layoutRecord(fields, true)
-  const current = starting(
-    cpu,
-    (uses, generation) => interpretBound(id, layout, uses, generation),
-    (uses, generation) => interpretGlobal(id, globalLayout, uses, generation),
-  )
-  return (args) => {
-    const flag = flags[id]
-    if (flag !== 0) current.encode(args, flag)
-  }
-}
-
 function interpretBound(id: number, layout: RecordLayout, uses: Uses, generation: number): Bound {
-  const { view, words, room, subbufSize, discardBad, renew } = uses
+  const { view, words, now, room, subbufSize, discardBad, renew } = uses
   const { fields } = layout
   const fixed = maxBytesWithoutTexts(layout)
   return (args, flag) => {
@@ -211,11 +234,17 @@ function interpretBound(id: number, layout: RecordLayout, uses: Uses, generation
     const values = readArguments(fields, args)
     if (values === undefined) return discardBad()
     let bytes = fixed
-    for (const value of values) if (typeof value === 'string') bytes += value.length
+    for (let index = 0; index < values.length; index += 1) {
+      const value = values[index]
+      if (typeof value === 'string') bytes += value.length
+    }
     // As in the compiled encoder: a text that is too long is not read.
     if (bytes <= subbufSize) {
       bytes = fixed
-      for (const value of values) if (typeof value === 'string') bytes += textBytes(value)
+      for (let index = 0; index < values.length; index += 1) {
+        const value = values[index]
+        if (typeof value === 'string') bytes += textBytes(value)
+      }
     }
     let time = now()
     let at = align(words[view.end], 8)

@@ -5,64 +5,101 @@
 import { align, type FieldType, type PlacedField, type RecordLayout } from '@rchan/ctf'
 import { writeText } from './text.js'
 
+// Taken when this module is loaded.
+const { asIntN, asUintN } = BigInt
+
 /** A bigint wrapped to 64 bits, signed: equal to itself if it fits. */
-export const asI64 = (value: bigint): bigint => BigInt.asIntN(64, value)
+export const asI64 = (value: bigint): bigint => asIntN(64, value)
 /** The same, unsigned. */
-export const asU64 = (value: bigint): bigint => BigInt.asUintN(64, value)
+export const asU64 = (value: bigint): bigint => asUintN(64, value)
 
-/** For each type: when a local `$` does not fit it, and how it is stored. */
-export const CODE: Record<FieldType, { misfit: string; array: string; shift: number; value: string }> = {
-  u8: { misfit: `typeof $ !== 'number' || $ >>> 0 !== $ || $ > 255`, array: 'u8', shift: 0, value: '$' },
-  u16: { misfit: `typeof $ !== 'number' || $ >>> 0 !== $ || $ > 65535`, array: 'u16', shift: 1, value: '$' },
-  u32: { misfit: `typeof $ !== 'number' || $ >>> 0 !== $`, array: 'u32', shift: 2, value: '$' },
-  u64: { misfit: `typeof $ !== 'bigint' || asU64($) !== $`, array: 'u64', shift: 3, value: '$' },
-  i8: { misfit: `typeof $ !== 'number' || $ << 24 >> 24 !== $`, array: 'i8', shift: 0, value: '$' },
-  i16: { misfit: `typeof $ !== 'number' || $ << 16 >> 16 !== $`, array: 'i16', shift: 1, value: '$' },
-  i32: { misfit: `typeof $ !== 'number' || ($ | 0) !== $`, array: 'i32', shift: 2, value: '$' },
-  i64: { misfit: `typeof $ !== 'bigint' || asI64($) !== $`, array: 'i64', shift: 3, value: '$' },
-  f32: { misfit: `typeof $ !== 'number'`, array: 'f32', shift: 2, value: '$' },
-  f64: { misfit: `typeof $ !== 'number'`, array: 'f64', shift: 3, value: '$' },
-  bool: { misfit: `typeof $ !== 'boolean'`, array: 'u8', shift: 0, value: '$ ? 1 : 0' },
-  string: { misfit: `typeof $ !== 'string'`, array: 'u8', shift: 0, value: '$' },
+/** How a type of field is checked and stored. `misfit`: when a local does not fit it. */
+interface FieldCode {
+  readonly misfit: (local: string) => string
+  readonly array: string
+  readonly shift: number
 }
 
-/** The lines that read every argument into a local and check it. All that can run the caller's code or fail is here. */
-export function argumentLines({ fields }: RecordLayout, locals: readonly string[]): string[] {
-  if (fields.length === 0) return []
-  return [
-    `  let ${locals.join(', ')}`,
-    `  try {`,
-    ...fields.map((field, index) => `    ${locals[index]} = args.${field.name}`),
-    `  } catch {`,
-    `    return discardBad()`,
-    `  }`,
-    ...fields.map(
-      (field, index) =>
-        `  if (${CODE[field.type].misfit.replaceAll('$', locals[index])}) return discardBad()`,
-    ),
-  ]
+/** For each type. */
+export const CODE: Record<FieldType, FieldCode> = {
+  u8: {
+    misfit: ($) => `typeof ${$} !== 'number' || ${$} >>> 0 !== ${$} || ${$} > 255`,
+    array: 'u8',
+    shift: 0,
+  },
+  u16: {
+    misfit: ($) => `typeof ${$} !== 'number' || ${$} >>> 0 !== ${$} || ${$} > 65535`,
+    array: 'u16',
+    shift: 1,
+  },
+  u32: { misfit: ($) => `typeof ${$} !== 'number' || ${$} >>> 0 !== ${$}`, array: 'u32', shift: 2 },
+  u64: { misfit: ($) => `typeof ${$} !== 'bigint' || asU64(${$}) !== ${$}`, array: 'u64', shift: 3 },
+  i8: { misfit: ($) => `typeof ${$} !== 'number' || ${$} << 24 >> 24 !== ${$}`, array: 'i8', shift: 0 },
+  i16: { misfit: ($) => `typeof ${$} !== 'number' || ${$} << 16 >> 16 !== ${$}`, array: 'i16', shift: 1 },
+  i32: { misfit: ($) => `typeof ${$} !== 'number' || (${$} | 0) !== ${$}`, array: 'i32', shift: 2 },
+  i64: { misfit: ($) => `typeof ${$} !== 'bigint' || asI64(${$}) !== ${$}`, array: 'i64', shift: 3 },
+  f32: { misfit: ($) => `typeof ${$} !== 'number'`, array: 'f32', shift: 2 },
+  f64: { misfit: ($) => `typeof ${$} !== 'number'`, array: 'f64', shift: 3 },
+  bool: { misfit: ($) => `typeof ${$} !== 'boolean'`, array: 'u8', shift: 0 },
+  string: { misfit: ($) => `typeof ${$} !== 'string'`, array: 'u8', shift: 0 },
 }
 
-/** The lines that store the fields of a record at `at`. Behind a text, `q` is where the last one ended. */
-export function fieldLines({ fields }: RecordLayout, locals: readonly string[]): string[] {
-  const lines: string[] = []
+// This runs when a thread comes online, in a program that may have replaced the methods of arrays: so there are none.
+
+/** The locals of all fields, separated by commas. */
+export function localList({ fields }: RecordLayout): string {
+  let list = ''
+  for (let index = 0; index < fields.length; index += 1) list += index === 0 ? 'a0' : `, a${index}`
+  return list
+}
+
+/** ` + ` and what `of` makes of its local, for each field that is a text. */
+export function textSum({ fields }: RecordLayout, of: (local: string) => string): string {
+  let sum = ''
+  for (let index = 0; index < fields.length; index += 1) {
+    if (fields[index].type === 'string') sum += ` + ${of(`a${index}`)}`
+  }
+  return sum
+}
+
+/** Reads every argument into a local and checks it. All that can run the caller's code or fail is here. */
+export function argumentCode(layout: RecordLayout): string {
+  const { fields } = layout
+  if (fields.length === 0) return ''
+  let reads = ''
+  let checks = ''
+  for (let index = 0; index < fields.length; index += 1) {
+    const { name, type } = fields[index]
+    reads += `    a${index} = args.${name}\n`
+    checks += `  if (${CODE[type].misfit(`a${index}`)}) return discardBad()\n`
+  }
+  return `  let ${localList(layout)}
+  try {
+${reads}  } catch {
+    return discardBad()
+  }
+${checks}`
+}
+
+/** Stores the fields of a record at `at`. Behind a text, `q` is where the last one ended. */
+export function fieldCode({ fields }: RecordLayout): string {
+  let code = ''
   let moving = false
-  for (const [index, field] of fields.entries()) {
-    const { array, shift, value } = CODE[field.type]
-    if (field.type === 'string') {
-      const from = moving ? 'q' : `at + ${field.offset}`
-      lines.push(`  ${moving ? '' : 'let '}q = writeText(u8, ${from}, ${locals[index]})`)
+  for (let index = 0; index < fields.length; index += 1) {
+    const { type, offset, alignBytes } = fields[index]
+    const { array, shift } = CODE[type]
+    if (type === 'string') {
+      code += `  ${moving ? '' : 'let '}q = writeText(u8, ${moving ? 'q' : `at + ${offset}`}, a${index})\n`
       moving = true
       continue
     }
-    if (moving && field.alignBytes > 1)
-      lines.push(`  q = (q + ${field.alignBytes - 1}) & -${field.alignBytes}`)
-    const place = moving ? 'q' : `at + ${field.offset}`
+    if (moving && alignBytes > 1) code += `  q = (q + ${alignBytes - 1}) & -${alignBytes}\n`
+    const place = moving ? 'q' : `at + ${offset}`
     const element = shift === 0 ? place : `(${place}) >> ${shift}`
-    lines.push(`  ${array}[${element}] = ${value.replaceAll('$', locals[index])}`)
-    if (moving) lines.push(`  q += ${field.alignBytes}`)
+    code += `  ${array}[${element}] = a${index}${type === 'bool' ? ' ? 1 : 0' : ''}\n`
+    if (moving) code += `  q += ${alignBytes}\n`
   }
-  return lines
+  return code
 }
 
 /** Reads and checks the arguments. @returns their values; undefined when one can't be read or doesn't fit. */
@@ -72,10 +109,11 @@ export function readArguments(
 ): unknown[] | undefined {
   const values: unknown[] = []
   try {
-    for (const field of fields) {
-      const value = (args as Record<string, unknown>)[field.name]
-      if (!fits(field.type, value)) return undefined
-      values.push(value)
+    for (let index = 0; index < fields.length; index += 1) {
+      const { name, type } = fields[index]
+      const value = (args as Record<string, unknown>)[name]
+      if (!fits(type, value)) return undefined
+      values[index] = value
     }
   } catch {
     return undefined
@@ -92,14 +130,15 @@ export function storeFields(
 ): number {
   const arrays = views as Readonly<Record<string, unknown[]>> & { readonly u8: Uint8Array }
   let q = at
-  for (const [index, field] of fields.entries()) {
+  for (let index = 0; index < fields.length; index += 1) {
+    const field = fields[index]
     q = align(q, field.alignBytes)
     const value = values[index]
     if (field.type === 'string') {
       q = writeText(arrays.u8, q, value as string)
     } else {
       const { array, shift } = CODE[field.type]
-      arrays[array][q >> shift] = field.type === 'bool' ? Number(value) : value
+      arrays[array][q >> shift] = field.type === 'bool' ? (value === true ? 1 : 0) : value
       q += field.alignBytes
     }
   }
@@ -120,11 +159,27 @@ function fits(type: FieldType, value: unknown): boolean {
       return typeof value === 'bigint' && asU64(value) === value
     case 'i64':
       return typeof value === 'bigint' && asI64(value) === value
-    default: {
-      if (typeof value !== 'number' || !Number.isInteger(value)) return false
-      const bits = Number(type.slice(1))
-      const least = type.startsWith('i') ? -(2 ** (bits - 1)) : 0
-      return value >= least && value < least + 2 ** bits
-    }
+    default:
+      return typeof value === 'number' && fitsBits(type, value)
+  }
+}
+
+function fitsBits(
+  type: Exclude<FieldType, 'string' | 'bool' | 'f32' | 'f64' | 'u64' | 'i64'>,
+  value: number,
+): boolean {
+  switch (type) {
+    case 'u8':
+      return value >>> 0 === value && value <= 255
+    case 'u16':
+      return value >>> 0 === value && value <= 65535
+    case 'u32':
+      return value >>> 0 === value
+    case 'i8':
+      return (value << 24) >> 24 === value
+    case 'i16':
+      return (value << 16) >> 16 === value
+    case 'i32':
+      return (value | 0) === value
   }
 }

@@ -35,20 +35,24 @@ import {
   type Span,
 } from '@rchan/runtime'
 import { chmodSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { now } from './clock.js'
+import { clockOffset, now } from './clock.js'
 import { GlobalStream } from './global-stream.js'
 import { UUID_BYTES } from './packet.js'
 import { later, u32View, u64View, type Layouts } from './span.js'
 
-/** What the recording hands to this module: everything of the metadata but the events. */
-export type FormatInit = Omit<MetadataInput, 'events'>
+/** What the recording hands to this module: everything of the metadata but the events, and where the clock's zero is. */
+export type FormatInit = Omit<MetadataInput, 'events' | 'clock'> & {
+  readonly clock: Partial<MetadataInput['clock']>
+}
 
 /** See runtime's `CreateFormat`. */
 export const createFormat: CreateFormat = (init, shared): PacketFormat => {
   const arena = Arena.attach(shared.arena)
   const events = new EventTable(new Control(shared.control), arena.global !== undefined)
   const uuid = arena.client.slice(0, UUID_BYTES)
-  const metadata = new MetadataFile(shared.folder, init as FormatInit)
+  const given = init as FormatInit
+  const clock = { ...clockOffset(), ...given.clock }
+  const metadata = new MetadataFile(shared.folder, { ...given, clock })
   const start = now()
   return {
     prepare(): void {
@@ -100,10 +104,10 @@ class EventTable {
 /** The file `metadata`, replaced by rename, so that a reader finds it whole at any time. */
 class MetadataFile {
   readonly #folder: string
-  readonly #init: FormatInit
+  readonly #init: Omit<MetadataInput, 'events'>
   #written = -1
 
-  constructor(folder: string, init: FormatInit) {
+  constructor(folder: string, init: Omit<MetadataInput, 'events'>) {
     this.#folder = folder
     this.#init = init
   }

@@ -11,7 +11,7 @@
 import type { RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
 import type { Bound } from './encoder.js'
-import { argumentLines, fieldLines, readArguments, storeFields } from './field-code.js'
+import { argumentCode, fieldCode, readArguments, storeFields, textSum } from './field-code.js'
 
 /** What an encoder uses: the views of the buffer, and what it calls. */
 export type GlobalUses = GlobalWriter['view'] & {
@@ -84,56 +84,53 @@ export function globalEncoderSource(
   layout: RecordLayout,
   generation: number,
 ): string {
-  const { fields, fixedBytes } = layout
-  const locals = fields.map((_, index) => `a${index}`)
-  const texts = fields.flatMap((field, index) => (field.type === 'string' ? [locals[index]] : []))
-  const hasTexts = texts.length > 0
-  return [
-    `'use strict' // ${name} #${id} of recording ${generation}`,
-    // Constants, so that V8 folds them into the code that it inlines; it does not for parameters.
-    `const { writer, time, tag, i32: to } = uses`,
-    `const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${hasTexts ? 'uses.scratch' : 'uses'}`,
-    `const { mostCharacters, tooBig } = uses.scratch`,
-    `const { discardBad, refused, renew, writeText, asI64, asU64 } = uses`,
-    `return function (args, flag) {`,
-    `  if (flag !== ${generation}) return renew(args, flag)`,
-    ...argumentLines(layout, locals),
-    ...(hasTexts
-      ? [
-          `  const characters = ${texts.map((text) => `${text}.length`).join(' + ')}`,
-          `  if (characters > mostCharacters) {`,
-          `    writer.reserve(tooBig)`,
-          `    return refused()`,
-          `  }`,
-          `  const at = 0`,
-          ...fieldLines(layout, locals),
-          `  const place = writer.reserve(q)`,
-          `  if (place < 0) return refused()`,
-          ...headLines(id, 'place'),
-          `  const words = (q + 3) >> 2`,
-          `  for (let i = 4; i < words; i += 1) to[first + i] = i32[i]`,
-          `  writer.commit(place, q)`,
-        ]
-      : [
-          `  const at = writer.reserve(${fixedBytes})`,
-          `  if (at < 0) return refused()`,
-          ...headLines(id, 'at'),
-          ...fieldLines(layout, locals),
-          `  writer.commit(at, ${fixedBytes})`,
-        ]),
-    `}`,
-  ].join('\n')
+  const { fixedBytes } = layout
+  const hasTexts = fixedBytes < 0
+  // The views are constants, so that V8 folds them into the code that it inlines; it does not for parameters.
+  return `'use strict' // ${name} #${id} of recording ${generation}
+const { writer, time, tag, i32: to } = uses
+const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${hasTexts ? 'uses.scratch' : 'uses'}
+const { mostCharacters, tooBig } = uses.scratch
+const { discardBad, refused, renew, writeText, asI64, asU64 } = uses
+return function (args, flag) {
+  if (flag !== ${generation}) return renew(args, flag)
+${argumentCode(layout)}
+${hasTexts ? textRecordCode(id, layout) : fixedRecordCode(id, layout)}
+}`
 }
 
-/** The lines that store what comes before the payload. The time in halves: as a bigint it would be an object. */
-function headLines(id: number, at: string): string[] {
-  return [
-    `  const first = ${at} >> 2`,
-    `  to[first] = time[0]`,
-    `  to[first + 1] = time[1]`,
-    `  to[first + 2] = ${id}`,
-    `  to[first + 3] = tag`,
-  ]
+/** A record with texts is made in scratch memory, and copied. */
+function textRecordCode(id: number, layout: RecordLayout): string {
+  return `  const characters = 0${textSum(layout, (text) => `${text}.length`)}
+  if (characters > mostCharacters) {
+    writer.reserve(tooBig)
+    return refused()
+  }
+  const at = 0
+${fieldCode(layout)}
+  const place = writer.reserve(q)
+  if (place < 0) return refused()
+${headCode(id, 'place')}
+  const words = (q + 3) >> 2
+  for (let i = 4; i < words; i += 1) to[first + i] = i32[i]
+  writer.commit(place, q)`
+}
+
+function fixedRecordCode(id: number, layout: RecordLayout): string {
+  return `  const at = writer.reserve(${layout.fixedBytes})
+  if (at < 0) return refused()
+${headCode(id, 'at')}
+${fieldCode(layout)}
+  writer.commit(at, ${layout.fixedBytes})`
+}
+
+/** Stores what comes before the payload. The time in halves: as a bigint it would be an object. */
+function headCode(id: number, at: string): string {
+  return `  const first = ${at} >> 2
+  to[first] = time[0]
+  to[first + 1] = time[1]
+  to[first + 2] = ${id}
+  to[first + 3] = tag`
 }
 
 /** The same as the compiled encoder, step by step. */
@@ -151,7 +148,10 @@ export function interpretGlobal(
     const values = readArguments(fields, args)
     if (values === undefined) return discardBad()
     let characters = 0
-    for (const value of values) if (typeof value === 'string') characters += value.length
+    for (let index = 0; index < values.length; index += 1) {
+      const value = values[index]
+      if (typeof value === 'string') characters += value.length
+    }
     if (characters > scratch.mostCharacters) {
       writer.reserve(scratch.tooBig)
       return refused()

@@ -1,21 +1,16 @@
 /**
  * A sub-buffer as a packet: what the writing thread stores in its header when it is started and when it is complete.
  * Runs on the writing thread, within the switch; it must not throw, wait or trace. The sub-buffers of a global buffer
- * have no headers: there the client only tells the time.
+ * have no headers.
  */
 import { PACKET, PACKET_MAGIC, storeSizes, storeU64 } from '@rchan/ctf'
 import type { Cpu, CpuClient } from '@rchan/runtime'
-import { now } from './clock.js'
 
 /** Bytes of the trace's uuid, at the start of the arena's client bytes. */
 export const UUID_BYTES = 16
 
 /** Fills the packet headers of a CPU's sub-buffers. */
 export const packetClient: CpuClient = {
-  clock(time: BigInt64Array): void {
-    time[0] = now()
-  },
-
   subbufStart(cpu: Cpu, start: number): void {
     const { u8, u32, i64 } = cpu.view
     if (cpu.arena === undefined) return
@@ -24,7 +19,7 @@ export const packetClient: CpuClient = {
     for (let i = 0; i < UUID_BYTES; i += 1) u8[start + PACKET.uuid + i] = client[i]
     u32[(start + PACKET.streamId) >> 2] = 0
     storeU64(u32, start + PACKET.streamInstanceId, cpu.number)
-    i64[(start + PACKET.timestampBegin) >> 3] = now()
+    i64[(start + PACKET.timestampBegin) >> 3] = cpu.clock()
     u32[(start + PACKET.cpuId) >> 2] = cpu.number
     u32[(start + PACKET.generation) >> 2] = cpu.placeGeneration
   },
@@ -32,7 +27,7 @@ export const packetClient: CpuClient = {
   subbufEnd(cpu: Cpu, start: number, end: number): void {
     const { u32, i64 } = cpu.view
     const discarded = cpu.discarded
-    i64[(start + PACKET.timestampEnd) >> 3] = now()
+    i64[(start + PACKET.timestampEnd) >> 3] = cpu.clock()
     storeU64(u32, start + PACKET.eventsDiscarded, discarded)
     storeSizes(u32, start, end - start)
   },

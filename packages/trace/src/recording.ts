@@ -3,12 +3,11 @@
  * started, so that a worker that merely traces doesn't pay for it.
  */
 import type { Losses } from '@rchan/runtime/coordinator'
-import { Runtime, type CpuTotals, type Totals } from '@rchan/runtime/coordinator'
+import { Runtime, type CpuTotals, type RuntimeTotals } from '@rchan/runtime/coordinator'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { clockOffsetNs } from './clock.js'
 import type { FormatInit } from './format.js'
 import { checkLimits } from './limits.js'
 import { claimFolder, folderPath } from './trace-folder.js'
@@ -62,7 +61,8 @@ export interface RecordingSummary {
   readonly events: number
   /** Never written, all causes. */
   readonly discarded: number
-  /** … because the buffer was full, the event longer than a sub-buffer, its arguments bad, its thread without a place. */
+  /** … because the buffer was full, the event longer than a sub-buffer, its arguments bad, its thread without a place, or
+   * without a clock that can be trusted (`error` says so then). */
   readonly discardedBy: Readonly<Losses>
   /** Written, and overwritten before they could be delivered. */
   readonly overwritten: number
@@ -119,7 +119,6 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   // A process that ends before the recording has started leaves nothing either.
   process.once('exit', folder.undo)
   try {
-    const startedAt = performance.now()
     const runtime = await Runtime.start({
       channel: { ...geometryOf(bufferSize), mode, headerBytes: PACKET_HEADER_BYTES, possibleCpus, global },
       client: parseUuid(uuid),
@@ -132,9 +131,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
     })
     let stopped: Promise<RecordingSummary> | undefined
     const stop = (): Promise<RecordingSummary> => {
-      stopped ??= runtime
-        .stop()
-        .then((totals) => summarize(folder.path, totals, performance.now() - startedAt))
+      stopped ??= runtime.stop().then((totals) => summarize(folder.path, totals))
       return stopped
     }
     return {
@@ -204,9 +201,6 @@ export function geometryOf(bufferSize: number): { subbufSize: number; subbufCoun
 }
 
 function formatInit(uuid: string, global: boolean): FormatInit {
-  // Not below 0: a machine whose clock says that it was started before 1970.
-  const realOffset = clockOffsetNs()
-  const offset = realOffset > 0n ? realOffset : 0n
   let bootId: string | undefined
   try {
     bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
@@ -216,11 +210,7 @@ function formatInit(uuid: string, global: boolean): FormatInit {
   return {
     ...(global ? { global } : {}),
     uuid,
-    clock: {
-      ...(bootId === undefined ? {} : { uuid: bootId }),
-      offsetSeconds: Number(offset / 1_000_000_000n),
-      offsetNs: Number(offset % 1_000_000_000n),
-    },
+    clock: bootId === undefined ? {} : { uuid: bootId },
     env: {
       tracer_name: 'rchan',
       tracer_version: VERSION,
@@ -232,7 +222,7 @@ function formatInit(uuid: string, global: boolean): FormatInit {
   }
 }
 
-function summarize(path: string, totals: Totals, durationMs: number): RecordingSummary {
+function summarize(path: string, totals: RuntimeTotals): RecordingSummary {
   const discardedBy: Losses = { ...totals.discarded, unplaced: totals.unplaced }
   return {
     path,
@@ -245,7 +235,7 @@ function summarize(path: string, totals: Totals, durationMs: number): RecordingS
     cpus: totals.cpus.filter(({ events }) => events > 0).length,
     perCpu: totals.cpus,
     bytes: totals.bytes,
-    durationMs,
+    durationMs: totals.durationMs,
     ...(totals.error === undefined ? {} : { error: totals.error }),
   }
 }
