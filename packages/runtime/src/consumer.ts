@@ -6,7 +6,7 @@
  * the arena. It depends on no writer's help: a parked thread and one that is busy for ever are drained all the same.
  */
 import { Arena, ARENA, PLACE } from './arena.js'
-import { now } from './clock.js'
+import { now as clock } from './clock.js'
 import { CONTROL, Control } from './control.js'
 import { RelayFile } from './files.js'
 import { flushAsked, serveFlush } from './flush.js'
@@ -211,7 +211,7 @@ export class Consumer {
     const asked = Atomics.load(words, CONTROL.asked >> 2)
     if (asked === Atomics.load(words, CONTROL.answered >> 2)) return false
     this.#world.postArena()
-    this.#control.answer(asked, now())
+    this.#control.answer(asked, clock())
     return true
   }
 

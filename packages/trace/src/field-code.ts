@@ -6,6 +6,7 @@ import { align, type FieldType, type PlacedField, type RecordLayout } from '@rch
 import { writeText } from './text.js'
 
 // Taken when this module is loaded.
+// oxlint-disable-next-line typescript/unbound-method -- they use no `this`
 const { asIntN, asUintN } = BigInt
 
 /** A bigint wrapped to 64 bits, signed: equal to itself if it fits. */
@@ -179,7 +180,7 @@ function fitsBits(
       return (value << 24) >> 24 === value
     case 'i16':
       return (value << 16) >> 16 === value
-    case 'i32':
+    default:
       return (value | 0) === value
   }
 }

@@ -5,6 +5,7 @@ import { TextEncoder } from 'node:util'
 /** Texts longer than this are encoded by the engine: below, its call costs more than our loop. */
 const LONG_TEXT = 96
 // Taken now: programs replace built-ins later.
+// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
 const { byteLength } = Buffer
 const encoder = new TextEncoder()
 
