@@ -288,9 +288,14 @@ export class RelayBuffer {
     return this.#ownership.locked(run)
   }
 
-  /** Relay file: declares a sub-buffer consumed. Locked. */
-  subbufConsumed(): void {
-    this.consumedTo(Math.min(this.consumed + 1, this.produced))
+  /**
+   * Relay file: sets how many sub-buffers are consumed, by default one more, and that nothing is of the one after them.
+   * Locked. A reader that dies between the two stores leaves one that is read again: the other way round, the beginning of
+   * the next would never be read.
+   */
+  subbufConsumed(to = this.consumed + 1): void {
+    this.bytesConsumedTo(0)
+    this.consumedTo(Math.min(to, this.produced))
   }
 
   /** Relay file: sets how many sub-buffers are consumed. Locked. Pairs with: Writer, Atomics.load of `consumed`. */

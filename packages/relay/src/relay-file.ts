@@ -240,8 +240,7 @@ export class RelayFile {
       if (buffer.resets !== resets) return false
       const to = Math.min(sequence, buffer.produced)
       if (to <= buffer.consumed) return true
-      buffer.consumedTo(to)
-      buffer.bytesConsumedTo(0)
+      buffer.subbufConsumed(to)
       return true
     })
   }
@@ -338,8 +337,7 @@ export class RelayFile {
     const { produced, offset } = look
     if (offset > subbufSize) return produced === buffer.consumed ? undefined : look
     if (produced - buffer.consumed >= subbufCount) {
-      buffer.consumedTo(produced - subbufCount + 1)
-      buffer.bytesConsumedTo(0)
+      buffer.subbufConsumed(produced - subbufCount + 1)
     }
     const { consumed, bytesConsumed } = buffer
     const written = (produced % subbufCount) * subbufSize + offset
@@ -423,7 +421,6 @@ export class RelayFile {
     if (offset === buffer.bytesConsumed && produced === buffer.consumed) return
     if (buffer.bytesConsumed + length > subbufSize) {
       buffer.subbufConsumed()
-      buffer.bytesConsumedTo(0)
     }
     const bytes = buffer.bytesConsumed + length
     buffer.bytesConsumedTo(bytes)
@@ -433,7 +430,6 @@ export class RelayFile {
     // The writer still stands in it, at the brim: it is consumed by the next read after a switch.
     if (consumes === produced % subbufCount && offset === subbufSize) return
     buffer.subbufConsumed()
-    buffer.bytesConsumedTo(0)
   }
 
   /** The position behind what was read: the end of a sub-buffer's data skips its padding, that of the buffer wraps. */

@@ -90,7 +90,7 @@ function pieceOf(buffer: RelayBuffer, at: number, length: number, consumes: numb
       buffer.locked(() => {
         const all = buffer.bytesConsumed + consumes
         if (all >= buffer.subbufSize) buffer.subbufConsumed()
-        buffer.bytesConsumedTo(all % buffer.subbufSize)
+        if (all % buffer.subbufSize > 0) buffer.bytesConsumedTo(all % buffer.subbufSize)
       })
     },
   }

@@ -82,6 +82,40 @@ describe('reading what another thread writes:', () => {
     expect(buffer.write(bytes('cc'))).toBe(true)
   })
 
+  //   [aaaaaa··] [bbbbbbb·] [cccc     a sub-buffer is declared consumed: two words, and the thread dies between them
+  test('a thread that dies while it consumes what it reads makes the next one miss nothing', () => {
+    const all = 'aaaaaabbbbbbbcccc'
+    const play = (deathAt: number): number => {
+      const { threads, channel, cpu, write } = makeWritten()
+      write('aaaaaa', 'bbbbbbb', 'cccc')
+      const victim = threads.attach()
+      const mine = bufferIn(victim.relay, channel.id, cpu)
+      let step = 0
+      for (const name of ['consumedTo', 'bytesConsumedTo'] as const) {
+        const store = mine[name].bind(mine)
+        mine[name] = (value) => {
+          if (step === deathAt) throw new Error('dead')
+          step += 1
+          store(value)
+        }
+      }
+      let had = ''
+      const dies = (): number => new RelayFile(mine).read(100, (part) => (had += text(part.slice())) !== '')
+      if (deathAt < 0) dies()
+      else expect(dies).toThrow('dead')
+      victim.die()
+      const file = new RelayFile(bufferIn(threads.coordinator, channel.id, cpu))
+      threads.clockMs += 20
+      const rest = text(file.readBytes(100))
+      // Again what the dead one may have had, but no part of it.
+      expect(all.endsWith(rest)).toBe(true)
+      expect(had.length + rest.length).toBeGreaterThanOrEqual(all.length)
+      return step
+    }
+    const steps = play(-1)
+    for (let deathAt = 0; deathAt < steps; deathAt += 1) play(deathAt)
+  })
+
   test('nobody owns the buffer when a read begins, and somebody overwrites it meanwhile: no byte changes', () => {
     const { buffer, owner, write } = makeWritten({ subbufCount: 2, mode: 'overwrite' })
     write('aaaa', 'aaaa', 'aaaa')
