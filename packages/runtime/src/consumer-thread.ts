@@ -1,7 +1,9 @@
 /**
  * The consumer thread: the outermost loop around `Consumer`, and the only part of it that sleeps.
  *
- * It uses nothing that needs the main thread: no console, no event loop after its start.
+ * It uses nothing that needs the main thread: no console, no event loop after its start. Nor does it need anything of how
+ * the program finds its modules: a client bundles this, its format and what they import into one text (for tracing,
+ * `scripts/bundle.mjs` does), and the thread is started from that.
  */
 import { raise } from '@rchan/sync'
 import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads'
@@ -22,7 +24,6 @@ export interface ConsumerData {
   readonly folder: string
   readonly flushIntervalMs: number
   readonly graceMs: number
-  readonly formatModule: string
   readonly formatInit: unknown
 }
 
@@ -33,52 +34,54 @@ export type ConsumerMessage =
   | { readonly kind: 'totals'; readonly totals: Totals; readonly durationMs: number }
   | { readonly kind: 'failed'; readonly message: string }
 
-const data = workerData as ConsumerData
-const control = new Control(data.control)
-const arena = Arena.attach(data.arena)
-const tell = (message: ConsumerMessage): void => parentPort?.postMessage(message)
-const quiet = new Int32Array(new SharedArrayBuffer(4))
+/** The whole of this thread. @param createFormat makes the format from the `formatInit` that the coordinator gave. */
+export function runConsumer(createFormat: CreateFormat): void {
+  const data = workerData as ConsumerData
+  const control = new Control(data.control)
+  const arena = Arena.attach(data.arena)
+  const tell = (message: ConsumerMessage): void => parentPort?.postMessage(message)
+  const quiet = new Int32Array(new SharedArrayBuffer(4))
 
-const channel = new BroadcastChannel(arenaChannelName(arena.words[ARENA.starter >> 2], arena.generation))
-channel.unref()
+  const channel = new BroadcastChannel(arenaChannelName(arena.words[ARENA.starter >> 2], arena.generation))
+  channel.unref()
 
-const world: World = {
-  now: () => performance.now(),
-  sleep: (ms) => void Atomics.wait(quiet, 0, 0, ms),
-  isDead: (identity, startTicks, exited) => (isProvable(identity) ? isDead(identity, startTicks) : exited),
-  postArena: () => channel.postMessage(arena.memory),
-  trouble: (message) => tell({ kind: 'trouble', message }),
-}
-
-const state = (): number => Atomics.load(arena.words, ARENA.state >> 2)
-
-try {
-  const { createFormat } = (await import(data.formatModule)) as { createFormat: CreateFormat }
-  const format = createFormat(data.formatInit, data)
-  format.prepare()
-  const consumer = new Consumer(control, arena, format, data, world)
-  const startedAt = now()
-  tell({ kind: 'ready', time: startedAt })
-  raise(arena.words, ARENA.state >> 2, STATE.running)
-  while (state() < STATE.stopping) {
-    if (consumer.doWork() === 0) continue
-    const ticket = control.doorbell.announce()
-    // Looks once more: what was published before the announcement rang nobody.
-    const idleMs = consumer.doWork()
-    if (idleMs > 0 && state() < STATE.stopping) control.doorbell.sleep(ticket, idleMs)
-    else control.doorbell.stayAwake()
+  const world: World = {
+    now: () => performance.now(),
+    sleep: (ms) => void Atomics.wait(quiet, 0, 0, ms),
+    isDead: (identity, startTicks, exited) => (isProvable(identity) ? isDead(identity, startTicks) : exited),
+    postArena: () => channel.postMessage(arena.memory),
+    trouble: (message) => tell({ kind: 'trouble', message }),
   }
-  const totals = consumer.finish()
-  tell({ kind: 'totals', totals, durationMs: Number(now() - startedAt) / 1e6 })
-} catch (error) {
-  // Whoever waits learns of it; tracepoints are off from here on, and the files hold what was delivered.
-  control.disable(arena.generation)
-  tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
-} finally {
-  // Tracing is off by now. Who asked before it was, and was not answered, is not to wait for it.
-  const { words } = control
-  Atomics.store(words, CONTROL.answered >> 2, Atomics.load(words, CONTROL.asked >> 2))
-  Atomics.notify(words, CONTROL.answered >> 2)
-  channel.close()
-  endFlushes(arena)
+
+  const state = (): number => Atomics.load(arena.words, ARENA.state >> 2)
+
+  try {
+    const format = createFormat(data.formatInit, data)
+    format.prepare()
+    const consumer = new Consumer(control, arena, format, data, world)
+    const startedAt = now()
+    tell({ kind: 'ready', time: startedAt })
+    raise(arena.words, ARENA.state >> 2, STATE.running)
+    while (state() < STATE.stopping) {
+      if (consumer.doWork() === 0) continue
+      const ticket = control.doorbell.announce()
+      // Looks once more: what was published before the announcement rang nobody.
+      const idleMs = consumer.doWork()
+      if (idleMs > 0 && state() < STATE.stopping) control.doorbell.sleep(ticket, idleMs)
+      else control.doorbell.stayAwake()
+    }
+    const totals = consumer.finish()
+    tell({ kind: 'totals', totals, durationMs: Number(now() - startedAt) / 1e6 })
+  } catch (error) {
+    // Whoever waits learns of it; tracepoints are off from here on, and the files hold what was delivered.
+    control.disable(arena.generation)
+    tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
+  } finally {
+    // Tracing is off by now. Who asked before it was, and was not answered, is not to wait for it.
+    const { words } = control
+    Atomics.store(words, CONTROL.answered >> 2, Atomics.load(words, CONTROL.asked >> 2))
+    Atomics.notify(words, CONTROL.answered >> 2)
+    channel.close()
+    endFlushes(arena)
+  }
 }

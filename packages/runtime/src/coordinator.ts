@@ -27,8 +27,12 @@ import { eventIdentity, isProvable } from './thread.js'
 export interface ConsumerSetup {
   readonly folder: string
   readonly flushIntervalMs: number
-  /** URL of a module that exports `createFormat`, and what it is given. */
-  readonly formatModule: string
+  /**
+   * The program of the consumer thread, as CommonJS text that needs nothing but Node: it calls `runConsumer` (of
+   * `consumer-thread`) with the function that makes its format.
+   */
+  readonly program: string
+  /** What that function is given. */
   readonly formatInit: unknown
 }
 
@@ -177,11 +181,12 @@ function startConsumer(
     folder: setup.folder,
     flushIntervalMs: setup.flushIntervalMs,
     graceMs: GRACE_MS,
-    formatModule: setup.formatModule,
     formatInit: setup.formatInit,
   }
-  // An empty environment and no arguments: no preload of the program runs in this thread.
-  const worker = new Worker(new URL('./consumer-thread.js', import.meta.url), {
+  // A text, an empty environment, no arguments: no preload of the program runs in this thread, and what it is made of is
+  // not looked up in whatever way the program finds its modules (Plug'n'Play, an archive, a bundle).
+  const worker = new Worker(setup.program, {
+    eval: true,
     name: 'rchan consumer',
     workerData: data,
     env: {},

@@ -8,6 +8,7 @@ import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { consumerSource } from './consumer-source.js'
 import type { FormatInit } from './format.js'
 import { checkLimits } from './limits.js'
 import { claimFolder, folderPath } from './trace-folder.js'
@@ -125,7 +126,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
       consumer: {
         folder: folder.path,
         flushIntervalMs,
-        formatModule: new URL('./format.js', import.meta.url).href,
+        program: consumerSource,
         formatInit: formatInit(uuid, global),
       },
     })

@@ -1,0 +1,8 @@
+/**
+ * The program of the consumer thread: runtime's loop with the trace's format. Never imported: `scripts/bundle.mjs` makes
+ * one text of it and of all that it imports, and puts that into `consumer-source.js`.
+ */
+import { runConsumer } from '@rchan/runtime/consumer-thread'
+import { createFormat } from './format.js'
+
+runConsumer(createFormat)

@@ -1,0 +1,1 @@
+export function bundles(): Promise<{ path: string; text: string }[]>
