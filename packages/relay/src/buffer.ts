@@ -307,12 +307,18 @@ export class BufferMemory {
     return Atomics.load(this.words, this.labelWord(index)) === labelOf(sequence)
   }
 
+  /** The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged. */
+  countAt(double: number): number {
+    const count = this.doubles[double]
+    return Number.isSafeInteger(count) && count >= 0 ? count : 0
+  }
+
   /** The records that were refused, by cause. Exact for the owner or when it has stopped, else a lower bound. */
   discarded(): Discarded {
     return {
-      full: this.doubles[BUFFER.discardedFull >> 3],
-      tooBig: this.doubles[BUFFER.discardedTooBig >> 3],
-      bad: this.doubles[BUFFER.discardedBad >> 3],
+      full: this.countAt(BUFFER.discardedFull >> 3),
+      tooBig: this.countAt(BUFFER.discardedTooBig >> 3),
+      bad: this.countAt(BUFFER.discardedBad >> 3),
     }
   }
 }

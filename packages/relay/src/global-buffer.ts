@@ -348,9 +348,16 @@ export class GlobalBuffer {
     return ((this.slotAt(slot) + at) >> 3) + index
   }
 
-  /** Slots that were ever taken. */
+  /** Slots that were ever taken. Never more than there are, whatever stands there. */
   slotsUsed(): number {
-    return Atomics.load(this.words, GLOBAL.slotsUsed >> 2)
+    const used = Atomics.load(this.words, GLOBAL.slotsUsed >> 2)
+    return used < 0 ? 0 : Math.min(used, this.geometry.maxWriters)
+  }
+
+  /** The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged. */
+  countAt(double: number): number {
+    const count = this.doubles[double]
+    return Number.isSafeInteger(count) && count >= 0 ? count : 0
   }
 
   /** Records ever written at `index`, by all threads: exact while no sub-buffer is being written there. */
@@ -358,7 +365,7 @@ export class GlobalBuffer {
     const used = this.slotsUsed()
     let sum = 0
     for (let slot = 0; slot < used; slot += 1) {
-      sum += this.doubles[this.slotDouble(slot, GLOBAL_SLOT.written, index)]
+      sum += this.countAt(this.slotDouble(slot, GLOBAL_SLOT.written, index))
     }
     return sum
   }
@@ -387,7 +394,7 @@ export class GlobalBuffer {
   #sumOfSlots(at: number): number {
     const used = this.slotsUsed()
     let sum = 0
-    for (let slot = 0; slot < used; slot += 1) sum += this.doubles[this.slotDouble(slot, at)]
+    for (let slot = 0; slot < used; slot += 1) sum += this.countAt(this.slotDouble(slot, at))
     return sum
   }
 }

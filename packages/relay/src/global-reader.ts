@@ -83,17 +83,23 @@ export class GlobalReader {
     this.#unit = unitBytes
     this.#scratch = mode === 'overwrite' ? new Uint8Array(subbufSize) : undefined
     // Plain: only a reader stores it.
-    this.#sequence = buffer.doubles[GLOBAL.sequence >> 3]
+    const sequence = buffer.doubles[GLOBAL.sequence >> 3]
+    if (!Number.isSafeInteger(sequence) || sequence < 0) {
+      throw new RangeError(
+        `the global buffer is damaged: sequence=${sequence} is not how many sub-buffers were read`,
+      )
+    }
+    this.#sequence = sequence
   }
 
   /** Records that were overwritten before they could be delivered, as far as is known. */
   get overwritten(): number {
-    return this.buffer.doubles[GLOBAL.overwritten >> 3]
+    return this.buffer.countAt(GLOBAL.overwritten >> 3)
   }
 
   /** Records that dead threads left half written, and those that had to be given up with them. */
   get torn(): number {
-    return this.buffer.doubles[GLOBAL.torn >> 3]
+    return this.buffer.countAt(GLOBAL.torn >> 3)
   }
 
   /** The next complete sub-buffer, or what is left of it; undefined when there is none. */
@@ -205,7 +211,7 @@ export class GlobalReader {
     this.#skipOverwritten()
     let sum = 0
     for (let index = 0; index < this.#count; index += 1) {
-      sum += this.buffer.writtenAt(index) - this.buffer.doubles[this.buffer.accountedDouble(index)]
+      sum += this.buffer.writtenAt(index) - this.buffer.countAt(this.buffer.accountedDouble(index))
     }
     return sum
   }
@@ -237,20 +243,23 @@ export class GlobalReader {
   #account(index: number, base: number): void {
     const { doubles } = this.buffer
     const accounted = this.buffer.accountedDouble(index)
-    if (base <= doubles[accounted]) return
-    doubles[GLOBAL.overwritten >> 3] += base - doubles[accounted]
+    const before = this.buffer.countAt(accounted)
+    if (base <= before) return
+    doubles[GLOBAL.overwritten >> 3] = this.overwritten + base - before
     doubles[accounted] = base
   }
 
   /** Reads what is known of a sub-buffer, copies it in overwrite mode; undefined when it was overwritten meanwhile. */
-  #span(sequence: number, end: number, complete: boolean): GlobalSpan | undefined {
+  #span(sequence: number, reached: number, complete: boolean): GlobalSpan | undefined {
     const { buffer } = this
     const state = this.#state
     const index = sequence % this.#count
     const start = index * this.#size
     const from = Math.max(this.#header, this.#deliveredBytes)
     const base = state.base(sequence)
-    const records = complete ? buffer.writtenAt(index) - base - this.#deliveredRecords : -1
+    // In memory that was damaged, there may be no such place, and nothing is delivered of what was written.
+    const end = reached > this.#size || reached < from ? from : reached
+    const records = complete ? Math.max(0, buffer.writtenAt(index) - base - this.#deliveredRecords) : -1
     const holes = this.#holes(sequence)
     let bytes: Uint8Array = buffer.data.subarray(start, start + this.#size)
     if (this.#scratch !== undefined) {
@@ -279,7 +288,9 @@ export class GlobalReader {
     const holes: Hole[] = []
     const add = (low: number, units: number): void => {
       const from = this.#state.unitsOf(low) * this.#unit
-      holes.push({ from, end: from + units * this.#unit })
+      const end = Math.min(this.#size, from + units * this.#unit)
+      // Not in memory that was damaged.
+      if (from < end) holes.push({ from, end })
     }
     const used = buffer.slotsUsed()
     // Plain: a hole is ours, and a gap was stored before it was committed.

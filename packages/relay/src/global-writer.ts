@@ -386,8 +386,9 @@ function takeSlot(buffer: GlobalBuffer, identity: number): number {
     const word = buffer.slotWord(slot, GLOBAL_SLOT.identity)
     if (Atomics.load(buffer.words, word) !== 0) continue
     // First, so that whoever looks for a record of this slot looks as far.
-    for (let below = buffer.slotsUsed(); below <= slot; below = buffer.slotsUsed()) {
-      Atomics.compareExchange(buffer.words, used, below, slot + 1)
+    for (;;) {
+      const below = Atomics.load(buffer.words, used)
+      if (below > slot || Atomics.compareExchange(buffer.words, used, below, slot + 1) === below) break
     }
     // Pairs with: detach, and the reader's recover, Atomics.store of 0 after the last store of the owner before.
     if (Atomics.compareExchange(buffer.words, word, 0, identity) === 0) return slot

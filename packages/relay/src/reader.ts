@@ -79,9 +79,9 @@ export class Reader {
     Atomics.store(buffer.words, BUFFER.delivering >> 2, 0)
     // One less than an odd number: then the first call waits for the reset, and starts anew behind it.
     this.#resets = Atomics.load(buffer.words, BUFFER.resets >> 2) & -2
-    this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.consumed >> 3))
+    this.#sequence = this.#load('consumed')
     // Plain: only a reader stores it, before `consumed`.
-    this.#accounted = buffer.doubles[BUFFER.accounted >> 3]
+    this.#accounted = buffer.countAt(BUFFER.accounted >> 3)
   }
 
   /** Records that were overwritten or reset before they could be delivered, as far as is known. */
@@ -94,9 +94,16 @@ export class Reader {
     for (;;) {
       // Anew each time: after a reset, what was produced before it is not.
       if (!this.#isCurrent()) return undefined
-      const produced = this.#load(BUFFER.produced)
+      const produced = this.#load('produced')
       this.#skipOverwritten()
       if (this.#sequence >= produced) return undefined
+      if (produced > this.#sequence + this.#count) {
+        // What is produced and not consumed fits the buffer, unless it was reset between our looks.
+        if (Atomics.load(this.buffer.words, BUFFER.resets >> 2) !== this.#resets) continue
+        throw this.#damaged(
+          `produced=${produced} is more than subbufCount=${this.#count} after ${this.#sequence}`,
+        )
+      }
       const span = this.#span(this.#sequence, -1, true)
       if (span === undefined) continue
       // Records of no bytes are records too.
@@ -196,7 +203,7 @@ export class Reader {
     const { counters, doubles, words } = buffer
     const index = sequence % this.#count
     const counted = words[buffer.countWord(index)]
-    const first = doubles[buffer.firstDouble(index)]
+    const first = buffer.countAt(buffer.firstDouble(index))
     const used = words[buffer.endWord(index)] - index * this.#size
     const bytesBefore = doubles[buffer.bytesBeforeDouble(index)] + Math.min(Math.max(used, 0), this.#size)
     // Where there is one sub-buffer, the owner may have died while it was starting it again: what it held is gone.
@@ -228,17 +235,17 @@ export class Reader {
   /** Counts what was lapped and has not been met yet, so that it is not taken for remaining. Once the owner has stopped. */
   settle(): void {
     this.#skipOverwritten()
-    this.#account(this.buffer.doubles[this.buffer.firstDouble(this.#sequence % this.#count)])
+    this.#account(this.buffer.countAt(this.buffer.firstDouble(this.#sequence % this.#count)))
   }
 
   /** Records that the owner counted and that were neither delivered nor counted as overwritten. Once it has stopped. */
   remaining(): number {
     const open = this.#openSequence()
-    const sequence = open >= 0 ? open : this.#load(BUFFER.produced) - 1
+    const sequence = open >= 0 ? open : this.#load('produced') - 1
     if (sequence < 0) return 0
     const index = sequence % this.#count
     const given =
-      this.buffer.doubles[this.buffer.firstDouble(index)] + this.buffer.words[this.buffer.countWord(index)]
+      this.buffer.countAt(this.buffer.firstDouble(index)) + this.buffer.words[this.buffer.countWord(index)]
     return Math.max(0, given - this.#accounted)
   }
 
@@ -251,15 +258,24 @@ export class Reader {
     if (resets === this.#resets) return true
     if (resets % 2 === 1) return false
     this.#resets = resets
-    this.#sequence = Number(Atomics.load(this.buffer.counters, BUFFER.consumed >> 3))
+    this.#sequence = this.#load('consumed')
     this.#deliveredBytes = 0
     this.#deliveredRecords = 0
     this.#sampledSequence = -1
     return true
   }
 
-  #load(word: number): number {
-    return Number(Atomics.load(this.buffer.counters, word >> 3))
+  /** @throws RangeError for what is no count of sub-buffers. */
+  #load(word: 'produced' | 'started' | 'consumed'): number {
+    const count = Number(Atomics.load(this.buffer.counters, BUFFER[word] >> 3))
+    if (!Number.isSafeInteger(count) || count < 0) {
+      throw this.#damaged(`${word}=${count} is not a count of sub-buffers`)
+    }
+    return count
+  }
+
+  #damaged(what: string): RangeError {
+    return new RangeError(`the buffer of cpu=${this.buffer.cpu} is damaged: ${what}`)
   }
 
   /** The sub-buffer that is open, or −1. Its header and `end` are those that belong to this sequence. */
@@ -267,9 +283,8 @@ export class Reader {
     // `produced` first: `started` can only have moved on since. In overwrite mode `started` says that the old content
     // goes, and may come before the entry is stored: the label says that it was.
     // Pairs with: Writer.#leave and Writer.#start.
-    const produced = this.#load(BUFFER.produced)
-    const isOpen =
-      this.#load(BUFFER.started) > produced && this.buffer.hasLabel(produced % this.#count, produced)
+    const produced = this.#load('produced')
+    const isOpen = this.#load('started') > produced && this.buffer.hasLabel(produced % this.#count, produced)
     return isOpen ? produced : -1
   }
 
@@ -281,7 +296,7 @@ export class Reader {
 
   #skipOverwritten(): void {
     if (!this.#overwrite) return
-    const oldest = this.#load(BUFFER.started) - this.#count
+    const oldest = this.#load('started') - this.#count
     if (this.#sequence >= oldest) return
     this.#sequence = oldest
     this.#deliveredBytes = 0
@@ -307,7 +322,7 @@ export class Reader {
     const start = index * this.#size
     let end = sampledEnd < 0 ? Atomics.load(buffer.words, buffer.endWord(index)) - start : sampledEnd
     let count = buffer.words[buffer.countWord(index)]
-    const first = buffer.doubles[buffer.firstDouble(index)]
+    const first = buffer.countAt(buffer.firstDouble(index))
     // The owner may have died at any store, so its words are bounded before they are used.
     if (end < this.#header || end > this.#size) {
       end = this.#header
