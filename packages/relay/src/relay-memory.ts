@@ -4,6 +4,7 @@
  */
 import { Mutex } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/sync/brand'
+import { lookAgain } from '@rchan/sync/look-again'
 import { PAGE_BYTES, type Geometry } from './buffer.js'
 import {
   MAX_CHANNELS,
@@ -43,6 +44,8 @@ export class RelayMemory {
   readonly #bytes: Uint8Array<SharedArrayBuffer>
   /** Our place in the table of members. */
   #index = -1
+  /** Whether memory that others hold was waited for in vain. */
+  #hasWaited = false
 
   private constructor(memory: SharedArrayBuffer, machine: Machine) {
     this.memory = memory
@@ -99,20 +102,31 @@ export class RelayMemory {
   join(identity: number, startTicks: number): void {
     // Whoever dies in here can be told by it, where threads can be told dead.
     const joining = identity > 0 ? -identity : JOINING
-    for (let index = 0; index < MAX_MEMBERS; index += 1) {
-      if (!this.#takeEntry(index, joining)) continue
-      const at = memberWord(index)
-      this.#index = index
-      // What a dead member held here, nobody holds any more.
-      for (let slot = 0; slot < MAX_CHANNELS; slot += 1) Atomics.store(this.words, this.#holdWord(slot), 0)
-      this.words[at + 1] = identity
-      this.#doubles[(at + 2) >> 1] = startTicks
-      this.me = Atomics.add(this.words, RELAY.members >> 2, 1) + 1
-      // Pairs with: isDead, Atomics.load of `member`, which is followed by reads of the name.
-      Atomics.store(this.words, at, this.me)
-      return
+    const indices = Array.from({ length: MAX_MEMBERS }, (_, index) => index)
+    let index = -1
+    const takeAny = (): boolean => {
+      index = indices.find((each) => this.#takeEntry(each, joining)) ?? -1
+      return index >= 0
     }
-    throw new RangeError(`a relay has at most ${MAX_MEMBERS} threads, and all of them live`)
+    if (!this.lookAgain(takeAny))
+      throw new RangeError(`a relay has at most ${MAX_MEMBERS} threads, and all of them live`)
+    this.#index = index
+    // What a dead member held here, nobody holds any more.
+    for (let slot = 0; slot < MAX_CHANNELS; slot += 1) Atomics.store(this.words, this.#holdWord(slot), 0)
+    const at = memberWord(index)
+    this.words[at + 1] = identity
+    this.#doubles[(at + 2) >> 1] = startTicks
+    this.me = Atomics.add(this.words, RELAY.members >> 2, 1) + 1
+    // Pairs with: isDead, Atomics.load of `member`, which is followed by reads of the name.
+    Atomics.store(this.words, at, this.me)
+  }
+
+  /**
+   * Looks for what is free once another thread has ended, until it finds it or has looked often enough: see sync's
+   * `look-again`. Where no death can be proven it looks once.
+   */
+  lookAgain(look: () => boolean, hasWaited = false): boolean {
+    return this.#machine.isDead === undefined ? look() : lookAgain(look, hasWaited)
   }
 
   /** Ends the membership of the calling thread, which has let go of all it held. */
@@ -220,15 +234,32 @@ export class RelayMemory {
 
   /** Locked: a slot for a new channel, in state `opening`; undefined when there is none. */
   take(geometry: Geometry, texts: Texts, flags: number): Slot | undefined {
-    this.reap()
+    const slot = this.#find(() => this.#freeSlot())
+    slot?.begin(Atomics.add(this.words, RELAY.channels >> 2, 1) + 1, geometry, texts, flags)
+    return slot
+  }
+
+  #freeSlot(): Slot | undefined {
     for (let index = 0; index < MAX_CHANNELS; index += 1) {
       const slot = new Slot(this, index)
-      if (slot.state !== STATE.free) continue
-      const id = Atomics.add(this.words, RELAY.channels >> 2, 1) + 1
-      slot.begin(id, geometry, texts, flags)
-      return slot
+      if (slot.state === STATE.free) return slot
     }
     return undefined
+  }
+
+  /** Locked: frees what can be freed, and finds something there; looks again while another thread holds what is closed. */
+  #find<T>(find: () => T | undefined): T | undefined {
+    let found: T | undefined
+    let isHeld = false
+    this.lookAgain(() => {
+      // Before it is freed: the holder that is seen dead now is no hindrance then.
+      isHeld = this.slots().some((slot) => this.#isHeldByAnother(slot))
+      this.reap()
+      found = find()
+      return found !== undefined || !isHeld
+    }, this.#hasWaited)
+    this.#hasWaited = isHeld && found === undefined
+    return found
   }
 
   /** Locked: frees the closed channels that no living member holds, and zeroes their pages. */
@@ -284,10 +315,7 @@ export class RelayMemory {
    * @returns the first of them; undefined when there are not so many in a row.
    */
   findPages(count: number): number | undefined {
-    const found = this.#freePages(count)
-    if (found !== undefined) return found
-    this.reap()
-    return this.#freePages(count)
+    return this.#freePages(count) ?? this.#find(() => this.#freePages(count))
   }
 
   #freePages(count: number): number | undefined {
@@ -328,6 +356,13 @@ export class RelayMemory {
 
   #isHeld(slot: number): boolean {
     for (let index = 0; index < MAX_MEMBERS; index += 1) if (this.#isHeldBy(index, slot)) return true
+    return false
+  }
+
+  #isHeldByAnother({ state, index: slot }: Slot): boolean {
+    if (state !== STATE.closed) return false
+    for (let index = 0; index < MAX_MEMBERS; index += 1)
+      if (index !== this.#index && this.#isHeldBy(index, slot)) return true
     return false
   }
 

@@ -23,6 +23,8 @@ export interface OwnerHost {
   /** The calling thread's number. */
   me(): number
   isDead(member: number): boolean
+  /** Looks until it finds what is free once another thread has ended: see {@link RelayMemory.lookAgain}. */
+  lookAgain(look: () => boolean, hasWaited: boolean): boolean
   /** Keeps the memory, for this thread. @returns whether it is there still. */
   hold(): boolean
   letGo(): void
@@ -48,6 +50,8 @@ export class Ownership {
   readonly #lockOptions: { isDead(member: number): boolean }
   /** Whether this thread holds the lock of the file. */
   #isReading = false
+  /** Whether an owner that lives was waited for in vain. */
+  #hasWaited = false
   /** The owner that was found dead last. */
   #deadOwner = 0
 
@@ -176,7 +180,9 @@ export class Ownership {
     if (!this.#host.hold()) return undefined
     let writer: Writer | undefined
     try {
-      if (!this.#become(this.#host.me(), true)) {
+      const become = (): boolean => this.#become(this.#host.me(), true)
+      this.#hasWaited = !this.#host.lookAgain(become, this.#hasWaited)
+      if (this.#hasWaited) {
         throw new Error(`cpu=${this.#cpu} is written by another thread, which lives`)
       }
       writer = this.#makeWriter()

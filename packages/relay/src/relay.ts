@@ -95,6 +95,8 @@ export class Relay {
   #isCallingBack = false
   /** Whether this thread holds the lock of the list. */
   #hasLock = false
+  /** Whether a CPU was waited for in vain. */
+  #hasWaited = false
   /** Of the CPU that could not be prepared last. */
   #whyNotPrepared = ''
 
@@ -260,15 +262,35 @@ export class Relay {
   comeOnline(wanted?: number): number {
     if (this.#cpu >= 0) throw new Error(`this thread is cpu=${this.#cpu} already`)
     if (wanted !== undefined) this.#checkCpu(wanted)
-    return this.#locked(() => {
-      const cpu = wanted ?? this.#shared.freeCpu()
-      if (cpu < 0) throw new Error(`all ${this.possibleCpus} CPUs are online`)
-      if (!this.#shared.isFree(cpu)) throw new Error(`cpu=${cpu} is another thread, which lives`)
-      if (!this.#prepare(cpu)) throw new Error(`cpu=${cpu} could not be prepared: ${this.#whyNotPrepared}`)
-      this.#shared.setCpu(cpu, this.#shared.me)
-      this.#cpu = cpu
-      return cpu
-    })
+    // Without the lock, which others need meanwhile; they may need us, too, if we are the coordinator.
+    const become = (): boolean => {
+      this.serve()
+      return this.#findFreeCpu(wanted) >= 0 && this.#locked(() => this.#become(this.#findFreeCpu(wanted)))
+    }
+    this.#hasWaited = !this.#shared.lookAgain(become, this.#hasWaited)
+    if (this.#hasWaited) {
+      throw new Error(
+        wanted === undefined
+          ? `all ${this.possibleCpus} CPUs are online`
+          : `cpu=${wanted} is another thread, which lives`,
+      )
+    }
+    return this.#cpu
+  }
+
+  /** The CPU that is wanted, or the lowest one, if it is free; else −1. */
+  #findFreeCpu(wanted: number | undefined): number {
+    if (wanted === undefined) return this.#shared.freeCpu()
+    return this.#shared.isFree(wanted) ? wanted : -1
+  }
+
+  /** Locked: makes this thread a CPU that is free. @returns whether there was one. */
+  #become(cpu: number): boolean {
+    if (cpu < 0) return false
+    if (!this.#prepare(cpu)) throw new Error(`cpu=${cpu} could not be prepared: ${this.#whyNotPrepared}`)
+    this.#shared.setCpu(cpu, this.#shared.me)
+    this.#cpu = cpu
+    return true
   }
 
   /**

@@ -18,6 +18,8 @@
  *      36  u32     kind             coordinator  0: a channel, 1: a global buffer
  *      40  i32     flushAsked       any thread   counted up by a thread that wants all delivered, see flush.ts
  *      44  i32     flushServed      consumer     the value of `flushAsked` that it has served
+ *      48  i32     looks            consumer     counted up after each look for dead threads
+ *      52  i32     leaving          consumer     places that the last look found to be of the dead, and not free yet
  *      64  u8[64]  client           coordinator  the client's own bytes
  *     128  …       places           64 bytes for each possible CPU:
  *      +0  i32     owner            thread: compare-and-exchange from 0 to its identity; consumer: back to 0
@@ -58,6 +60,8 @@ export const ARENA = {
   kind: 36,
   flushAsked: 40,
   flushServed: 44,
+  looks: 48,
+  leaving: 52,
   client: 64,
   places: 128,
 } as const

@@ -84,6 +84,8 @@ export class Consumer {
   #reapAt = Infinity
   #dead: ReadonlySet<number> = new Set()
   #hurries = 0
+  /** When the next look at what dead threads left in a shared buffer may be. */
+  #recoverableAt = -Infinity
   #error: string | undefined
 
   constructor(control: Control, arena: Arena, format: PacketFormat, options: ConsumerOptions, world: World) {
@@ -151,7 +153,6 @@ export class Consumer {
     // From here on what does not fit is refused, and counted.
     this.#shared?.finalize()
     const rounds = this.#shared === undefined ? FINISH_ROUNDS : FINISH_ROUNDS_SHARED
-    let deadLeft = false
     for (let round = 0; round < rounds; round += 1) {
       this.#answer()
       this.#meet()
@@ -162,8 +163,8 @@ export class Consumer {
         this.#drain(outlet, Infinity)
         if (outlet.blocked) blocked = true
       }
-      // What a dead thread left torn is counted only there.
-      if (round === 0 || deadLeft) deadLeft = this.#reap()
+      // What a dead thread left torn is counted only there. A thread that has just ended may show as living at first.
+      const deadLeft = this.#reap()
       if ((!this.#sample() && !deadLeft) || (blocked && round >= FINISH_ROUNDS)) break
       this.#world.sleep(graceMs)
       this.#deliverAged()
@@ -332,16 +333,29 @@ export class Consumer {
       // The next thread there is another one.
       dead.delete(cpu)
     }
+    // Pairs with: Cpu.#claimFreed, which has waited for the look, and then looks what there is to come.
+    Atomics.store(words, ARENA.leaving >> 2, dead.size)
+    Atomics.add(words, ARENA.looks >> 2, 1)
+    Atomics.notify(words, ARENA.looks >> 2)
     return left
   }
 
   /** Cleans up after dead threads in a buffer that they shared. @returns whether there is more to do. */
   #recover(ring: GlobalRing, dead: ReadonlySet<number>): boolean {
+    const now = this.#world.now()
+    if (now < this.#recoverableAt) {
+      // What is unclear is decided when two looks saw the same of it, so the two must not be too close; threads that
+      // need a place have us look each millisecond.
+      const mayBeMore = dead.size > 0 || this.#dead.size > 0
+      if (mayBeMore) this.#reapAt = Math.min(this.#reapAt, this.#recoverableAt)
+      return mayBeMore
+    }
+    this.#recoverableAt = now + this.#options.graceMs
     if ([...dead].some((cpu) => !this.#dead.has(cpu))) this.#hurries = HURRIES
     this.#dead = dead
     const left = ring.recover(dead)
     // What is unclear is decided when it has not changed since: soon, because others wait behind it.
-    this.#reapAt = left && this.#hurries > 0 ? this.#world.now() + this.#options.graceMs : Infinity
+    this.#reapAt = left && this.#hurries > 0 ? this.#recoverableAt : Infinity
     // A slot is free when the sub-buffer of its hole is given back, so that must not stay open till others fill it.
     if (left && this.#hurries === HURRIES) ring.flush()
     this.#hurries -= 1

@@ -41,6 +41,7 @@
  */
 import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/sync/brand'
+import { lookAgain } from '@rchan/sync/look-again'
 import { TextDecoder, TextEncoder } from 'node:util'
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { isDead, type ThreadIdentity } from './thread.js'
@@ -160,17 +161,22 @@ export class Control {
   }
 
   /**
-   * Coordinator: makes the calling thread the one that records. A thread that died while it recorded is replaced.
+   * Coordinator: makes the calling thread the one that records. A thread that died while it recorded is replaced; one
+   * that lives, or has just ended, is looked at for a while (see sync's `look-again`).
    *
    * @returns 0 when it is now, else the identity of the thread that records.
    */
   claimRecorder({ identity, startTicks }: ThreadIdentity): number {
     const at = CONTROL.coordinator >> 2
-    let holder = Atomics.compareExchange(this.words, at, 0, identity)
-    if (holder !== 0 && this.isRecorderDead()) {
-      const found = Atomics.compareExchange(this.words, at, holder, identity)
-      if (found === holder) holder = 0
-    }
+    let holder = 0
+    lookAgain(() => {
+      holder = Atomics.compareExchange(this.words, at, 0, identity)
+      if (holder !== 0 && this.isRecorderDead()) {
+        const found = Atomics.compareExchange(this.words, at, holder, identity)
+        if (found === holder) holder = 0
+      }
+      return holder === 0 || holder === identity
+    })
     // Whoever looks in between knows the identity alone, which is enough while we live.
     if (holder === 0) this.#ticks[0] = startTicks
     return holder

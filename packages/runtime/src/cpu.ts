@@ -8,8 +8,9 @@
 import { emptyView, GlobalWriter, Writer, type WriterView } from '@rchan/relay'
 import { waitAtLeast } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/sync/brand'
+import { ENOUGH_LOOKS, LOOK_SLICE_MS } from '@rchan/sync/look-again'
 import { BroadcastChannel, receiveMessageOnPort, threadId } from 'node:worker_threads'
-import { Arena, ARENA, PLACE, slotIdentity, threadTag } from './arena.js'
+import { Arena, ARENA, PLACE, slotIdentity, STATE, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control.js'
 import { thisProcess } from './process.js'
@@ -38,8 +39,8 @@ export function arenaChannelName(starterIdentity: number, generation: number): s
 
 /** How long a thread waits for the consumer to hand it the arena, in milliseconds. */
 const ASK_TIMEOUT_MS = 1000
-/** How long a thread waits for a place of a dead thread to be freed, in milliseconds. */
-const PLACE_TIMEOUT_MS = 50
+/** How long a thread that needs a place waits for a consumer that is busy, in slices of a millisecond: about 1 s. */
+const MOST_PLACE_SLICES = 1000
 /** A thread that found no place tries again when one has become free, and at every so many records. */
 const RETRY_RECORDS = 4096
 /** At every so many switches and refusals a thread looks whether the thread that records still lives. */
@@ -227,7 +228,7 @@ export class Cpu {
       if (control.generation !== generation) return undefined
       control.doorbell.ring()
       // Pairs with: Control.answer, Atomics.store of `answered` after the arena was posted.
-      if (!waitAtLeast(control.words, CONTROL.answered >> 2, ticket, this.#patienceMs(ASK_TIMEOUT_MS))) {
+      if (!waitAtLeast(control.words, CONTROL.answered >> 2, ticket, this.#mayWait ? ASK_TIMEOUT_MS : 0)) {
         return undefined
       }
       // A consumer that has failed has told no time.
@@ -248,8 +249,8 @@ export class Cpu {
   }
 
   /** Waiting is for the first record of a recording. */
-  #patienceMs(firstMs: number): number {
-    return this.#waitedGeneration === this.#skipGeneration ? 0 : firstMs
+  get #mayWait(): boolean {
+    return this.#waitedGeneration !== this.#skipGeneration
   }
 
   #take(arena: Arena): boolean {
@@ -319,18 +320,38 @@ export class Cpu {
     return undefined
   }
 
-  /** Has the consumer look for dead threads at once, and takes what that frees. */
+  /**
+   * Has the consumer look for dead threads, again and again, and takes what that frees.
+   *
+   * The wait ends by an answer: enough looks found that all live (see sync's `look-again`; here they are the consumer's,
+   * and all who wait share them). A look that found dead threads whose places are not free yet does not count: they will
+   * be. It ends, too, with the recording, and when a consumer that is busy does not get to it for about a second.
+   */
   #claimFreed(arena: Arena): number | undefined {
-    const freed = Atomics.load(arena.words, ARENA.freed >> 2)
-    // Pairs with: Consumer.doWork, Atomics.exchange of `wanted`.
-    Atomics.store(arena.words, ARENA.wanted >> 2, 1)
-    this.control.doorbell.ring()
-    // Pairs with: Consumer.#free, Atomics.add of `freed` after the place's owner is 0.
-    waitAtLeast(arena.words, ARENA.freed >> 2, freed + 1, this.#patienceMs(PLACE_TIMEOUT_MS))
-    this.#freedCount = Atomics.load(arena.words, ARENA.freed >> 2)
-    const cpu = this.#claim(arena)
-    if (cpu === undefined) this.#full = arena
-    return cpu
+    const { words } = arena
+    // Without a consumer nobody would answer.
+    const mayWait = this.#mayWait && Atomics.load(words, ARENA.state >> 2) === STATE.running
+    let looksLeft = mayWait ? ENOUGH_LOOKS : 1
+    for (let slices = 0; looksLeft > 0 && slices < MOST_PLACE_SLICES; slices += 1) {
+      const looks = Atomics.load(words, ARENA.looks >> 2)
+      // Pairs with: Consumer.doWork, Atomics.exchange of `wanted`.
+      Atomics.store(words, ARENA.wanted >> 2, 1)
+      this.control.doorbell.ring()
+      // Pairs with: Consumer.#reap, Atomics.add of `looks` after the owner of each place that it freed is 0.
+      const isAnswered = mayWait && waitAtLeast(words, ARENA.looks >> 2, looks + 1, LOOK_SLICE_MS)
+      // Before the claim: what is freed after it changes this, and is seen at the next record.
+      this.#freedCount = Atomics.load(words, ARENA.freed >> 2)
+      const cpu = this.#claim(arena)
+      if (cpu !== undefined) return cpu
+      if (!mayWait || this.control.generation !== arena.generation) break
+      if (!isAnswered) continue
+      if (Atomics.load(words, ARENA.leaving >> 2) === 0) looksLeft -= 1
+      slices += 1
+      // Pairs with: Consumer.#free, Atomics.add of `freed`.
+      waitAtLeast(words, ARENA.freed >> 2, this.#freedCount + 1, LOOK_SLICE_MS)
+    }
+    this.#full = arena
+    return undefined
   }
 }
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, thisThread } from '@rchan/runtime'
+import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, STATE, thisThread } from '@rchan/runtime'
+import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
+import { Machine } from './machine.ts'
 
 const GEOMETRY = { mode: 'discard', subbufSize: 4096, subbufCount: 4, headerBytes: 0 } as const
 
@@ -101,6 +103,7 @@ describe('a thread comes online', () => {
   test('when it found no place, again after some records, and every record until then is counted', () => {
     const arena = arenaOf(1, 2, 123)
     arena.words[arena.placeWord(1, PLACE.owner)] = 999
+    arena.words[ARENA.state >> 2] = STATE.running
     const { cpu, control } = cpuWith(arena)
     expect(sleepsOf(() => expect(cpu.online()).toBe(false))).toBeGreaterThan(0)
     expect(arena.words[ARENA.wanted >> 2]).toBe(1)
@@ -121,6 +124,87 @@ describe('a thread comes online', () => {
     const { cpu } = cpuWith(arena)
     cpu.online()
     expect(cpu.placeGeneration).toBe(7)
+  })
+})
+
+describe('a thread that finds all places taken', () => {
+  /** Two places, both taken, and a thread that wants one; the consumer takes a step at each of its sleeps. */
+  function fullHouse(): { machine: Machine; cpu: Cpu; sleeps(run: () => void, step?: () => void): number } {
+    const machine = new Machine({ possibleCpus: 2 })
+    machine.arena.words[ARENA.state >> 2] = STATE.running
+    machine.thread(0, 7)
+    machine.thread(1, 8).write(1)
+    const cpu = new Cpu(machine.control)
+    cpu.know(machine.arena)
+    machine.control.enable(1)
+    const sleeps = (run: () => void, step = () => void machine.consumer.doWork()): number => {
+      const { wait } = Atomics
+      let count = 0
+      Atomics.wait = () => {
+        count += 1
+        step()
+        return 'timed-out'
+      }
+      try {
+        run()
+      } finally {
+        Atomics.wait = wait
+      }
+      return count
+    }
+    return { machine, cpu, sleeps }
+  }
+  const looksAt = (machine: Machine): number => machine.asked.filter(([identity]) => identity === 8).length
+
+  test('gets that of one that has ended, though the first looks found it living', () => {
+    const { machine, cpu, sleeps } = fullHouse()
+    machine.onLook = () => void (looksAt(machine) === 30 && machine.dead.add(8))
+    sleeps(() => expect(cpu.online()).toBe(true))
+    expect([cpu.number, cpu.placeGeneration, machine.control.unplaced]).toEqual([1, 1, 0])
+    // Without a flush, and what was there is delivered.
+    expect(machine.content(1)?.numbers).toEqual([0])
+  })
+
+  test('is told that all live after so many looks, and does not wait again', () => {
+    const { machine, cpu, sleeps } = fullHouse()
+    sleeps(() => expect(cpu.online()).toBe(false))
+    expect(looksAt(machine)).toBe(ENOUGH_LOOKS)
+    expect(sleeps(() => cpu.online())).toBe(0)
+    expect(machine.control.unplaced).toBe(2)
+  })
+
+  test('waits on while a dead one’s place is about to be free', () => {
+    const { machine, cpu, sleeps } = fullHouse()
+    machine.dead.add(8)
+    machine.failPrepare = new Error('made by the test: the disk is full')
+    machine.onLook = () => {
+      if (looksAt(machine) < 2 * ENOUGH_LOOKS) return
+      machine.failPrepare = undefined
+      machine.timeMs += 1000
+    }
+    sleeps(() => expect(cpu.online()).toBe(true))
+    expect(looksAt(machine)).toBeGreaterThanOrEqual(2 * ENOUGH_LOOKS)
+    expect(machine.control.unplaced).toBe(0)
+  })
+
+  test('gives up on a consumer that does not get to it, and when the recording ends', () => {
+    const { cpu, sleeps } = fullHouse()
+    const slept = sleeps(
+      () => expect(cpu.online()).toBe(false),
+      () => undefined,
+    )
+    expect(slept).toBeGreaterThanOrEqual(1000)
+    expect(slept).toBeLessThanOrEqual(2000)
+    const ended = fullHouse()
+    const stop = () => ended.machine.control.disable(1)
+    expect(ended.sleeps(() => expect(ended.cpu.online()).toBe(false), stop)).toBeLessThanOrEqual(2)
+    expect(ended.machine.control.unplaced).toBe(0)
+  })
+
+  test('does not wait where there is no consumer', () => {
+    const { machine, cpu, sleeps } = fullHouse()
+    machine.arena.words[ARENA.state >> 2] = STATE.starting
+    expect(sleeps(() => expect(cpu.online()).toBe(false))).toBe(0)
   })
 })
 

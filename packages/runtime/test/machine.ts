@@ -72,6 +72,8 @@ export class Machine {
   onSeal: () => void = () => undefined
   /** Called at each sleep of the consumer. */
   onSleep: () => void = () => undefined
+  /** Called at each look at a thread. */
+  onLook: () => void = () => undefined
   /** What `isDead` was asked. */
   asked: [identity: number, startTicks: number, exited: boolean][] = []
 
@@ -97,6 +99,7 @@ export class Machine {
       },
       isDead: (identity, startTicks, exited) => {
         this.asked.push([identity, startTicks, exited])
+        this.onLook()
         return identity < 0 ? exited : this.dead.has(identity)
       },
       trouble: () => undefined,
