@@ -29,6 +29,8 @@ export class RelayBuffer {
   readonly pages: Uint8Array<SharedArrayBuffer>
   /** Who in this thread is woken by the next switch that this thread does. Each is called once, after it was published. */
   readonly waiters = new Set<() => void>()
+  /** Whether it is waking them, in the middle of a switch. */
+  isWaking = false
   readonly #owner: BufferOwner
   readonly #ownership: Ownership
   readonly #size: number
@@ -38,8 +40,8 @@ export class RelayBuffer {
   readonly #queue: WaitQueue
   /** Ends what {@link #listen} began. */
   #stopListening: () => void = () => undefined
-  /** Files and mappings of this thread. */
-  #held = 0
+  /** Files of this thread that are open, or mapped. */
+  readonly #holders = new Set<Holder>()
   /** During `subbufStart`, whose writer asks. */
   #asking: Writer | undefined
   /** Then, the sub-buffers completed as the owner sees it, not published yet; else −1. */
@@ -263,21 +265,21 @@ export class RelayBuffer {
     return done === true
   }
 
-  /** Takes a reference. Any thread. @throws when the buffer was let go. */
-  hold(): void {
+  /** Takes a reference, for a file of this thread. @throws when the buffer was let go, or the thread has left the relay. */
+  hold(holder: Holder): void {
     const isThere = this.#owner.hold()
     if (!isThere || this.references === 0) {
       if (isThere) this.#owner.letGo()
       throw new Error(`the buffer of cpu=${this.cpu} was freed`)
     }
     Atomics.add(this.#atomic, BUFFER.holders >> 2, 1)
-    this.#held += 1
+    this.#holders.add(holder)
   }
 
-  /** Lets a reference go; the thread that took it. */
-  letGo(): void {
-    this.#held -= 1
-    if (this.#held === 0) this.#stopListening()
+  /** Lets a reference go. */
+  letGo(holder: Holder): void {
+    this.#holders.delete(holder)
+    if (this.#holders.size === 0) this.#stopListening()
     Atomics.sub(this.#atomic, BUFFER.holders >> 2, 1)
     if (this.references === 0) this.disown()
     this.#owner.letGo()
@@ -360,9 +362,27 @@ export class RelayBuffer {
     return this.#queue.sleepUntil(() => !this.isEmpty, timeoutMs)
   }
 
+  /** Relay file: a callback threw, and there is nobody to tell. */
+  threw(callback: string, error: unknown): void {
+    this.#owner.threw(callback, error)
+  }
+
   /** Relay file: the client is told that the buffer was mapped or unmapped. */
   tellOfMapping(isMapped: boolean, file: unknown): void {
     this.#owner.tellOfMapping(this, isMapped, file)
+  }
+
+  /** Whether this thread is in the middle of something with the buffer: a callback of its switch, or of a read. */
+  get isBusy(): boolean {
+    return this.#completing >= 0 || this.isWaking || this.#ownership.isBusy
+  }
+
+  /** Channel: the thread leaves the relay: its files of the buffer let go, and it writes it no more. */
+  leave(): void {
+    for (const holder of [...this.#holders]) holder.leave()
+    this.#ownership.disown()
+    this.#stopListening()
+    this.waiters.clear()
   }
 
   /** Channel: opens the first sub-buffer, once the buffer has its file; if this thread can't, its first owner will. */
@@ -388,7 +408,7 @@ export class RelayBuffer {
 
   /** Gives up the ownership, if this thread has it: another may write from now on. */
   disown(): void {
-    if (this.#held > 0 && this.waiters.size > 0) this.#listen()
+    if (this.#holders.size > 0 && this.waiters.size > 0) this.#listen()
     this.#ownership.disown()
   }
 
@@ -442,7 +462,10 @@ export class RelayBuffer {
     const woke = this.#queue.wake()
     if (this.waiters.size === 0 && !woke) return
     this.memory.words[BUFFER.wakeups >> 2] += 1
+    const wasWaking = this.isWaking
+    this.isWaking = true
     this.#callWaiters()
+    this.isWaking = wasWaking
   }
 
   #callWaiters(): void {
@@ -500,6 +523,12 @@ export class RelayBuffer {
   #counter(word: number): number {
     return Number(Atomics.load(this.memory.counters, word >> 3))
   }
+}
+
+/** What keeps a buffer for this thread: a relay file. */
+export interface Holder {
+  /** The thread leaves the relay: lets go of the buffer, and is no use any more. */
+  leave(): void
 }
 
 /** How often a consistent look at a buffer is tried while its owner goes round it. */

@@ -297,6 +297,21 @@ export class RelayChannel {
     for (const buffer of this.#buffers.values()) buffer.disown()
   }
 
+  /** Whether this thread is in the middle of a callback of one of the buffers. */
+  get isBusy(): boolean {
+    return [...this.#buffers.values()].some((buffer) => buffer.isBusy)
+  }
+
+  /** Whether this thread is in the middle of a switch that calls who waits for it. */
+  get isWaking(): boolean {
+    return [...this.#buffers.values()].some((buffer) => buffer.isWaking)
+  }
+
+  /** The thread leaves the relay: lets go of all buffers. */
+  leave(): void {
+    for (const buffer of this.#buffers.values()) buffer.leave()
+  }
+
   /** Closed, and nothing in this thread is left to be done with it: gives up what it wrote. @returns whether it is so. */
   retire(): boolean {
     if (this.#isCurrent && this.#slot.state !== STATE.closed) return false

@@ -127,6 +127,7 @@ export class Desk {
     const rings = RELAY.rings >> 2
     for (;;) {
       const ticket = Atomics.load(this.#words, rings)
+      if (this.#relay.me === 0) return
       // Looks after it took the ticket. Pairs with: ask, which stores `asked` before it rings.
       serve()
       const wait = Atomics.waitAsync(this.#words, rings, ticket)
@@ -161,7 +162,7 @@ export class Desk {
       Atomics.store(this.#words, request, IDLE)
       throw new Error(
         isDead
-          ? 'the coordinator of the relay has ended: nobody makes or removes its files any more'
+          ? 'the coordinator of the relay has ended, or left it: nobody makes or removes its files any more'
           : `the coordinator of the relay did not answer within ${PATIENCE_MS / 1000} s: it must get back to its ` +
               'event loop, or call serve(), for its files to be made and removed',
       )

@@ -85,6 +85,8 @@ export class RelayFile {
   readonly #mappings: Mapping[] = []
   #position = 0
   #open = true
+  /** Whether this thread has left the relay, which released it. */
+  #hasLeft = false
   #sampled: Sample | undefined
   #aged: Sample | undefined
 
@@ -94,7 +96,7 @@ export class RelayFile {
    * @param readable whether it was opened for reading; else `poll` reports only that the channel was closed.
    */
   constructor(buffer: RelayBuffer, readable = true) {
-    buffer.hold()
+    buffer.hold(this)
     this.buffer = buffer
     this.#readable = readable
     // What is there now has aged when it is read a while later.
@@ -259,7 +261,7 @@ export class RelayFile {
     try {
       this.buffer.tellOfMapping(false, this)
     } finally {
-      if (isLast) this.buffer.letGo()
+      if (isLast) this.buffer.letGo(this)
     }
     return isLast
   }
@@ -309,11 +311,27 @@ export class RelayFile {
     this.#mustBeOpen('release')
     this.#open = false
     if (this.#mappings.length > 0) return false
-    this.buffer.letGo()
+    this.buffer.letGo(this)
     return true
   }
 
+  /** The thread leaves the relay: releases the file, and undoes its mappings. Called by {@link Relay.leave}. */
+  leave(): void {
+    this.#open = false
+    this.#hasLeft = true
+    for (let left = this.#mappings.splice(0).length; left > 0; left -= 1) {
+      try {
+        this.buffer.tellOfMapping(false, this)
+      } catch (error) {
+        // Its client is not told: the coordinator has ended, or its callback threw.
+        this.buffer.threw('bufUnmapped', error)
+      }
+    }
+    this.buffer.letGo(this)
+  }
+
   #mustBeOpen(operation: string): void {
+    if (this.#hasLeft) throw new Error(`${operation} on a relay file of a relay that this thread has left`)
     if (!this.#open) throw new Error(`${operation} on a relay file that was released`)
   }
 

@@ -37,7 +37,7 @@ export class RelayMemory {
   readonly words: Int32Array<SharedArrayBuffer>
   readonly possibleCpus: number
   readonly pageCount: number
-  /** Our number; 0 until {@link join}. */
+  /** Our number; 0 until {@link join}, and after {@link leave}. */
   me = 0
   readonly #machine: Machine
   readonly #doubles: Float64Array<SharedArrayBuffer>
@@ -129,10 +129,23 @@ export class RelayMemory {
     return this.#machine.isDead === undefined ? look() : lookAgain(look, hasWaited)
   }
 
-  /** Ends the membership of the calling thread, which has let go of all it held. */
+  /**
+   * Ends the membership of the calling thread, for good. What it still holds it holds no more; what it owns is that of a
+   * member that is gone.
+   */
   leave(): void {
+    for (let slot = 0; slot < MAX_CHANNELS; slot += 1) Atomics.store(this.words, this.#holdWord(slot), 0)
+    // Pairs with: #takeEntry, Atomics.load and compare-and-exchange of `member`: from here on the entry is anybody's.
     Atomics.store(this.words, memberWord(this.#index), 0)
     this.me = 0
+  }
+
+  /** @throws Error when the calling thread has left. */
+  mustTakePart(): void {
+    if (this.me === 0)
+      throw new Error(
+        'this thread has left the relay: it takes part in it again by Relay.attach(relay.memory, …)',
+      )
   }
 
   /** Whether a member is dead, proven, or has left. A number is given once, so the answer yes is for ever. */
@@ -334,6 +347,8 @@ export class RelayMemory {
 
   /** Counts what we hold of a slot up or down. @returns what it was. */
   addHold(slot: number, by: number): number {
+    // The entry of one that has left may be another's.
+    this.mustTakePart()
     return Atomics.add(this.words, this.#holdWord(slot), by)
   }
 

@@ -82,6 +82,11 @@ export class Ownership {
     return this.writer !== undefined || this.#caring !== undefined
   }
 
+  /** Whether this thread has the buffer in its care, or its file locked: it is called back in the middle of that. */
+  get isBusy(): boolean {
+    return this.#caring !== undefined || this.#isReading
+  }
+
   /** The bits of `asks`. */
   get asks(): number {
     return Atomics.load(this.#words, BUFFER.asks >> 2)

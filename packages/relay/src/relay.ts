@@ -154,8 +154,9 @@ export class Relay {
     return new Relay(machine, memory)
   }
 
-  /** The open channels, newest first, whoever opened them. */
+  /** The open channels, newest first, whoever opened them. @throws Error after {@link leave}. */
   get channels(): readonly RelayChannel[] {
+    this.#shared.mustTakePart()
     return this.#shared
       .slots()
       .filter(({ state }) => state === STATE.open)
@@ -260,6 +261,7 @@ export class Relay {
    * already; RangeError when there is no such CPU.
    */
   comeOnline(wanted?: number): number {
+    this.#shared.mustTakePart()
     if (this.#cpu >= 0) throw new Error(`this thread is cpu=${this.#cpu} already`)
     if (wanted !== undefined) this.#checkCpu(wanted)
     // Without the lock, which others need meanwhile; they may need us, too, if we are the coordinator.
@@ -295,13 +297,55 @@ export class Relay {
 
   /**
    * The calling thread is no CPU any more, and gives up what it writes; its buffers keep what is in them, and are read to
-   * their very end by any thread from now on.
+   * their very end by any thread from now on. It still takes part: it may read, open and close, and come online again. A
+   * thread that ends calls {@link leave}.
+   *
+   * @throws Error after {@link leave}, and within a wake of `poll` by a switch of this thread, whose record is still to come.
    */
   goOffline(): void {
+    this.#shared.mustTakePart()
+    if ([...this.#channels.values()].some((channel) => channel.isWaking))
+      throw new Error('goOffline within a wake, in the middle of a write: go offline when that has returned')
     for (const channel of this.#channels.values()) channel.disown()
     if (this.#cpu < 0) return
     this.#shared.setCpu(this.#cpu, 0)
     this.#cpu = -1
+  }
+
+  /**
+   * The calling thread takes part no more: it goes offline, its relay files are released and their mappings undone (their
+   * memory may be used again, so nothing of a mapping may be read any more), and its place among the at most 64 threads is
+   * free. To be called by each thread that ends: where its death can't be proven, all of that stays taken otherwise.
+   *
+   * Channels that it opened stay open, and any thread may close them. The coordinator leaves last: when it has left, no
+   * file is made or removed, and an `open` with files fails at once. What other threads were waiting for is done before.
+   *
+   * A second call does nothing. Any other call on the relay, its channels and files fails; `serve` returns false.
+   *
+   * @throws Error within a callback of the relay; then nothing has changed.
+   * @example
+   * const relay = Relay.attach(workerData.memory, threadMachine())
+   * try {
+   *   work(relay)
+   * } finally {
+   *   relay.leave() // or: using relay = Relay.attach(…)
+   * }
+   */
+  leave(): void {
+    if (this.#shared.me === 0) return
+    const isBusy = [...this.#channels.values()].some((channel) => channel.isBusy)
+    if (isBusy || this.#isCallingBack || this.#hasLock || this.#isTidying)
+      throw new Error('a callback of a relay must not leave it: leave when it has returned')
+    this.serve()
+    for (const channel of [...this.#channels.values()]) channel.leave()
+    this.goOffline()
+    this.#channels.clear()
+    this.#shared.leave()
+  }
+
+  /** {@link leave}, for `using`. */
+  [Symbol.dispose](): void {
+    this.leave()
   }
 
   /**
@@ -330,6 +374,7 @@ export class Relay {
    * @throws Error on any other thread.
    */
   serveAlways(): void {
+    this.#shared.mustTakePart()
     if (!this.#isCoordinator) throw new Error('serveAlways on a thread that is not the coordinator')
     this.#desk.serveAlways(() => this.serve())
   }
@@ -357,6 +402,7 @@ export class Relay {
   }
 
   #locked<T>(run: () => T): T {
+    this.#shared.mustTakePart()
     if (this.#isCallingBack || this.#hasLock) {
       throw new Error(
         'a file callback of a relay channel must not open, close or prepare anything of its relay',

@@ -11,7 +11,7 @@ import { isDead, thisThread } from './thread.js'
  * its thread has called `relay.comeOnline()`.
  *
  * A death is proven on Linux only. Elsewhere nobody is known to be dead: what a thread that was terminated had locked or
- * written stays its own, so there end threads by `relay.goOffline()` and a return.
+ * written stays its own, so there let each thread call `relay.leave()` before it ends.
  *
  * @param log takes relay's messages. Default: errors and broken rules become warnings of the process, the rest is
  * silent.
