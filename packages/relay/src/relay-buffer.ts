@@ -379,7 +379,7 @@ export class RelayBuffer {
 
   /** Channel: the thread leaves the relay: its files of the buffer let go, and it writes it no more. */
   leave(): void {
-    for (const holder of [...this.#holders]) holder.leave()
+    for (const holder of this.#holders) holder.leave()
     this.#ownership.disown()
     this.#stopListening()
     this.waiters.clear()

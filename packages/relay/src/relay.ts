@@ -337,7 +337,7 @@ export class Relay {
     if (isBusy || this.#isCallingBack || this.#hasLock || this.#isTidying)
       throw new Error('a callback of a relay must not leave it: leave when it has returned')
     this.serve()
-    for (const channel of [...this.#channels.values()]) channel.leave()
+    for (const channel of this.#channels.values()) channel.leave()
     this.goOffline()
     this.#channels.clear()
     this.#shared.leave()

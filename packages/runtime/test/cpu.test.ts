@@ -129,7 +129,11 @@ describe('a thread comes online', () => {
 
 describe('a thread that finds all places taken', () => {
   /** Two places, both taken, and a thread that wants one; the consumer takes a step at each of its sleeps. */
-  function fullHouse(): { machine: Machine; cpu: Cpu; sleeps(run: () => void, step?: () => void): number } {
+  function fullHouse(): {
+    machine: Machine
+    cpu: Cpu
+    sleeps: (run: () => void, step?: () => void) => number
+  } {
     const machine = new Machine({ possibleCpus: 2 })
     machine.arena.words[ARENA.state >> 2] = STATE.running
     machine.thread(0, 7)
