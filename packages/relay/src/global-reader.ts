@@ -220,7 +220,9 @@ export class GlobalReader {
   #skipOverwritten(): void {
     const state = this.#state
     for (;;) {
-      state.load()
+      if (!state.load().isCountable) {
+        throw new RangeError(`the global buffer is damaged: started=${state.started} sub-buffers can't be`)
+      }
       if (!state.lapped(this.#sequence)) return
       // One lap back is enough: the base of a sub-buffer counts all that was ever at its place.
       const sequence = Math.max(this.#sequence, state.started - 2 * this.#count)

@@ -195,6 +195,11 @@ export class GlobalState {
     return true
   }
 
+  /** Whether sub-buffers can be told apart by their numbers. They always can, but in memory that was damaged. */
+  get isCountable(): boolean {
+    return this.started < Number.MAX_SAFE_INTEGER
+  }
+
   /** Whether a closed sub-buffer is complete. Its end is noted, and `subbufCount` later ones are not started. */
   complete(sequence: number): boolean {
     const [index, lap] = this.#place(sequence)

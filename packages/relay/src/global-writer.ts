@@ -264,7 +264,7 @@ export class GlobalWriter {
     if (this.#limit < 0 && !this.#passed()) return this.#full()
     for (;;) {
       state.load()
-      if (state.finalized) return this.#full()
+      if (state.finalized || !state.isCountable) return this.#full()
       if (!state.closed) {
         if (state.reserved + units <= this.#size) return AGAIN
         if (!state.close()) continue
