@@ -4,10 +4,11 @@
 //   and about 16 as the modules that it consists of (Node 20). What is only needed to record stays outside.
 // - trace/dist/consumer-source.js, the whole program of the consumer thread as a string: that thread needs no file, and
 //   nothing of how the program resolves its modules.
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const packages = fileURLToPath(new URL('../packages', import.meta.url))
+const BUILTINS = `${packages}/rchan/dist/builtins.js`
 const options = {
   bundle: true,
   write: false,
@@ -18,6 +19,14 @@ const options = {
   minifyWhitespace: true,
   lineLimit: 120,
   logLevel: 'warning',
+}
+
+/** What stands for a member of a built-in object: `Atomics_load` for `Atomics.load`. */
+async function definitions() {
+  const names = Object.keys(await import(pathToFileURL(BUILTINS).href))
+  return Object.fromEntries(
+    names.filter((name) => name.includes('_')).map((name) => [name.replace('_', '.'), name]),
+  )
 }
 
 async function textOf(more) {
@@ -31,6 +40,9 @@ export async function bundles() {
     entryPoints: [`${packages}/rchan/dist/index.js`],
     format: 'esm',
     external: ['@rchan/trace/recording'],
+    // The built-ins as they were at the import: see builtins.ts.
+    inject: [BUILTINS],
+    define: await definitions(),
   })
   // In a function, since the variables of a script that a worker evaluates are global.
   const program = await textOf({

@@ -66,13 +66,15 @@ export interface RecordLayout {
  */
 export function layoutRecord(fields: readonly Field[], global = false): RecordLayout {
   if (global) return place(fields, GLOBAL_PAYLOAD_OFFSET, false)
-  const wide = fields.some((field) => fieldBytes(field.type) === 8)
+  let wide = false
+  for (let index = 0; index < fields.length; index += 1) if (fieldBytes(fields[index].type) === 8) wide = true
   if (!wide) return place(fields, EVENT_HEADER_BYTES, true)
   const tight = place(fields, EVENT_HEADER_BYTES, false)
   // Placed from 12 with natural alignment: if no gap arose before a 64-bit field, 32-bit alignment reads the same.
   let end = EVENT_HEADER_BYTES
   let packed = true
-  for (const field of tight.fields) {
+  for (let index = 0; index < tight.fields.length; index += 1) {
+    const field = tight.fields[index]
     const bytes = fieldBytes(field.type)
     if (bytes === 8 && (field.offset < 0 || align(end, 4) !== field.offset)) packed = false
     if (field.offset >= 0) end = field.offset + bytes
@@ -83,7 +85,9 @@ export function layoutRecord(fields: readonly Field[], global = false): RecordLa
 function place(fields: readonly Field[], payloadOffset: number, packed: boolean): RecordLayout {
   let end = payloadOffset
   let fixed = true
-  const placed = fields.map((field): PlacedField => {
+  const placed: PlacedField[] = []
+  for (let index = 0; index < fields.length; index += 1) {
+    const field = fields[index]
     const alignBytes = Math.max(1, fieldBytes(field.type))
     end = align(end, alignBytes)
     const offset = fixed ? end : -1
@@ -93,8 +97,8 @@ function place(fields: readonly Field[], payloadOffset: number, packed: boolean)
     } else {
       end += fieldBytes(field.type)
     }
-    return { ...field, offset, alignBytes }
-  })
+    placed[index] = { ...field, offset, alignBytes }
+  }
   // Behind a string `end` is a lower bound: alignment can only add to it.
   return { fields: placed, payloadOffset, packed, fixedBytes: fixed ? end : -1, minBytes: end }
 }

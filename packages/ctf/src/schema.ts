@@ -80,7 +80,11 @@ export function makeSchema(name: string, fields: Readonly<Record<string, FieldTy
       `tracepoint ${name}: fields=${show(fields)} is not an object like { id: 'u32', path: 'string' }`,
     )
   }
-  const list = Object.entries(fields).map(([field, type]) => Object.freeze({ name: field, type }))
+  const names = Object.keys(fields)
+  const list: Field[] = []
+  for (let index = 0; index < names.length; index += 1) {
+    list[index] = Object.freeze({ name: names[index], type: fields[names[index]] })
+  }
   const wrong = whatIsWrongWith(list)
   if (wrong !== undefined) throw new TypeError(`tracepoint ${name}: ${wrong}`)
   return Object.freeze({ name, fields: Object.freeze(list) })
@@ -88,7 +92,13 @@ export function makeSchema(name: string, fields: Readonly<Record<string, FieldTy
 
 /** The text form of a schema: what the tracepoint table holds. Equal schemas have equal texts. */
 export function schemaText(schema: Schema): string {
-  return JSON.stringify([schema.name, ...schema.fields.map((field) => [field.name, field.type])])
+  // JSON, made by hand: a `toJSON` of arrays that a program has added would make something else of it.
+  let text = `[${JSON.stringify(schema.name)}`
+  for (let index = 0; index < schema.fields.length; index += 1) {
+    const { name, type } = schema.fields[index]
+    text += `,[${JSON.stringify(name)},${JSON.stringify(type)}]`
+  }
+  return `${text}]`
 }
 
 /**
@@ -116,8 +126,9 @@ export function parseSchema(text: string): Schema | undefined {
 
 function whatIsWrongWith(fields: readonly Field[]): string | undefined {
   if (fields.length > MAX_FIELDS) return `${fields.length} fields, at most ${MAX_FIELDS} are possible`
-  const seen = new Set<string>()
-  for (const { name, type } of fields) {
+  const seen: Record<string, true> = Object.create(null) as Record<string, true>
+  for (let index = 0; index < fields.length; index += 1) {
+    const { name, type } = fields[index]
     if (
       typeof name !== 'string' ||
       name.length > MAX_NAME_LENGTH ||
@@ -132,11 +143,11 @@ function whatIsWrongWith(fields: readonly Field[]): string | undefined {
     if (typeof type !== 'string' || !Object.hasOwn(FIELD_TYPES, type)) {
       return `field ${name} has type=${show(type)}; the types are ${FIELD_TYPE_NAMES.join(', ')}`
     }
-    if (seen.has(name)) return `field ${name} is there twice`
+    if (seen[name]) return `field ${name} is there twice`
     // Trace readers take one leading underscore off, and babeltrace2 then takes the two for one field.
     const twin = name.startsWith('_') ? name.slice(1) : `_${name}`
-    if (seen.has(twin)) return `fields ${twin} and ${name} differ only by a leading underscore`
-    seen.add(name)
+    if (seen[twin]) return `fields ${twin} and ${name} differ only by a leading underscore`
+    seen[name] = true
   }
   return undefined
 }

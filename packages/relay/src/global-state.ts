@@ -127,7 +127,7 @@ export class GlobalState {
   noteEnd(): boolean {
     if (this.started === 0) return true
     const { longs } = this.buffer
-    const [index, lap] = this.#place(this.started - 1)
+    const { index, lap } = this.#place(this.started - 1)
     const long = this.buffer.endLong(index, lap)
     const expected = Atomics.load(longs, long)
     if (lapOf(expected) === ((lap + 1) | 0)) return true
@@ -150,7 +150,7 @@ export class GlobalState {
       // The low 32 bits will do: the difference is never more than the number of sub-buffers.
       if (((next - consumed) | 0) >= this.#count) return false
     }
-    const [index, lap] = this.#place(next)
+    const { index, lap } = this.#place(next)
     return this.#completeLap(index, lap - 1)
   }
 
@@ -161,7 +161,7 @@ export class GlobalState {
    */
   noteBase(): boolean {
     const { longs } = this.buffer
-    const [index, lap] = this.#place(this.started)
+    const { index, lap } = this.#place(this.started)
     const long = this.buffer.baseLong(index, lap)
     const expected = Atomics.load(longs, long)
     const base = BigInt(this.buffer.writtenAt(index))
@@ -202,26 +202,26 @@ export class GlobalState {
 
   /** Whether a closed sub-buffer is complete. Its end is noted, and `subbufCount` later ones are not started. */
   complete(sequence: number): boolean {
-    const [index, lap] = this.#place(sequence)
+    const { index, lap } = this.#place(sequence)
     return this.#completeLap(index, lap)
   }
 
   /** Units of a sub-buffer whose end is noted. */
   endUnits(sequence: number): number {
-    const [index, lap] = this.#place(sequence)
+    const { index, lap } = this.#place(sequence)
     return (this.#endOf(index, lap) - this.#endOf(index, lap - 1)) | 0
   }
 
   /** Units committed so far of the current sub-buffer, or of one that may not be reused yet. */
   committedUnits(sequence: number): number {
-    const [index, lap] = this.#place(sequence)
+    const { index, lap } = this.#place(sequence)
     const committed = Atomics.load(this.buffer.words, this.buffer.committedWord(index))
     return (committed - this.#endOf(index, lap - 1)) | 0
   }
 
   /** Records that were written at the place of this sub-buffer before it. */
   base(sequence: number): number {
-    const [index, lap] = this.#place(sequence)
+    const { index, lap } = this.#place(sequence)
     return Number(Atomics.load(this.buffer.longs, this.buffer.baseLong(index, lap)))
   }
 
@@ -268,9 +268,9 @@ export class GlobalState {
     return longOf(this.#high, low)
   }
 
-  #place(sequence: number): [index: number, lap: number] {
+  #place(sequence: number): { index: number; lap: number } {
     const index = sequence % this.#count
-    return [index, (sequence - index) / this.#count]
+    return { index, lap: (sequence - index) / this.#count }
   }
 
   /** What `committed` is when this lap, and all before it, are committed. */

@@ -80,6 +80,12 @@ const FAULT_NS = 3
 const MAGIC = 0x50686372 // 'rchP'
 const ENVIRONMENT_KEY = `rchan:control:${RUNTIME_ABI}`
 
+// Taken now: programs replace them later.
+const encoder = new TextEncoder()
+const encode = encoder.encode.bind(encoder)
+const decoder = new TextDecoder()
+const decode = decoder.decode.bind(decoder)
+
 const ENTRY_READY = 4
 const ENTRY_TEXT_BYTES = 8
 const ENTRY_TEXT = 12
@@ -266,7 +272,7 @@ export class Control {
    * @throws RangeError when the table is full.
    */
   declare(text: string): number {
-    const encoded = new TextEncoder().encode(text)
+    const encoded = encode(text)
     const bytes = (ENTRY_TEXT + encoded.length + 7) & -8
     const pending: { id: number; at: number }[] = []
     let at: number = CONTROL.table
@@ -286,7 +292,7 @@ export class Control {
       }
       if (taken < ENTRY_TEXT || taken % 8 !== 0 || at + taken > PAGE_BYTES) break
       if (taken === bytes && this.textAt(at) === text) return this.#sameBefore(pending, text) ?? id
-      if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) === 0) pending.push({ id, at })
+      if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) === 0) pending[pending.length] = { id, at }
       at += taken
     }
     throw new RangeError(
@@ -326,7 +332,7 @@ export class Control {
     const room = this.words[at >> 2] - ENTRY_TEXT
     const length = Math.max(0, Math.min(room, this.words[(at + ENTRY_TEXT_BYTES) >> 2]))
     // TextDecoder takes no view of shared memory: decode a copy.
-    return new TextDecoder().decode(this.#bytes.slice(at + ENTRY_TEXT, at + ENTRY_TEXT + length))
+    return decode(this.#bytes.slice(at + ENTRY_TEXT, at + ENTRY_TEXT + length))
   }
 
   #isVoid(at: number): boolean {
@@ -338,7 +344,8 @@ export class Control {
    * ready is made void, so that its text can't have two ids, and nobody waits for it again.
    */
   #sameBefore(pending: { id: number; at: number }[], text: string): number | undefined {
-    for (const { id, at } of pending) {
+    for (let index = 0; index < pending.length; index += 1) {
+      const { id, at } = pending[index]
       const ready = (at + ENTRY_READY) >> 2
       if (Atomics.wait(this.words, ready, 0, PATIENCE_MS) === 'timed-out') {
         Atomics.compareExchange(this.words, ready, 0, VOID)

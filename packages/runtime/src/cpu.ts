@@ -73,7 +73,7 @@ export class Cpu {
   /** The recording in which this thread had no clock that can be trusted. */
   #faultGeneration = 0
   #roomCalls = 0
-  readonly #unbinds: (() => void)[] = []
+  #unbinds: (() => void)[] = []
   /** The arena that had no place for this thread, and how many had become free in it by then. */
   #full: Arena | undefined
   #freedCount = 0
@@ -167,11 +167,13 @@ export class Cpu {
    * of them then.
    */
   bound(unbind: () => void): void {
-    this.#unbinds.push(unbind)
+    this.#unbinds[this.#unbinds.length] = unbind
   }
 
   #unbind(): void {
-    for (const unbind of this.#unbinds.splice(0)) unbind()
+    const unbinds = this.#unbinds
+    this.#unbinds = []
+    for (let index = 0; index < unbinds.length; index += 1) unbinds[index]()
   }
 
   /**

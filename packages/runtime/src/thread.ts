@@ -147,11 +147,14 @@ function entryIn(folder: string): Found {
   const state = fields[0]
   const flags = Number(fields[6])
   const startTicks = Number(fields[19])
-  const isSound =
-    state.length === 1 && [id, flags, startTicks].every((n) => Number.isSafeInteger(n) && n >= 0)
+  const isSound = state.length === 1 && isCount(id) && isCount(flags) && isCount(startTicks)
   if (!isSound || id === 0) return 'nonsense'
   const hasEnded = state === 'Z' || state === 'X' || state === 'x' || (flags & EXITING) !== 0
   return { id, startTicks, hasEnded }
+}
+
+function isCount(n: number): boolean {
+  return Number.isSafeInteger(n) && n >= 0
 }
 
 /** The code of an error of the file system; '' if it has none. @throws when the stack is full: that says nothing. */

@@ -58,22 +58,24 @@ function makeScratch(writer: GlobalWriter) {
   }
 }
 
-const commons = new WeakMap<GlobalWriter, Common>()
+/** Of the writer that was asked for last: a thread has one at a time. */
+let latest: Common | undefined
 
 /** What all encoders of a thread share while it has this writer. */
 export function globalUses(cpu: Cpu, writer: GlobalWriter): Common {
-  let common = commons.get(writer)
-  if (common === undefined) {
-    common = {
-      writer,
-      time: new Int32Array(cpu.time.buffer),
-      tag: cpu.tag,
-      scratch: makeScratch(writer),
-      discardBad: () => writer.discardBad(),
-      refused: () => cpu.refused(),
-    }
-    commons.set(writer, common)
+  if (latest?.writer === writer) return latest
+  const common: Common = {
+    writer,
+    time: new Int32Array(cpu.time.buffer),
+    tag: cpu.tag,
+    scratch: makeScratch(writer),
+    discardBad: () => writer.discardBad(),
+    refused: () => cpu.refused(),
   }
+  latest = common
+  cpu.bound(() => {
+    if (latest === common) latest = undefined
+  })
   return common
 }
 

@@ -8,6 +8,7 @@ const LONG_TEXT = 96
 // oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
 const { byteLength } = Buffer
 const encoder = new TextEncoder()
+const encodeInto = encoder.encodeInto.bind(encoder)
 
 /** Bytes of a text without its final NUL: UTF-8, with each NUL character as the 3 bytes of U+2400. */
 export function textBytes(text: string): number {
@@ -27,7 +28,7 @@ export function writeText(u8: Uint8Array, at: number, text: string): number {
   const { length } = text
   let q = at
   if (length > LONG_TEXT && !text.includes('\0')) {
-    q += encoder.encodeInto(text, u8.subarray(at, at + length * 3)).written
+    q += encodeInto(text, u8.subarray(at, at + length * 3)).written
     u8[q] = 0
     return q + 1
   }
