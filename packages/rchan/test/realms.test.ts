@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { babeltrace, freshFolder, readTrace, run, summaryOf } from './scenario.ts'
 
@@ -20,4 +22,14 @@ describe.each(['per-thread', 'global'])('%s buffers', (buffers) => {
       expect(babeltrace(folder) ?? { events: 60, discarded: 0 }).toEqual({ events: 60, discarded: 0 })
     },
   )
+})
+
+test('environment data that are there stay, and a start says that workers would not be traced', async () => {
+  const folder = join(freshFolder(), 'trace')
+  const { failed, stays } = summaryOf(await run('env-data.mjs', [folder]))
+  expect(stays).toBe('mine')
+  expect(failed).toMatch(
+    /^can't record into .*trace: the environment data of this thread hold something else/,
+  )
+  expect(existsSync(folder)).toBe(false)
 })
