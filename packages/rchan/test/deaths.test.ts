@@ -7,9 +7,12 @@ const WORKERS = 12
 const COUNT = 500
 
 describe.each(['per-thread', 'global'])('with buffers: %s', (buffers) => {
-  test('threads that mocked their file system switch nothing off, and trace as all others', async () => {
+  test.each([
+    ['switch nothing off, and trace as all others', 'at-once'],
+    ['give their places back when their exit events come', 'one-place'],
+  ])('threads that mocked their file system %s', async (_, how) => {
     const folder = join(freshFolder(), 'trace')
-    const summary = summaryOf(await run('mocked-fs.mjs', [folder, buffers]))
+    const summary = summaryOf(await run('mocked-fs.mjs', [folder, buffers, how]))
     expect(summary).toMatchObject({ isEnabled: true, events: 10_002, discarded: 0 })
     expect(summary.error).toBe(undefined)
     expect(readTrace(summary.path).records.length).toBe(10_002)

@@ -21,7 +21,7 @@ import { CONTROL } from './control.js'
 import { thisCpu } from './cpu.js'
 import { ExitHook } from './exit-hook.js'
 import { flush } from './flush.js'
-import { eventIdentity, isProvable } from './thread.js'
+import { eventIdentity } from './thread.js'
 
 /** How a recording is consumed. Without it, buffers are only written, as a relay channel without files. */
 export interface ConsumerSetup {
@@ -73,7 +73,7 @@ export class Runtime {
     if (worker !== undefined) {
       this.#exitHook = new ExitHook(() => void flush(arena, thisCpu.control, EXIT_PATIENCE_MS))
     }
-    if (!isProvable(thisCpu.thread.identity)) process.on('worker', this.#onWorker)
+    process.on('worker', this.#onWorker)
   }
 
   /**
@@ -157,7 +157,10 @@ export class Runtime {
     thisCpu.control.releaseRecorder()
   }
 
-  /** Where the kernel can't be asked, a worker's `exit` event tells of its death. */
+  /**
+   * A worker's `exit` event tells of its death where the kernel can't be asked, or knows it by another name: one that had
+   * mocked its file system before it loaded rchan has an identity of Node's.
+   */
   #watch(worker: Worker): void {
     const { identity } = eventIdentity(worker.threadId)
     worker.once('exit', () => {
