@@ -141,7 +141,7 @@ describe('a thread that finds all places taken', () => {
     const cpu = new Cpu(machine.control)
     cpu.know(machine.arena)
     machine.control.enable(1)
-    const sleeps = (run: () => void, step = () => void machine.consumer.doWork()): number => {
+    const sleeps = (run: () => void, step: () => void = () => void machine.consumer.doWork()): number => {
       const { wait } = Atomics
       let count = 0
       Atomics.wait = () => {
