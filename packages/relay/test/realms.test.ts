@@ -20,7 +20,7 @@ test('bytes of another realm are a record', () => {
 })
 
 test('they are one of a global buffer, too', () => {
-  const shape = { ...geometry, unitBytes: 8, maxWriters: 2 }
+  const shape = { ...geometry, unitBytes: 8, maxWriters: 2 } as const
   const buffer = GlobalBuffer.create(shape, new SharedArrayBuffer(globalBufferBytes(shape)), 0)
   expect(new GlobalWriter(buffer, 1).write(bytes)).toBe(true)
 })
