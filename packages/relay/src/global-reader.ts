@@ -17,7 +17,7 @@
  * stand. In overwrite mode it may be started again at any time: we copy, and then load the state by a
  * read-modify-write. Only a copy of what was not started again is delivered.
  */
-import { GLOBAL, GLOBAL_SLOT, type GlobalBuffer } from './global-buffer.js'
+import { GLOBAL, GLOBAL_SLOT, GlobalBuffer } from './global-buffer.js'
 import { GlobalRecovery } from './global-recovery.js'
 import { GlobalState } from './global-state.js'
 import { PHASE } from './global-writer.js'
@@ -72,7 +72,9 @@ export class GlobalReader {
   /** Records of it that are delivered. */
   #deliveredRecords = 0
 
+  /** @throws TypeError for what is no global buffer; RangeError when it is damaged. */
   constructor(buffer: GlobalBuffer) {
+    if (!(buffer instanceof GlobalBuffer)) throw new TypeError('a GlobalReader reads a GlobalBuffer')
     const { subbufSize, subbufCount, headerBytes, unitBytes, mode } = buffer.geometry
     this.buffer = buffer
     this.#state = new GlobalState(buffer)

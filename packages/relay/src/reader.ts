@@ -16,7 +16,7 @@
  * where they stand. In overwrite mode it may start it again at any time: we copy, and then check `started` by a
  * read-modify-write (a load could be passed by our own earlier plain reads). Only a copy that passes is delivered.
  */
-import { BUFFER, type BufferMemory } from './buffer.js'
+import { BUFFER, BufferMemory } from './buffer.js'
 
 /** Bytes that can be delivered: a part of one sub-buffer. Offsets are bytes from the start of that sub-buffer. */
 export interface Span {
@@ -67,7 +67,13 @@ export class Reader {
   /** The resets of the buffer that we know of; even. */
   #resets: number
 
+  /** @throws TypeError for what is no buffer's memory; RangeError when it is damaged. */
   constructor(buffer: BufferMemory) {
+    if (!(buffer instanceof BufferMemory)) {
+      throw new TypeError(
+        'a Reader reads a BufferMemory: channel.buffer(cpu), or the `memory` of a RelayBuffer',
+      )
+    }
     const { subbufSize, subbufCount, headerBytes, mode } = buffer.geometry
     this.buffer = buffer
     this.#overwrite = mode === 'overwrite'

@@ -63,6 +63,13 @@ export class RelayBuffer {
     this.page = page
     this.memory =
       cpu === undefined ? BufferMemory.attach(memory, at) : BufferMemory.create(memory, at, cpu, geometry)
+    const found = this.memory.geometry
+    if (found.subbufSize !== this.#size || found.subbufCount !== this.#count) {
+      throw new RangeError(
+        `the buffer at page=${page} has subbufSize=${found.subbufSize} and subbufCount=${found.subbufCount}, its relay ` +
+          `channel subbufSize=${this.#size} and subbufCount=${this.#count}`,
+      )
+    }
     const bytes = Math.ceil((this.#size * this.#count) / PAGE_BYTES) * PAGE_BYTES
     this.pages = new Uint8Array(memory, this.memory.dataByteOffset, bytes)
     this.#words = this.memory.words

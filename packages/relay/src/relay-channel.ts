@@ -58,6 +58,7 @@ export class RelayChannel {
       callbacks: () => this.#callbacks,
       me: () => host.shared.me,
       isDead: (member) => host.shared.isDead(member),
+      patienceMs: host.shared.patienceMs,
       lookAgain: (look, hasWaited) => host.shared.lookAgain(look, hasWaited),
       now: () => host.now(),
       isCurrent: () => this.#isCurrent,

@@ -148,8 +148,9 @@ export class Desk {
 
   #waitForAnswer(): void {
     const request = RELAY.request >> 2
-    const giveUpAtMs = this.#now() + PATIENCE_MS
-    const patience = Patience.of(PATIENCE_MS)
+    const patienceMs = Math.min(PATIENCE_MS, this.#relay.patienceMs)
+    const giveUpAtMs = this.#now() + patienceMs
+    const patience = Patience.of(patienceMs)
     for (;;) {
       const state = Atomics.load(this.#words, request)
       if (state === ANSWERED) return
@@ -163,7 +164,7 @@ export class Desk {
       throw new Error(
         isDead
           ? 'the coordinator of the relay has ended, or left it: nobody makes or removes its files any more'
-          : `the coordinator of the relay did not answer within ${PATIENCE_MS / 1000} s: it must get back to its ` +
+          : `the coordinator of the relay did not answer within ${patienceMs / 1000} s: it must get back to its ` +
               'event loop, or call serve(), for its files to be made and removed',
       )
     }

@@ -2,7 +2,7 @@
  * The shared memory of a relay, as one thread that takes part in it sees it: who else takes part, which CPUs are online,
  * the lock over the list of channels, and the pages of buffers. What stands where, relay-layout.ts says.
  */
-import { Mutex } from '@rchan/sync'
+import { MAX_THREAD_ID, Mutex } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/sync/brand'
 import { lookAgain } from '@rchan/sync/look-again'
 import { PAGE_BYTES, type Geometry } from './buffer.js'
@@ -116,7 +116,12 @@ export class RelayMemory {
     const at = memberWord(index)
     this.words[at + 1] = identity
     this.#doubles[(at + 2) >> 1] = startTicks
-    this.me = Atomics.add(this.words, RELAY.members >> 2, 1) + 1
+    const member = Atomics.add(this.words, RELAY.members >> 2, 1) + 1
+    if (member < 1 || member > MAX_THREAD_ID) {
+      Atomics.store(this.words, at, 0)
+      throw new RangeError(`the relay is damaged: members=${member - 1} can't have joined it`)
+    }
+    this.me = member
     // Pairs with: isDead, Atomics.load of `member`, which is followed by reads of the name.
     Atomics.store(this.words, at, this.me)
   }
@@ -184,6 +189,11 @@ export class RelayMemory {
     return isDead ? 'gone' : 'alive'
   }
 
+  /** How long to wait for a lock of the relay's that a living thread holds, in milliseconds. */
+  get patienceMs(): number {
+    return this.#machine.patienceMs ?? LOCK_PATIENCE_MS
+  }
+
   /**
    * Runs something under the lock over the list of channels. Never within a write. Members only.
    *
@@ -193,7 +203,8 @@ export class RelayMemory {
   locked<T>(repair: () => void, whileWaiting: () => void, run: () => T): T {
     const lock = this.words.subarray(RELAY.listLock >> 2, (RELAY.listLock >> 2) + 4)
     const isDead = (member: number): boolean => this.isDead(member)
-    const how = Mutex.lock(lock, this.me, { isDead, whileWaiting })
+    const how = Mutex.timedLock(lock, this.me, Date.now() + this.patienceMs, { isDead, whileWaiting })
+    if (how === false) throw heldTooLong('list of channels', lock[0], this.patienceMs)
     try {
       if (how === 'recovered') {
         repair()
@@ -394,6 +405,17 @@ export class RelayMemory {
       if (look !== 'changed') return look === 'alive'
     }
   }
+}
+
+/** The default of `Machine.patienceMs`: what is done under a lock takes milliseconds, a file callback perhaps seconds. */
+const LOCK_PATIENCE_MS = 60_000
+
+/** What happened to a thread that waited for a lock. @param state the lock's word. */
+export function heldTooLong(lock: string, state: number, patienceMs: number): Error {
+  return new Error(
+    `the lock of the relay's ${lock} was not to be had within ${patienceMs} ms: member=${state & MAX_THREAD_ID} holds ` +
+      `it, and lives or can't be told dead`,
+  )
 }
 
 function memberWord(index: number): number {

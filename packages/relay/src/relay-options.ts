@@ -55,8 +55,11 @@ export interface RelayHost {
 /** The most bytes of a file's name. */
 const MAX_NAME_BYTES = 254
 
-/** Cuts a name at 254 bytes of UTF-8, between characters. */
+/** Cuts a name at 254 bytes of UTF-8, between characters. @throws TypeError when it is none. */
 export function cutName(name: string): string {
+  if (typeof name !== 'string') {
+    throw new TypeError(`baseFilename=${String(name)} of a relay channel is not a string`)
+  }
   let bytes = 0
   let end = 0
   for (const character of name) {

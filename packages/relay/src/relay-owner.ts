@@ -16,6 +16,7 @@
  */
 import { Mutex, MUTEX_WORDS } from '@rchan/sync'
 import { ASK_RESET, ASK_SWITCH, BUFFER, FINALIZED, type BufferMemory } from './buffer.js'
+import { heldTooLong } from './relay-memory.js'
 import { Writer, type WriterCallbacks } from './writer.js'
 
 /** What ownership needs of the channel, in this thread. */
@@ -23,6 +24,8 @@ export interface OwnerHost {
   /** The calling thread's number. */
   me(): number
   isDead(member: number): boolean
+  /** How long to wait for the lock of the file while a living thread holds it, in milliseconds. */
+  readonly patienceMs: number
   /** Looks until it finds what is free once another thread has ended: see {@link RelayMemory.lookAgain}. */
   lookAgain(look: () => boolean, hasWaited: boolean): boolean
   /** Keeps the memory, for this thread. @returns whether it is there still. */
@@ -155,8 +158,10 @@ export class Ownership {
   locked<T>(run: () => T): T {
     const me = this.#host.me()
     // What it guards is right at every moment, so there is nothing to repair.
-    if (Mutex.lock(this.#fileLock, me, this.#lockOptions) === 'recovered')
-      Mutex.consistent(this.#fileLock, me)
+    const { patienceMs } = this.#host
+    const how = Mutex.timedLock(this.#fileLock, me, Date.now() + patienceMs, this.#lockOptions)
+    if (how === false) throw heldTooLong(`file of cpu=${this.#cpu}`, this.#fileLock[0], patienceMs)
+    if (how === 'recovered') Mutex.consistent(this.#fileLock, me)
     this.#isReading = true
     try {
       return run()

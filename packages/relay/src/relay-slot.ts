@@ -3,7 +3,7 @@
  *
  * Any thread reads it; who changes it holds the list's lock, but for holds and `lastTooBig`.
  */
-import { BufferMemory, bufferBytes, PAGE_BYTES, type Geometry } from './buffer.js'
+import { BufferMemory, bufferBytes, checkGeometry, PAGE_BYTES, type Geometry } from './buffer.js'
 import { RELAY, SLOT, SLOT_BYTES, STATE, TEXTS_BYTES } from './relay-layout.js'
 import type { RelayMemory } from './relay-memory.js'
 
@@ -49,7 +49,15 @@ export class Slot {
       this.word(SLOT.geometry),
       this.word(SLOT.geometry) + 4,
     )
-    return { subbufSize, subbufCount, mode: mode === 1 ? 'overwrite' : 'discard', headerBytes }
+    const geometry: Geometry = {
+      subbufSize,
+      subbufCount,
+      mode: mode === 1 ? 'overwrite' : 'discard',
+      headerBytes,
+    }
+    // @throws RangeError where the memory was damaged.
+    checkGeometry(geometry)
+    return geometry
   }
   get bufferPages(): number {
     return bufferBytes(this.geometry) / PAGE_BYTES
@@ -72,7 +80,13 @@ export class Slot {
 
   get texts(): Texts {
     const words = this.#relay.words.subarray(this.word(SLOT.textBytes), this.word(SLOT.textBytes) + 3)
-    const [baseBytes, parentBytes, moduleBytes] = words
+    // No more than there is room for, where the memory was damaged.
+    let room = TEXTS_BYTES
+    const [moduleBytes, baseBytes, parentBytes] = [words[2], words[0], words[1]].map((bytes) => {
+      const found = Math.min(Math.max(0, bytes), room)
+      room -= found
+      return found
+    })
     const at = this.#at + SLOT.texts
     return {
       module: this.#relay.readText(at, moduleBytes),

@@ -37,6 +37,11 @@ export interface Machine {
   isDead?(identity: number, startTicks: number): boolean
   /** Milliseconds on a clock that never goes back. Default: `performance.now`. */
   now?(): number
+  /**
+   * How long to wait for a lock that a living thread holds, in milliseconds, before it is an error; and for the
+   * coordinator to make a file, 10 s at most. Default: 60000.
+   */
+  readonly patienceMs?: number
   /** Whether there is no memory for a channel's own few bytes, a file's name, or a buffer. Default: there is. */
   isShortFor?(purpose: 'channel' | 'name' | 'buffer', geometry: Geometry): boolean
   log(level: LogLevel, message: string): void

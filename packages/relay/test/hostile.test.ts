@@ -11,3 +11,7 @@ for (const subject of ['global discard', 'global overwrite', 'channel discard', 
     await damageEachWord(RINGS, subject)
   })
 }
+
+test('a word of a relay that was damaged, its locks included, hangs nobody', async () => {
+  await damageEachWord(new URL('./hostile/relays.mjs', import.meta.url).href, 'relay')
+})

@@ -1,9 +1,11 @@
 /** Bad input to the relay face: each has a defined outcome, an error with the value or a counted loss. */
 import {
+  type BufferMemory,
   GlobalBuffer,
   GlobalReader,
   GlobalWriter,
   plainMachine,
+  Reader,
   Relay,
   RelayFile,
   type RelayCallbacks,
@@ -297,4 +299,18 @@ test('memory that holds no relay is refused with what it is', () => {
   expect(() => Relay.attach(new SharedArrayBuffer(2 ** 20), machine)).toThrow('magic=0x0')
   new Uint32Array(memory)[1] = 0xff000001
   expect(() => Relay.attach(memory, machine)).toThrow('abi=4278190081')
+})
+
+test('what is no name and no memory of a buffer is refused with what to give', () => {
+  const client = new TestClient()
+  for (const baseFilename of [5, null, {}] as unknown as string[]) {
+    expect(() => client.relay.open({ subbufSize: 64, subbufCount: 2, baseFilename })).toThrow(
+      /baseFilename=.* is not a string/,
+    )
+  }
+  expect(client.relay.channels).toEqual([])
+  const buffer = bufferOf(client.open(), 0)
+  expect(() => new Reader(buffer as unknown as BufferMemory)).toThrow(/a Reader reads a BufferMemory/)
+  expect(new Reader(buffer.memory).next()).toBeUndefined()
+  expect(() => new GlobalReader(buffer as unknown as GlobalBuffer)).toThrow(/reads a GlobalBuffer/)
 })

@@ -54,7 +54,7 @@ for (let index = from; index < cases.length; index += 1) {
       const text = `${error?.name}: ${error?.message}`
       if (
         error?.name !== 'TypeError' &&
-        /=|holds the|has ended|was closed|was freed|did not answer|lives/.test(text)
+        /=|holds the|has ended|was closed|was freed|did not answer|are kept/.test(text)
       )
         continue
       parentPort.postMessage({ index, text: `word ${changed.join(', ')}: ${name}: ${error?.stack ?? text}` })
