@@ -119,6 +119,8 @@ export function slotIdentity(cpu: number): number {
 /** The arena of one recording, seen from the calling thread. */
 export class Arena {
   readonly memory: SharedArrayBuffer
+  /** As the arena was found: not read again, because what stands there bounds loops. */
+  readonly possibleCpus: number
   /** The one buffer of all CPUs, if they share one. */
   readonly global: GlobalBuffer | undefined
   readonly #channel: Channel | undefined
@@ -131,6 +133,7 @@ export class Arena {
   private constructor(memory: SharedArrayBuffer, possibleCpus: number, buffers: Channel | GlobalBuffer) {
     const headBytes = channelOffset(possibleCpus)
     this.memory = memory
+    this.possibleCpus = possibleCpus
     if (buffers instanceof Channel) this.#channel = buffers
     else this.global = buffers
     this.words = new Int32Array(memory, 0, headBytes / 4)
@@ -185,6 +188,9 @@ export class Arena {
       throw new RangeError(`no arena of abi=${RUNTIME_ABI} in byteLength=${memory.byteLength}`)
     }
     const cpus = head[ARENA.possibleCpus >> 2]
+    if (cpus < 1 || channelOffset(cpus) > memory.byteLength) {
+      throw new RangeError(`the arena is damaged: possibleCpus=${cpus} in byteLength=${memory.byteLength}`)
+    }
     const at = channelOffset(cpus)
     const isGlobal = head[ARENA.kind >> 2] === GLOBAL_KIND
     return new Arena(memory, cpus, isGlobal ? GlobalBuffer.attach(memory, at) : Channel.attach(memory, at))
@@ -198,10 +204,6 @@ export class Arena {
 
   get generation(): number {
     return this.words[ARENA.generation >> 2]
-  }
-
-  get possibleCpus(): number {
-    return this.words[ARENA.possibleCpus >> 2]
   }
 
   /** Index in {@link words} of a word (of {@link PLACE}) of a CPU's place. */
