@@ -7,6 +7,7 @@
 import { PACKET_HEADER_BYTES } from '@rchan/ctf'
 import { Runtime } from '@rchan/runtime/coordinator'
 import { tracepoint } from '@rchan/trace'
+import { packetClient } from '@rchan/trace/packet'
 import { setFlagsFromString } from 'node:v8'
 import type { BenchTask, Suite } from './harness.js'
 
@@ -88,6 +89,7 @@ async function startUndrained(global = false): Promise<Runtime> {
       global,
     },
     client: new Uint8Array(16),
+    cpuClient: packetClient,
     consumer: undefined,
   })
 }

@@ -6,12 +6,22 @@
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { openSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { drain } from './drain.js'
 import { emit, emitApart, emitGlobal, emitOff } from './emit.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
 import { relayReserve, relaySwitch, relayWrite } from './relay.js'
 
 /** By the order in which they run. Suites of one name are parts of it. */
-const SUITES: readonly Suite[] = [emitOff, emit, emitGlobal, emitApart, relayWrite, relayReserve, relaySwitch]
+const SUITES: readonly Suite[] = [
+  emitOff,
+  emit,
+  emitGlobal,
+  emitApart,
+  relayWrite,
+  relayReserve,
+  relaySwitch,
+  drain,
+]
 const NAMES = [...new Set(SUITES.map(({ name }) => name))]
 
 const USAGE = `usage: npm run bench -- [--suite ${NAMES.join('|')}] [--json FILE] [--rounds 1…1000]`

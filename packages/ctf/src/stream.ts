@@ -22,6 +22,9 @@ import { TraceError } from './trace-error.js'
 /** The most bytes that a packet may have: offsets inside it stay below 2^31. */
 export const MAX_PACKET_BYTES = 2 ** 30
 
+/** A header changes once, so two of so many looks find the same. */
+const HEADER_TRIES = 4
+
 /** Instead of the number of a CPU, of a stream that all CPUs write. */
 export const ALL_CPUS = -1
 
@@ -79,6 +82,8 @@ export class PacketReader implements PacketBytes {
   private readonly fd: number
   private readonly fileBytes: number
   private readonly uuid: Buffer
+  /** The header as it was read the time before. */
+  private readonly before = Buffer.alloc(PACKET_HEADER_BYTES)
   private readonly global: boolean
   private previous: PacketHeader | undefined
 
@@ -110,7 +115,9 @@ export class PacketReader implements PacketBytes {
     const offset = this.previous === undefined ? 0 : this.previous.offset + this.previous.packetBytes
     if (offset === this.fileBytes) return undefined
     if (this.fileBytes - offset < PACKET_HEADER_BYTES) this.failCutOff(offset)
-    this.read(0, PACKET_HEADER_BYTES, offset, offset)
+    // While a trace is recorded, its last packet is an empty one that reaches over the room to come, and is cut off when
+    // the file is done.
+    if (this.readHeader(offset) === 'gone') return undefined
     const header = this.parseHeader(offset)
     this.previous = header
     return header
@@ -145,9 +152,45 @@ export class PacketReader implements PacketBytes {
     )
   }
 
+  /**
+   * Reads a header, which changes once, from that of an empty packet to that of the packet which comes there. No system
+   * promises that we see all of it change at once, so it counts when it was read twice the same.
+   *
+   * @returns whether the file now ends before it.
+   */
+  private readHeader(offset: number): 'read' | 'gone' {
+    for (let tries = 0; tries < HEADER_TRIES; tries += 1) {
+      if (this.readSome(0, PACKET_HEADER_BYTES, offset, offset) < PACKET_HEADER_BYTES) {
+        if (this.sizeNow() <= offset) return 'gone'
+        this.failShorter(offset)
+      }
+      if (this.before.equals(this.bytes.subarray(0, PACKET_HEADER_BYTES))) break
+      this.bytes.copy(this.before, 0, 0, PACKET_HEADER_BYTES)
+    }
+    return 'read'
+  }
+
+  private sizeNow(): number {
+    try {
+      return fstatSync(this.fd).size
+    } catch (error) {
+      throw new TraceError(this.path, `can't be read (${String(error)})`, { cause: error })
+    }
+  }
+
   /** Fills bytes `from` to `to` of the buffer. */
   private read(from: number, to: number, position: number, packetOffset: number): void {
-    for (let at = from; at < to;) {
+    if (this.readSome(from, to, position, packetOffset) < to - from) this.failShorter(packetOffset)
+  }
+
+  private failShorter(packetOffset: number): never {
+    return this.fail(packetOffset, `became shorter while it was read`)
+  }
+
+  /** Fills bytes `from` to `to` of the buffer, as far as the file goes. @returns how many. */
+  private readSome(from: number, to: number, position: number, packetOffset: number): number {
+    let at = from
+    while (at < to) {
       let count: number
       try {
         count = readSync(this.fd, this.bytes, at, to - at, position + at - from)
@@ -157,9 +200,10 @@ export class PacketReader implements PacketBytes {
           cause: error,
         })
       }
-      if (count === 0) this.fail(packetOffset, `became shorter while it was read`)
+      if (count === 0) break
       at += count
     }
+    return at - from
   }
 
   private parseHeader(offset: number): PacketHeader {

@@ -13,6 +13,7 @@ import { Consumer, type World } from './consumer.js'
 import { CONTROL, Control } from './control.js'
 import { arenaChannelName } from './cpu.js'
 import { endFlushes } from './flush.js'
+import { OpenFolder } from './folder.js'
 import type { CreateFormat } from './format.js'
 import { isDead, isProvable } from './thread.js'
 import type { Totals } from './totals.js'
@@ -56,9 +57,11 @@ export function runConsumer(createFormat: CreateFormat): void {
   const state = (): number => Atomics.load(arena.words, ARENA.state >> 2)
 
   try {
-    const format = createFormat(data.formatInit, data)
+    const folder = new OpenFolder(data.folder)
+    const format = createFormat(data.formatInit, { control: data.control, arena: data.arena, folder })
     format.prepare()
-    const consumer = new Consumer(control, arena, format, data, world)
+    const { flushIntervalMs, graceMs } = data
+    const consumer = new Consumer(control, arena, format, { folder, flushIntervalMs, graceMs }, world)
     const startedAt = now()
     tell({ kind: 'ready', time: startedAt })
     raise(arena.words, ARENA.state >> 2, STATE.running)

@@ -1,6 +1,6 @@
 /**
- * The consumer: drains the buffers of all CPUs, or the one that they share, into relay files. Runs on a thread of its own, which no user code can
- * block, as steps (`doWork`) that a test can take one by one; only `consumer-thread.ts` sleeps.
+ * The consumer: drains the buffers of all CPUs, or the one that they share, into files. Runs on a thread of its own,
+ * which no user code can block, as steps (`doWork`) that a test can take one by one; only `consumer-thread.ts` sleeps.
  *
  * It owns the reader's words of every buffer, gives back the places of dead threads, and answers threads that lack
  * the arena. It depends on no writer's help: a parked thread and one that is busy for ever are drained all the same.
@@ -8,10 +8,11 @@
 import { Arena, ARENA, PLACE } from './arena.js'
 import { now as clock } from './clock.js'
 import { CONTROL, Control } from './control.js'
-import { RelayFile } from './files.js'
 import { flushAsked, serveFlush } from './flush.js'
+import type { OpenFolder } from './folder.js'
 import type { PacketFormat, PacketSpan, PacketStream } from './format.js'
 import { CpuRing, GlobalRing, type Ring } from './ring.js'
+import { StreamFile, type StreamEnd } from './stream-file.js'
 import { Roster, sumOf, type CpuTotals, type RingLosses, type Totals } from './totals.js'
 
 /** What the consumer needs of the world, so that a test can give it another. */
@@ -29,7 +30,7 @@ export interface World {
 
 /** How the consumer works. */
 export interface ConsumerOptions {
-  readonly folder: string
+  readonly folder: OpenFolder
   /** How often records of incomplete sub-buffers are delivered, in milliseconds. */
   readonly flushIntervalMs: number
   /** How old a sampled end must be before it may be read, in milliseconds. */
@@ -42,10 +43,12 @@ interface Outlet {
   readonly cpu: number | undefined
   readonly ring: Ring
   stream: PacketStream | undefined
-  file: RelayFile | undefined
+  file: StreamFile | undefined
   events: number
   packets: number
   unwritten: number
+  /** What the stream's last end says of losses. */
+  endedLost: number
   /** The last write failed: not tried again before the next flush. */
   blocked: boolean
 }
@@ -203,6 +206,13 @@ export class Consumer {
 
   #endFlush(): void {
     this.#flushRounds = 0
+    // The process may not outlive this. If it does, the streams go on in further files.
+    let homeless = this.#control.unplaced
+    for (const outlet of this.#outlets) {
+      if (outlet?.file === undefined || outlet.blocked) continue
+      const refused = sumOfCauses(outlet.ring.discarded())
+      if (this.#endStream(outlet, refused + lost(outlet) + homeless)) homeless = 0
+    }
     serveFlush(this.#arena, this.#flushTicket)
   }
 
@@ -274,7 +284,7 @@ export class Consumer {
       const { stream, file } = this.#open(outlet, span.bytes)
       const sealed = stream.seal(span, generation, sumOfCauses(ring.discarded()), lost(outlet))
       if (sealed.records > 0) {
-        file.append(sealed.pieces)
+        file.append(sealed, sealed.records)
         stream.written()
         outlet.packets += 1
         outlet.events += sealed.records
@@ -283,7 +293,11 @@ export class Consumer {
           this.#roster.wrote(tag & 0xffff, tag >>> 16, records)
         }
       }
-      ring.delivered(span, sealed.records, sealed.end)
+      if (sealed.problem !== undefined) this.#report(`${nameOf(outlet)}: ${sealed.problem}`)
+      // What is no record of a complete sub-buffer is gone with it. (A global ring counts it itself, as torn.)
+      const unreadable = cpu === undefined ? 0 : Math.max(0, span.records - sealed.records)
+      outlet.unwritten += unreadable
+      ring.delivered(span, sealed.records + unreadable, sealed.end)
       return true
     } catch (error) {
       this.#fail(outlet, error)
@@ -291,23 +305,44 @@ export class Consumer {
     }
   }
 
-  #open(outlet: Outlet, subbuf: Uint8Array | undefined): { stream: PacketStream; file: RelayFile } {
-    if (outlet.file === undefined || outlet.stream === undefined) {
-      const stream = this.#format.stream(outlet.cpu)
-      const name = outlet.cpu === undefined ? 'global' : `cpu_${outlet.cpu}`
-      outlet.file = new RelayFile(`${this.#options.folder}/${name}`)
-      outlet.stream = stream
+  #open(outlet: Outlet, subbuf: Uint8Array | undefined): { stream: PacketStream; file: StreamFile } {
+    outlet.stream ??= this.#format.stream(outlet.cpu)
+    outlet.file ??= new StreamFile(this.#options.folder, nameOf(outlet))
+    const { stream, file } = outlet
+    if (file.bytes === 0) {
+      file.append(stream.head(subbuf), 0)
+      stream.written()
     }
-    if (outlet.file.bytes === 0) outlet.file.append([outlet.stream.head(subbuf)])
-    return { stream: outlet.stream, file: outlet.file }
+    return { stream, file }
+  }
+
+  /** Ends a stream with what was lost on it. @returns whether it is in the file. */
+  #endStream(outlet: Outlet, lostRecords: number): boolean {
+    const generation = outlet.cpu === undefined ? 0 : this.#roster.threads(outlet.cpu).at(-1)?.generation
+    try {
+      if (outlet.file?.isEnded === true && outlet.endedLost === lostRecords) return true
+      this.#format.prepare()
+      const { stream, file } = this.#open(outlet, undefined)
+      file.end(stream.tail(generation ?? 0, lostRecords))
+      stream.written()
+      outlet.endedLost = lostRecords
+      return true
+    } catch (error) {
+      this.#fail(outlet, error)
+      return false
+    }
   }
 
   /** What could not be written is tried again at the next flush. */
   #fail(outlet: Outlet, error: unknown): void {
     outlet.blocked = true
+    this.#report(messageOf(error))
+  }
+
+  #report(message: string): void {
     if (this.#error !== undefined) return
-    this.#error = messageOf(error)
-    this.#world.trouble(this.#error)
+    this.#error = message
+    this.#world.trouble(message)
   }
 
   /**
@@ -403,26 +438,18 @@ export class Consumer {
     const streams = met.filter((outlet) => outlet.file !== undefined || accountFor(outlet).lost > 0)
     if (homeless > 0 && streams.length === 0 && met[0] !== undefined) streams.push(met[0])
     for (const outlet of streams) {
-      const generation = outlet.cpu === undefined ? 0 : this.#roster.threads(outlet.cpu).at(-1)?.generation
-      try {
-        this.#format.prepare()
-        const { stream, file } = this.#open(outlet, undefined)
-        file.append([stream.tail(generation ?? 0, accountFor(outlet).lost + homeless)])
-        homeless = 0
-      } catch (error) {
-        this.#fail(outlet, error)
-      }
+      if (this.#endStream(outlet, accountFor(outlet).lost + homeless)) homeless = 0
     }
+    // Where a reader finds no trace, there is none, whatever we wrote.
+    const unreadable = this.#options.folder.problem() ?? this.#format.problem()
+    this.#error ??= unreadable
     for (const outlet of met) {
-      try {
-        if (outlet.file?.close() !== false) continue
-        this.#error ??= `${outlet.file.path} was removed while it was written`
-        const account = accountFor(outlet)
-        accounts.set(outlet, { ...account, unwritten: account.unwritten + outlet.events })
-        outlet.events = 0
-      } catch (error) {
-        this.#error ??= messageOf(error)
-      }
+      const { problem, lostEvents } = outlet.file?.close() ?? NOTHING_LOST
+      this.#error ??= problem
+      const lostNow = unreadable === undefined ? lostEvents : outlet.events
+      const account = accountFor(outlet)
+      accounts.set(outlet, { ...account, unwritten: account.unwritten + lostNow })
+      outlet.events -= lostNow
     }
     const totals = streams.map((outlet) => ({
       outlet,
@@ -469,8 +496,16 @@ function outletOf(cpu: number | undefined, ring: Ring): Outlet {
     events: 0,
     packets: 0,
     unwritten: 0,
+    endedLost: 0,
     blocked: false,
   }
+}
+
+const NOTHING_LOST: StreamEnd = { problem: undefined, lostEvents: 0 }
+
+/** The name of the first file of a stream. */
+function nameOf({ cpu }: Outlet): string {
+  return cpu === undefined ? 'global' : `cpu_${cpu}`
 }
 
 /** What a ring lost, at the end. */

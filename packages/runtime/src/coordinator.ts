@@ -18,7 +18,7 @@ import { NO_TOTALS, type Totals } from './totals.js'
 import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
 import { ClockCheck, now, type Clock } from './clock.js'
 import { CONTROL } from './control.js'
-import { thisCpu } from './cpu.js'
+import { thisCpu, type CpuClient } from './cpu.js'
 import { ExitHook } from './exit-hook.js'
 import { flush } from './flush.js'
 import { eventIdentity } from './thread.js'
@@ -41,6 +41,8 @@ export interface RuntimeOptions {
   readonly channel: ArenaOptions
   /** Bytes that every thread finds in the arena; the client's own. */
   readonly client: Uint8Array
+  /** What the client does on the thread that starts the recording, which comes online at once. */
+  readonly cpuClient: CpuClient
   readonly consumer: ConsumerSetup | undefined
 }
 
@@ -110,6 +112,7 @@ export class Runtime {
         clock = check.pick(await consumer.ready)
         ;({ worker, ended } = consumer)
       }
+      thisCpu.use(options.cpuClient)
       // Without a clock this thread asks again, as others do, at its first record.
       if (clock !== undefined) thisCpu.know(arena, clock)
       control.enable(generation)

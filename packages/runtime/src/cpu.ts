@@ -92,7 +92,10 @@ export class Cpu {
     return thisThread()
   }
 
-  /** Sets what happens at the ends of a sub-buffer. The first copy of the client in a thread is the one. */
+  /**
+   * Sets what happens at the ends of a sub-buffer; no thread comes online before. The first copy of the client in a
+   * thread is the one.
+   */
   use(client: CpuClient): void {
     this.#client ??= client
   }
@@ -113,6 +116,11 @@ export class Cpu {
     const { generation } = this.control
     if (generation === 0) return false
     if (this.view.generation === generation) return true
+    // Its sub-buffers would have no headers, or its records no times: nobody could read them.
+    if (this.#client === undefined) {
+      this.control.addUnplaced()
+      return false
+    }
     if (this.#skipRecords > 0 && this.#skipGeneration === generation && !this.#hasFreed()) {
       this.#skipRecords -= 1
     } else {

@@ -2,24 +2,27 @@
  * A consumer that a test takes step by step: a clock and deaths that the test makes up, a trivial format, real
  * files, and writers that are played by the test itself. For tests only.
  *
- * A record is 8 bytes: its number twice, as u32. A packet in a file is 4 words (kind, generation, losses, bytes that
- * follow) and then records.
+ * A record is 8 bytes: its number twice, as u32. A packet's kind is one of those below, its value is losses and
+ * generation.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Mode } from '@rchan/relay'
 import { Writer } from '@rchan/relay'
 import { Arena, Control, PLACE, type PacketFormat, type SealedPacket } from '@rchan/runtime'
 import { Consumer, type World } from '@rchan/runtime/consumer'
 import { flush } from '../dist/flush.js'
+import { OpenFolder } from '@rchan/runtime/folder'
 import { freshFolder } from './faults.ts'
+import { HEADER_BYTES, packet, streamOf } from './packets.ts'
 
-const HEADER_BYTES = 16
 export const GRACE_MS = 10
 export const FLUSH_MS = 100
 const HEAD = 1
 const DATA = 2
 const TAIL = 3
+/** More than are lost in any test. */
+const LOSSES = 2 ** 20
 
 /** What is in a file. */
 export interface Content {
@@ -68,6 +71,8 @@ export class Machine {
   prepares = 0
   /** Thrown by the format's `prepare`. */
   failPrepare: Error | undefined
+  /** What the format says at the end. */
+  formatProblem: string | undefined
   /** Called at each sealing; may write records, or throw. */
   onSeal: () => void = () => undefined
   /** Called at each sleep of the consumer. */
@@ -107,7 +112,7 @@ export class Machine {
         this.posts += 1
       },
     }
-    const setup = { folder: this.folder, flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
+    const setup = { folder: new OpenFolder(this.folder), flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
     this.consumer = new Consumer(this.control, this.arena, this.#format(), setup, world)
   }
 
@@ -151,27 +156,23 @@ export class Machine {
 
   /** What is in the file of a CPU; undefined when there is none. @throws when it isn't whole packets. */
   content(cpu: number): Content | undefined {
-    const path = join(this.folder, `cpu_${cpu}`)
-    if (!existsSync(path)) return undefined
-    const bytes = readFileSync(path)
+    if (!existsSync(join(this.folder, `cpu_${cpu}`))) return undefined
     const content = {
       heads: 0,
       numbers: [] as number[],
       generations: [] as number[],
       lost: undefined as number | undefined,
     }
-    let at = 0
-    while (at < bytes.length) {
-      const [kind, generation, lost, length] = [0, 4, 8, 12].map((offset) => bytes.readUInt32LE(at + offset))
-      at += HEADER_BYTES
+    for (const { kind, value, content: bytes } of streamOf(this.folder, `cpu_${cpu}`)) {
+      const generation = Math.floor(value / LOSSES)
       if (content.lost !== undefined) throw new Error('a packet after the tail')
       if (kind === HEAD) content.heads += 1
-      else if (kind === TAIL) content.lost = lost
-      else if (kind !== DATA) throw new Error(`kind=${kind}`)
+      else if (kind === TAIL) content.lost = value % LOSSES
       if (kind === DATA && content.generations.at(-1) !== generation) content.generations.push(generation)
-      for (let end = at + length; at < end; at += 8) {
-        const number = bytes.readUInt32LE(at)
-        if (number !== bytes.readUInt32LE(at + 4)) throw new Error('a torn record')
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      for (let at = 0; at < bytes.length; at += 8) {
+        const number = view.getUint32(at, true)
+        if (number !== view.getUint32(at + 4, true)) throw new Error('a torn record')
         content.numbers.push(number)
       }
     }
@@ -179,24 +180,23 @@ export class Machine {
   }
 
   #format(): PacketFormat {
-    const packet = (kind: number, generation: number, lost: number, bytes: number): Uint8Array =>
-      new Uint8Array(new Uint32Array([kind, generation, lost, bytes]).buffer)
+    const valueOf = (generation: number, lost: number): number => generation * LOSSES + lost
     return {
       prepare: () => {
         this.prepares += 1
         if (this.failPrepare !== undefined) throw this.failPrepare
       },
+      problem: () => this.formatProblem,
       stream: () => ({
-        head: () => packet(HEAD, 0, 0, 0),
+        head: () => packet(HEAD, 0),
         seal: (span, generation, refused, lost): SealedPacket => {
           this.onSeal()
-          const bytes = span.end - span.from
-          const header = packet(DATA, generation, refused + lost, bytes)
-          const pieces = [header, span.bytes.subarray(span.from, span.end)]
-          return { pieces, end: span.end, records: bytes / 8 }
+          const bytes = span.bytes.subarray(span.from, span.end)
+          const sealed = packet(DATA, valueOf(generation, refused + lost), [bytes])
+          return { ...sealed, end: span.end, records: bytes.length / 8 }
         },
         written: () => undefined,
-        tail: (generation, lost) => packet(TAIL, generation, lost, 0),
+        tail: (generation, lost) => packet(TAIL, valueOf(generation, lost)),
       }),
     }
   }

@@ -12,16 +12,13 @@ import {
   align,
   EVENT_CPU_OFFSET,
   EVENT_ID_OFFSET,
-  PACKET,
   PACKET_HEADER_BYTES,
-  PACKET_MAGIC,
   RECORD_ALIGN_BYTES,
   recordEnd,
-  storeSizes,
-  storeU64,
 } from '@rchan/ctf'
-import type { PacketSpan, PacketStream, SealedPacket } from '@rchan/runtime'
+import type { Packet, PacketSpan, PacketStream, SealedPacket } from '@rchan/runtime'
 import { now } from './clock.js'
+import { PacketMaker } from './packet-header.js'
 import { later, u32View, u64View, type Layouts } from './span.js'
 
 /** What a walk found. */
@@ -35,70 +32,46 @@ interface Walk {
   contentBytes: number
   readonly pieces: Uint8Array[]
   readonly writers: Map<number, number>
+  problem: string | undefined
 }
 
 /** The packets of the one stream. */
 export class GlobalStream implements PacketStream {
-  readonly #uuid: Uint8Array
   /** Before any record. */
   readonly #start: bigint
   readonly #layouts: Layouts
-  readonly #header = new Uint8Array(PACKET_HEADER_BYTES)
-  readonly #u32 = new Uint32Array(this.#header.buffer)
-  readonly #u64 = new BigUint64Array(this.#header.buffer)
-  /** Of the packet written last; `#sealed…`: of the one that is sealed and may be written next. */
-  #sequence = 0
-  #endTime: bigint
-  #lost = 0
-  #sealedEndTime = 0n
-  #sealedLost = 0
+  readonly #packets: PacketMaker
 
   constructor(uuid: Uint8Array, start: bigint, layouts: Layouts) {
-    this.#uuid = uuid
     this.#start = start
-    this.#endTime = start
     this.#layouts = layouts
+    this.#packets = new PacketMaker(uuid, 0, start)
   }
 
-  head(): Uint8Array {
-    this.#sequence = 0
-    this.#endTime = this.#start
-    const packet = this.#packet(this.#start, this.#start, 0, PACKET_HEADER_BYTES)
-    this.#sequence = 1
-    return packet
+  head(): Packet {
+    return this.#packets.empty(this.#start, 0, 0)
   }
 
   seal(span: PacketSpan, _generation: number, discarded: number, lost: number): SealedPacket {
     const walk = this.#walk(span)
-    this.#sealedEndTime = walk.lastTime
-    // A count that went back would be read as 2^64 losses.
-    this.#sealedLost = Math.max(this.#lost, discarded + lost)
-    const header = this.#packet(walk.firstTime, walk.lastTime, this.#sealedLost, walk.contentBytes)
-    const { records, end, writers } = walk
-    return { pieces: [header, ...walk.pieces], end, records, writers }
+    const packet = this.#packets.make({
+      beginTime: walk.firstTime,
+      endTime: walk.lastTime,
+      lost: discarded + lost,
+      generation: 0,
+      contentBytes: walk.contentBytes,
+      pieces: walk.pieces,
+    })
+    const { records, end, writers, problem } = walk
+    return { ...packet, end, records, writers, problem }
   }
 
   written(): void {
-    this.#sequence += 1
-    this.#endTime = this.#sealedEndTime
-    this.#lost = this.#sealedLost
+    this.#packets.written()
   }
 
-  tail(_generation: number, lost: number): Uint8Array {
-    const time = later(now(), this.#endTime)
-    return this.#packet(time, time, Math.max(this.#lost, lost), PACKET_HEADER_BYTES)
-  }
-
-  #packet(begin: bigint, end: bigint, lost: number, contentBytes: number): Uint8Array {
-    this.#u32.fill(0)
-    this.#u32[PACKET.magic >> 2] = PACKET_MAGIC
-    this.#header.set(this.#uuid, PACKET.uuid)
-    this.#u64[PACKET.timestampBegin >> 3] = begin
-    this.#u64[PACKET.timestampEnd >> 3] = end
-    storeU64(this.#u32, PACKET.sequence, this.#sequence)
-    storeU64(this.#u32, PACKET.eventsDiscarded, lost)
-    storeSizes(this.#u32, 0, contentBytes)
-    return this.#header
+  tail(_generation: number, lost: number): Packet {
+    return this.#packets.empty(later(now(), this.#packets.endTime), lost, 0)
   }
 
   /** Goes from record to record and around the holes. */
@@ -106,11 +79,12 @@ export class GlobalStream implements PacketStream {
     const walk: Walk = {
       records: 0,
       end: span.from,
-      firstTime: this.#endTime,
-      lastTime: this.#endTime,
+      firstTime: this.#packets.endTime,
+      lastTime: this.#packets.endTime,
       contentBytes: PACKET_HEADER_BYTES,
       pieces: [],
       writers: new Map(),
+      problem: undefined,
     }
     const u32 = u32View(span.bytes)
     const u64 = u64View(span.bytes)
@@ -118,7 +92,10 @@ export class GlobalStream implements PacketStream {
     for (const hole of [...(span.holes ?? []), { from: span.end, end: span.end }]) {
       const limit = Math.max(from, hole.from)
       const reached = this.#walkPiece(walk, span.bytes, u32, u64, from, limit)
-      if (reached < limit) break
+      if (reached < limit) {
+        walk.problem = 'events are unreadable, or their times run backwards'
+        break
+      }
       from = hole.end
       // Whoever takes up at the end of this packet is behind the hole.
       walk.end = Math.max(walk.end, Math.min(hole.end, span.end))

@@ -11,6 +11,7 @@ import { hostname } from 'node:os'
 import { consumerSource } from './consumer-source.js'
 import type { FormatInit } from './format.js'
 import { checkLimits } from './limits.js'
+import { packetClient } from './packet.js'
 import { claimFolder, folderPath } from './trace-folder.js'
 
 /** How to record: where to, and how. */
@@ -123,6 +124,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
     const runtime = await Runtime.start({
       channel: { ...geometryOf(bufferSize), mode, headerBytes: PACKET_HEADER_BYTES, possibleCpus, global },
       client: parseUuid(uuid),
+      cpuClient: packetClient,
       consumer: {
         folder: folder.path,
         flushIntervalMs,

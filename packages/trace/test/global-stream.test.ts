@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { makeSchema, PACKET_HEADER_BYTES, parseUuid, schemaText } from '@rchan/ctf'
 import { openTrace, type TraceRecord } from '@rchan/ctf/reader'
 import { Arena, ARENA, Control, Cpu, PLACE, thisThread } from '@rchan/runtime'
+import { OpenFolder } from '@rchan/runtime/folder'
 import { Consumer, type Totals, type World } from '@rchan/runtime/consumer'
 import { makeEncoder, type Encoder } from '@rchan/trace/encoder'
 import { createFormat } from '@rchan/trace/format'
@@ -54,7 +55,8 @@ class Scene {
     }
     this.arena = Arena.create(channel, 1, thisThread().identity, parseUuid(UUID))
     this.control.enable(1)
-    const shared = { control: this.control.memory, arena: this.arena.memory, folder: this.folder }
+    const folder = new OpenFolder(this.folder)
+    const shared = { control: this.control.memory, arena: this.arena.memory, folder }
     const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {}, global: true }
     const world: World = {
       now: () => this.#timeMs,
@@ -63,7 +65,7 @@ class Scene {
       postArena: () => undefined,
       trouble: () => undefined,
     }
-    const setup = { folder: this.folder, flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
+    const setup = { folder, flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
     const format = createFormat(init, shared)
     format.prepare()
     this.consumer = new Consumer(this.control, this.arena, format, setup, world)

@@ -19,6 +19,7 @@ import {
 } from '@rchan/ctf'
 import { openTrace, type TraceRecord } from '@rchan/ctf/reader'
 import { Arena, Control, Cpu, thisThread, type Discarded, type PacketFormat } from '@rchan/runtime'
+import { OpenFolder } from '@rchan/runtime/folder'
 import { Consumer, type CpuTotals } from '@rchan/runtime/consumer'
 import { createFormat } from '@rchan/trace/format'
 import { interpretEncoder, makeEncoder, type Encoder } from '@rchan/trace/encoder'
@@ -63,7 +64,7 @@ export class Rig {
 
   #format(): { folder: string; format: PacketFormat } {
     const folder = mkdtempSync(join(tmpdir(), 'rchan test '))
-    const shared = { control: this.control.memory, arena: this.arena.memory, folder }
+    const shared = { control: this.control.memory, arena: this.arena.memory, folder: new OpenFolder(folder) }
     const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {} }
     return { folder, format: createFormat(this.#global ? { ...init, global: true } : init, shared) }
   }
@@ -115,7 +116,7 @@ export class Rig {
     this.control.enable(0)
     const { folder, format } = this.#start ?? this.#format()
     try {
-      const setup = { folder, flushIntervalMs: 100, graceMs: 10 }
+      const setup = { folder: new OpenFolder(folder), flushIntervalMs: 100, graceMs: 10 }
       const quiet = {
         now: () => 0,
         sleep: () => undefined,

@@ -1,0 +1,121 @@
+/**
+ * The packets of one CPU's stream. Runs on the consumer thread.
+ *
+ * The records are never touched. The times of a complete sub-buffer, and what was discarded before its end, come from
+ * its header, which its owner filled; what only the consumer knows comes on top: the packet's number in the stream, and
+ * what was lost on the way. A part of a sub-buffer is walked from record to record, and so is a complete one whose header
+ * is not to be trusted.
+ */
+import {
+  align,
+  EVENT_ID_OFFSET,
+  loadU64,
+  PACKET,
+  PACKET_HEADER_BYTES,
+  PACKET_MAGIC,
+  RECORD_ALIGN_BYTES,
+  recordEnd,
+} from '@rchan/ctf'
+import type { Packet, PacketStream, SealedPacket, Span } from '@rchan/runtime'
+import { now } from './clock.js'
+import { PacketMaker } from './packet-header.js'
+import { later, u32View, u64View, type Layouts } from './span.js'
+
+/** Records from the start of a span on. */
+interface Walk {
+  readonly records: number
+  /** Behind the last of them, in bytes of the sub-buffer. */
+  readonly end: number
+  /** When the first and the last of them happened. */
+  readonly firstTime: bigint
+  readonly lastTime: bigint
+}
+
+export class CpuStream implements PacketStream {
+  readonly #layouts: Layouts
+  readonly #packets: PacketMaker
+
+  constructor(cpu: number, uuid: Uint8Array, layouts: Layouts) {
+    this.#layouts = layouts
+    this.#packets = new PacketMaker(uuid, cpu, 0n)
+  }
+
+  head(subbuf: Uint8Array | undefined): Packet {
+    const isHeaded = subbuf !== undefined && u32View(subbuf)[PACKET.magic >> 2] === PACKET_MAGIC
+    const time = isHeaded ? u64View(subbuf)[PACKET.timestampBegin >> 3] : now()
+    return this.#packets.empty(time, 0, isHeaded ? u32View(subbuf)[PACKET.generation >> 2] : 0)
+  }
+
+  seal(span: Span, generation: number, discarded: number, lost: number): SealedPacket {
+    // In bytes of the sub-buffer; a packet starts its records on a multiple of 8, as the sub-buffer does.
+    const from = align(span.from, RECORD_ALIGN_BYTES)
+    const u32 = u32View(span.bytes)
+    const u64 = u64View(span.bytes)
+    const isWhole = span.complete && this.#isWhole(span, from, u32, u64)
+    const walk = isWhole ? wholeOf(span, u64) : this.#walk(span, from, u32, u64)
+    const end = Math.max(walk.end, from)
+    const contentBytes = PACKET_HEADER_BYTES + end - from
+    const packet = this.#packets.make({
+      beginTime: isWhole ? u64[PACKET.timestampBegin >> 3] : walk.firstTime,
+      endTime: walk.lastTime,
+      lost: (isWhole ? loadU64(u32, PACKET.eventsDiscarded) : discarded) + lost,
+      generation,
+      contentBytes,
+      pieces: [span.bytes.subarray(from, align(end, RECORD_ALIGN_BYTES))],
+    })
+    const bad = span.complete ? span.records - walk.records : 0
+    const problem = bad > 0 ? `${bad} events are unreadable, or their times run backwards` : undefined
+    return { ...packet, end, records: walk.records, problem }
+  }
+
+  written(): void {
+    this.#packets.written()
+  }
+
+  tail(generation: number, lost: number): Packet {
+    return this.#packets.empty(later(now(), this.#packets.endTime), lost, generation)
+  }
+
+  /**
+   * Whether a complete sub-buffer is a packet as it stands. Its owner may never have filled the header, or have a clock
+   * that was set back; then readers would refuse what follows, or all.
+   */
+  #isWhole(span: Span, from: number, u32: Uint32Array, u64: BigUint64Array): boolean {
+    if (u32[PACKET.magic >> 2] !== PACKET_MAGIC) return false
+    const begin = u64[PACKET.timestampBegin >> 3]
+    const end = u64[PACKET.timestampEnd >> 3]
+    // Its first record that is to be written happened behind all that is written.
+    const first = from < span.end ? u64[from >> 3] : end
+    return first >= begin && first >= this.#packets.endTime && first <= end
+  }
+
+  /** Goes from record to record, distrusting each: the thread that wrote them may have died. */
+  #walk(span: Span, from: number, u32: Uint32Array, u64: BigUint64Array): Walk {
+    let records = 0
+    let end = span.from
+    let firstTime = this.#packets.endTime
+    let lastTime = firstTime
+    for (let at = from; at + EVENT_ID_OFFSET + 4 <= span.end; at = align(end, RECORD_ALIGN_BYTES)) {
+      const time = u64[at >> 3]
+      const layout = this.#layouts[u32[(at + EVENT_ID_OFFSET) >> 2]]
+      if (layout === undefined || time < lastTime) break
+      const next = recordEnd(layout, span.bytes, at, span.end)
+      if (next < 0) break
+      if (records === 0) firstTime = time
+      records += 1
+      lastTime = time
+      end = next
+    }
+    return { records, end, firstTime, lastTime }
+  }
+}
+
+function wholeOf(span: Span, u64: BigUint64Array): Walk {
+  const { records, end } = span
+  return {
+    records,
+    end,
+    firstTime: u64[PACKET.timestampBegin >> 3],
+    lastTime: u64[PACKET.timestampEnd >> 3],
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The headers of one stream's packets: this file counts the packets, and sees to it that neither their times nor the count
+ * of losses go back. Runs on the consumer thread.
+ */
+import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, storeSizes, storeU64 } from '@rchan/ctf'
+import type { Packet } from '@rchan/runtime'
+import { later } from './span.js'
+
+/** What a stream knows of its next packet. */
+export interface PacketContent {
+  readonly beginTime: bigint
+  readonly endTime: bigint
+  /** Records of the stream that were lost so far, all causes. */
+  readonly lost: number
+  /** 0 where all CPUs share the stream. */
+  readonly generation: number
+  /** Bytes to the end of the last record, the header's included. */
+  readonly contentBytes: number
+  /** The records, up to the next multiple of 8. */
+  readonly pieces: readonly Uint8Array[]
+}
+
+/** Makes the packets of one stream. */
+export class PacketMaker {
+  readonly #bytes = new Uint8Array(PACKET_HEADER_BYTES)
+  readonly #u32 = new Uint32Array(this.#bytes.buffer)
+  readonly #u64 = new BigUint64Array(this.#bytes.buffer)
+  /** Of the packet that was written last. */
+  #sequence = -1
+  #endTime: bigint
+  #lost = 0
+  /** Of the packet that was made last. */
+  #madeEndTime = 0n
+  #madeLost = 0
+
+  /** @param startTime before any record. */
+  constructor(uuid: Uint8Array, instance: number, startTime: bigint) {
+    this.#endTime = startTime
+    this.#u32[PACKET.magic >> 2] = PACKET_MAGIC
+    this.#bytes.set(uuid, PACKET.uuid)
+    storeU64(this.#u32, PACKET.streamInstanceId, instance)
+    this.#u32[PACKET.cpuId >> 2] = instance
+  }
+
+  /** No record that is still to be written is older. */
+  get endTime(): bigint {
+    return this.#endTime
+  }
+
+  /** Makes a packet; valid until the next one is made. It does not count before {@link written}. */
+  make(content: PacketContent): Packet {
+    // Packets don't overlap: the rest of a sub-buffer begins where the part before it ended.
+    let beginTime = later(content.beginTime, this.#endTime)
+    this.#madeEndTime = later(content.endTime, beginTime)
+    // No two packets begin at the same time: babeltrace2 sorts those of several files by it, and turns equal ones round.
+    if (beginTime === this.#madeEndTime && beginTime > this.#endTime) beginTime -= 1n
+    // A count that went back would be read as 2^64 losses.
+    this.#madeLost = Math.max(this.#lost, content.lost)
+    const { generation, contentBytes, pieces } = content
+    const header = (sequence: number, begin: bigint, content: number, bytes: number): Uint8Array => {
+      this.#u64[PACKET.timestampBegin >> 3] = begin
+      this.#u64[PACKET.timestampEnd >> 3] = this.#madeEndTime
+      storeSizes(this.#u32, 0, content)
+      storeU64(this.#u32, PACKET.packetBits, bytes * 8)
+      storeU64(this.#u32, PACKET.sequence, sequence)
+      storeU64(this.#u32, PACKET.eventsDiscarded, this.#madeLost)
+      this.#u32[PACKET.generation >> 2] = generation
+      return this.#bytes
+    }
+    const sequence = this.#sequence + 1
+    return {
+      headerBytes: PACKET_HEADER_BYTES,
+      bytes: (contentBytes + 7) & -8,
+      pieces,
+      header: (bytes) => header(sequence, beginTime, contentBytes, bytes),
+      following: (bytes) => header(sequence + 1, this.#madeEndTime, PACKET_HEADER_BYTES, bytes),
+    }
+  }
+
+  /** Makes a packet without records. */
+  empty(time: bigint, lost: number, generation: number): Packet {
+    const contentBytes = PACKET_HEADER_BYTES
+    return this.make({ beginTime: time, endTime: time, lost, generation, contentBytes, pieces: [] })
+  }
+
+  /** The packet that was made last is in the file. */
+  written(): void {
+    this.#sequence += 1
+    this.#endTime = this.#madeEndTime
+    this.#lost = this.#madeLost
+  }
+}
