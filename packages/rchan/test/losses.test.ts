@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { needReader } from '../../../test/readers.ts'
@@ -49,20 +50,31 @@ describe('every record that was not delivered is counted', () => {
     expect(babeltrace(folder)).toEqual({ events: summary.events, discarded: summary.discarded })
   })
 
-  test('when the disk takes no more: the trace stays readable, and the summary says so', async (context) => {
-    needReader(context, 'babeltrace2')
-    if (process.platform !== 'linux') context.skip('needs ulimit -f')
-    const folder = join(freshFolder(), 'trace')
-    // A limit of 512 KiB for each file, in the units of the shell.
-    const script = `ulimit -f 1024; exec "$0" "$@"`
-    const args = [fixture('overfull.mjs'), folder, '1', '100000', JSON.stringify({ bufferSize: 2 ** 22 })]
-    const summary = summaryOf(await runCommand('sh', ['-c', script, process.execPath, ...args]))
-    expect(summary.error).toMatch(/EFBIG/)
-    expect(summary.unwritten).toBeGreaterThan(0)
-    expect(summary.events + summary.discarded + summary.unwritten).toBe(200_000)
-    expect(readTrace(folder).records.length).toBe(summary.events)
-    expect(babeltrace(folder)?.events).toBe(summary.events)
-  })
+  // In the units of the shell: 128 KiB, which no whole sub-buffer fits, and 512 KiB.
+  for (const [blocks, what] of [
+    [256, 'takes no more: the trace stays readable, and the summary says so'],
+    [1024, 'takes short files only: the trace has more of them'],
+  ] as const) {
+    test(`when the disk ${what}`, async (context) => {
+      needReader(context, 'babeltrace2')
+      if (process.platform !== 'linux') context.skip('needs ulimit -f')
+      const folder = join(freshFolder(), 'trace')
+      const script = `ulimit -f ${blocks}; exec "$0" "$@"`
+      const args = [fixture('overfull.mjs'), folder, '1', '100000', JSON.stringify({ bufferSize: 2 ** 22 })]
+      const summary = summaryOf(await runCommand('sh', ['-c', script, process.execPath, ...args]))
+      if (blocks === 256) {
+        expect(summary.error).toMatch(/EFBIG/)
+        expect(summary.unwritten).toBeGreaterThan(0)
+      } else {
+        expect(summary).toMatchObject({ unwritten: 0, cpus: 2 })
+        expect(summary.error).toBeUndefined()
+        expect(readdirSync(folder).filter((name) => name.startsWith('cpu_')).length).toBeGreaterThan(2)
+      }
+      expect(summary.events + summary.discarded + summary.unwritten).toBe(200_000)
+      expect(readTrace(folder).records.length).toBe(summary.events)
+      expect(babeltrace(folder)?.events).toBe(summary.events)
+    })
+  }
 })
 
 test('arguments that trace, throw or do not fit tear nothing, and each is written or counted', async (context) => {

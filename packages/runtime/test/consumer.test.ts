@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ARENA, CONTROL, PLACE } from '@rchan/runtime'
 import { freshFolder, fsError, replaceFs } from './faults.ts'
@@ -408,9 +409,9 @@ describe('a write that fails', () => {
   test('of one CPU keeps nothing of the others back', () => {
     const machine = new Machine()
     const threads = [machine.thread(0, 7), machine.thread(1, 8)]
-    replaceFs('openSync', (real) => (path: string, ...rest: never[]) => {
-      if (path.endsWith('cpu_0')) throw fsError('EACCES')
-      return (real as (...args: unknown[]) => number)(path, ...rest)
+    replaceFs('linkSync', (real) => (from: string, to: string) => {
+      if (to.endsWith('cpu_0')) throw fsError('EACCES')
+      real(from, to)
     })
     for (const thread of threads) thread.write(6)
     machine.pass(FLUSH_MS + GRACE_MS)
@@ -420,6 +421,42 @@ describe('a write that fails', () => {
       { cpu: 0, events: 0, unwritten: 6 },
       { cpu: 1, events: 6, unwritten: 0 },
     ])
+  })
+})
+
+describe('what nobody can read', () => {
+  test('is not in the trace, whatever was written: metadata that is gone, a folder that was moved, a stream that was cut', () => {
+    const spoil: ((machine: Machine) => void)[] = [
+      (machine) => (machine.formatProblem = 'metadata was removed'),
+      ({ folder }) => renameSync(folder, `${folder} moved`),
+      ({ folder }) => truncateSync(join(folder, 'cpu_0'), 40),
+      ({ folder }) => rmSync(join(folder, 'cpu_0')),
+    ]
+    for (const each of spoil) {
+      const machine = new Machine()
+      machine.thread(0, 7).write(6)
+      machine.pass(FLUSH_MS + GRACE_MS)
+      each(machine)
+      const { events, unwritten, cpus, error } = machine.consumer.finish()
+      expect({ events, unwritten, cpus }).toMatchObject({
+        events: 0,
+        unwritten: 6,
+        cpus: [{ events: 0, unwritten: 6 }],
+      })
+      expect(error).toMatch(/removed|changed/)
+      rmSync(`${machine.folder} moved`, { recursive: true, force: true })
+    }
+  })
+
+  test('of one stream leaves the others', () => {
+    const machine = new Machine()
+    machine.thread(0, 7).write(6)
+    machine.thread(1, 8).write(5)
+    machine.pass(FLUSH_MS + GRACE_MS)
+    rmSync(join(machine.folder, 'cpu_1'))
+    const { events, unwritten, error } = machine.consumer.finish()
+    expect({ events, unwritten }).toEqual({ events: 6, unwritten: 5 })
+    expect(error).toMatch(/cpu_1 was removed/)
   })
 })
 

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, STATE, thisThread } from '@rchan/runtime'
+import {
+  Arena,
+  ARENA,
+  CONTROL,
+  Control,
+  Cpu,
+  PLACE,
+  STATE,
+  thisThread,
+  type CpuClient,
+} from '@rchan/runtime'
 import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
 import { Machine } from './machine.ts'
 
@@ -10,9 +20,17 @@ function arenaOf(generation: number, possibleCpus = 4, starter = thisThread().id
   return Arena.create({ ...GEOMETRY, possibleCpus }, generation, starter, new Uint8Array(0))
 }
 
+/** The client of a format without headers. */
+const CLIENT = { subbufStart: () => undefined, subbufEnd: () => undefined }
+
 function cpuWith(...arenas: Arena[]): { cpu: Cpu; control: Control } {
+  return cpuOf(CLIENT, ...arenas)
+}
+
+function cpuOf(client: CpuClient, ...arenas: Arena[]): { cpu: Cpu; control: Control } {
   const control = Control.create()
   const cpu = new Cpu(control)
+  cpu.use(client)
   for (const arena of arenas) {
     cpu.know(arena)
     control.enable(arena.generation)
@@ -69,15 +87,15 @@ describe('a thread comes online', () => {
   test('in one place only, however often an exception cuts it off on the way', () => {
     // A recursion that traces until the stack is full used up all places: each try claimed one more.
     const arena = arenaOf(1)
-    const { cpu } = cpuWith(arena)
     let throws = 5
-    cpu.use({
+    const client = {
       subbufStart() {
         throws -= 1
         if (throws >= 0) throw new RangeError('made by the test: the stack is full')
       },
       subbufEnd() {},
-    })
+    }
+    const { cpu } = cpuOf(client, arena)
     for (let i = 0; i < 5; i += 1) expect(() => cpu.online()).toThrow(/made by the test/)
     expect(cpu.view.generation).toBe(-1)
     expect(cpu.online()).toBe(true)
@@ -85,9 +103,23 @@ describe('a thread comes online', () => {
     expect(cpu.control.unplaced).toBe(0)
   })
 
+  test('not before its client is known, who makes its sub-buffers readable, and what it traces till then is counted', () => {
+    const control = Control.create()
+    const cpu = new Cpu(control)
+    const arena = arenaOf(1)
+    cpu.know(arena)
+    control.enable(1)
+    expect(cpu.online()).toBe(false)
+    expect(control.unplaced).toBe(1)
+    expect(owners(arena)).toEqual([0, 0, 0, 0])
+    cpu.use(CLIENT)
+    expect(cpu.online()).toBe(true)
+  })
+
   test('in the next recording at once, though it found no place in the one before', () => {
     const control = Control.create()
     const cpu = new Cpu(control)
+    cpu.use(CLIENT)
     const small = arenaOf(1, 1, 123)
     cpu.know(small)
     control.enable(1)

@@ -27,8 +27,8 @@ describe('a flush on request', () => {
     expect(answered(machine)).toBe(ticket - 1)
     machine.pass(1)
     expect(answered(machine)).toBe(ticket)
-    expect(machine.content(0)).toMatchObject({ numbers: numbers(6), lost: undefined })
-    // Nothing has ended.
+    expect(machine.content(0)).toMatchObject({ numbers: numbers(6), lost: 0 })
+    // The file ends there, and tracing goes on.
     thread.write(2)
     machine.pass(1000)
     expect(machine.content(0)?.numbers).toEqual(numbers(8))
