@@ -171,6 +171,7 @@ describe('a thread that finds all places taken', () => {
     machine.thread(0, 7)
     machine.thread(1, 8).write(1)
     const cpu = new Cpu(machine.control)
+    cpu.use(CLIENT)
     cpu.know(machine.arena)
     machine.control.enable(1)
     const sleeps = (run: () => void, step: () => void = () => void machine.consumer.doWork()): number => {
