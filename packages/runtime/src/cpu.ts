@@ -231,6 +231,8 @@ export class Cpu {
       return undefined
     }
     const channel = new BroadcastChannel(arenaChannelName(control.recorder, generation))
+    // Where the stack is full its `close` may throw, and an open one would keep the thread alive for ever.
+    channel.unref()
     try {
       const check = new ClockCheck()
       const ticket = Atomics.add(control.words, CONTROL.asked >> 2, 1) + 1
