@@ -258,6 +258,18 @@ export class BufferMemory {
     return new BufferMemory(memory, byteOffset, words[BUFFER.cpu >> 2], geometry)
   }
 
+  /**
+   * Zeroes the words of a buffer that nobody has any more, as far as they were ever used. Its data stays: what was not
+   * written since is never read.
+   */
+  static clearWords(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
+    const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
+    const { words } = buffer
+    // Its owners begin with the first entry, and store its label before they touch the second.
+    const wasBegun = words[buffer.labelWord(0)] !== 0
+    words.fill(0, 0, wasBegun ? words.length : buffer.endWord(0) + (ENTRY_BYTES >> 2))
+  }
+
   /** Zeroes the memory of a buffer that nobody has any more, as far as it was ever used. */
   static clear(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
     const { subbufSize, subbufCount } = geometry

@@ -59,9 +59,16 @@ export class Channel {
   /**
    * Lays a channel out, in memory of its own or in zeroed memory of the caller's.
    *
+   * @param isUsed the memory is not zeroed: there was a channel of the same options at the same place, which nobody has
+   * any more.
    * @throws RangeError for a geometry that can't be, or memory that is too small or can't be had.
    */
-  static create(options: ChannelOptions, memory?: SharedArrayBuffer, byteOffset = 0): Channel {
+  static create(
+    options: ChannelOptions,
+    memory?: SharedArrayBuffer,
+    byteOffset = 0,
+    isUsed = false,
+  ): Channel {
     const bytes = Channel.bytes(options)
     const room = memory ?? new SharedArrayBuffer(bytes)
     if (byteOffset % 4096 !== 0 || byteOffset + bytes > room.byteLength) {
@@ -71,6 +78,7 @@ export class Channel {
     }
     const channel = new Channel(room, byteOffset, options.possibleCpus, bufferBytes(options))
     for (let cpu = 0; cpu < options.possibleCpus; cpu += 1) {
+      if (isUsed) BufferMemory.clearWords(room, channel.#place(cpu), options)
       BufferMemory.create(room, channel.#place(cpu), cpu, options)
     }
     const head = new Uint32Array(room, byteOffset, 4)

@@ -242,9 +242,16 @@ export class GlobalBuffer {
    * Lays a global buffer out, in memory of its own or in zeroed memory of the caller's.
    *
    * @param byteOffset a multiple of 4096.
+   * @param isUsed the memory is not zeroed: there was a global buffer of the same geometry at the same place, which
+   * nobody has any more. Its words are zeroed, as far as they were used; its data stays, and is never read.
    * @throws RangeError for a shape that can't be, or memory that is too small or can't be had.
    */
-  static create(geometry: GlobalGeometry, memory?: SharedArrayBuffer, byteOffset = 0): GlobalBuffer {
+  static create(
+    geometry: GlobalGeometry,
+    memory?: SharedArrayBuffer,
+    byteOffset = 0,
+    isUsed = false,
+  ): GlobalBuffer {
     const bytes = globalBufferBytes(geometry)
     const room = memory ?? new SharedArrayBuffer(bytes)
     if (byteOffset % PAGE_BYTES !== 0 || byteOffset < 0 || byteOffset + bytes > room.byteLength) {
@@ -254,6 +261,8 @@ export class GlobalBuffer {
     }
     const buffer = new GlobalBuffer(room, byteOffset, geometry)
     const { words } = buffer
+    // The slots come last.
+    if (isUsed) words.fill(0, 0, buffer.slotWord(buffer.slotsUsed(), 0))
     words[GLOBAL.abi >> 2] = GLOBAL_ABI
     words[GLOBAL.mode >> 2] = geometry.mode === 'overwrite' ? 1 : 0
     words[GLOBAL.subbufSize >> 2] = geometry.subbufSize

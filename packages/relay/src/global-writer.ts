@@ -254,6 +254,19 @@ export class GlobalWriter {
     Atomics.store(words, this.#slot + IDENTITY, gone)
   }
 
+  /**
+   * From here on this writer touches nothing of the buffer, and refuses all records: the buffer is over, and its memory
+   * may become another one. Not within one of the other calls.
+   */
+  leave(): void {
+    // On this object, since nothing may be added to the way of a record.
+    this.reserve = () => FULL
+    this.commit = nothing
+    this.discardBad = nothing
+    this.flush = nothing
+    this.detach = nothing
+  }
+
   /** The slow path of a record: closes the sub-buffer that it doesn't fit, starts the next. */
   #room(units: number): number {
     if (units > this.#size - this.#header) {

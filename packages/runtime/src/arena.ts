@@ -2,13 +2,14 @@
  * The arena of a recording: one fixed-length shared memory with the places of all possible CPUs and their buffers, or
  * the one buffer that all of them write.
  *
- * A new recording is a new arena, so nobody ever resets memory that another thread may still be writing.
+ * A new recording is a new arena, or the memory of one that is over and that nobody touches any more (arena-pool.ts): so
+ * nobody ever resets memory that another thread may still be writing.
  *
  * ```text
  *      at  type    word             written by
  *       0  u32     magic            coordinator  'rchA'
  *       4  u32     abi              coordinator
- *       8  i32     generation       coordinator  number of the recording
+ *       8  i32     generation       coordinator  number of the recording; 0: it is over
  *      12  i32     state            coordinator, consumer   only grows, see below
  *      16  u32     possibleCpus     coordinator
  *      20  i32     starter          coordinator  identity of the thread that CPU 0 is for
@@ -20,6 +21,7 @@
  *      44  i32     flushServed      consumer     the value of `flushAsked` that it has served
  *      48  i32     looks            consumer     counted up after each look for dead threads
  *      52  i32     leaving          consumer     places that the last look found to be of the dead, and not free yet
+ *      56  i32     joining          any thread   threads that are just about to take a place; outlives the recording
  *      64  u8[64]  client           coordinator  the client's own bytes
  *     128  …       places           64 bytes for each possible CPU:
  *      +0  i32     owner            thread: compare-and-exchange from 0 to its identity; consumer: back to 0
@@ -28,6 +30,7 @@
  *     +12  i32     threadId         thread
  *     +16  f64     startTicks       thread
  *     +24  i32     exited           coordinator  1: the `exit` event of the owner came (where it can't be proven)
+ *     +28  i32     left             thread       1: the recording is over, and it will not touch this memory again
  *       …  channel or global buffer: the next multiple of 4096
  * ```
  *
@@ -62,6 +65,7 @@ export const ARENA = {
   flushServed: 44,
   looks: 48,
   leaving: 52,
+  joining: 56,
   client: 64,
   places: 128,
 } as const
@@ -73,6 +77,7 @@ export const PLACE = {
   threadId: 12,
   startTicks: 16,
   exited: 24,
+  left: 28,
 } as const
 const PLACE_BYTES = 64
 /** Bytes of the client's own in an arena. */
@@ -128,6 +133,8 @@ export class Arena {
   readonly words: Int32Array<SharedArrayBuffer>
   /** The client's own bytes; written before the recording starts. */
   readonly client: Uint8Array<SharedArrayBuffer>
+  /** Number of the recording. A constant: the word may be of another recording one day. */
+  readonly generation: number
   readonly #doubles: Float64Array<SharedArrayBuffer>
 
   private constructor(memory: SharedArrayBuffer, possibleCpus: number, buffers: Channel | GlobalBuffer) {
@@ -139,11 +146,13 @@ export class Arena {
     this.words = new Int32Array(memory, 0, headBytes / 4)
     this.#doubles = new Float64Array(memory, 0, headBytes / 8)
     this.client = new Uint8Array(memory, ARENA.client, CLIENT_BYTES)
+    this.generation = Atomics.load(this.words, ARENA.generation >> 2)
   }
 
   /**
    * Coordinator: lays an arena out.
    *
+   * @param used memory of an arena of the same options that nobody touches any more.
    * @throws RangeError for a geometry that can't be, or when the memory can't be had.
    */
   static create(
@@ -151,13 +160,14 @@ export class Arena {
     generation: number,
     starterIdentity: number,
     client: Uint8Array,
+    used?: SharedArrayBuffer,
   ): Arena {
     const head = channelOffset(options.possibleCpus)
     const isGlobal = options.global === true
     const bytes = head + (isGlobal ? globalBufferBytes(globalGeometry(options)) : Channel.bytes(options))
     let memory: SharedArrayBuffer
     try {
-      memory = new SharedArrayBuffer(bytes)
+      memory = used ?? new SharedArrayBuffer(bytes)
     } catch (error) {
       throw new RangeError(
         `no memory for ${isGlobal ? 'a buffer' : `${options.possibleCpus} CPUs`} of ${options.subbufSize * options.subbufCount} bytes ` +
@@ -165,13 +175,21 @@ export class Arena {
         { cause: error },
       )
     }
+    const words = new Int32Array(memory, 0, head / 4)
+    if (used !== undefined) {
+      // Threads of the recording before may still go in and out.
+      words.fill(0, 0, ARENA.joining >> 2)
+      words.fill(0, (ARENA.joining >> 2) + 1)
+    }
+    const isUsed = used !== undefined
     const buffers = isGlobal
-      ? GlobalBuffer.create(globalGeometry(options), memory, head)
-      : Channel.create(options, memory, head)
+      ? GlobalBuffer.create(globalGeometry(options), memory, head, isUsed)
+      : Channel.create(options, memory, head, isUsed)
+    // Pairs with: Cpu.#claim, Atomics.load; a thread of a recording that is over goes away when it sees it.
+    Atomics.store(words, ARENA.generation >> 2, generation)
     const arena = new Arena(memory, options.possibleCpus, buffers)
     arena.words[ARENA.kind >> 2] = isGlobal ? GLOBAL_KIND : 0
     arena.words[ARENA.abi >> 2] = RUNTIME_ABI
-    arena.words[ARENA.generation >> 2] = generation
     arena.words[ARENA.possibleCpus >> 2] = options.possibleCpus
     arena.words[ARENA.starter >> 2] = starterIdentity
     arena.client.set(client)
@@ -200,10 +218,6 @@ export class Arena {
   get channel(): Channel {
     if (this.#channel === undefined) throw new Error('the CPUs of this arena share one buffer')
     return this.#channel
-  }
-
-  get generation(): number {
-    return this.words[ARENA.generation >> 2]
   }
 
   /** Index in {@link words} of a word (of {@link PLACE}) of a CPU's place. */

@@ -13,6 +13,7 @@
  */
 import { raise } from '@rchan/sync'
 import { Worker } from 'node:worker_threads'
+import { ArenaPool } from './arena-pool.js'
 import { Arena, ARENA, PLACE, STATE, type ArenaOptions } from './arena.js'
 import { NO_TOTALS, type Totals } from './totals.js'
 import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
@@ -56,16 +57,26 @@ const GRACE_MS = 10
 /** A process that exits gives up on a consumer that makes no progress for so long, in milliseconds. */
 const EXIT_PATIENCE_MS = 10_000
 
+/** The arenas of this thread's recordings that are over. */
+const endedArenas = new ArenaPool()
+
 /** A recording that runs. */
 export class Runtime {
   readonly arena: Arena
+  readonly #options: ArenaOptions
   readonly #worker: Worker | undefined
   readonly #ended: Promise<RuntimeTotals>
   #stopping: Promise<RuntimeTotals> | undefined
   readonly #exitHook: ExitHook | undefined
   readonly #onWorker = (worker: Worker): void => this.#watch(worker)
 
-  private constructor(arena: Arena, worker: Worker | undefined, ended: Promise<RuntimeTotals>) {
+  private constructor(
+    options: ArenaOptions,
+    arena: Arena,
+    worker: Worker | undefined,
+    ended: Promise<RuntimeTotals>,
+  ) {
+    this.#options = options
     this.arena = arena
     this.#worker = worker
     this.#ended = ended
@@ -101,7 +112,13 @@ export class Runtime {
     }
     try {
       const generation = Atomics.add(control.words, CONTROL.recordings >> 2, 1) + 1
-      const arena = Arena.create(options.channel, generation, me.identity, options.client)
+      const arena = Arena.create(
+        options.channel,
+        generation,
+        me.identity,
+        options.client,
+        endedArenas.take(options.channel),
+      )
       control.resetFaults()
       let worker: Worker | undefined
       let ended: Promise<RuntimeTotals> = new Promise(() => undefined)
@@ -117,7 +134,7 @@ export class Runtime {
       if (clock !== undefined) thisCpu.know(arena, clock)
       control.enable(generation)
       if (clock !== undefined) thisCpu.online()
-      return new Runtime(arena, worker, ended)
+      return new Runtime(options.channel, arena, worker, ended)
     } catch (error) {
       control.releaseRecorder()
       throw error
@@ -157,6 +174,7 @@ export class Runtime {
     process.off('worker', this.#onWorker)
     thisCpu.control.disable(this.arena.generation)
     thisCpu.release()
+    endedArenas.add(this.#options, this.arena)
     thisCpu.control.releaseRecorder()
   }
 

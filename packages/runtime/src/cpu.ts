@@ -73,11 +73,14 @@ export class Cpu {
   /** The recording in which this thread had no clock that can be trusted. */
   #faultGeneration = 0
   #roomCalls = 0
+  /** Within the slow path of a record, this thread can't leave the recording that the record is for. */
+  #isInSlowPath = false
   #unbinds: (() => void)[] = []
   /** The arena that had no place for this thread, and how many had become free in it by then. */
   #full: Arena | undefined
   #freedCount = 0
   /** The place that this thread claimed last, and for which recording: known even if an exception cut off the rest. */
+  #claimedArena: Arena | undefined
   #claimedCpu = -1
   #claimedGeneration = 0
   /** The arena that this thread was given last; by the coordinator, on its own thread. */
@@ -121,7 +124,10 @@ export class Cpu {
       this.control.addUnplaced()
       return false
     }
-    if (this.#skipRecords > 0 && this.#skipGeneration === generation && !this.#hasFreed()) {
+    if (
+      this.#isInSlowPath ||
+      (this.#skipRecords > 0 && this.#skipGeneration === generation && !this.#hasFreed())
+    ) {
       this.#skipRecords -= 1
     } else {
       this.#full = undefined
@@ -155,9 +161,16 @@ export class Cpu {
    * @returns where the record goes, or a negative number when it is not to be written.
    */
   room(writer: Writer, length: number): number {
-    if (writer !== this.writer || this.view.generation !== this.control.generation) return writer.refuse()
     this.#nowAndThen()
+    // Of a recording that this thread has left: its memory may be another's.
+    if (writer !== this.writer) return -1
+    if (this.view.generation !== this.control.generation) return writer.refuse()
     return writer.room(length)
+  }
+
+  /** The arguments of a record could not be read, or did not fit. See {@link room}. */
+  discardBad(writer: Writer): void {
+    if (writer === this.writer) writer.discardBad()
   }
 
   /** This thread could not reserve a record in the global buffer, which has counted it. */
@@ -192,7 +205,14 @@ export class Cpu {
     this.#roomCalls += 1
     if (this.#roomCalls % STARTER_CHECKS !== 0) return
     const { control } = this
-    if (control.isRecorderDead()) control.disable(this.view.generation)
+    const wasIn = this.#isInSlowPath
+    this.#isInSlowPath = true
+    try {
+      // Runs functions of the file system, which may be the program's own and trace.
+      if (control.isRecorderDead()) control.disable(this.view.generation)
+    } finally {
+      this.#isInSlowPath = wasIn
+    }
   }
 
   /** Records that were refused so far in this CPU's own buffer, all causes. */
@@ -202,14 +222,33 @@ export class Cpu {
     return full + tooBig + bad
   }
 
-  /** Lets go of the arena, so that its memory can be freed. For the thread that recorded. */
+  /** Lets go of the arena of a recording that is over. For the thread that recorded. */
   release(): void {
-    this.#unbind()
-    this.view = emptyView()
+    this.#leave()
     this.arena = undefined
-    this.writer = undefined
-    this.globalWriter = undefined
     this.#arena = undefined
+  }
+
+  /**
+   * Leaves the recording that this thread was in, which is over: it never touches that memory again, so the thread that
+   * records may use it for another recording (arena-pool.ts).
+   *
+   * A record of that recording may still be under way on this very thread, further down the stack: this call can come out
+   * of a getter among its arguments. It has not looked for its place yet. When it does, the view that it holds has no
+   * room, and the slow path refuses it without a store; a writer of a global buffer refuses by itself.
+   */
+  #leave(): void {
+    this.#unbind()
+    this.view.limit = -1
+    this.view = emptyView()
+    this.writer = undefined
+    this.globalWriter?.leave()
+    this.globalWriter = undefined
+    const arena = this.#claimedArena
+    if (arena === undefined) return
+    // Last. Pairs with: ArenaPool, Atomics.load of `left`.
+    Atomics.store(arena.words, arena.placeWord(this.#claimedCpu, PLACE.left), 1)
+    this.#claimedArena = undefined
   }
 
   /** Whether a place has become free since this thread found none. A plain read: stale by a moment does no harm. */
@@ -266,6 +305,7 @@ export class Cpu {
   }
 
   #take(arena: Arena): boolean {
+    if (this.#claimedArena?.generation !== arena.generation) this.#leave()
     const cpu = this.#claim(arena) ?? this.#claimFreed(arena)
     if (cpu === undefined) return false
     const me = this.thread
@@ -274,7 +314,8 @@ export class Cpu {
     this.arena = arena
     this.number = cpu
     this.placeGeneration = Atomics.load(arena.words, arena.placeWord(cpu, PLACE.generation))
-    // A view of its own for each recording, so that a record which was begun in the one before can't get into this.
+    // A view of its own for each recording, so that a record which was begun in the one before can't get into this. Anew
+    // when an exception has cut off what follows.
     this.#unbind()
     this.view = emptyView()
     this.writer = undefined
@@ -319,17 +360,27 @@ export class Cpu {
   #claim(arena: Arena): number | undefined {
     if (this.#claimedGeneration === arena.generation) return this.#claimedCpu
     const { identity } = this.thread
-    const first = arena.words[ARENA.starter >> 2] === identity ? 0 : 1
-    for (let cpu = first; cpu < arena.possibleCpus; cpu += 1) {
-      const owner = arena.placeWord(cpu, PLACE.owner)
-      // Pairs with: Consumer, Atomics.store of 0 once the thread before is dead and its buffer drained.
-      if (Atomics.compareExchange(arena.words, owner, 0, identity) === 0) {
+    const { words } = arena
+    // Pairs with: ArenaPool, which stores `generation` when the recording is over and then loads `joining`. So the memory
+    // is not laid out anew from here on until we have counted down, or we see that it may have been.
+    Atomics.add(words, ARENA.joining >> 2, 1)
+    try {
+      if (Atomics.load(words, ARENA.generation >> 2) !== arena.generation) return undefined
+      const first = words[ARENA.starter >> 2] === identity ? 0 : 1
+      for (let cpu = first; cpu < arena.possibleCpus; cpu += 1) {
+        const owner = arena.placeWord(cpu, PLACE.owner)
+        // Pairs with: Consumer, Atomics.store of 0 once the thread before is dead and its buffer drained.
+        if (Atomics.compareExchange(words, owner, 0, identity) !== 0) continue
         this.#claimedGeneration = arena.generation
+        this.#claimedArena = arena
         this.#claimedCpu = cpu
         return cpu
       }
+      return undefined
+    } finally {
+      // From here on the place that we have keeps the memory as it is.
+      Atomics.sub(words, ARENA.joining >> 2, 1)
     }
-    return undefined
   }
 
   /**

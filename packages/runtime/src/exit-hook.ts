@@ -18,6 +18,8 @@
  * come back at once only a few times in a turn.
  */
 
+import { thisProcess } from './process.js'
+
 /** How often in a turn of the event loop a listener comes back at once. */
 const MOST_RETURNS = 8
 /** How often in a recording they go round new ones: somebody else may want to be the first as well. */
@@ -58,11 +60,11 @@ export class ExitHook {
   /** Takes the listeners away for good. */
   end(): void {
     this.#ended = true
-    process.off('removeListener', this.#removed)
-    process.off('newListener', this.#added)
-    process.off('exit', this.#first)
-    process.off('exit', this.#last)
-    process.off('beforeExit', this.#beforeExit)
+    thisProcess.off('removeListener', this.#removed)
+    thisProcess.off('newListener', this.#added)
+    thisProcess.off('exit', this.#first)
+    thisProcess.off('exit', this.#last)
+    thisProcess.off('beforeExit', this.#beforeExit)
   }
 
   #arrangeSoon(): void {
@@ -79,17 +81,17 @@ export class ExitHook {
   #arrange(): void {
     this.#arranging = true
     try {
-      if (!has('removeListener', this.#removed)) process.on('removeListener', this.#removed)
-      if (!has('newListener', this.#added)) process.on('newListener', this.#added)
-      if (!has('beforeExit', this.#beforeExit)) process.on('beforeExit', this.#beforeExit)
+      if (!has('removeListener', this.#removed)) thisProcess.on('removeListener', this.#removed)
+      if (!has('newListener', this.#added)) thisProcess.on('newListener', this.#added)
+      if (!has('beforeExit', this.#beforeExit)) thisProcess.on('beforeExit', this.#beforeExit)
       const canMove = (this.#arrangements += 1) <= MOST_ARRANGEMENTS
-      if (!has('exit', this.#first) || (canMove && process.listeners('exit')[0] !== this.#first)) {
-        process.off('exit', this.#first)
-        process.prependListener('exit', this.#first)
+      if (!has('exit', this.#first) || (canMove && thisProcess.listeners('exit')[0] !== this.#first)) {
+        thisProcess.off('exit', this.#first)
+        thisProcess.prependListener('exit', this.#first)
       }
-      if (!has('exit', this.#last) || (canMove && process.listeners('exit').at(-1) !== this.#last)) {
-        process.off('exit', this.#last)
-        process.on('exit', this.#last)
+      if (!has('exit', this.#last) || (canMove && thisProcess.listeners('exit').at(-1) !== this.#last)) {
+        thisProcess.off('exit', this.#last)
+        thisProcess.on('exit', this.#last)
       }
     } finally {
       this.#arranging = false
@@ -105,10 +107,10 @@ export class ExitHook {
       this.#flush()
     }
     this.#returns += 1
-    if (this.#returns <= MOST_RETURNS) process.on(name as 'exit', listener as Listener)
+    if (this.#returns <= MOST_RETURNS) thisProcess.on(name as 'exit', listener as Listener)
   }
 }
 
 function has(name: string, listener: unknown): boolean {
-  return (process as NodeJS.EventEmitter).listeners(name).includes(listener as Listener)
+  return (thisProcess as NodeJS.EventEmitter).listeners(name).includes(listener as Listener)
 }

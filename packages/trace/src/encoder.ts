@@ -134,7 +134,7 @@ function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string |
           now: cpu.clock,
           room: (bytes) => cpu.room(writer, bytes),
           subbufSize: writer.buffer.geometry.subbufSize,
-          discardBad: () => writer.discardBad(),
+          discardBad: () => cpu.discardBad(writer),
           renew: start,
         },
         generation,
