@@ -1,15 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import {
-  Arena,
-  ARENA,
-  CONTROL,
-  Control,
-  Cpu,
-  PLACE,
-  STATE,
-  thisThread,
-  type CpuClient,
-} from '@rchan/runtime'
+import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, STATE, thisThread, type CpuClient } from '@rchan/runtime'
 import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
 import { Machine } from './machine.ts'
 

@@ -57,10 +57,10 @@ export class PacketMaker {
     // A count that went back would be read as 2^64 losses.
     this.#madeLost = Math.max(this.#lost, content.lost)
     const { generation, contentBytes, pieces } = content
-    const header = (sequence: number, begin: bigint, content: number, bytes: number): Uint8Array => {
+    const header = (sequence: number, begin: bigint, used: number, bytes: number): Uint8Array => {
       this.#u64[PACKET.timestampBegin >> 3] = begin
       this.#u64[PACKET.timestampEnd >> 3] = this.#madeEndTime
-      storeSizes(this.#u32, 0, content)
+      storeSizes(this.#u32, 0, used)
       storeU64(this.#u32, PACKET.packetBits, bytes * 8)
       storeU64(this.#u32, PACKET.sequence, sequence)
       storeU64(this.#u32, PACKET.eventsDiscarded, this.#madeLost)

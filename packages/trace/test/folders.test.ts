@@ -163,6 +163,6 @@ LACKING(
 )
 
 test.each(['before', 'after'])('a globalThis that was frozen %s the import', async (when) => {
-  const seen = printed(await run('lacking.mjs', [freshFolder(), 'frozen', when])) as unknown
+  const seen = printed(await run('lacking.mjs', [freshFolder(), 'frozen', when]))
   expect(seen).toEqual({ left: ['again'], again: 1 })
 })

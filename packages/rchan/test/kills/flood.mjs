@@ -19,7 +19,8 @@ if (isMainThread) {
   const [path, options] = process.argv.slice(2)
   await startRecording({ path, ...JSON.parse(options) })
   const started = new Int32Array(new SharedArrayBuffer(4))
-  new Worker(new URL(import.meta.url), { workerData: started })
+  const worker = new Worker(new URL(import.meta.url), { workerData: started })
+  worker.unref()
   Atomics.wait(started, 0, 0)
   flood(0)
 } else {

@@ -19,24 +19,22 @@ export async function damageEachWord(module: string, subject: string): Promise<v
     workerData: { module, subject, seed, from: 0, progress: progress.buffer },
   })
   const wrong: string[] = []
-  let ended = false
   worker.on('message', ({ text }: { text: string }) => wrong.push(text))
   worker.on('error', (error: Error) => wrong.push(`the worker failed: ${error.stack}`))
-  const exit = new Promise<void>((resolve) => {
-    worker.on('exit', () => {
-      ended = true
-      resolve()
-    })
+  const exit = new Promise<'ended'>((resolve) => {
+    worker.on('exit', () => resolve('ended'))
   })
+  const look = async (): Promise<'ended' | 'runs'> => {
+    return await Promise.race([exit, new Promise<'runs'>((resolve) => setTimeout(resolve, LOOK_MS, 'runs'))])
+  }
   let seen = -1
   let stoodMs = 0
-  while (!ended && stoodMs < HANGS_MS) {
-    await Promise.race([exit, new Promise((resolve) => setTimeout(resolve, LOOK_MS))])
+  while (stoodMs < HANGS_MS && (await look()) === 'runs') {
     const now = Atomics.load(progress, 2)
     stoodMs = now === seen ? stoodMs + LOOK_MS : 0
     seen = now
   }
-  if (!ended) {
+  if (stoodMs >= HANGS_MS) {
     wrong.push(`case ${progress[0]} hangs in its step ${progress[3]}`)
     await worker.terminate()
   }
