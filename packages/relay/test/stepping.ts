@@ -34,12 +34,17 @@ export function watchAtomics(): () => void {
 const OPERATIONS = ['load', 'store', 'add', 'sub', 'and', 'or', 'exchange', 'compareExchange'] as const
 
 /**
- * Calls `step` before each operation of `Atomics`, on whatever memory, but for those that `step` itself does.
+ * Calls `step` before each operation of `Atomics`, on whatever memory, but for those that `step` itself does. Nobody is
+ * there to end a wait, so each is over at once.
  *
  * @returns how to undo it.
  */
 export function stepAtomics(step: () => void): () => void {
-  const before = Object.fromEntries(OPERATIONS.map((name) => [name, Atomics[name]]))
+  const before = {
+    ...Object.fromEntries(OPERATIONS.map((name) => [name, Atomics[name]])),
+    wait: Atomics.wait,
+  }
+  Object.assign(Atomics, { wait: () => 'timed-out' })
   let isStepping = false
   for (const name of OPERATIONS) {
     const operation = Atomics[name] as (...args: unknown[]) => unknown
