@@ -165,10 +165,13 @@ function removeMade(folder: string, made: readonly string[]): void {
   removeEmpty([...made.filter((each) => each !== folder), folder])
 }
 
+/** What a recording makes: metadata, the files of streams, and drafts of them. */
+const OURS = /^(?:metadata|(?:cpu_\d+|global)(?:_\d+)?|\.(?:metadata|cpu_[\d_]+|global[\d_]*)-[\da-f]{16})$/
+
 /** Removes the files that a recording makes, by their names: whatever else came into the folder is not ours. */
 function removeFiles(folder: string): void {
   for (const name of namesIn(folder)) {
-    if (!/^(?:\.?metadata|cpu_\d+|global)$/.test(name)) continue
+    if (!OURS.test(name)) continue
     try {
       unlinkSync(join(folder, name))
     } catch {
@@ -182,7 +185,7 @@ function namesIn(folder: string): string[] {
     return readdirSync(folder)
   } catch {
     // It is gone, or there is no descriptor left to read it with: then what a start makes before it can fail.
-    return ['metadata', '.metadata', 'cpu_0', 'global']
+    return ['metadata', 'cpu_0', 'global']
   }
 }
 
