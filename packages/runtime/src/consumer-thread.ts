@@ -56,8 +56,9 @@ export function runConsumer(createFormat: CreateFormat): void {
 
   const state = (): number => Atomics.load(arena.words, ARENA.state >> 2)
 
+  let folder: OpenFolder | undefined
   try {
-    const folder = new OpenFolder(data.folder)
+    folder = new OpenFolder(data.folder)
     const format = createFormat(data.formatInit, { control: data.control, arena: data.arena, folder })
     format.prepare()
     const { flushIntervalMs, graceMs } = data
@@ -86,5 +87,7 @@ export function runConsumer(createFormat: CreateFormat): void {
     Atomics.notify(words, CONTROL.answered >> 2)
     channel.close()
     endFlushes(arena)
+    // Node does not close it with the thread: each recording would leave a descriptor behind in the process.
+    folder?.close()
   }
 }

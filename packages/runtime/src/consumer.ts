@@ -90,6 +90,8 @@ export class Consumer {
   /** When the next look at what dead threads left in a shared buffer may be. */
   #recoverableAt = -Infinity
   #error: string | undefined
+  /** The stream that tells of records without a place: always the same, or a reader would add them up. */
+  #teller: Outlet | undefined
 
   constructor(control: Control, arena: Arena, format: PacketFormat, options: ConsumerOptions, world: World) {
     this.#control = control
@@ -207,12 +209,10 @@ export class Consumer {
   #endFlush(): void {
     this.#flushRounds = 0
     // The process may not outlive this. If it does, the streams go on in further files.
-    let homeless = this.#control.unplaced
-    for (const outlet of this.#outlets) {
-      if (outlet?.file === undefined || outlet.blocked) continue
-      const refused = sumOfCauses(outlet.ring.discarded())
-      if (this.#endStream(outlet, refused + lost(outlet) + homeless)) homeless = 0
-    }
+    const lostOf = (outlet: Outlet): number => sumOfCauses(outlet.ring.discarded()) + lost(outlet)
+    const { unplaced } = this.#control
+    const streams = this.#streams(lostOf, unplaced).filter(({ blocked }) => !blocked)
+    this.#endStreams(streams, lostOf, unplaced)
     serveFlush(this.#arena, this.#flushTicket)
   }
 
@@ -314,6 +314,23 @@ export class Consumer {
       stream.written()
     }
     return { stream, file }
+  }
+
+  /** Those that have something to tell, if only of losses. */
+  #streams(lostOf: (outlet: Outlet) => number, unplaced: number): Outlet[] {
+    const met = this.#outlets.filter((outlet) => outlet !== undefined)
+    const streams = met.filter((outlet) => outlet.file !== undefined || lostOf(outlet) > 0)
+    if (unplaced > 0 && streams.length === 0 && met[0] !== undefined) streams.push(met[0])
+    return streams
+  }
+
+  /** Ends streams with what was lost on each. Records without a place have none of their own: one tells of them. */
+  #endStreams(streams: readonly Outlet[], lostOf: (outlet: Outlet) => number, unplaced: number): void {
+    for (const outlet of streams) {
+      const isTeller = this.#teller === undefined || this.#teller === outlet
+      if (!this.#endStream(outlet, lostOf(outlet) + (isTeller ? unplaced : 0))) continue
+      if (unplaced > 0) this.#teller ??= outlet
+    }
   }
 
   /** Ends a stream with what was lost on it. @returns whether it is in the file. */
@@ -433,13 +450,9 @@ export class Consumer {
     // Read once: what the trace says and what the summary says have to agree, whatever late threads still count.
     const accounts = new Map(met.map((outlet) => [outlet, accountOf(outlet)]))
     const accountFor = (outlet: Outlet): Account => accounts.get(outlet) as Account
-    // Records without a place have no stream of their own: the first one tells of them.
-    let homeless = unplaced
-    const streams = met.filter((outlet) => outlet.file !== undefined || accountFor(outlet).lost > 0)
-    if (homeless > 0 && streams.length === 0 && met[0] !== undefined) streams.push(met[0])
-    for (const outlet of streams) {
-      if (this.#endStream(outlet, accountFor(outlet).lost + homeless)) homeless = 0
-    }
+    const lostOf = (outlet: Outlet): number => accountFor(outlet).lost
+    const streams = this.#streams(lostOf, unplaced)
+    this.#endStreams(streams, lostOf, unplaced)
     // Where a reader finds no trace, there is none, whatever we wrote.
     const unreadable = this.#options.folder.problem() ?? this.#format.problem()
     this.#error ??= unreadable

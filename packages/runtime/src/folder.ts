@@ -22,8 +22,8 @@ import { readlinkSync, renameSync, statSync, unlinkSync } from 'node:fs'
 const FILE_MODE = 0o600
 /** Names that are tried for a draft. All of them can only be taken by somebody who sees our random numbers. */
 const DRAFT_TRIES = 8
-/** What file systems without links say. */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'])
+/** What file systems without links say. EISDIR: exFAT on Windows; EACCES: Android, which forbids links to its programs. */
+const NO_LINKS = new Set(['EPERM', 'EACCES', 'EISDIR', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'])
 
 /** A file that nobody can find yet. */
 export interface Draft {
@@ -44,7 +44,7 @@ export class OpenFolder {
   readonly path: string
   /** What leads to it: `/proc/self/fd/…` where there is such a thing, else its name. */
   readonly #root: string
-  readonly #fd: number | undefined
+  #fd: number | undefined
   readonly #state: FileState
 
   /** Opens a folder that is there. @throws the error of the file system. */
@@ -53,7 +53,8 @@ export class OpenFolder {
     this.#fd = openFolder(path)
     const link = this.#fd === undefined ? undefined : `/proc/self/fd/${this.#fd}`
     this.#root = link !== undefined && existsSync(`${link}/.`) ? link : path
-    this.#state = stateOf(path, true)
+    // Of what was opened: its name may lead to another folder by now.
+    this.#state = this.#fd === undefined ? stateOf(path, true) : stateOfDescriptor(this.#fd)
   }
 
   /** What leads to a file of the folder. */
@@ -137,8 +138,15 @@ export class OpenFolder {
     }
   }
 
+  /** Lets go of it; nothing can be written to it any more. Never throws. */
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd)
+    const fd = this.#fd
+    this.#fd = undefined
+    try {
+      if (fd !== undefined) closeSync(fd)
+    } catch {
+      // Somebody else has closed it.
+    }
   }
 }
 

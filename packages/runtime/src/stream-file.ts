@@ -148,17 +148,12 @@ export class StreamFile {
     let problem: string | undefined
     let lostEvents = 0
     const last = this.#segments.at(-1)
-    if (last !== undefined) this.#look(last)
+    if (last !== undefined) this.#closeSegment(last)
     for (const segment of this.#segments) {
-      if (segment !== last) this.#look(segment)
+      this.#look(segment)
       if (segment.problem === undefined) continue
       problem ??= segment.problem
       lostEvents += segment.events
-    }
-    try {
-      if (last !== undefined) closeSync(last.fd)
-    } catch (error) {
-      problem ??= (error as Error).message
     }
     return { problem, lostEvents }
   }
@@ -179,14 +174,24 @@ export class StreamFile {
       this.#cut()
       this.#folder.publish(path, name)
       const before = this.#segments.at(-1)
-      if (before !== undefined) closeSync(before.fd)
       this.#segments.push({ name, fd, state, bytes, events, problem: undefined })
       this.#at = next
       this.#nextBytes = bytes * 2
+      // Last, and without an exception: this packet is in the trace.
+      if (before !== undefined) this.#closeSegment(before)
     } catch (error) {
       closeSync(fd)
       removeDraft(path)
       throw error
+    }
+  }
+
+  /** Some file systems (NFS) write only now, and say only now that they could not. Never throws. */
+  #closeSegment(segment: Segment): void {
+    try {
+      closeSync(segment.fd)
+    } catch (error) {
+      segment.problem ??= `${this.#pathOf(segment)} could not be closed: ${(error as Error).message}`
     }
   }
 

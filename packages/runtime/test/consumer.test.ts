@@ -410,7 +410,7 @@ describe('a write that fails', () => {
     const machine = new Machine()
     const threads = [machine.thread(0, 7), machine.thread(1, 8)]
     replaceFs('linkSync', (real) => (from: string, to: string) => {
-      if (to.endsWith('cpu_0')) throw fsError('EACCES')
+      if (to.endsWith('cpu_0')) throw fsError('EIO')
       real(from, to)
     })
     for (const thread of threads) thread.write(6)

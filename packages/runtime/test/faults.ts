@@ -14,10 +14,9 @@ export function freshFolder(): string {
 }
 
 /** Replaces a function of `node:fs` until the test is finished, or until the function that it returns is called. */
-export function replaceFs<K extends 'writevSync' | 'ftruncateSync' | 'openSync' | 'linkSync' | 'renameSync'>(
-  name: K,
-  make: (real: (typeof fs)[K]) => (...args: never[]) => unknown,
-): () => void {
+export function replaceFs<
+  K extends 'writevSync' | 'ftruncateSync' | 'openSync' | 'closeSync' | 'linkSync' | 'renameSync',
+>(name: K, make: (real: (typeof fs)[K]) => (...args: never[]) => unknown): () => void {
   const real = fs[name]
   fs[name] = make(real) as (typeof fs)[K]
   syncBuiltinESMExports()

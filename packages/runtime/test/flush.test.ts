@@ -76,6 +76,30 @@ describe('a flush on request', () => {
     expect(answered(machine)).toBe(Atomics.load(machine.arena.words, asked))
   })
 
+  test('tells of what was lost, also on a CPU that has no file yet', () => {
+    const machine = new Machine()
+    machine.thread(0, 7).writer.discardBad()
+    ask(machine)
+    machine.pass(2 * GRACE_MS)
+    expect(machine.content(0)).toMatchObject({ numbers: [], lost: 1 })
+    const { cpus } = machine.consumer.finish()
+    expect(cpus).toMatchObject([{ cpu: 0, events: 0, discarded: { bad: 1 } }])
+  })
+
+  test('tells of records without a place on the stream that tells of them at the end', () => {
+    const machine = new Machine()
+    const quiet = machine.thread(0, 7)
+    machine.thread(1, 8).write(1)
+    for (let i = 0; i < 5; i += 1) machine.control.addUnplaced()
+    ask(machine)
+    machine.pass(2 * GRACE_MS)
+    expect(machine.content(1)?.lost).toBe(5)
+    quiet.write(1)
+    machine.control.addUnplaced()
+    expect(machine.consumer.finish().unplaced).toBe(6)
+    expect([machine.content(0)?.lost, machine.content(1)?.lost]).toEqual([0, 6])
+  })
+
   test('tries again what could not be written, and is answered when it still can not be', () => {
     const machine = new Machine()
     const thread = machine.thread(0, 7)

@@ -39,19 +39,24 @@ describe('the files of a stream', () => {
     expect(readdirSync(folder).sort()).toEqual(['cpu_0', 'victim'])
   })
 
-  test('are made where the file system has no links, too, and take nothing over there either', () => {
-    const { folder, file } = make()
-    replaceFs('linkSync', () => () => {
-      throw fsError('ENOTSUP')
-    })
-    file.append(packet(1, 1, [bytes(8, 1)]), 1)
-    file.end(packet(2, 2))
-    expect(values(folder)).toEqual([1, 2])
-    expect(readdirSync(folder)).toEqual(['cpu_0'])
-    const second = new StreamFile(new OpenFolder(folder), 'cpu_0')
-    expect(() => second.append(packet(1, 1), 0)).toThrow(/EEXIST/)
-    expect(values(folder)).toEqual([1, 2])
-  })
+  // ENOTSUP: most systems; EISDIR: exFAT on Windows; EACCES: Android.
+  const noLinks = ['ENOTSUP', 'EISDIR', 'EACCES']
+  test.each(noLinks)(
+    'are made where no links can be (%s), too, and take nothing over there either',
+    (code) => {
+      const { folder, file } = make()
+      replaceFs('linkSync', () => () => {
+        throw fsError(code)
+      })
+      file.append(packet(1, 1, [bytes(8, 1)]), 1)
+      file.end(packet(2, 2))
+      expect(values(folder)).toEqual([1, 2])
+      expect(readdirSync(folder)).toEqual(['cpu_0'])
+      const second = new StreamFile(new OpenFolder(folder), 'cpu_0')
+      expect(() => second.append(packet(1, 1), 0)).toThrow(/EEXIST/)
+      expect(values(folder)).toEqual([1, 2])
+    },
+  )
 
   test('are not made before there is a packet', () => {
     const { folder, file } = make()
@@ -222,6 +227,23 @@ describe('a disk that takes no more', () => {
     expect(values(folder)).toEqual([0])
   })
 
+  test('and says so only when a file is closed, costs that file, and what comes later is written once', () => {
+    const { folder, file } = make()
+    for (let i = 0; i < 3; i += 1) file.append(packet(1, i, [bytes(2 ** 20, i)]), 1)
+    const restore = replaceFs('closeSync', (real) => (fd: number) => {
+      real(fd)
+      throw fsError('EDQUOT')
+    })
+    file.append(packet(1, 3, [bytes(2 ** 20, 3)]), 1)
+    restore()
+    file.append(packet(1, 4, [bytes(8, 4)]), 1)
+    file.end(packet(2, 5))
+    expect(values(folder)).toEqual([0, 1, 2, 3, 4, 5])
+    const { problem, lostEvents } = file.close()
+    expect(problem).toMatch(/cpu_0 could not be closed: EDQUOT/)
+    expect(lostEvents).toBe(3)
+  })
+
   test('has whole files when the next one could not be made', () => {
     const { folder, file } = make()
     for (let i = 0; i < 3; i += 1) file.append(packet(1, i, [bytes(2 ** 20, i)]), 1)
@@ -313,6 +335,22 @@ describe.skipIf(process.platform === 'win32')('what somebody else does to the fi
     writeFileSync(name, content)
     file.end(packet(2, 8))
     expect(file.close().problem).toMatch(/cpu_0_1 was replaced/)
+  })
+
+  test('to the folder is said, also when it was done while we opened it', () => {
+    const parent = freshFolder()
+    const folder = join(parent, 'trace')
+    mkdirSync(folder)
+    const restore = replaceFs('openSync', (real) => (...args: Parameters<typeof real>) => {
+      const fd = real(...args)
+      renameSync(folder, join(parent, 'moved'))
+      mkdirSync(folder)
+      return fd
+    })
+    const open = new OpenFolder(folder)
+    restore()
+    expect(open.problem()).toMatch(/trace was replaced by another/)
+    open.close()
   })
 
   test('to the folder: what is written goes to the one that was opened, and it is said', () => {

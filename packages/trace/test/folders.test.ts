@@ -1,10 +1,11 @@
 import fs from 'node:fs'
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { startRecording, tracepoint, type RecordingOptions } from '@rchan/trace'
+import { claimFolder } from '../dist/trace-folder.js'
 import { freshFolder, namesIn, opened, printed, run } from './process.ts'
 
 /** Plays another process: does something just before or after the first folder is made by us. */
@@ -53,6 +54,16 @@ test('a start that fails takes back the folders that it made, but none that othe
     fs.rmSync(join(folder, 'a'), { recursive: true })
   }
   await recording.stop()
+})
+
+test('a start that ends while its metadata are written takes the draft back, too', () => {
+  const folder = freshFolder()
+  for (const options of [{ path: join(folder, 'path') }, { dir: join(folder, 'dir') }]) {
+    const { path, undo } = claimFolder(options)
+    writeFileSync(join(path, '.metadata-0123456789abcdef'), '')
+    undo()
+  }
+  expect(namesIn(folder)).toEqual([])
 })
 
 const umaskEvent = tracepoint('folders:umask', {})
@@ -165,4 +176,26 @@ LACKING(
 test.each(['before', 'after'])('a globalThis that was frozen %s the import', async (when) => {
   const seen = printed(await run('lacking.mjs', [freshFolder(), 'frozen', when]))
   expect(seen).toEqual({ left: ['again'], again: 1 })
+})
+
+const descriptorEvent = tracepoint('folders:descriptor', {})
+
+test.skipIf(process.platform !== 'linux')('a recording that is over has nothing open', async () => {
+  const folder = freshFolder()
+  const open = (): string[] =>
+    readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        const path = readlinkSync(`/proc/self/fd/${fd}`)
+        return path.startsWith(folder) ? [path] : []
+      } catch {
+        return []
+      }
+    })
+  for (const buffers of ['per-thread', 'global'] as const) {
+    const recording = await startRecording({ path: join(folder, buffers), buffers })
+    descriptorEvent()
+    expect(open()).not.toEqual([])
+    await recording.stop()
+    expect(open()).toEqual([])
+  }
 })
