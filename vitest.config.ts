@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 // Everything runs from the build: packages are imported by name and loaded by Node itself, never
@@ -11,6 +12,8 @@ export default defineConfig({
       'test/**/*.test.ts',
     ],
     pool: 'forks',
+    // Most tests wait for threads and processes: on two cores one file alone leaves them idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Only for what would never end: on a busy machine a thread may not run for seconds.
     testTimeout: 300_000,
     hookTimeout: 300_000,
