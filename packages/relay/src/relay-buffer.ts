@@ -384,6 +384,11 @@ export class RelayBuffer {
     return this.#completing >= 0 || this.isWaking || this.#ownership.isBusy
   }
 
+  /** Whether this thread has a file of it that is open, or mapped. */
+  get isHeld(): boolean {
+    return this.#holders.size > 0
+  }
+
   /** Channel: the thread leaves the relay: its files of the buffer let go, and it writes it no more. */
   leave(): void {
     for (const holder of this.#holders) holder.leave()

@@ -41,6 +41,8 @@ export class RelayChannel {
   /** Whether it can be written from this thread: not before its module is loaded. */
   #loaded: boolean
   #lateParent: unknown
+  /** Whether the client is being told of a mapping of this thread's. */
+  #isTelling = false
 
   /** Use {@link Relay.open}. The channel has no buffers yet. */
   constructor(host: RelayHost, slot: Slot, options: Partial<RelayOptions>) {
@@ -298,9 +300,9 @@ export class RelayChannel {
     for (const buffer of this.#buffers.values()) buffer.disown()
   }
 
-  /** Whether this thread is in the middle of a callback of one of the buffers. */
+  /** Whether this thread is in the middle of a callback of the channel's, or of one of the buffers. */
   get isBusy(): boolean {
-    return [...this.#buffers.values()].some((buffer) => buffer.isBusy)
+    return this.#isTelling || [...this.#buffers.values()].some((buffer) => buffer.isBusy)
   }
 
   /** Whether this thread is in the middle of a switch that calls who waits for it. */
@@ -318,7 +320,8 @@ export class RelayChannel {
     if (this.#isCurrent && this.#slot.state !== STATE.closed) return false
     for (const { isThere } of this.#files.values()) if (isThere) return false
     this.disown()
-    return true
+    // Its files are still read, and are to be released when this thread leaves the relay.
+    return ![...this.#buffers.values()].some((buffer) => buffer.isHeld)
   }
 
   /** Coordinator: has a file made that another thread asked for. @returns whether there is one. @throws as the callback. */
@@ -450,8 +453,14 @@ export class RelayChannel {
   }
 
   #tell(buffer: RelayBuffer, isMapped: boolean, file: unknown): void {
-    if (isMapped) this.#fileCallbacks.bufMapped?.(buffer, file)
-    else this.#fileCallbacks.bufUnmapped?.(buffer, file)
+    const wasTelling = this.#isTelling
+    this.#isTelling = true
+    try {
+      if (isMapped) this.#fileCallbacks.bufMapped?.(buffer, file)
+      else this.#fileCallbacks.bufUnmapped?.(buffer, file)
+    } finally {
+      this.#isTelling = wasTelling
+    }
   }
 
   #tellOfMapping(buffer: RelayBuffer, isMapped: boolean, file: unknown): void {

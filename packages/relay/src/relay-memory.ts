@@ -5,6 +5,7 @@
 import { MAX_THREAD_ID, Mutex } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/sync/brand'
 import { lookAgain } from '@rchan/sync/look-again'
+import { clocks } from '@rchan/sync/patience'
 import { PAGE_BYTES, type Geometry } from './buffer.js'
 import {
   MAX_CHANNELS,
@@ -203,7 +204,8 @@ export class RelayMemory {
   locked<T>(repair: () => void, whileWaiting: () => void, run: () => T): T {
     const lock = this.words.subarray(RELAY.listLock >> 2, (RELAY.listLock >> 2) + 4)
     const isDead = (member: number): boolean => this.isDead(member)
-    const how = Mutex.timedLock(lock, this.me, Date.now() + this.patienceMs, { isDead, whileWaiting })
+    const until = clocks.epochMs() + this.patienceMs
+    const how = Mutex.timedLock(lock, this.me, until, { isDead, whileWaiting })
     if (how === false) throw heldTooLong('list of channels', lock[0], this.patienceMs)
     try {
       if (how === 'recovered') {

@@ -15,6 +15,7 @@
  * at with each record, and does before it. No record waits for a lock.
  */
 import { Mutex, MUTEX_WORDS } from '@rchan/sync'
+import { clocks } from '@rchan/sync/patience'
 import { ASK_RESET, ASK_SWITCH, BUFFER, FINALIZED, type BufferMemory } from './buffer.js'
 import { heldTooLong } from './relay-memory.js'
 import { Writer, type WriterCallbacks } from './writer.js'
@@ -53,8 +54,8 @@ export class Ownership {
   readonly #lockOptions: { isDead(member: number): boolean }
   /** Whether this thread holds the lock of the file. */
   #isReading = false
-  /** Whether an owner that lives was waited for in vain. */
-  #hasWaited = false
+  /** The owner that was waited for in vain, since it lives; 0 for none. Another one is waited for anew. */
+  #waitedFor = 0
   /** The owner that was found dead last. */
   #deadOwner = 0
 
@@ -159,7 +160,7 @@ export class Ownership {
     const me = this.#host.me()
     // What it guards is right at every moment, so there is nothing to repair.
     const { patienceMs } = this.#host
-    const how = Mutex.timedLock(this.#fileLock, me, Date.now() + patienceMs, this.#lockOptions)
+    const how = Mutex.timedLock(this.#fileLock, me, clocks.epochMs() + patienceMs, this.#lockOptions)
     if (how === false) throw heldTooLong(`file of cpu=${this.#cpu}`, this.#fileLock[0], patienceMs)
     if (how === 'recovered') Mutex.consistent(this.#fileLock, me)
     this.#isReading = true
@@ -191,8 +192,9 @@ export class Ownership {
     let writer: Writer | undefined
     try {
       const become = (): boolean => this.#become(this.#host.me(), true)
-      this.#hasWaited = !this.#host.lookAgain(become, this.#hasWaited)
-      if (this.#hasWaited) {
+      const owner = Atomics.load(this.#words, BUFFER.owner >> 2)
+      if (!this.#host.lookAgain(become, owner === this.#waitedFor)) {
+        this.#waitedFor = owner
         throw new Error(`cpu=${this.#cpu} is written by another thread, which lives`)
       }
       writer = this.#makeWriter()

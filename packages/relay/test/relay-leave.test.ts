@@ -115,6 +115,47 @@ test('files and mappings go with the thread: its client is told, and nothing can
   expect(file.isOpen).toBe(false)
 })
 
+test('files of a channel that was closed go with the thread, too, though it has looked for other channels since', () => {
+  const relay = relayOf({}, 2)
+  relay.comeOnline()
+  const thread = Relay.attach(relay.memory, machine(-2))
+  const channel = relay.open(SHAPE)
+  channel.write(0, makeRecord(8, 7))
+  const file = new RelayFile(bufferIn(thread, channel.id, 0))
+  channel.close()
+  relay.goOffline()
+  relay.comeOnline()
+  relay.open(SHAPE)
+  // Finds the new channel, and forgets what is over.
+  expect(thread.channels.length).toBe(1)
+  const read = (): unknown =>
+    file.read(8, () => {
+      expect(() => thread.leave()).toThrow('a callback of a relay must not leave it')
+      return true
+    })
+  expect(read()).toBe(8)
+  thread.leave()
+  expect(read).toThrow('a relay file of a relay that this thread has left')
+})
+
+test('a client must not leave the relay while it is told of a mapping', () => {
+  const told: string[] = []
+  const leave = (what: string): void => {
+    expect(() => relay.leave()).toThrow('a callback of a relay must not leave it')
+    told.push(what)
+  }
+  const callbacks = { bufMapped: () => leave('mapped'), bufUnmapped: () => leave('unmapped') }
+  const relay = relayOf()
+  relay.comeOnline()
+  const channel = relay.open({ ...SHAPE, callbacks })
+  const file = new RelayFile(bufferIn(relay, channel.id, 0))
+  file.mmap(channel.allocSize)
+  file.munmap()
+  file.mmap(channel.allocSize)
+  relay.leave()
+  expect(told).toEqual(['mapped', 'unmapped', 'mapped', 'unmapped'])
+})
+
 test('the file thread is told that a mapping is undone because its thread leaves', () => {
   const told: string[] = []
   const threads = new FakeThreads({

@@ -114,6 +114,10 @@ test('a thread that lives is looked at so often and no more, and is told to live
   // It was waited for in vain.
   expect(looksOf(write)).toBeLessThan(ENOUGH_LOOKS)
   expect(looksOf(comeOnline)).toBeLessThan(ENOUGH_LOOKS)
+  // Another owner may be one that ends.
+  owner.relay.goOffline()
+  bufferIn(threads.attach().relay, id, 0).write(makeRecord(8, 2))
+  expect(looksOf(write)).toBe(ENOUGH_LOOKS)
 })
 
 test('memory that the caller itself holds is not waited for', () => {

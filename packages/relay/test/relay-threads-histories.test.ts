@@ -2,10 +2,19 @@
  * The smallest histories that showed a defect of a relay that several threads take part in, and what else only shows
  * between threads. Most are played by one thread, see relay-threads-fake.ts.
  */
-import { Channel, plainMachine, Reader, Relay, RelayFile, Writer, type RelayChannel } from '@rchan/relay'
+import {
+  BUFFER,
+  Channel,
+  plainMachine,
+  Reader,
+  Relay,
+  RelayFile,
+  Writer,
+  type RelayChannel,
+} from '@rchan/relay'
 import { RELAY, SLOT } from '@rchan/relay/layout'
 import { threadMachine } from '@rchan/runtime/relay-machine'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { setTimeout } from 'node:timers/promises'
 import { bufferIn, FakeThreads } from './relay-threads-fake.js'
 import { RelayThread, sleep, until } from './relay-threads-worker.js'
@@ -285,6 +294,33 @@ describe('a thread that died with the lock', () => {
     channel.close()
     expect([files.size, wrong]).toEqual([0, []])
   })
+})
+
+test('a lock is waited for with patience also where the program has replaced the clock', () => {
+  const threads = new FakeThreads()
+  const channel = threads.coordinator.open({ subbufSize: 8, subbufCount: 2 })
+  threads.coordinator.prepareCpu(0)
+  const file = new RelayFile(bufferIn(threads.coordinator, channel.id, 0))
+  const holder = threads.attach()
+  const words = new Int32Array(threads.coordinator.memory)
+  const fileLock = (bufferIn(threads.coordinator, channel.id, 0).page * 4096 + BUFFER.fileLock) >> 2
+  onTestFinished(() => void vi.useRealTimers())
+  vi.useFakeTimers({ now: 0 })
+  for (const [lock, run] of [
+    [RELAY.listLock >> 2, () => threads.coordinator.open({ subbufSize: 8, subbufCount: 2 })],
+    [fileLock, () => file.readBytes(8)],
+  ] as const) {
+    // Members are numbered as they join.
+    words[lock] = 2
+    let looks = 0
+    threads.whileLooking = (identity) => {
+      if (identity !== holder.identity) return
+      looks += 1
+      if (looks === 3) words[lock] = 0
+    }
+    run()
+    expect(looks).toBe(3)
+  }
 })
 
 describe('the coordinator', () => {
