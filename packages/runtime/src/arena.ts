@@ -240,5 +240,6 @@ function globalGeometry({ subbufSize, subbufCount, mode, possibleCpus }: ArenaOp
 }
 
 function channelOffset(possibleCpus: number): number {
-  return (ARENA.places + possibleCpus * PLACE_BYTES + 4095) & -4096
+  // No operation of 32 bits: what stands in an arena that is damaged must not come round.
+  return Math.ceil((ARENA.places + possibleCpus * PLACE_BYTES) / 4096) * 4096
 }

@@ -216,9 +216,10 @@ export class Control {
     Atomics.add(this.#longs, 0, 1n)
   }
 
-  /** Records of threads that found no place, since the recording started. */
+  /** Records of threads that found no place, since the recording started; 0 for what is no count, in a damaged page. */
   get unplaced(): number {
-    return Number(Atomics.load(this.#longs, 0))
+    const count = Number(Atomics.load(this.#longs, 0))
+    return Number.isSafeInteger(count) && count >= 0 ? count : 0
   }
 
   /** Coordinator, before a recording. */
@@ -269,7 +270,7 @@ export class Control {
    * Enters a text into the table, or finds it there. Any thread; without a message, a lock or an event loop.
    *
    * @returns its id; the same for the same text in all threads.
-   * @throws RangeError when the table is full.
+   * @throws RangeError when the table is full, or damaged.
    */
   declare(text: string): number {
     const encoded = encode(text)
@@ -290,7 +291,9 @@ export class Control {
         at += bytes
         continue
       }
-      if (taken < ENTRY_TEXT || taken % 8 !== 0 || at + taken > PAGE_BYTES) break
+      if (taken < ENTRY_TEXT || taken % 8 !== 0 || at + taken > PAGE_BYTES) {
+        throw new RangeError(`the tracepoint table is damaged: entry ${id} at=${at} has bytes=${taken}`)
+      }
       if (taken === bytes && this.textAt(at) === text) return this.#sameBefore(pending, text) ?? id
       if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) === 0) pending[pending.length] = { id, at }
       at += taken

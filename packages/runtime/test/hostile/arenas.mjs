@@ -1,0 +1,195 @@
+/** An arena and a control page, with a few records in them, and all that the runtime does with them. */
+import { Arena, ARENA, CONTROL, Control, Cpu } from '@rchan/runtime'
+import { Consumer } from '@rchan/runtime/consumer'
+import { OpenFolder } from '@rchan/runtime/folder'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { flush } from '../../dist/flush.js'
+
+// Nobody is there to end a wait, so each is over at once.
+Atomics.wait = () => 'timed-out'
+
+const HEADER_BYTES = 16
+const CPUS = 4
+const path = mkdtempSync(join(tmpdir(), 'rchan test '))
+const folder = new OpenFolder(path)
+process.on('exit', () => rmSync(path, { recursive: true, force: true }))
+
+function packet(pieces = []) {
+  const header = () => new Uint8Array(HEADER_BYTES)
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, HEADER_BYTES)
+  return { headerBytes: HEADER_BYTES, bytes, pieces, header, following: header }
+}
+
+const format = {
+  prepare: () => undefined,
+  problem: () => undefined,
+  stream: () => ({
+    head: () => packet(),
+    seal(span) {
+      if (span.from < 0 || span.end < span.from || span.end > span.bytes.length)
+        throw new TypeError('a span outside')
+      const bytes = span.bytes.slice(span.from, span.end & -8)
+      return { ...packet([bytes]), end: span.end, records: bytes.length / 8, writers: new Map([[1, 1]]) }
+    },
+    written: () => undefined,
+    tail: () => packet(),
+  }),
+}
+
+/** Numbers that memory holds as they are: who wrote, and where. */
+const NAMES = ['cpu', 'generation', 'threadId']
+
+function mustCount(counts) {
+  for (const [name, count] of Object.entries(counts)) {
+    if (typeof count === 'object' && count !== null) mustCount(count)
+    else if (typeof count === 'number' && !NAMES.includes(name) && !(Number.isFinite(count) && count >= 0))
+      throw new TypeError(`${name} is no count: ${count}`)
+  }
+}
+
+/** A consumer, which tells what it caught. One exists for an arena. */
+class Draining {
+  areDead = false
+  #nowMs = 1000
+  #trouble = ''
+  #consumer
+
+  constructor(memory, control) {
+    for (const name of readdirSync(path)) rmSync(join(path, name))
+    const world = {
+      now: () => this.#nowMs,
+      sleep: (ms) => {
+        this.#nowMs += ms
+      },
+      isDead: () => this.areDead,
+      postArena: () => undefined,
+      trouble: (message) => {
+        this.#trouble = message
+      },
+    }
+    const setup = { folder, flushIntervalMs: 100, graceMs: 10 }
+    this.#consumer = new Consumer(control, Arena.attach(memory), format, setup, world)
+  }
+
+  pass() {
+    for (let i = 0; i < 15; i += 1) {
+      this.#nowMs += 20
+      this.#consumer.doWork()
+    }
+    this.#tell()
+  }
+
+  finish() {
+    mustCount(this.#consumer.finish())
+    this.#tell()
+  }
+
+  #tell() {
+    const trouble = this.#trouble
+    this.#trouble = ''
+    if (trouble !== '' && !trouble.includes('=')) throw new TypeError(trouble)
+  }
+}
+
+const client = { subbufStart: () => undefined, subbufEnd: () => undefined }
+
+function write(cpu) {
+  cpu.online()
+  const writer = cpu.writer ?? cpu.globalWriter
+  writer?.write(new Uint8Array(8))
+}
+
+function make(global) {
+  const control = Control.create()
+  const headerBytes = global ? 0 : HEADER_BYTES
+  const options = { subbufSize: 64, subbufCount: 4, mode: 'discard', headerBytes, possibleCpus: CPUS, global }
+  const arena = Arena.create(options, 1, 0, new Uint8Array(16))
+  const cpu = new Cpu(control)
+  cpu.use(client)
+  cpu.know(arena)
+  control.enable(1)
+  control.declare('["a",["b","u32"]]')
+  control.declare('["c"]')
+  for (let i = 0; i < 9; i += 1) write(cpu)
+  return { control, arena, cpu }
+}
+
+function use({ control, arena, cpu }) {
+  const { memory } = arena
+  let draining
+  return {
+    attach: () => Arena.attach(memory).startTicks(1),
+    'a thread comes online': () => {
+      const other = new Cpu(control)
+      other.use(client)
+      other.know(Arena.attach(memory))
+      write(other)
+      write(other)
+    },
+    'the thread that was there': () => {
+      write(cpu)
+      mustCount({ discarded: cpu.discarded })
+    },
+    flush: () => flush(arena, control, 1000),
+    'consumer, all live': () => {
+      draining = new Draining(memory, control)
+      draining.pass()
+    },
+    'consumer, all dead': () => {
+      if (draining === undefined) return
+      draining.areDead = true
+      draining.pass()
+    },
+    'consumer, at its end': () => draining?.finish(),
+    'control page': () => {
+      const page = new Control(control.memory)
+      page.entries()
+      page.isRecorderDead()
+      page.claimRecorder({ identity: 5, startTicks: 3 })
+      page.releaseRecorder()
+      page.addUnplaced()
+      page.addClockFault(1, 2n)
+      void page.clockFault
+      page.resetFaults()
+      page.disable(1)
+      page.enable(2)
+      page.doorbell.ring()
+    },
+    declare: () => {
+      const page = new Control(control.memory)
+      page.declare('["c"]')
+      page.declare('["new",["x","u8"]]')
+    },
+    'the thread leaves': () => cpu.release(),
+  }
+}
+
+const range = (from, count) => Array.from({ length: count }, (_, i) => from + i)
+const PLACE_WORDS = 16
+
+function ofArena(global) {
+  return {
+    make() {
+      const made = make(global)
+      // The head, and the places. The buffers' own words are relay's.
+      const words = range(0, ARENA.places / 4 + CPUS * PLACE_WORDS)
+      return { ...made, memory: made.arena.memory, words }
+    },
+    use,
+  }
+}
+
+export const subjects = {
+  'arena of channels': ofArena(false),
+  'arena of a global buffer': ofArena(true),
+  'control page': {
+    make() {
+      const made = make(false)
+      const words = [...range(0, 64), ...range(CONTROL.flags / 4, 4), ...range(CONTROL.table / 4, 24)]
+      return { ...made, memory: made.control.memory, words }
+    },
+    use,
+  },
+}
