@@ -15,7 +15,7 @@
  * at with each record, and does before it. No record waits for a lock.
  */
 import { Mutex, MUTEX_WORDS } from '@rchan/sync'
-import { clocks } from '@rchan/sync/patience'
+import { clocks, Patience } from '@rchan/sync/patience'
 import { ASK_RESET, ASK_SWITCH, BUFFER, FINALIZED, type BufferMemory } from './buffer.js'
 import { heldTooLong } from './relay-memory.js'
 import { Writer, type WriterCallbacks } from './writer.js'
@@ -25,7 +25,10 @@ export interface OwnerHost {
   /** The calling thread's number. */
   me(): number
   isDead(member: number): boolean
-  /** How long to wait for the lock of the file while a living thread holds it, in milliseconds. */
+  /**
+   * How long to wait for the lock of the file while a living thread holds it, and for one that takes care of the buffer, in
+   * milliseconds.
+   */
   readonly patienceMs: number
   /** Looks until it finds what is free once another thread has ended: see {@link RelayMemory.lookAgain}. */
   lookAgain(look: () => boolean, hasWaited: boolean): boolean
@@ -212,15 +215,22 @@ export class Ownership {
    * Puts a name of ours into `owner`, if nobody who lives is there.
    *
    * @param waits whether to wait for a thread that only takes care of the buffer.
+   * @throws Error when that takes too long.
    */
   #become(name: number, waits: boolean): boolean {
     const at = BUFFER.owner >> 2
+    const { patienceMs } = this.#host
+    const patience = Patience.of(patienceMs)
     for (;;) {
       const seen = Atomics.load(this.#words, at)
       if (seen === 0 || this.#isDead(Math.abs(seen))) {
         if (Atomics.compareExchange(this.#words, at, seen, name) === seen) return true
-      } else if (seen > 0 || !waits) return false
-      else Atomics.wait(this.#words, at, seen, CARE_SLICE_MS)
+        continue
+      }
+      if (seen > 0 || !waits) return false
+      const sliceMs = patience.sliceMs(CARE_SLICE_MS)
+      if (!(sliceMs > 0)) throw heldTooLong(`buffer of cpu=${this.#cpu}`, -seen, patienceMs)
+      patience.wait(this.#words, at, seen, sliceMs)
     }
   }
 

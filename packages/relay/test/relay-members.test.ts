@@ -4,7 +4,7 @@
  * Forbidden: a thread that is gone and passes for one that lives; one that lives and is robbed; an entry, a CPU or memory
  * that is lost with its thread.
  */
-import { MAX_MEMBERS, RelayFile } from '@rchan/relay'
+import { BUFFER, MAX_MEMBERS, RelayFile } from '@rchan/relay'
 import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
 import { describe, expect, test } from 'vitest'
 import { makeRecord } from './records.mjs'
@@ -133,4 +133,19 @@ test('memory that the caller itself holds is not waited for', () => {
   expect(looks).toBeLessThan(ENOUGH_LOOKS)
   file.release()
   expect(open().isOpen).toBe(true)
+})
+
+test('a thread that takes care of a buffer and never comes to an end makes a record an error', () => {
+  const threads = new FakeThreads()
+  const { id } = threads.coordinator.open({ subbufSize: 64, subbufCount: 4 })
+  threads.coordinator.prepareCpu(0)
+  const buffer = bufferIn(threads.coordinator, id, 0)
+  const other = threads.attach({ ...threads.machine(), patienceMs: 20 })
+  // Members are numbered as they join: the coordinator has it in its care.
+  buffer.memory.words[BUFFER.owner >> 2] = -1
+  expect(() => bufferIn(other.relay, id, 0).write(makeRecord(8, 0))).toThrow(
+    "the lock of the relay's buffer of cpu=0 was not to be had within 20 ms: member=1 holds it",
+  )
+  buffer.memory.words[BUFFER.owner >> 2] = 0
+  expect(bufferIn(other.relay, id, 0).write(makeRecord(8, 0))).toBe(true)
 })
