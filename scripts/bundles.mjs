@@ -1,9 +1,10 @@
 // What is bundled, and how. Writes nothing.
 //
-// - rchan/dist/bundle.js, the one file that a thread loads to trace: `import 'rchan'` costs a worker about 2 ms with it,
-//   and about 16 as the modules that it consists of (Node 20). What is only needed to record stays outside.
-// - trace/dist/consumer-source.js, the whole program of the consumer thread as a string: that thread needs no file, and
-//   nothing of how the program resolves its modules.
+// - rchan/dist/bundle.js, the one file that a thread loads to trace: `import 'rchan'` costs a
+//   worker about 2 ms with it, and about 16 as the modules that it consists of (Node 20). What is
+//   only needed to record stays outside.
+// - trace/dist/consumer-source.js, the whole program of the consumer thread as a string: that
+//   thread needs no file, and nothing of how the program resolves its modules.
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 

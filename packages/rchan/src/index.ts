@@ -5,15 +5,17 @@ import { replacedBuiltins } from './replaced.js'
 export * from '@rchan/trace'
 
 /**
- * Starts recording: from the moment it returns, every tracepoint call in this process is an event of the trace, on
- * this thread and in all workers, those that were there before included.
+ * Starts recording: from the moment it returns, every tracepoint call in this process is an event
+ * of the trace, on this thread and in all workers, those that were there before included.
  *
- * One recording at a time in a process. The thread that calls is CPU 0; let it be the main thread, since a recording
- * ends with the thread that started it. If the process ends without `stop`, everything recorded is written first; a
- * signal that kills it costs at most what was recorded since the last flush.
+ * One recording at a time in a process. The thread that calls is CPU 0; let it be the main thread,
+ * since a recording ends with the thread that started it. If the process ends without `stop`,
+ * everything recorded is written first; a signal that kills it costs at most what was recorded
+ * since the last flush.
  *
- * @throws TypeError or RangeError for bad options; Error when the folder can't be used or a recording runs already.
- * Then nothing was made. Where built-ins that the program has replaced may be the cause, the error says which.
+ * @throws TypeError or RangeError for bad options; Error when the folder can't be used or a
+ * recording runs already. Then nothing was made. Where built-ins that the program has replaced may
+ * be the cause, the error says which.
  * @example
  * const recording = await startRecording({ path: 'trace' })
  * await work()

@@ -1,4 +1,7 @@
-/** Which built-ins a program has replaced since rchan was imported: said where a recording can't start or stop. */
+/**
+ * Which built-ins a program has replaced since rchan was imported: said where a recording can't
+ * start or stop.
+ */
 import { Buffer } from 'node:buffer'
 import { TextDecoder, TextEncoder } from 'node:util'
 import * as kept from './builtins.js'

@@ -259,8 +259,8 @@ export class BufferMemory {
   }
 
   /**
-   * Zeroes the words of a buffer that nobody has any more, as far as they were ever used. Its data stays: what was not
-   * written since is never read.
+   * Zeroes the words of a buffer that nobody has any more, as far as they were ever used. Its data
+   * stays: what was not written since is never read.
    */
   static clearWords(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
     const buffer = new BufferMemory(memory, byteOffset, 0, geometry)

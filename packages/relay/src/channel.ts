@@ -59,8 +59,8 @@ export class Channel {
   /**
    * Lays a channel out, in memory of its own or in zeroed memory of the caller's.
    *
-   * @param isUsed the memory is not zeroed: there was a channel of the same options at the same place, which nobody has
-   * any more.
+   * @param isUsed the memory is not zeroed: there was a channel of the same options at the same
+   * place, which nobody has any more.
    * @throws RangeError for a geometry that can't be, or memory that is too small or can't be had.
    */
   static create(

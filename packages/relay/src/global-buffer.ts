@@ -242,8 +242,9 @@ export class GlobalBuffer {
    * Lays a global buffer out, in memory of its own or in zeroed memory of the caller's.
    *
    * @param byteOffset a multiple of 4096.
-   * @param isUsed the memory is not zeroed: there was a global buffer of the same geometry at the same place, which
-   * nobody has any more. Its words are zeroed, as far as they were used; its data stays, and is never read.
+   * @param isUsed the memory is not zeroed: there was a global buffer of the same geometry at the
+   * same place, which nobody has any more. Its words are zeroed, as far as they were used; its data
+   * stays, and is never read.
    * @throws RangeError for a shape that can't be, or memory that is too small or can't be had.
    */
   static create(

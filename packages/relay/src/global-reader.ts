@@ -261,7 +261,8 @@ export class GlobalReader {
     const start = index * this.#size
     const from = Math.max(this.#header, this.#deliveredBytes)
     const base = state.base(sequence)
-    // In memory that was damaged, there may be no such place, and nothing is delivered of what was written.
+    // In memory that was damaged, there may be no such place, and nothing is delivered of what was
+    // written.
     const end = reached > this.#size || reached < from ? from : reached
     const records = complete ? Math.max(0, buffer.writtenAt(index) - base - this.#deliveredRecords) : -1
     const holes = this.#holes(sequence)

@@ -195,7 +195,10 @@ export class GlobalState {
     return true
   }
 
-  /** Whether sub-buffers can be told apart by their numbers. They always can, but in memory that was damaged. */
+  /**
+   * Whether sub-buffers can be told apart by their numbers. They always can, but in memory that was
+   * damaged.
+   */
   get isCountable(): boolean {
     return this.started < Number.MAX_SAFE_INTEGER
   }

@@ -168,9 +168,10 @@ export class GlobalWriter {
    * record is lost, which is counted.
    */
   reserve(length: number): number {
-    // V8 must not inline this into an encoder: together with it, the encoder would be too large to be inlined where it is
-    // called, and each call would allocate its argument object. What has more than 460 bytes of bytecode is not inlined,
-    // which is why this has `#enter` in it once more. A test holds it (trace/test/allocation).
+    // V8 must not inline this into an encoder: together with it, the encoder would be too large to
+    // be inlined where it is called, and each call would allocate its argument object. What has
+    // more than 460 bytes of bytecode is not inlined, which is why this has `#enter` in it once
+    // more. A test holds it (trace/test/allocation).
     if (length === 0) return this.#dataStart
     const words = this.#words
     const slot = this.#slot
@@ -255,8 +256,8 @@ export class GlobalWriter {
   }
 
   /**
-   * From here on this writer touches nothing of the buffer, and refuses all records: the buffer is over, and its memory
-   * may become another one. Not within one of the other calls.
+   * From here on this writer touches nothing of the buffer, and refuses all records: the buffer is
+   * over, and its memory may become another one. Not within one of the other calls.
    */
   leave(): void {
     // On this object, since nothing may be added to the way of a record.

@@ -272,7 +272,11 @@ export class RelayBuffer {
     return done === true
   }
 
-  /** Takes a reference, for a file of this thread. @throws when the buffer was let go, or the thread has left the relay. */
+  /**
+   * Takes a reference, for a file of this thread.
+   *
+   * @throws when the buffer was let go, or the thread has left the relay.
+   */
   hold(holder: Holder): void {
     const isThere = this.#owner.hold()
     if (!isThere || this.references === 0) {
@@ -298,9 +302,9 @@ export class RelayBuffer {
   }
 
   /**
-   * Relay file: sets how many sub-buffers are consumed, by default one more, and that nothing is of the one after them.
-   * Locked. A reader that dies between the two stores leaves one that is read again: the other way round, the beginning of
-   * the next would never be read.
+   * Relay file: sets how many sub-buffers are consumed, by default one more, and that nothing is of
+   * the one after them. Locked. A reader that dies between the two stores leaves one that is read
+   * again: the other way round, the beginning of the next would never be read.
    */
   subbufConsumed(to = this.consumed + 1): void {
     this.bytesConsumedTo(0)
@@ -379,7 +383,10 @@ export class RelayBuffer {
     this.#owner.tellOfMapping(this, isMapped, file)
   }
 
-  /** Whether this thread is in the middle of something with the buffer: a callback of its switch, or of a read. */
+  /**
+   * Whether this thread is in the middle of something with the buffer: a callback of its switch, or
+   * of a read.
+   */
   get isBusy(): boolean {
     return this.#completing >= 0 || this.isWaking || this.#ownership.isBusy
   }
@@ -389,7 +396,9 @@ export class RelayBuffer {
     return this.#holders.size > 0
   }
 
-  /** Channel: the thread leaves the relay: its files of the buffer let go, and it writes it no more. */
+  /**
+   * Channel: the thread leaves the relay: its files of the buffer let go, and it writes it no more.
+   */
   leave(): void {
     for (const holder of this.#holders) holder.leave()
     this.#ownership.disown()

@@ -300,7 +300,9 @@ export class RelayChannel {
     for (const buffer of this.#buffers.values()) buffer.disown()
   }
 
-  /** Whether this thread is in the middle of a callback of the channel's, or of one of the buffers. */
+  /**
+   * Whether this thread is in the middle of a callback of the channel's, or of one of the buffers.
+   */
   get isBusy(): boolean {
     return this.#isTelling || [...this.#buffers.values()].some((buffer) => buffer.isBusy)
   }

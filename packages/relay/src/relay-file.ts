@@ -315,7 +315,10 @@ export class RelayFile {
     return true
   }
 
-  /** The thread leaves the relay: releases the file, and undoes its mappings. Called by {@link Relay.leave}. */
+  /**
+   * The thread leaves the relay: releases the file, and undoes its mappings. Called by
+   * {@link Relay.leave}.
+   */
   leave(): void {
     this.#open = false
     this.#hasLeft = true

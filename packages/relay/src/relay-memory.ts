@@ -26,9 +26,10 @@ const RELAY_ABI = 1
 const JOINING = -(2 ** 31)
 
 /**
- * What a look at an entry of the table of members found: its member lives; it is gone, proven; or the entry changed
- * during the look. Changed says of that member that it has no entry any more (it left, or another thread has taken the
- * entry of the dead), and nothing of the thread that has the entry now: look at that one, if it is of interest.
+ * What a look at an entry of the table of members found: its member lives; it is gone, proven; or
+ * the entry changed during the look. Changed says of that member that it has no entry any more (it
+ * left, or another thread has taken the entry of the dead), and nothing of the thread that has the
+ * entry now: look at that one, if it is of interest.
  */
 type Look = 'alive' | 'gone' | 'changed'
 
@@ -128,20 +129,21 @@ export class RelayMemory {
   }
 
   /**
-   * Looks for what is free once another thread has ended, until it finds it or has looked often enough: see sync's
-   * `look-again`. Where no death can be proven it looks once.
+   * Looks for what is free once another thread has ended, until it finds it or has looked often
+   * enough: see sync's `look-again`. Where no death can be proven it looks once.
    */
   lookAgain(look: () => boolean, hasWaited = false): boolean {
     return this.#machine.isDead === undefined ? look() : lookAgain(look, hasWaited)
   }
 
   /**
-   * Ends the membership of the calling thread, for good. What it still holds it holds no more; what it owns is that of a
-   * member that is gone.
+   * Ends the membership of the calling thread, for good. What it still holds it holds no more; what
+   * it owns is that of a member that is gone.
    */
   leave(): void {
     for (let slot = 0; slot < MAX_CHANNELS; slot += 1) Atomics.store(this.words, this.#holdWord(slot), 0)
-    // Pairs with: #takeEntry, Atomics.load and compare-and-exchange of `member`: from here on the entry is anybody's.
+    // Pairs with: #takeEntry, Atomics.load and compare-and-exchange of `member`: from here on the
+    // entry is anybody's.
     Atomics.store(this.words, memberWord(this.#index), 0)
     this.me = 0
   }
@@ -154,11 +156,15 @@ export class RelayMemory {
       )
   }
 
-  /** Whether a member is dead, proven, or has left. A number is given once, so the answer yes is for ever. */
+  /**
+   * Whether a member is dead, proven, or has left. A number is given once, so the answer yes is for
+   * ever.
+   */
   isDead(member: number): boolean {
     for (let index = 0; index < MAX_MEMBERS; index += 1) {
       if (Atomics.load(this.words, memberWord(index)) !== member) continue
-      // A member stays in its entry while it lives. Changed: it left, or was proven dead by the thread that has it now.
+      // A member stays in its entry while it lives. Changed: it left, or was proven dead by the
+      // thread that has it now.
       return this.#look(index, member) !== 'alive'
     }
     // It left, or died so long ago that another one has its place.
@@ -172,7 +178,8 @@ export class RelayMemory {
       const held = Atomics.load(this.words, at)
       const look = held === 0 ? 'gone' : this.#look(index, held)
       if (look === 'alive') return false
-      // Not ours after a change: it may be free now, or another thread's, so look at what is there then.
+      // Not ours after a change: it may be free now, or another thread's, so look at what is there
+      // then.
       if (look === 'gone' && Atomics.compareExchange(this.words, at, held, joining) === held) return true
     }
   }
@@ -184,8 +191,9 @@ export class RelayMemory {
     const identity = isJoining ? -member : this.words[at + 1]
     const startTicks = isJoining ? 0 : this.#doubles[(at + 2) >> 1]
     const isDead = member !== JOINING && this.#machine.isDead?.(identity, startTicks) === true
-    // The name is this member's if the entry still is: only then does the answer say anything of it. A
-    // read-modify-write, so that the plain reads of the name come before it. Pairs with: #takeEntry, compare-and-exchange.
+    // The name is this member's if the entry still is: only then does the answer say anything of
+    // it. A read-modify-write, so that the plain reads of the name come before it. Pairs with:
+    // #takeEntry, compare-and-exchange.
     if (Atomics.compareExchange(this.words, at, member, member) !== member) return 'changed'
     return isDead ? 'gone' : 'alive'
   }
@@ -273,7 +281,10 @@ export class RelayMemory {
     return undefined
   }
 
-  /** Locked: frees what can be freed, and finds something there; looks again while another thread holds what is closed. */
+  /**
+   * Locked: frees what can be freed, and finds something there; looks again while another thread
+   * holds what is closed.
+   */
   #find<T>(find: () => T | undefined): T | undefined {
     let found: T | undefined
     let isHeld = false
@@ -400,7 +411,8 @@ export class RelayMemory {
     for (;;) {
       if (Atomics.load(this.words, holds + index) === 0) return false
       const member = Atomics.load(this.words, memberWord(index))
-      // Nobody's. A thread that is joining holds nothing yet: what stands here was the dead member's before it.
+      // Nobody's. A thread that is joining holds nothing yet: what stands here was the dead
+      // member's before it.
       if (member <= 0) return false
       const look = this.#look(index, member)
       // The hold that we saw may be that of the member which has the entry now: look again.
@@ -409,7 +421,10 @@ export class RelayMemory {
   }
 }
 
-/** The default of `Machine.patienceMs`: what is done under a lock takes milliseconds, a file callback perhaps seconds. */
+/**
+ * The default of `Machine.patienceMs`: what is done under a lock takes milliseconds, a file
+ * callback perhaps seconds.
+ */
 const LOCK_PATIENCE_MS = 60_000
 
 /** What happened to a thread that waited for a lock. @param state the lock's word. */

@@ -26,11 +26,14 @@ export interface OwnerHost {
   me(): number
   isDead(member: number): boolean
   /**
-   * How long to wait for the lock of the file while a living thread holds it, and for one that takes care of the buffer, in
-   * milliseconds.
+   * How long to wait for the lock of the file while a living thread holds it, and for one that
+   * takes care of the buffer, in milliseconds.
    */
   readonly patienceMs: number
-  /** Looks until it finds what is free once another thread has ended: see {@link RelayMemory.lookAgain}. */
+  /**
+   * Looks until it finds what is free once another thread has ended: see
+   * {@link RelayMemory.lookAgain}.
+   */
   lookAgain(look: () => boolean, hasWaited: boolean): boolean
   /** Keeps the memory, for this thread. @returns whether it is there still. */
   hold(): boolean
@@ -57,7 +60,10 @@ export class Ownership {
   readonly #lockOptions: { isDead(member: number): boolean }
   /** Whether this thread holds the lock of the file. */
   #isReading = false
-  /** The owner that was waited for in vain, since it lives; 0 for none. Another one is waited for anew. */
+  /**
+   * The owner that was waited for in vain, since it lives; 0 for none. Another one is waited for
+   * anew.
+   */
   #waitedFor = 0
   /** The owner that was found dead last. */
   #deadOwner = 0
@@ -89,7 +95,10 @@ export class Ownership {
     return this.writer !== undefined || this.#caring !== undefined
   }
 
-  /** Whether this thread has the buffer in its care, or its file locked: it is called back in the middle of that. */
+  /**
+   * Whether this thread has the buffer in its care, or its file locked: it is called back in the
+   * middle of that.
+   */
   get isBusy(): boolean {
     return this.#caring !== undefined || this.#isReading
   }
@@ -235,9 +244,9 @@ export class Ownership {
   }
 
   /**
-   * Whether an owner is dead. *Lives* is an answer that ages, *dead* is not: a member's number is given once. So it is
-   * kept, and nobody who was told that all has arrived is told the contrary by the next look (which may fail, where no
-   * descriptor is left), and gets less than there is.
+   * Whether an owner is dead. *Lives* is an answer that ages, *dead* is not: a member's number is
+   * given once. So it is kept, and nobody who was told that all has arrived is told the contrary by
+   * the next look (which may fail, where no descriptor is left), and gets less than there is.
    */
   #isDead(member: number): boolean {
     if (member === this.#deadOwner) return true

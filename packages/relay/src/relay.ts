@@ -38,8 +38,8 @@ export interface Machine {
   /** Milliseconds on a clock that never goes back. Default: `performance.now`. */
   now?(): number
   /**
-   * How long to wait for a lock that a living thread holds, in milliseconds, before it is an error; and for the
-   * coordinator to make a file, 10 s at most. Default: 60000.
+   * How long to wait for a lock that a living thread holds, in milliseconds, before it is an error;
+   * and for the coordinator to make a file, 10 s at most. Default: 60000.
    */
   readonly patienceMs?: number
   /** Whether there is no memory for a channel's own few bytes, a file's name, or a buffer. Default: there is. */
@@ -269,7 +269,8 @@ export class Relay {
     this.#shared.mustTakePart()
     if (this.#cpu >= 0) throw new Error(`this thread is cpu=${this.#cpu} already`)
     if (wanted !== undefined) this.#checkCpu(wanted)
-    // Without the lock, which others need meanwhile; they may need us, too, if we are the coordinator.
+    // Without the lock, which others need meanwhile; they may need us, too, if we are the
+    // coordinator.
     const become = (): boolean => {
       this.serve()
       return this.#findFreeCpu(wanted) >= 0 && this.#locked(() => this.#become(this.#findFreeCpu(wanted)))
@@ -301,11 +302,12 @@ export class Relay {
   }
 
   /**
-   * The calling thread is no CPU any more, and gives up what it writes; its buffers keep what is in them, and are read to
-   * their very end by any thread from now on. It still takes part: it may read, open and close, and come online again. A
-   * thread that ends calls {@link leave}.
+   * The calling thread is no CPU any more, and gives up what it writes; its buffers keep what is in
+   * them, and are read to their very end by any thread from now on. It still takes part: it may
+   * read, open and close, and come online again. A thread that ends calls {@link leave}.
    *
-   * @throws Error after {@link leave}, and within a wake of `poll` by a switch of this thread, whose record is still to come.
+   * @throws Error after {@link leave}, and within a wake of `poll` by a switch of this thread,
+   * whose record is still to come.
    */
   goOffline(): void {
     this.#shared.mustTakePart()
@@ -318,14 +320,17 @@ export class Relay {
   }
 
   /**
-   * The calling thread takes part no more: it goes offline, its relay files are released and their mappings undone (their
-   * memory may be used again, so nothing of a mapping may be read any more), and its place among the at most 64 threads is
-   * free. To be called by each thread that ends: where its death can't be proven, all of that stays taken otherwise.
+   * The calling thread takes part no more: it goes offline, its relay files are released and their
+   * mappings undone (their memory may be used again, so nothing of a mapping may be read any more),
+   * and its place among the at most 64 threads is free. To be called by each thread that ends:
+   * where its death can't be proven, all of that stays taken otherwise.
    *
-   * Channels that it opened stay open, and any thread may close them. The coordinator leaves last: when it has left, no
-   * file is made or removed, and an `open` with files fails at once. What other threads were waiting for is done before.
+   * Channels that it opened stay open, and any thread may close them. The coordinator leaves last:
+   * when it has left, no file is made or removed, and an `open` with files fails at once. What
+   * other threads were waiting for is done before.
    *
-   * A second call does nothing. Any other call on the relay, its channels and files fails; `serve` returns false.
+   * A second call does nothing. Any other call on the relay, its channels and files fails; `serve`
+   * returns false.
    *
    * @throws Error within a callback of the relay; then nothing has changed.
    * @example

@@ -2,8 +2,8 @@
  * The arena of a recording: one fixed-length shared memory with the places of all possible CPUs and their buffers, or
  * the one buffer that all of them write.
  *
- * A new recording is a new arena, or the memory of one that is over and that nobody touches any more (arena-pool.ts): so
- * nobody ever resets memory that another thread may still be writing.
+ * A new recording is a new arena, or the memory of one that is over and that nobody touches any
+ * more (arena-pool.ts): so nobody ever resets memory that another thread may still be writing.
  *
  * ```text
  *      at  type    word             written by
@@ -185,7 +185,8 @@ export class Arena {
     const buffers = isGlobal
       ? GlobalBuffer.create(globalGeometry(options), memory, head, isUsed)
       : Channel.create(options, memory, head, isUsed)
-    // Pairs with: Cpu.#claim, Atomics.load; a thread of a recording that is over goes away when it sees it.
+    // Pairs with: Cpu.#claim, Atomics.load; a thread of a recording that is over goes away when it
+    // sees it.
     Atomics.store(words, ARENA.generation >> 2, generation)
     const arena = new Arena(memory, options.possibleCpus, buffers)
     arena.words[ARENA.kind >> 2] = isGlobal ? GLOBAL_KIND : 0

@@ -132,8 +132,9 @@ export class Control {
   }
 
   /**
-   * The page that this thread inherited, or a new one that the workers started from here on will inherit. What stands
-   * there and is no page stays: then this thread has a page that nobody shares, see {@link isShared}.
+   * The page that this thread inherited, or a new one that the workers started from here on will
+   * inherit. What stands there and is no page stays: then this thread has a page that nobody
+   * shares, see {@link isShared}.
    */
   static ofProcess(): Control {
     const inherited: unknown = getEnvironmentData(ENVIRONMENT_KEY)
@@ -146,7 +147,10 @@ export class Control {
     return control
   }
 
-  /** Whether the workers that this thread starts find this page. If not, a recording would have none of their events. */
+  /**
+   * Whether the workers that this thread starts find this page. If not, a recording would have none
+   * of their events.
+   */
   get isShared(): boolean {
     return getEnvironmentData(ENVIRONMENT_KEY) === this.memory
   }
@@ -167,8 +171,9 @@ export class Control {
   }
 
   /**
-   * Coordinator: makes the calling thread the one that records. A thread that died while it recorded is replaced; one
-   * that lives, or has just ended, is looked at for a while (see sync's `look-again`).
+   * Coordinator: makes the calling thread the one that records. A thread that died while it
+   * recorded is replaced; one that lives, or has just ended, is looked at for a while (see sync's
+   * `look-again`).
    *
    * @returns 0 when it is now, else the identity of the thread that records.
    */
@@ -216,7 +221,10 @@ export class Control {
     Atomics.add(this.#longs, 0, 1n)
   }
 
-  /** Records of threads that found no place, since the recording started; 0 for what is no count, in a damaged page. */
+  /**
+   * Records of threads that found no place, since the recording started; 0 for what is no count, in
+   * a damaged page.
+   */
   get unplaced(): number {
     const count = Number(Atomics.load(this.#longs, 0))
     return Number.isSafeInteger(count) && count >= 0 ? count : 0

@@ -1,9 +1,10 @@
 /**
- * What a value is, whichever realm made it. A thread has several realms where code runs in a `vm` context, as tests do
- * under vitest's `vmThreads` and jest: there `instanceof` is false for memory that the same process shares.
+ * What a value is, whichever realm made it. A thread has several realms where code runs in a `vm`
+ * context, as tests do under vitest's `vmThreads` and jest: there `instanceof` is false for memory
+ * that the same process shares.
  *
- * A getter of a built-in answers for its own kind of object only, in every realm. They are taken when this module is
- * loaded, because programs replace built-ins later.
+ * A getter of a built-in answers for its own kind of object only, in every realm. They are taken
+ * when this module is loaded, because programs replace built-ins later.
  */
 const { apply, getOwnPropertyDescriptor, getPrototypeOf } = Reflect
 const WrongKind = TypeError

@@ -43,8 +43,9 @@ export function graceOf(options: WaitOptions | undefined): number {
 const { performance } = globalThis
 
 /**
- * The clocks, taken when this module is loaded: tests replace those of the program later, and then they stand still. Not
- * constants, for the tests of this package, whose threads are models with a time of their own.
+ * The clocks, taken when this module is loaded: tests replace those of the program later, and then
+ * they stand still. Not constants, for the tests of this package, whose threads are models with a
+ * time of their own.
  */
 export const clocks = {
   /** Milliseconds since 1970. */
@@ -54,9 +55,10 @@ export const clocks = {
 }
 
 /**
- * How much longer to wait. A deadline becomes a number of milliseconds when the wait begins, and two things use them up:
- * each slice that was slept through, because `Atomics.wait` has measured it; and the clock, where it moves. So a wait
- * ends also where a test has stopped the clock, and a thread that is woken again and again waits no longer than it may.
+ * How much longer to wait. A deadline becomes a number of milliseconds when the wait begins, and
+ * two things use them up: each slice that was slept through, because `Atomics.wait` has measured
+ * it; and the clock, where it moves. So a wait ends also where a test has stopped the clock, and a
+ * thread that is woken again and again waits no longer than it may.
  *
  * @example
  * const patience = Patience.until(timestampMs)
@@ -78,15 +80,17 @@ export class Patience {
   }
 
   /**
-   * Until a time of the system's clock: milliseconds since 1970, as of `Date.now()`, the one clock that all threads share.
-   * (`performance.now()` starts anew in each thread.) That clock is asked once: if it is set later, the wait is as long
-   * as it was to be. Not a number is over at once.
+   * Until a time of the system's clock: milliseconds since 1970, as of `Date.now()`, the one clock
+   * that all threads share. (`performance.now()` starts anew in each thread.) That clock is asked
+   * once: if it is set later, the wait is as long as it was to be. Not a number is over at once.
    */
   static until(timestampMs: number): Patience {
     return new Patience(timestampMs - clocks.epochMs())
   }
 
-  /** How long the next slice is, at most `mostMs`; not above 0, or not a number, when it is over. */
+  /**
+   * How long the next slice is, at most `mostMs`; not above 0, or not a number, when it is over.
+   */
   sliceMs(mostMs: number): number {
     const byClock = this.#overAtMs === Infinity ? Infinity : this.#overAtMs - clocks.monotonicMs()
     // Not Math.min: a clock that answers nonsense is not asked.
