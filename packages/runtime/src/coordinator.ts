@@ -67,6 +67,8 @@ export class Runtime {
   readonly #worker: Worker | undefined
   readonly #ended: Promise<RuntimeTotals>
   #stopping: Promise<RuntimeTotals> | undefined
+  /** The consumer has ended: the arena may be another recording's by now. */
+  #isOver = false
   readonly #exitHook: ExitHook | undefined
   readonly #onWorker = (worker: Worker): void => this.#watch(worker)
 
@@ -152,6 +154,7 @@ export class Runtime {
   }
 
   async #stop(): Promise<RuntimeTotals> {
+    if (this.#isOver) return await this.#ended
     this.#worker?.ref()
     this.#switchOff()
     if (this.#worker === undefined) {
@@ -170,6 +173,7 @@ export class Runtime {
 
   /** Nothing of the recording stays behind in this thread. */
   readonly #forget = (): void => {
+    this.#isOver = true
     this.#exitHook?.end()
     process.off('worker', this.#onWorker)
     thisCpu.control.disable(this.arena.generation)
