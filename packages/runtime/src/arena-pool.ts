@@ -36,10 +36,11 @@ import { ARENA, PLACE, type Arena, type ArenaOptions } from './arena.js'
 import { isDead, isProvable } from './thread.js'
 
 /**
- * The most arenas that are kept. A living thread is in one at most, and the one of the recording before and one more are
- * enough for threads that trace in each; beyond this a program has more threads, each in an arena of its own.
+ * The most arenas that are kept. The one of the recording before and one more are enough for threads that trace in each.
+ * More stay where threads idle in older ones, or where no death can be proven; what a living thread is in stays in memory
+ * anyway.
  */
-const MOST_KEPT = 64
+const MOST_KEPT = 4
 /** The most free ones of shapes that were not wanted last. */
 const MOST_FREE = 1
 

@@ -183,6 +183,8 @@ export class Control {
     lookAgain(() => {
       holder = Atomics.compareExchange(this.words, at, 0, identity)
       if (holder !== 0 && this.isRecorderDead()) {
+        // Those of the dead thread: next to the identity of the thread that takes over they would prove that one dead.
+        this.#ticks[0] = 0
         const found = Atomics.compareExchange(this.words, at, holder, identity)
         if (found === holder) holder = 0
       }

@@ -86,7 +86,7 @@ export class Runtime {
     ended.catch(() => undefined)
     ended.then(this.#forget, this.#forget)
     if (worker !== undefined) {
-      this.#exitHook = new ExitHook(() => void flush(arena, thisCpu.control, EXIT_PATIENCE_MS))
+      this.#exitHook = new ExitHook(() => flush(arena, thisCpu.control, EXIT_PATIENCE_MS))
     }
     process.on('worker', this.#onWorker)
   }

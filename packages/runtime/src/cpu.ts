@@ -392,8 +392,9 @@ export class Cpu {
    */
   #claimFreed(arena: Arena): number | undefined {
     const { words } = arena
-    // Without a consumer nobody would answer.
-    const mayWait = this.#mayWait && Atomics.load(words, ARENA.state >> 2) === STATE.running
+    // Without a consumer nobody would answer; and the one place of a thread that records and lives is never free.
+    const isHopeless = arena.possibleCpus === 1
+    const mayWait = this.#mayWait && !isHopeless && Atomics.load(words, ARENA.state >> 2) === STATE.running
     let looksLeft = mayWait ? ENOUGH_LOOKS : 1
     for (let slices = 0; looksLeft > 0 && slices < MOST_PLACE_SLICES; slices += 1) {
       const looks = Atomics.load(words, ARENA.looks >> 2)

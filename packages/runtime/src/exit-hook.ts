@@ -47,13 +47,19 @@ export class ExitHook {
   #arranging = false
   #returns = 0
 
-  /** @param flush must not throw, keep the process alive, or need the event loop. */
-  constructor(flush: () => void) {
-    this.#flush = flush
+  /**
+   * @param flush must not throw, keep the process alive, or need the event loop. `false` says that it waited in vain:
+   * then it is not called again, so that a disk that hangs holds the exit up once.
+   */
+  constructor(flush: () => boolean) {
+    let gaveUp = false
+    this.#flush = () => {
+      if (!this.#ended && !gaveUp) gaveUp = !flush()
+    }
     // Three functions: whoever removes one of them by its identity removes that one.
-    this.#first = () => flush()
-    this.#last = () => flush()
-    this.#beforeExit = () => flush()
+    this.#first = () => this.#flush()
+    this.#last = () => this.#flush()
+    this.#beforeExit = () => this.#flush()
     this.#arrange()
   }
 

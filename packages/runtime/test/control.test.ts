@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { CONTROL, Control, MAX_ENTRIES } from '@rchan/runtime'
+import { CONTROL, Control, MAX_ENTRIES, thisThread } from '@rchan/runtime'
 
 const PAGE_BYTES = 256 * 1024
 
@@ -191,3 +191,27 @@ test('switching a recording off that is over leaves the one after it on', () => 
   expect(control.generation).toBe(0)
   expect(control.flags.every((flag) => flag === 0)).toBe(true)
 })
+
+test.skipIf(process.platform !== 'linux')(
+  'a thread that replaces a dead recorder is never seen with the start time of the dead one',
+  () => {
+    // Two threads took over at once: next to the start time of the dead one the identity of the living one is nobody's.
+    const control = Control.create()
+    const dead = { identity: 2 ** 22 + 1, startTicks: 5, threadId: 9 }
+    expect(control.claimRecorder(dead)).toBe(0)
+    const me = thisThread()
+    const { compareExchange } = Atomics
+    const seen: boolean[] = []
+    Atomics.compareExchange = ((...args: Parameters<typeof compareExchange>) => {
+      const found = compareExchange(...args)
+      if (control.recorder === me.identity) seen.push(control.isRecorderDead())
+      return found
+    }) as typeof compareExchange
+    try {
+      expect(control.claimRecorder(me)).toBe(0)
+    } finally {
+      Atomics.compareExchange = compareExchange
+    }
+    expect(seen).toEqual([false])
+  },
+)

@@ -200,6 +200,18 @@ describe('a thread that finds all places taken', () => {
     expect(machine.control.unplaced).toBe(2)
   })
 
+  test('does not wait where the only place is that of the thread that records', () => {
+    const machine = new Machine({ possibleCpus: 1 })
+    machine.arena.words[ARENA.state >> 2] = STATE.running
+    machine.thread(0, 7)
+    const cpu = new Cpu(machine.control)
+    cpu.use(CLIENT)
+    cpu.know(machine.arena)
+    machine.control.enable(1)
+    expect(sleepsOf(() => expect(cpu.online()).toBe(false))).toBe(0)
+    expect(machine.control.unplaced).toBe(1)
+  })
+
   test('waits on while a dead one’s place is about to be free', () => {
     const { machine, cpu, sleeps } = fullHouse()
     machine.dead.add(8)
