@@ -3,7 +3,7 @@
  * start or stop.
  */
 import { Buffer } from 'node:buffer'
-import { TextDecoder, TextEncoder } from 'node:util'
+import { TextDecoder, TextEncoder } from '@rchan/runtime'
 import * as kept from './builtins.js'
 
 const KEPT: Readonly<Record<string, unknown>> = kept

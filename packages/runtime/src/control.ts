@@ -42,8 +42,8 @@
 import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/sync/brand'
 import { lookAgain } from '@rchan/sync/look-again'
-import { TextDecoder, TextEncoder } from 'node:util'
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
+import { TextDecoder, TextEncoder } from './process.js'
 import { isDead, type ThreadIdentity } from './thread.js'
 
 /** Byte offsets in the control page. A test holds them to the picture above. */

@@ -424,7 +424,9 @@ function arenaOf(memory: unknown, generation: number): Arena | undefined {
   try {
     const arena = Arena.attach(memory)
     return arena.generation === generation ? arena : undefined
-  } catch {
+  } catch (error) {
+    // A full stack says nothing about the memory, and the next record may have more of it.
+    if ((error as Error).message === 'Maximum call stack size exceeded') throw error
     return undefined
   }
 }

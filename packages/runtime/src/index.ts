@@ -2,6 +2,7 @@ export { Arena, ARENA, CLIENT_BYTES, PLACE, STATE, threadTag, type ArenaOptions 
 export { now, type Clock } from './clock.js'
 export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control.js'
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
+export { TextDecoder, TextEncoder } from './process.js'
 export { isDead, isProvable, thisThread, type ThreadIdentity } from './thread.js'
 export type { CreateFormat, Packet, PacketFormat, PacketSpan, PacketStream, SealedPacket } from './format.js'
 export type { Discarded, Geometry, GlobalWriter, Hole, Mode, Span, WriterView } from '@rchan/relay'

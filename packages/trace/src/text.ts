@@ -1,6 +1,6 @@
 /** Texts in records: how many bytes they take, and how they are stored. On every thread that traces; on the hot path. */
 import { Buffer } from 'node:buffer'
-import { TextEncoder } from 'node:util'
+import { TextEncoder } from '@rchan/runtime'
 
 /** Texts longer than this are encoded by the engine: below, its call costs more than our loop. */
 const LONG_TEXT = 96
