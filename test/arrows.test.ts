@@ -9,15 +9,18 @@ const PACKAGES = fileURLToPath(new URL('../packages', import.meta.url))
 
 /** What each package may import. There are no other arrows; ARCHITECTURE.md draws them. */
 const ARROWS: Record<string, readonly string[]> = {
+  ring: [],
+  threads: [],
   sync: [],
-  relay: ['sync'],
-  runtime: ['sync', 'relay'],
+  relay: ['ring', 'sync'],
+  'relay-node': ['relay', 'threads'],
+  runtime: ['ring', 'sync', 'threads'],
   ctf: [],
   trace: ['runtime', 'ctf'],
-  rchan: ['sync', 'relay', 'runtime', 'trace', 'ctf'],
+  rchan: ['ring', 'threads', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf'],
 }
 /** Packages that know nothing of Node. */
-const WITHOUT_NODE = ['sync', 'relay']
+const WITHOUT_NODE = ['ring', 'sync', 'relay']
 
 function sources(name: string): string[] {
   const folder = join(PACKAGES, name, 'src')

@@ -1,7 +1,7 @@
 /** The pictures of shared memory in the sources of the runtime are what its code does. */
 import { ARENA, CLIENT_BYTES, CONTROL, Control, MAX_ENTRIES, PLACE } from '@rchan/runtime'
 import { expect, test } from 'vitest'
-import { misplacedWords, offsetsOf, readPicture, typeBytes } from '../packages/relay/test/picture.js'
+import { misplacedWords, offsetsOf, readPicture, typeBytes } from './picture.js'
 
 const control = readPicture(new URL('../packages/runtime/src/control.ts', import.meta.url))
 const arena = readPicture(new URL('../packages/runtime/src/arena.ts', import.meta.url))

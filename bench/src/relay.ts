@@ -5,14 +5,8 @@
  * switches of sub-buffers are in the figures, a reader's use of the machine is not. A floor does the same stores into
  * the same kind of memory, at a position that wraps, without a channel.
  */
-import {
-  Channel,
-  plainMachine,
-  Relay,
-  type ChannelOptions,
-  type Writer,
-  type WriterCallbacks,
-} from '@rchan/relay'
+import { Channel, type ChannelOptions, type Writer, type WriterCallbacks } from '@rchan/ring'
+import { plainMachine, Relay } from '@rchan/relay'
 import type { BenchTask, Suite } from './harness.js'
 
 const OPERATIONS = 20_000

@@ -1,354 +1,568 @@
 /**
- * One CPU's buffer: a ring of sub-buffers, and the words that say what is in it.
+ * A buffer as the kernel's relay shows it: one CPU's ring with its counters, its file, and those who wait for it.
  *
- * This is the only description of that memory. Each word has one owner; the owner of a buffer is the thread that
- * writes it, the reader is the one thread that drains it.
- *
- * ```text
- *   at   type  word               written by
- *    0   u32   magic              creator     'rchB'
- *    4   u32   abi                creator
- *    8   u32   cpu                creator
- *   12   u32   mode               creator     0 discard, 1 overwrite
- *   16   u32   subbufSize         creator     bytes
- *   20   u32   subbufCount        creator
- *   24   u32   headerBytes        creator     reserved at the start of each sub-buffer
- *   28   u32   dataOffset         creator     bytes from the start of this buffer
- *   64   i64   produced           owner       sub-buffers completed; the commit point of a switch
- *   72   i64   started            owner       sub-buffers begun
- *   80   u32   resets             owner       up when a reset begins and when it is done, or back; odd: under way
- *  128   i64   consumed           reader      sub-buffers given back
- *  136   f64   accounted          reader      records delivered or counted as overwritten, before `consumed`
- *  144   u32   bytesConsumed      reader      bytes consumed of sub-buffer `consumed`; the relay file's
- *  148   u32   delivering         reader      1 while it gives a sub-buffer back
- *  192   f64   discardedFull      owner       records refused because no sub-buffer was free
- *  200   f64   discardedTooBig    owner       records longer than a sub-buffer can hold
- *  208   f64   discardedBad       owner       records whose arguments could not be written
- *  216   u32   lastTooBig         owner       length of the last record that was too big, in bytes
- *  220   u32   wakeups            owner       switches that found somebody waiting
- *  256   i32   owner              threads     identity of the thread that may write; 0: none. By compare-and-exchange
- *  260   i32   asks               threads     what the owner is asked to do, and whether it is over; set atomically
- *  264   i32   holders            threads     relay files and mappings of the buffer, counted atomically
- *  268   i32   hasFile            threads     1: it has a file. Whoever holds the list's lock
- *  272   f64   earlyBytes         threads     bytes completed before it had one. Whoever holds the list's lock
- *  320   i32[4] fileLock          sleepers    the lock around `read` of a relay file
- *  336   i32[2] waitQueue         sleepers    where those who wait for a sub-buffer sleep
- *  384   …     sub-buffer table   owner       32 bytes for each sub-buffer:
- *   +0   u32   end                owner       first byte after its last record, in bytes from the start of the data
- *   +4   u32   count              owner       records in it
- *   +8   f64   first              owner       records that this buffer was given before it
- *  +16   f64   bytesBefore        owner       bytes without padding that were completed before it, resets included
- *  +24   u32   prevPadding        owner       padding of the sub-buffer completed before it
- *  +28   u32   label              owner       its sequence modulo 2^32 - 1, plus 1; stored last, when it is begun
- * ```
- *
- * The groups stand on cache lines of their own (64 bytes), so that owner and reader don't slow each other down.
- * The data starts at `dataOffset`, a multiple of 4096; sub-buffer *i* is the `subbufSize` bytes from
- * `i * subbufSize`. Sub-buffers are numbered for ever from 0 (their *sequence*); number *s* stands at index
- * `s mod subbufCount`.
- *
- * What the kernel keeps in words of its own follows from these: no sub-buffer is open (the kernel's `offset` beyond
- * the sub-buffer) when `started` is not above `produced`, or the entry there has another label; the padding of a completed one is what its `end` leaves; and
- * because all that a switch stores is in the entry of the sub-buffer being started, it counts from the commit point on.
- *
- * When the dead owner's buffer is drained, the reader takes over the owner's words until a new owner comes. While
- * the owner lives, the reader changes none of them; its check of `started` adds 0.
+ * Owns nothing of the ring: that is `BufferMemory`, and every record and switch goes through the one `Writer` of the
+ * thread that owns it. What the kernel has words for is derived from the words there. Each thread has a `RelayBuffer` of
+ * its own over the same memory; references keep that: one of the channel until it is closed, one of each open file.
  */
+import { WaitQueue } from '@rchan/sync'
+import {
+  ASK_RESET,
+  ASK_SWITCH,
+  BUFFER,
+  BufferMemory,
+  FINALIZED,
+  PAGE_BYTES,
+  FULL,
+  type Writer,
+} from '@rchan/ring'
+import type { BufferOwner } from './callbacks.js'
+import { Ownership } from './ownership.js'
 
-/** Byte offsets of the words of a buffer. A test holds them to the picture above. */
-export const BUFFER = {
-  magic: 0,
-  abi: 4,
-  cpu: 8,
-  mode: 12,
-  subbufSize: 16,
-  subbufCount: 20,
-  headerBytes: 24,
-  dataOffset: 28,
-  produced: 64,
-  started: 72,
-  resets: 80,
-  consumed: 128,
-  accounted: 136,
-  bytesConsumed: 144,
-  delivering: 148,
-  discardedFull: 192,
-  discardedTooBig: 200,
-  discardedBad: 208,
-  lastTooBig: 216,
-  wakeups: 220,
-  owner: 256,
-  asks: 260,
-  holders: 264,
-  hasFile: 268,
-  earlyBytes: 272,
-  fileLock: 320,
-  waitQueue: 336,
-  table: 384,
-} as const
-
-/** Bytes of an entry of the sub-buffer table, and of its words. */
-export const ENTRY_BYTES = 32
-const ENTRY_COUNT = 4
-const ENTRY_FIRST = 8
-const ENTRY_BYTES_BEFORE = 16
-const ENTRY_PREV_PADDING = 24
-const ENTRY_LABEL = 28
-
-/** Bits of `asks`: end the open sub-buffer, and start anew; requests that the owner takes back when it has served them. */
-export const ASK_SWITCH = 1
-export const ASK_RESET = 2
-/** Bit of `asks`: the channel was closed, no more writes, ever. Stays. */
-export const FINALIZED = 4
-
-/** Version of this layout. Memory of another version is refused. */
-export const BUFFER_ABI = 3
-const MAGIC = 0x42686372 // 'rchB'
-/** Buffers and their data are whole pages. */
-export const PAGE_BYTES = 4096
-
-/** What happens to a record when every sub-buffer is unread: it is lost, or the oldest sub-buffer is. */
-export type Mode = 'discard' | 'overwrite'
-
-/** The shape of every buffer of a channel. */
-export interface Geometry {
-  /** Bytes in a sub-buffer. */
-  readonly subbufSize: number
-  /** Sub-buffers in a buffer. */
-  readonly subbufCount: number
-  /** What is lost when the buffer is full. */
-  readonly mode: Mode
-  /** Bytes reserved at the start of each sub-buffer; the client's, not records. */
-  readonly headerBytes: number
-}
-
-/** The largest `subbufSize * subbufCount`, in bytes. */
-export const MAX_BUFFER_BYTES = 2 ** 30
-/** The most sub-buffers of a buffer: their table is 512 MiB, and its offsets are right as 32-bit integers. */
-export const MAX_SUBBUFS = 2 ** 24
-
-/** Bytes from the start of a buffer to its data. */
-export function dataOffset(subbufCount: number): number {
-  return pages(BUFFER.table + ENTRY_BYTES * subbufCount)
-}
-
-/** Bytes of a whole buffer, words and data, rounded up to pages. */
-export function bufferBytes(geometry: Geometry): number {
-  return dataOffset(geometry.subbufCount) + pages(geometry.subbufSize * geometry.subbufCount)
-}
-
-function pages(bytes: number): number {
-  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES
-}
+/** Index of `asks`, here because every record looks at it. */
+const ASKS = BUFFER.asks >> 2
 
 /**
- * Checks a geometry that comes from a caller.
+ * One CPU's buffer of a relay channel, seen from one thread.
  *
- * @throws RangeError with the value and what is allowed.
+ * @example
+ * const buffer = channel.buffer(0)
+ * buffer?.write(bytes) // false: dropped, and counted in buffer.memory.discarded()
  */
-export function checkGeometry(geometry: Geometry): void {
-  const { subbufSize, subbufCount, mode, headerBytes } = geometry
-  const whole = (name: string, value: number, least: number, most: number): void => {
-    if (!Number.isInteger(value) || value < least || value > most) {
-      throw new RangeError(`${name}=${String(value)} is not a whole number from ${least} to ${most}`)
-    }
-  }
-  whole('subbufSize', subbufSize, 1, MAX_BUFFER_BYTES)
-  whole('subbufCount', subbufCount, 1, MAX_SUBBUFS)
-  whole('subbufSize * subbufCount', subbufSize * subbufCount, 1, MAX_BUFFER_BYTES)
-  whole('headerBytes', headerBytes, 0, subbufSize - 1)
-  if (mode !== 'discard' && mode !== 'overwrite') {
-    throw new RangeError(`mode=${String(mode)} is neither 'discard' nor 'overwrite'`)
-  }
-}
-
-/** The memory of one CPU's buffer, seen through views of fixed length. Any thread may make one. */
-export class BufferMemory {
-  readonly memory: SharedArrayBuffer
-  readonly geometry: Geometry
-  readonly cpu: number
-  /** The words, 4 bytes an element: creator's, losses, and the table. */
-  readonly words: Uint32Array<SharedArrayBuffer>
-  /** The counters of sub-buffers, 8 bytes an element. */
-  readonly counters: BigInt64Array<SharedArrayBuffer>
-  /** The losses and the table's `first`, 8 bytes an element. */
-  readonly doubles: Float64Array<SharedArrayBuffer>
-  /** Where the data starts, in bytes from the start of `memory`. */
-  readonly dataByteOffset: number
-  /** The data, a byte an element. */
-  readonly data: Uint8Array<SharedArrayBuffer>
-
-  private constructor(memory: SharedArrayBuffer, byteOffset: number, cpu: number, geometry: Geometry) {
-    const wordBytes = dataOffset(geometry.subbufCount)
-    this.memory = memory
-    this.geometry = geometry
-    this.cpu = cpu
-    this.words = new Uint32Array(memory, byteOffset, wordBytes / 4)
-    this.counters = new BigInt64Array(memory, byteOffset, wordBytes / 8)
-    this.doubles = new Float64Array(memory, byteOffset, wordBytes / 8)
-    this.dataByteOffset = byteOffset + wordBytes
-    this.data = new Uint8Array(memory, this.dataByteOffset, geometry.subbufSize * geometry.subbufCount)
-  }
-
-  /** Creator: lays out a buffer in zeroed memory. */
-  static create(
-    memory: SharedArrayBuffer,
-    byteOffset: number,
-    cpu: number,
-    geometry: Geometry,
-  ): BufferMemory {
-    const buffer = new BufferMemory(memory, byteOffset, cpu, geometry)
-    const { words } = buffer
-    words[BUFFER.abi >> 2] = BUFFER_ABI
-    words[BUFFER.cpu >> 2] = cpu
-    words[BUFFER.mode >> 2] = geometry.mode === 'overwrite' ? 1 : 0
-    words[BUFFER.subbufSize >> 2] = geometry.subbufSize
-    words[BUFFER.subbufCount >> 2] = geometry.subbufCount
-    words[BUFFER.headerBytes >> 2] = geometry.headerBytes
-    words[BUFFER.dataOffset >> 2] = dataOffset(geometry.subbufCount)
-    // Pairs with: attach, Atomics.load of `magic`.
-    Atomics.store(words, BUFFER.magic >> 2, MAGIC)
-    return buffer
-  }
+export class RelayBuffer {
+  readonly memory: BufferMemory
+  /** The first page of its memory in the relay's. */
+  readonly page: number
+  /** All of the buffer's pages, `allocSize` bytes; only the first `subbufSize * subbufCount` are used. */
+  readonly pages: Uint8Array<SharedArrayBuffer>
+  /** Who in this thread is woken by the next switch that this thread does. Each is called once, after it was published. */
+  readonly waiters = new Set<() => void>()
+  /** Whether it is waking them, in the middle of a switch. */
+  isWaking = false
+  readonly #owner: BufferOwner
+  readonly #ownership: Ownership
+  readonly #size: number
+  readonly #count: number
+  readonly #atomic: Int32Array<SharedArrayBuffer>
+  readonly #words: Uint32Array<SharedArrayBuffer>
+  readonly #queue: WaitQueue
+  /** Ends what {@link #listen} began. */
+  #stopListening: () => void = () => undefined
+  /** Files of this thread that are open, or mapped. */
+  readonly #holders = new Set<Holder>()
+  /** During `subbufStart`, whose writer asks. */
+  #asking: Writer | undefined
+  /** Then, the sub-buffers completed as the owner sees it, not published yet; else −1. */
+  #completing = -1
+  /** Then, the header that it reserved; −1 for none. */
+  #reserved = -1
 
   /**
-   * Any thread: finds the buffer that another thread laid out.
+   * Shows the buffer at a page.
    *
-   * @throws RangeError when the memory is not a buffer, of another version, or cut short.
+   * @param cpu whose it is, if it is to be laid out there, in zeroed memory; it has no sub-buffer until {@link begin}.
    */
-  static attach(memory: SharedArrayBuffer, byteOffset: number): BufferMemory {
-    if (byteOffset % 8 !== 0 || byteOffset + BUFFER.table > memory.byteLength) {
+  constructor(owner: BufferOwner, memory: SharedArrayBuffer, page: number, cpu?: number) {
+    const { geometry } = owner
+    const at = page * PAGE_BYTES
+    this.#owner = owner
+    this.#size = geometry.subbufSize
+    this.#count = geometry.subbufCount
+    this.page = page
+    this.memory =
+      cpu === undefined ? BufferMemory.attach(memory, at) : BufferMemory.create(memory, at, cpu, geometry)
+    const found = this.memory.geometry
+    if (found.subbufSize !== this.#size || found.subbufCount !== this.#count) {
       throw new RangeError(
-        `no buffer at byteOffset=${byteOffset}: the memory has byteLength=${memory.byteLength}`,
+        `the buffer at page=${page} has subbufSize=${found.subbufSize} and subbufCount=${found.subbufCount}, its relay ` +
+          `channel subbufSize=${this.#size} and subbufCount=${this.#count}`,
       )
     }
-    const words = new Uint32Array(memory, byteOffset, BUFFER.table / 4)
-    const magic = Atomics.load(words, BUFFER.magic >> 2)
-    if (magic !== MAGIC) {
-      throw new RangeError(`no buffer at byteOffset=${byteOffset}: magic=0x${magic.toString(16)}`)
-    }
-    const abi = words[BUFFER.abi >> 2]
-    if (abi !== BUFFER_ABI) {
-      throw new RangeError(
-        `the buffer at byteOffset=${byteOffset} has abi=${abi}, this rchan reads ${BUFFER_ABI}`,
-      )
-    }
-    const mode = words[BUFFER.mode >> 2]
-    if (mode > 1) throw new RangeError(`the buffer at byteOffset=${byteOffset} has mode=${mode}`)
-    const geometry: Geometry = {
-      subbufSize: words[BUFFER.subbufSize >> 2],
-      subbufCount: words[BUFFER.subbufCount >> 2],
-      mode: mode === 1 ? 'overwrite' : 'discard',
-      headerBytes: words[BUFFER.headerBytes >> 2],
-    }
-    checkGeometry(geometry)
-    const data = words[BUFFER.dataOffset >> 2]
-    if (data !== dataOffset(geometry.subbufCount)) {
-      throw new RangeError(
-        `the buffer at byteOffset=${byteOffset} has dataOffset=${data}, ` +
-          `not ${dataOffset(geometry.subbufCount)}`,
-      )
-    }
-    if (byteOffset + bufferBytes(geometry) > memory.byteLength) {
-      throw new RangeError(
-        `the buffer at byteOffset=${byteOffset} needs ${bufferBytes(geometry)} bytes, ` +
-          `the memory ends at byteLength=${memory.byteLength}`,
-      )
-    }
-    return new BufferMemory(memory, byteOffset, words[BUFFER.cpu >> 2], geometry)
+    const bytes = Math.ceil((this.#size * this.#count) / PAGE_BYTES) * PAGE_BYTES
+    this.pages = new Uint8Array(memory, this.memory.dataByteOffset, bytes)
+    this.#words = this.memory.words
+    this.#atomic = new Int32Array(memory, at, BUFFER.table / 4)
+    this.#queue = new WaitQueue(this.#atomic.subarray(BUFFER.waitQueue >> 2, (BUFFER.waitQueue >> 2) + 2))
+    this.#ownership = new Ownership(this.memory, this.#atomic, owner, (writer) => ({
+      produced: () => this.#wake(),
+      tooBig: (length) => owner.tooBig(length),
+      ...(owner.callbacks().subbufStart === undefined
+        ? {}
+        : { accept: (sequence, padding) => this.#ask(writer(), sequence, padding) }),
+    }))
+  }
+
+  /** Whose buffer it is; 0 in a global channel. */
+  get cpu(): number {
+    return this.memory.words[BUFFER.cpu >> 2]
+  }
+  /** Sub-buffers completed since the last reset, as the owner sees it. */
+  get produced(): number {
+    return this.#completing >= 0 ? this.#completing : this.#counter(BUFFER.produced)
+  }
+  /** Sub-buffers that a consumer has declared consumed. */
+  get consumed(): number {
+    return this.#counter(BUFFER.consumed)
+  }
+  /** Bytes consumed of the first sub-buffer that is not yet consumed. */
+  get bytesConsumed(): number {
+    return this.memory.words[BUFFER.bytesConsumed >> 2]
+  }
+  /** Whether a sub-buffer is open for writing; if not, the client refused the next one. */
+  get isOpen(): boolean {
+    if (this.#completing >= 0) return false
+    const { produced } = this
+    return this.#counter(BUFFER.started) > produced && this.memory.hasLabel(produced % this.#count, produced)
+  }
+  /** Where the current sub-buffer starts, in bytes from the start of the data. If none is open, the last one. */
+  get data(): number {
+    return this.#current() * this.#size
+  }
+  /**
+   * Where the next byte goes, from {@link data}; `subbufSize + 1` if no sub-buffer is open. For a thread that is not the
+   * owner a moment's look: bytes before it may not have arrived yet.
+   */
+  get offset(): number {
+    if (this.#completing >= 0) return Math.max(0, this.#reserved)
+    if (!this.isOpen) return this.#size + 1
+    const index = this.produced % this.#count
+    return this.memory.words[this.memory.endWord(index)] - index * this.#size
+  }
+  /** Unused bytes of the sub-buffer that was completed last. */
+  get prevPadding(): number {
+    return this.isOpen
+      ? this.memory.words[this.memory.prevPaddingWord(this.produced % this.#count)]
+      : this.padding(this.#current())
+  }
+  /** Whether the channel was closed: no more writes, ever. */
+  get finalized(): boolean {
+    return (this.#ownership.asks & FINALIZED) !== 0
+  }
+  /** Whether this thread owns the buffer, and nobody has asked it for anything: then a record goes straight in. */
+  get isReady(): boolean {
+    return this.#ownership.writer !== undefined && this.#words[ASKS] === 0
+  }
+  /** Whether the owner was asked for something that it has not done yet. */
+  get isAsked(): boolean {
+    return (this.#ownership.asks & (ASK_SWITCH | ASK_RESET)) !== 0
+  }
+  /** Whether no complete sub-buffer waits to be consumed. */
+  get isEmpty(): boolean {
+    return this.produced === this.consumed
+  }
+  /** Whether every sub-buffer waits to be consumed. */
+  get isFull(): boolean {
+    return this.produced - this.consumed >= this.#count
+  }
+  /** What `createBufFile` returned for this buffer; on the coordinator only. */
+  get file(): unknown {
+    return this.#owner.fileOf(this)
+  }
+  /** Bytes without padding completed while the buffer had no file. */
+  get earlyBytes(): number {
+    return this.#hasFile ? this.memory.doubles[BUFFER.earlyBytes >> 3] : this.#completedBytes()
+  }
+  /** Size of the buffer's file: all bytes completed, without padding. Undefined while it has none. */
+  get fileBytes(): number | undefined {
+    return this.#hasFile ? this.#completedBytes() : undefined
+  }
+  /** How many switches found somebody waiting. */
+  get wakeups(): number {
+    return this.memory.words[BUFFER.wakeups >> 2]
+  }
+  /** How many keep the memory: the channel until it is closed, and each open file or mapping; 0 when it is gone. */
+  get references(): number {
+    if (!this.#owner.isCurrent()) return 0
+    return (this.#owner.isOpen() ? 1 : 0) + Atomics.load(this.#atomic, BUFFER.holders >> 2)
+  }
+  get subbufSize(): number {
+    return this.#size
+  }
+  get subbufCount(): number {
+    return this.#count
+  }
+
+  /** Unused bytes at the end of the sub-buffer at `index`, when it was completed; 0 if it is open or never was used. */
+  padding(index: number): number {
+    const { produced } = this
+    if (index >= produced || (this.isOpen && index === produced % this.#count)) return 0
+    return (index + 1) * this.#size - this.memory.words[this.memory.endWord(index)]
   }
 
   /**
-   * Zeroes the words of a buffer that nobody has any more, as far as they were ever used. Its data
-   * stays: what was not written since is never read.
+   * Writes one record. The owner; a thread becomes it with its first record while no living thread is.
+   *
+   * @returns whether it was written; if not (full, too big, the channel is closed, or within `subbufStart`) it is
+   * counted.
+   * @throws Error when another thread writes the buffer, or this one can't (see {@link RelayChannel.load}).
    */
-  static clearWords(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
-    const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
-    const { words } = buffer
-    // Its owners begin with the first entry, and store its label before they touch the second.
-    const wasBegun = words[buffer.labelWord(0)] !== 0
-    words.fill(0, 0, wasBegun ? words.length : buffer.endWord(0) + (ENTRY_BYTES >> 2))
+  write(bytes: Uint8Array): boolean {
+    const { writer } = this.#ownership
+    // Plain: who asks does not wait for this record.
+    if (writer !== undefined && this.#words[ASKS] === 0) return writer.write(bytes)
+    return this.#writerFor()?.write(bytes) ?? false
   }
 
-  /** Zeroes the memory of a buffer that nobody has any more, as far as it was ever used. */
-  static clear(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
-    const { subbufSize, subbufCount } = geometry
-    const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
-    const isBegun = (index: number): boolean => buffer.words[buffer.labelWord(index)] !== 0
-    for (let index = 0; index < subbufCount; index += 1) {
-      // A client may have died while it filled the header of one that has no label yet.
-      if (index > 0 && !isBegun(index) && !isBegun(index - 1)) continue
-      buffer.data.fill(0, index * subbufSize, (index + 1) * subbufSize)
+  /**
+   * Reserves room for a record, which counts from now on: bytes that are never stored there are delivered as they
+   * stand. Owner only, as {@link write}.
+   *
+   * @returns where to store it, in bytes from the start of the data; undefined if it is dropped, and also for a
+   * length of 0 that had to switch.
+   */
+  reserve(length: number): number | undefined {
+    checkLength(length)
+    const writer = this.isReady ? this.#ownership.writer : this.#writerFor()
+    if (writer === undefined) return undefined
+    const switches = writer.view.limit < 0
+    const at = writer.reserve(length)
+    if (at < 0 || (length === 0 && switches)) return undefined
+    writer.commit(at, length)
+    return at
+  }
+
+  /**
+   * Ends the current sub-buffer and starts the next, for a record of `length` bytes that is not placed yet. Any thread: a
+   * buffer whose owner is dead is switched at once, and a living owner is asked, which it does with its next record.
+   *
+   * @returns `length`, or 0 if there is no room for it, or the owner was asked.
+   */
+  switch(length: number): number {
+    checkLength(length)
+    if (this.finalized || this.#completing >= 0) return 0
+    return this.#ownership.operate(ASK_SWITCH, (writer) => (writer.switch(length) < 0 ? 0 : length)) ?? 0
+  }
+
+  /**
+   * Within `subbufStart` only: reserves a header at the start of the sub-buffer that is asked about. Its bytes are the
+   * client's to fill, now or later, and count as data. Reserving accepts the sub-buffer: what stood there is gone for
+   * readers, so a refusal after it is not heeded.
+   *
+   * @throws RangeError if it leaves less than two bytes of the sub-buffer; Error outside `subbufStart`.
+   */
+  subbufStartReserve(length: number): void {
+    if (this.#completing < 0) throw new Error(`subbufStartReserve length=${length} outside subbufStart`)
+    if (!Number.isInteger(length) || length < 0 || length >= this.#size - 1) {
+      throw new RangeError(`header length=${length} of a sub-buffer of subbufSize=${this.#size}`)
     }
-    buffer.words.fill(0)
+    this.#reserved = length
+    this.#asking?.take(this.#completing)
   }
 
-  /** Index in {@link words} of the `end` of the sub-buffer at `index`; its `count` is the next word. */
-  endWord(index: number): number {
-    return (BUFFER.table + index * ENTRY_BYTES) >> 2
-  }
-
-  /** Index in {@link words} of the `count` of the sub-buffer at `index`. */
-  countWord(index: number): number {
-    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_COUNT) >> 2
-  }
-
-  /** Index in {@link doubles} of the `first` of the sub-buffer at `index`. */
-  firstDouble(index: number): number {
-    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_FIRST) >> 3
-  }
-
-  /** Index in {@link doubles} of the `bytesBefore` of the sub-buffer at `index`. */
-  bytesBeforeDouble(index: number): number {
-    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_BYTES_BEFORE) >> 3
-  }
-
-  /** Index in {@link words} of the `prevPadding` of the sub-buffer at `index`. */
-  prevPaddingWord(index: number): number {
-    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_PREV_PADDING) >> 2
-  }
-
-  /** Index in {@link words} of the `label` of the sub-buffer at `index`. */
-  labelWord(index: number): number {
-    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_LABEL) >> 2
-  }
-
-  /** Whether the entry at `index` belongs to the sub-buffer `sequence`, which was begun then. */
-  hasLabel(index: number, sequence: number): boolean {
-    // Pairs with: Writer.#start, Atomics.store of `label`, which comes after the rest of the entry.
-    return Atomics.load(this.words, this.labelWord(index)) === labelOf(sequence)
-  }
-
-  /** The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged. */
-  countAt(double: number): number {
-    const count = this.doubles[double]
-    return Number.isSafeInteger(count) && count >= 0 ? count : 0
-  }
-
-  /** The records that were refused, by cause. Exact for the owner or when it has stopped, else a lower bound. */
-  discarded(): Discarded {
-    return {
-      full: this.countAt(BUFFER.discardedFull >> 3),
-      tooBig: this.countAt(BUFFER.discardedTooBig >> 3),
-      bad: this.countAt(BUFFER.discardedBad >> 3),
+  /**
+   * Declares sub-buffers consumed, counted from where consumption stands: at most what was produced; more than the
+   * buffer holds is ignored. Any thread, not while a reader of ours drains the buffer. Where the buffer may be reset
+   * meanwhile, {@link RelayFile.consumeTo} is the safe way.
+   */
+  subbufsConsumed(count: number): void {
+    if (!Number.isInteger(count) || count < 0) throw new RangeError(`subbufs consumed count=${count}`)
+    if (count > this.#count || !this.#owner.hold()) return
+    try {
+      this.locked(() => this.consumedTo(Math.min(this.consumed + count, this.produced)))
+    } finally {
+      this.#owner.letGo()
     }
+  }
+
+  /**
+   * Puts the buffer back to its first state. Early bytes, the file's size, the previous padding, the bytes in memory,
+   * the positions of relay files and what was discarded stay. Any thread: a buffer whose owner is dead is reset at once,
+   * and a living owner is asked, which it does with its next record, when nobody is reading just then.
+   *
+   * @returns whether it was done, and not only asked for.
+   * @throws when the channel was closed, or within `subbufStart`.
+   */
+  reset(): boolean {
+    if (this.finalized) throw new Error('reset of a buffer whose relay channel was closed')
+    if (this.#completing >= 0) throw new Error('reset of a relay buffer within subbufStart')
+    const done = this.#ownership.operate(ASK_RESET, (writer) => this.#ownership.tryReset(writer))
+    if (done === false) this.#ownership.ask(ASK_RESET)
+    return done === true
+  }
+
+  /**
+   * Takes a reference, for a file of this thread.
+   *
+   * @throws when the buffer was let go, or the thread has left the relay.
+   */
+  hold(holder: Holder): void {
+    const isThere = this.#owner.hold()
+    if (!isThere || this.references === 0) {
+      if (isThere) this.#owner.letGo()
+      throw new Error(`the buffer of cpu=${this.cpu} was freed`)
+    }
+    Atomics.add(this.#atomic, BUFFER.holders >> 2, 1)
+    this.#holders.add(holder)
+  }
+
+  /** Lets a reference go. */
+  letGo(holder: Holder): void {
+    this.#holders.delete(holder)
+    if (this.#holders.size === 0) this.#stopListening()
+    Atomics.sub(this.#atomic, BUFFER.holders >> 2, 1)
+    if (this.references === 0) this.disown()
+    this.#owner.letGo()
+  }
+
+  /** Relay file: runs something under the lock of the buffer's file. Never within a write. */
+  locked<T>(run: () => T): T {
+    return this.#ownership.locked(run)
+  }
+
+  /**
+   * Relay file: sets how many sub-buffers are consumed, by default one more, and that nothing is of
+   * the one after them. Locked. A reader that dies between the two stores leaves one that is read
+   * again: the other way round, the beginning of the next would never be read.
+   */
+  subbufConsumed(to = this.consumed + 1): void {
+    this.bytesConsumedTo(0)
+    this.consumedTo(Math.min(to, this.produced))
+  }
+
+  /** Relay file: sets how many sub-buffers are consumed. Locked. Pairs with: Writer, Atomics.load of `consumed`. */
+  consumedTo(consumed: number): void {
+    Atomics.store(this.memory.counters, BUFFER.consumed >> 3, BigInt(consumed))
+  }
+
+  /** Relay file: sets how much of the next sub-buffer is consumed, in bytes. Locked. */
+  bytesConsumedTo(bytes: number): void {
+    this.memory.words[BUFFER.bytesConsumed >> 2] = bytes
+  }
+
+  /** Whether this thread writes the buffer. */
+  get isOwn(): boolean {
+    return this.#completing >= 0 || this.#ownership.isOwn
+  }
+
+  /** Whether all that was stored up to `offset` has arrived: this thread writes, or nobody does. */
+  get isSettled(): boolean {
+    return this.#completing >= 0 || this.#ownership.isSettled
+  }
+
+  /** Sub-buffers begun since the last reset. */
+  get started(): number {
+    return this.#counter(BUFFER.started)
+  }
+
+  /** Which life of the buffer it is: counted up twice by a reset, odd while it is under way. Any thread. */
+  get resets(): number {
+    return Atomics.load(this.#atomic, BUFFER.resets >> 2)
+  }
+
+  /**
+   * Whether what was read of a complete sub-buffer before this call is whole: it was not begun anew, and the buffer not
+   * reset. Any thread.
+   *
+   * @param sequence which one, counted since the last reset.
+   * @param resets {@link resets} before it was read. With an odd number the answer is no.
+   */
+  isIntact(sequence: number, resets: number): boolean {
+    if (resets % 2 === 1) return false
+    // Read-modify-writes, so that none of the reads before comes after them. Pairs with: Writer, #publishStarted and the
+    // store of `started`; Writer.reset, Atomics.add.
+    const started = Number(Atomics.add(this.memory.counters, BUFFER.started >> 3, 0n))
+    return Atomics.add(this.#atomic, BUFFER.resets >> 2, 0) === resets && started <= sequence + this.#count
+  }
+
+  /** Milliseconds on the machine's clock. */
+  now(): number {
+    return this.#owner.now()
+  }
+
+  /** Calls `wake` once, from this thread's event loop or within its next switch, when a sub-buffer was completed. */
+  whenProduced(wake: () => void): void {
+    this.waiters.add(wake)
+    // Whoever writes next, unless it is certain that it is this thread.
+    if (!this.isOwn) this.#listen()
+  }
+
+  /** Sleeps until a sub-buffer is complete. Blocks the thread. @returns whether one is. */
+  sleepUntilProduced(timeoutMs: number): boolean {
+    return this.#queue.sleepUntil(() => !this.isEmpty, timeoutMs)
+  }
+
+  /** Relay file: a callback threw, and there is nobody to tell. */
+  threw(callback: string, error: unknown): void {
+    this.#owner.threw(callback, error)
+  }
+
+  /** Relay file: the client is told that the buffer was mapped or unmapped. */
+  tellOfMapping(isMapped: boolean, file: unknown): void {
+    this.#owner.tellOfMapping(this, isMapped, file)
+  }
+
+  /**
+   * Whether this thread is in the middle of something with the buffer: a callback of its switch, or
+   * of a read.
+   */
+  get isBusy(): boolean {
+    return this.#completing >= 0 || this.isWaking || this.#ownership.isBusy
+  }
+
+  /** Whether this thread has a file of it that is open, or mapped. */
+  get isHeld(): boolean {
+    return this.#holders.size > 0
+  }
+
+  /**
+   * Channel: the thread leaves the relay: its files of the buffer let go, and it writes it no more.
+   */
+  leave(): void {
+    for (const holder of this.#holders) holder.leave()
+    this.#ownership.disown()
+    this.#stopListening()
+    this.waiters.clear()
+  }
+
+  /** Channel: opens the first sub-buffer, once the buffer has its file; if this thread can't, its first owner will. */
+  begin(): void {
+    if (this.#owner.whyNotWritable() === '') this.#ownership.operate(0, () => undefined)
+  }
+
+  /** Channel: the one buffer of a global channel is that of CPU 0. */
+  becomeGlobal(): void {
+    this.memory.words[BUFFER.cpu >> 2] = 0
+  }
+
+  /** Channel: the buffer has a file from now on, whose size starts at the bytes completed so far. Locked. */
+  setFile(): void {
+    this.memory.doubles[BUFFER.earlyBytes >> 3] = this.#completedBytes()
+    Atomics.store(this.#atomic, BUFFER.hasFile >> 2, 1)
+  }
+
+  /** Channel: no more writes, ever. The owner sees it at its next record. */
+  finalize(): void {
+    this.#ownership.finalize()
+  }
+
+  /** Gives up the ownership, if this thread has it: another may write from now on. */
+  disown(): void {
+    if (this.#holders.size > 0 && this.waiters.size > 0) this.#listen()
+    this.#ownership.disown()
+  }
+
+  get #hasFile(): boolean {
+    return Atomics.load(this.#atomic, BUFFER.hasFile >> 2) === 1
+  }
+
+  /** The slow way to the writer; undefined: count and drop. */
+  #writerFor(): Writer | undefined {
+    if (this.#completing >= 0) {
+      // The switch is under way, and neither sub-buffer can take a record.
+      this.#asking?.discardBad()
+      return undefined
+    }
+    if (!this.#owner.isCurrent()) return undefined
+    if (!this.finalized) return this.#ownership.claim()
+    this.#ownership.writer?.discardBad()
+    if (this.references === 0) this.disown()
+    return undefined
+  }
+
+  #ask(writer: Writer, sequence: number, padding: number): number {
+    // The kernel's order: the client sees the sub-buffer completed before it is asked for the next.
+    const { writer: ready } = this.#ownership
+    this.#ownership.writer = undefined
+    this.#asking = writer
+    this.#completing = sequence
+    this.#reserved = -1
+    const first = sequence === 0
+    let accepted = false
+    try {
+      accepted =
+        this.#owner
+          .callbacks()
+          .subbufStart?.(
+            this,
+            (sequence % this.#count) * this.#size,
+            first ? undefined : this.data,
+            first ? 0 : padding,
+          ) === true
+    } catch (error) {
+      this.#owner.threw('subbufStart', error)
+    }
+    this.#completing = -1
+    this.#asking = undefined
+    this.#ownership.writer = ready
+    return accepted || first || this.#reserved >= 0 ? Math.max(0, this.#reserved) : FULL
+  }
+
+  #wake(): void {
+    const woke = this.#queue.wake()
+    if (this.waiters.size === 0 && !woke) return
+    this.memory.words[BUFFER.wakeups >> 2] += 1
+    const wasWaking = this.isWaking
+    this.isWaking = true
+    this.#callWaiters()
+    this.isWaking = wasWaking
+  }
+
+  #callWaiters(): void {
+    this.#stopListening()
+    const woken = [...this.waiters]
+    this.waiters.clear()
+    for (const wake of woken) this.#call(wake)
+  }
+
+  /** Lets the waiters know of another thread's switch. */
+  #listen(): void {
+    this.#stopListening()
+    let isOver = false
+    const stop = this.#queue.whenWoken(
+      () => !this.isEmpty,
+      () => {
+        isOver = true
+        this.#callWaiters()
+      },
+    )
+    if (!isOver) this.#stopListening = stop
+  }
+
+  #call(wake: () => void): void {
+    try {
+      wake()
+    } catch (error) {
+      // The record that caused the switch is still to be written.
+      this.#owner.threw('wake', error)
+    }
+  }
+
+  /** Index of the current sub-buffer, or if none is open, of the one that was completed last. */
+  #current(): number {
+    const { produced } = this
+    return (this.isOpen || produced === 0 ? produced : produced - 1) % this.#count
+  }
+
+  /** Bytes without padding completed so far. Any thread, also while the owner goes on. */
+  #completedBytes(): number {
+    const { doubles, words } = this.memory
+    let bytes = 0
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const { produced } = this
+      const index = this.#current()
+      bytes = doubles[this.memory.bytesBeforeDouble(index)]
+      if (!this.isOpen && produced > 0) bytes += words[this.memory.endWord(index)] - index * this.#size
+      // The entry is that of what was current then, unless the owner went round the ring meanwhile.
+      const went = this.produced - produced
+      if (went === 0 || (this.#count > 1 && went > 0 && went < this.#count - 1)) break
+    }
+    return bytes
+  }
+
+  #counter(word: number): number {
+    return Number(Atomics.load(this.memory.counters, word >> 3))
   }
 }
 
-/** Labels are 1 to this: 0 is new memory. */
-const LABELS = 2 ** 32 - 1
-
-/** What stands in the entry of a sub-buffer, so that no older one is taken for it; 0 in new memory. */
-export function labelOf(sequence: number): number {
-  return (sequence % LABELS) + 1
+/** What keeps a buffer for this thread: a relay file. */
+export interface Holder {
+  /** The thread leaves the relay: lets go of the buffer, and is no use any more. */
+  leave(): void
 }
 
-/** Records that were refused, by cause. */
-export interface Discarded {
-  /** No sub-buffer was free. */
-  readonly full: number
-  /** Longer than a sub-buffer can hold. */
-  readonly tooBig: number
-  /** Its arguments could not be read, or did not fit their types. */
-  readonly bad: number
+/** How often a consistent look at a buffer is tried while its owner goes round it. */
+const MOST_TRIES = 100
+
+function checkLength(length: number): void {
+  if (!Number.isInteger(length) || length < 0) throw new RangeError(`record length=${length}`)
 }

@@ -1,20 +1,19 @@
 /**
  * Relay: the list of open channels, which hotplug walks, the CPUs that are online, and the machine they are on.
  *
- * All of its state is in one shared memory (relay-layout.ts), so each thread has a `Relay` of its own over it, and any
+ * All of its state is in one shared memory (layout.ts), so each thread has a `Relay` of its own over it, and any
  * of them opens, closes and prepares, under one lock. Only the callbacks for files stay on one thread, the coordinator:
  * the one that made the relay. It knows nothing of Node: threads, their death, and the system's log are the caller's.
  */
-import { isSharedMemory } from '@rchan/sync/brand'
+import { isSharedMemory, checkGeometry, type Geometry } from '@rchan/ring'
 import { clocks } from '@rchan/sync/patience'
-import { checkGeometry, type Geometry } from './buffer.js'
-import type { RelayCallbacks } from './relay-callbacks.js'
-import { RelayChannel } from './relay-channel.js'
-import { Desk, WANT, type Answer, type Request } from './relay-desk.js'
-import { FLAG, MAX_CHANNELS, MAX_RELAY_CPUS, STATE } from './relay-layout.js'
-import { RelayMemory } from './relay-memory.js'
-import { cutName, type RelayHost, type RelayOptions } from './relay-options.js'
-import { Slot } from './relay-slot.js'
+import type { RelayCallbacks } from './callbacks.js'
+import { RelayChannel } from './channel.js'
+import { Desk, WANT, type Answer, type Request } from './upcall.js'
+import { FLAG, MAX_CHANNELS, MAX_RELAY_CPUS, STATE } from './layout.js'
+import { RelayMemory } from './memory.js'
+import { cutName, type RelayHost, type RelayOptions } from './options.js'
+import { Slot } from './slot.js'
 
 /** How bad it is: something failed, something was lost, or the client broke a rule. */
 export type LogLevel = 'error' | 'warning' | 'fault'

@@ -1,6 +1,7 @@
 import { runInNewContext } from 'node:vm'
-import { Channel, GlobalBuffer, globalBufferBytes, GlobalWriter, Relay } from '@rchan/relay'
-import { threadMachine } from '@rchan/runtime/relay-machine'
+import { Channel, GlobalBuffer, globalBufferBytes, GlobalWriter } from '@rchan/ring'
+import { Relay } from '@rchan/relay'
+import { threadMachine } from '@rchan/relay-node'
 import { expect, test } from 'vitest'
 
 const bytes = runInNewContext('new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8])') as Uint8Array

@@ -33,7 +33,7 @@
  * What such threads stored comes before their `left`, their `joining` or their death, and so before what is laid out anew.
  */
 import { ARENA, PLACE, type Arena, type ArenaOptions } from './arena.js'
-import { isDead, isProvable } from './thread.js'
+import { isDead, isProvable } from '@rchan/threads'
 
 /**
  * The most arenas that are kept. The one of the recording before and one more are enough for threads that trace in each.

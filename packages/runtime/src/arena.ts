@@ -45,8 +45,8 @@
  *                                                  consumer: drained to its last end
  * ```
  */
-import { Channel, GlobalBuffer, globalBufferBytes } from '@rchan/relay'
-import type { ChannelOptions, GlobalGeometry } from '@rchan/relay'
+import { Channel, GlobalBuffer, globalBufferBytes } from '@rchan/ring'
+import type { ChannelOptions, GlobalGeometry } from '@rchan/ring'
 import { RUNTIME_ABI } from './control.js'
 
 /** Byte offsets in the arena's head, and in a place. A test holds them to the picture above. */

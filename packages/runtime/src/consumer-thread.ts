@@ -15,7 +15,7 @@ import { arenaChannelName } from './cpu.js'
 import { endFlushes } from './flush.js'
 import { OpenFolder } from './folder.js'
 import type { CreateFormat } from './format.js'
-import { isDead, isProvable } from './thread.js'
+import { isDead, isProvable } from '@rchan/threads'
 import type { Totals } from './totals.js'
 
 /** What the coordinator hands to this thread. */

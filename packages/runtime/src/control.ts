@@ -40,11 +40,11 @@
  * ```
  */
 import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
-import { isSharedMemory } from '@rchan/sync/brand'
+import { isSharedMemory } from '@rchan/ring'
 import { lookAgain } from '@rchan/sync/look-again'
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { TextDecoder, TextEncoder } from './process.js'
-import { isDead, type ThreadIdentity } from './thread.js'
+import { isDead, type ThreadIdentity } from '@rchan/threads'
 
 /** Byte offsets in the control page. A test holds them to the picture above. */
 export const CONTROL = {

@@ -22,7 +22,7 @@ import { CONTROL } from './control.js'
 import { thisCpu, type CpuClient } from './cpu.js'
 import { ExitHook } from './exit-hook.js'
 import { flush } from './flush.js'
-import { eventIdentity } from './thread.js'
+import { eventIdentity } from '@rchan/threads'
 
 /** How a recording is consumed. Without it, buffers are only written, as a relay channel without files. */
 export interface ConsumerSetup {

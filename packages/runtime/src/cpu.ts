@@ -5,16 +5,15 @@
  * It must never throw into the program that traces (but for a full stack, which is the program's own), and it waits
  * only here, once for a recording, with a deadline.
  */
-import { emptyView, GlobalWriter, Writer, type WriterView } from '@rchan/relay'
+import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
 import { waitAtLeast } from '@rchan/sync'
-import { isSharedMemory } from '@rchan/sync/brand'
 import { ENOUGH_LOOKS, LOOK_SLICE_MS } from '@rchan/sync/look-again'
 import { BroadcastChannel, receiveMessageOnPort, threadId } from 'node:worker_threads'
 import { Arena, ARENA, PLACE, slotIdentity, STATE, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control.js'
 import { thisProcess } from './process.js'
-import { thisThread, type ThreadIdentity } from './thread.js'
+import { thisThread, type ThreadIdentity } from '@rchan/threads'
 
 /** The hot path's view. Its generation is equal to a tracepoint's flag when the view is of the recording that runs. */
 export type CpuView = WriterView

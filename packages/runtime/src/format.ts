@@ -2,7 +2,7 @@
  * What the consumer asks of a format: the only things that it doesn't know itself. A module, given by URL, exports
  * `createFormat`; the consumer thread loads it.
  */
-import type { Hole, Span } from '@rchan/relay'
+import type { Hole, Span } from '@rchan/ring'
 import type { OpenFolder } from './folder.js'
 
 /** What a packet is made of. */

@@ -2,8 +2,8 @@
  * What the consumer drains: the buffer of one CPU, or the one that all CPUs write. Runs on the consumer thread; each of
  * the two is one face of a reader of relay's, so that the consumer needn't know which it is.
  */
-import { GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/relay'
-import type { BufferMemory, Discarded, Extent, GlobalBuffer, GlobalSpan, Span } from '@rchan/relay'
+import { GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/ring'
+import type { BufferMemory, Discarded, Extent, GlobalBuffer, GlobalSpan, Span } from '@rchan/ring'
 import { slotIdentity } from './arena.js'
 import type { PacketSpan } from './format.js'
 

@@ -1,7 +1,7 @@
 /**
  * What came of a recording, in numbers, and who wrote it. Pure bookkeeping; runs on the consumer thread.
  */
-import type { Discarded } from '@rchan/relay'
+import type { Discarded } from '@rchan/ring'
 import { Arena, PLACE } from './arena.js'
 
 /** The records that are lost, by cause. */

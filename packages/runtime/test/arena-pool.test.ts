@@ -1,5 +1,6 @@
-import { Writer } from '@rchan/relay'
-import { Arena, ARENA, Control, Cpu, PLACE, thisThread, type ArenaOptions } from '@rchan/runtime'
+import { Writer } from '@rchan/ring'
+import { thisThread } from '@rchan/threads'
+import { Arena, ARENA, Control, Cpu, PLACE, type ArenaOptions } from '@rchan/runtime'
 import { describe, expect, test } from 'vitest'
 import { ArenaPool } from '../dist/arena-pool.js'
 

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { CONTROL, Control, MAX_ENTRIES, thisThread } from '@rchan/runtime'
+import { thisThread } from '@rchan/threads'
+import { CONTROL, Control, MAX_ENTRIES } from '@rchan/runtime'
 
 const PAGE_BYTES = 256 * 1024
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, STATE, thisThread, type CpuClient } from '@rchan/runtime'
+import { thisThread } from '@rchan/threads'
+import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, STATE, type CpuClient } from '@rchan/runtime'
 import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
 import { Machine } from './machine.ts'
 

@@ -7,8 +7,8 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Mode } from '@rchan/relay'
-import { Writer } from '@rchan/relay'
+import type { Mode } from '@rchan/ring'
+import { Writer } from '@rchan/ring'
 import { Arena, Control, PLACE, type PacketFormat, type SealedPacket } from '@rchan/runtime'
 import { Consumer, type World } from '@rchan/runtime/consumer'
 import { flush } from '../dist/flush.js'

@@ -10,7 +10,7 @@ import {
   type LockOptions,
 } from '@rchan/sync'
 import { expect, test } from 'vitest'
-import { offsetsOf, readPicture } from '../../relay/test/picture.js'
+import { offsetsOf, readPicture } from '../../../test/picture.js'
 import { sharedWords } from './threads.js'
 
 const OVER = 0

@@ -2,7 +2,7 @@
  * One CPU of its own, without a recording: control page, arena, writer and, when asked for, a consumer that puts all
  * that was written into a trace. For tests of encoders.
  */
-import { BUFFER } from '@rchan/relay'
+import { BUFFER } from '@rchan/ring'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +18,8 @@ import {
   type Schema,
 } from '@rchan/ctf'
 import { openTrace, type TraceRecord } from '@rchan/ctf/reader'
-import { Arena, Control, Cpu, thisThread, type Discarded, type PacketFormat } from '@rchan/runtime'
+import { thisThread } from '@rchan/threads'
+import { Arena, Control, Cpu, type Discarded, type PacketFormat } from '@rchan/runtime'
 import { OpenFolder } from '@rchan/runtime/folder'
 import { Consumer, type CpuTotals } from '@rchan/runtime/consumer'
 import { createFormat } from '@rchan/trace/format'

@@ -1,0 +1,152 @@
+/**
+ * The threads that take part in a relay, and what one of them finds when it looks at another.
+ *
+ * Forbidden: a thread that is gone and passes for one that lives; one that lives and is robbed; an entry, a CPU or memory
+ * that is lost with its thread.
+ */
+import { BUFFER } from '@rchan/ring'
+import { MAX_MEMBERS, RelayFile } from '@rchan/relay'
+import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
+import { describe, expect, test } from 'vitest'
+import { makeRecord } from '../../../test/records.mjs'
+import { bufferIn, FakeThreads, type FakeThread } from './fake-threads.js'
+
+test('a thread whose entry another one takes during the look is gone: its buffer and its CPU are free', () => {
+  const threads = new FakeThreads()
+  const { id } = threads.coordinator.open({ subbufSize: 64, subbufCount: 4 })
+  const owner = threads.attach()
+  const next = threads.attach()
+  const cpu = owner.relay.comeOnline()
+  bufferIn(owner.relay, id, cpu).write(makeRecord(8, 0))
+  owner.die()
+  threads.duringLookAt(owner, () => threads.attach())
+  // "cpu=0 is written by another thread, which lives", it was.
+  expect(bufferIn(next.relay, id, cpu).write(makeRecord(8, 1))).toBe(true)
+  expect(next.relay.comeOnline(cpu)).toBe(cpu)
+})
+
+test('an entry that is taken during the look of a thread that joins is not taken twice', () => {
+  const threads = new FakeThreads()
+  const gone = threads.attach()
+  gone.die()
+  threads.duringLookAt(gone, () => threads.attach().relay.comeOnline())
+  threads.attach().relay.comeOnline()
+  expect(threads.coordinator.onlineCpus).toEqual([0, 1])
+})
+
+test('memory that only a dead thread held is free, though another one takes its entry during the look', () => {
+  // Room for the one buffer.
+  const threads = new FakeThreads({ memoryBytes: 3 * 4096 })
+  const open = () => threads.coordinator.open({ subbufSize: 4096, subbufCount: 2 })
+  threads.coordinator.comeOnline()
+  const channel = open()
+  const writer = threads.attach()
+  bufferIn(writer.relay, channel.id, 0).write(makeRecord(8, 0))
+  channel.close()
+  expect(open).toThrow('no buffer')
+  writer.die()
+  threads.duringLookAt(writer, () => threads.attach())
+  expect(open().buffer(0)?.produced).toBe(0)
+})
+
+describe('a thread that has ended, and shows as living for a few looks,', () => {
+  /** Lets a thread be seen living so often, and dead from then on. */
+  function diesAtLook(threads: FakeThreads, thread: FakeThread, looks: number): void {
+    let left = looks
+    threads.whileLooking = (identity) => {
+      if (identity === thread.identity && --left === 0) thread.die()
+    }
+  }
+
+  test('gives up its buffer, its CPU and its place among the threads to the first that needs them', () => {
+    const threads = new FakeThreads({ possibleCpus: 2 })
+    const { id } = threads.coordinator.open({ subbufSize: 64, subbufCount: 4 })
+    threads.coordinator.comeOnline()
+    const writing = threads.attach()
+    const next = threads.attach()
+    const cpu = writing.relay.comeOnline()
+    bufferIn(writing.relay, id, cpu).write(makeRecord(8, 0))
+    diesAtLook(threads, writing, 7)
+    expect(bufferIn(next.relay, id, cpu).write(makeRecord(8, 1))).toBe(true)
+
+    const online = threads.attach()
+    online.relay.comeOnline()
+    diesAtLook(threads, online, 7)
+    expect(next.relay.comeOnline()).toBe(cpu)
+
+    // The dead ones have entries, which these take, too.
+    const more = Array.from({ length: MAX_MEMBERS - 2 }, () => threads.attach())
+    diesAtLook(threads, more[20], 7)
+    expect(threads.attach().relay.channels.length).toBe(1)
+  })
+
+  test('gives up the memory of a closed channel, and its place among the channels', () => {
+    const threads = new FakeThreads({ memoryBytes: 3 * 4096 })
+    const open = () => threads.coordinator.open({ subbufSize: 4096, subbufCount: 2 })
+    threads.coordinator.comeOnline()
+    const channel = open()
+    const writer = threads.attach()
+    bufferIn(writer.relay, channel.id, 0).write(makeRecord(8, 0))
+    channel.close()
+    diesAtLook(threads, writer, 7)
+    expect(open().buffer(0)?.produced).toBe(0)
+  })
+})
+
+test('a thread that lives is looked at so often and no more, and is told to live', () => {
+  const threads = new FakeThreads({ possibleCpus: 1 })
+  const { id } = threads.coordinator.open({ subbufSize: 64, subbufCount: 4 })
+  const owner = threads.attach()
+  const other = threads.attach()
+  bufferIn(owner.relay, id, owner.relay.comeOnline()).write(makeRecord(8, 0))
+  let looks = 0
+  threads.whileLooking = () => void (looks += 1)
+  const looksOf = (run: () => void): number => {
+    looks = 0
+    run()
+    return looks
+  }
+  const write = () =>
+    expect(() => bufferIn(other.relay, id, 0).write(makeRecord(8, 1))).toThrow(
+      'cpu=0 is written by another thread, which lives',
+    )
+  const comeOnline = () => expect(() => other.relay.comeOnline()).toThrow('all 1 CPUs are online')
+  expect([looksOf(write), looksOf(comeOnline)]).toEqual([ENOUGH_LOOKS, ENOUGH_LOOKS])
+  // It was waited for in vain.
+  expect(looksOf(write)).toBeLessThan(ENOUGH_LOOKS)
+  expect(looksOf(comeOnline)).toBeLessThan(ENOUGH_LOOKS)
+  // Another owner may be one that ends.
+  owner.relay.goOffline()
+  bufferIn(threads.attach().relay, id, 0).write(makeRecord(8, 2))
+  expect(looksOf(write)).toBe(ENOUGH_LOOKS)
+})
+
+test('memory that the caller itself holds is not waited for', () => {
+  const threads = new FakeThreads({ memoryBytes: 3 * 4096 })
+  const open = () => threads.coordinator.open({ subbufSize: 4096, subbufCount: 2 })
+  threads.coordinator.comeOnline()
+  const channel = open()
+  const file = new RelayFile(bufferIn(threads.coordinator, channel.id, 0))
+  channel.close()
+  let looks = 0
+  threads.whileLooking = () => void (looks += 1)
+  expect(open).toThrow('no buffer')
+  expect(looks).toBeLessThan(ENOUGH_LOOKS)
+  file.release()
+  expect(open().isOpen).toBe(true)
+})
+
+test('a thread that takes care of a buffer and never comes to an end makes a record an error', () => {
+  const threads = new FakeThreads()
+  const { id } = threads.coordinator.open({ subbufSize: 64, subbufCount: 4 })
+  threads.coordinator.prepareCpu(0)
+  const buffer = bufferIn(threads.coordinator, id, 0)
+  const other = threads.attach({ ...threads.machine(), patienceMs: 20 })
+  // Members are numbered as they join: the coordinator has it in its care.
+  buffer.memory.words[BUFFER.owner >> 2] = -1
+  expect(() => bufferIn(other.relay, id, 0).write(makeRecord(8, 0))).toThrow(
+    "the lock of the relay's buffer of cpu=0 was not to be had within 20 ms: member=1 holds it",
+  )
+  buffer.memory.words[BUFFER.owner >> 2] = 0
+  expect(bufferIn(other.relay, id, 0).write(makeRecord(8, 0))).toBe(true)
+})

@@ -1,0 +1,354 @@
+/**
+ * One CPU's buffer: a ring of sub-buffers, and the words that say what is in it.
+ *
+ * This is the only description of that memory. Each word has one owner; the owner of a buffer is the thread that
+ * writes it, the reader is the one thread that drains it.
+ *
+ * ```text
+ *   at   type  word               written by
+ *    0   u32   magic              creator     'rchB'
+ *    4   u32   abi                creator
+ *    8   u32   cpu                creator
+ *   12   u32   mode               creator     0 discard, 1 overwrite
+ *   16   u32   subbufSize         creator     bytes
+ *   20   u32   subbufCount        creator
+ *   24   u32   headerBytes        creator     reserved at the start of each sub-buffer
+ *   28   u32   dataOffset         creator     bytes from the start of this buffer
+ *   64   i64   produced           owner       sub-buffers completed; the commit point of a switch
+ *   72   i64   started            owner       sub-buffers begun
+ *   80   u32   resets             owner       up when a reset begins and when it is done, or back; odd: under way
+ *  128   i64   consumed           reader      sub-buffers given back
+ *  136   f64   accounted          reader      records delivered or counted as overwritten, before `consumed`
+ *  144   u32   bytesConsumed      reader      bytes consumed of sub-buffer `consumed`; the relay file's
+ *  148   u32   delivering         reader      1 while it gives a sub-buffer back
+ *  192   f64   discardedFull      owner       records refused because no sub-buffer was free
+ *  200   f64   discardedTooBig    owner       records longer than a sub-buffer can hold
+ *  208   f64   discardedBad       owner       records whose arguments could not be written
+ *  216   u32   lastTooBig         owner       length of the last record that was too big, in bytes
+ *  220   u32   wakeups            owner       switches that found somebody waiting
+ *  256   i32   owner              threads     identity of the thread that may write; 0: none. By compare-and-exchange
+ *  260   i32   asks               threads     what the owner is asked to do, and whether it is over; set atomically
+ *  264   i32   holders            threads     relay files and mappings of the buffer, counted atomically
+ *  268   i32   hasFile            threads     1: it has a file. Whoever holds the list's lock
+ *  272   f64   earlyBytes         threads     bytes completed before it had one. Whoever holds the list's lock
+ *  320   i32[4] fileLock          sleepers    the lock around `read` of a relay file
+ *  336   i32[2] waitQueue         sleepers    where those who wait for a sub-buffer sleep
+ *  384   …     sub-buffer table   owner       32 bytes for each sub-buffer:
+ *   +0   u32   end                owner       first byte after its last record, in bytes from the start of the data
+ *   +4   u32   count              owner       records in it
+ *   +8   f64   first              owner       records that this buffer was given before it
+ *  +16   f64   bytesBefore        owner       bytes without padding that were completed before it, resets included
+ *  +24   u32   prevPadding        owner       padding of the sub-buffer completed before it
+ *  +28   u32   label              owner       its sequence modulo 2^32 - 1, plus 1; stored last, when it is begun
+ * ```
+ *
+ * The groups stand on cache lines of their own (64 bytes), so that owner and reader don't slow each other down.
+ * The data starts at `dataOffset`, a multiple of 4096; sub-buffer *i* is the `subbufSize` bytes from
+ * `i * subbufSize`. Sub-buffers are numbered for ever from 0 (their *sequence*); number *s* stands at index
+ * `s mod subbufCount`.
+ *
+ * What the kernel keeps in words of its own follows from these: no sub-buffer is open (the kernel's `offset` beyond
+ * the sub-buffer) when `started` is not above `produced`, or the entry there has another label; the padding of a completed one is what its `end` leaves; and
+ * because all that a switch stores is in the entry of the sub-buffer being started, it counts from the commit point on.
+ *
+ * When the dead owner's buffer is drained, the reader takes over the owner's words until a new owner comes. While
+ * the owner lives, the reader changes none of them; its check of `started` adds 0.
+ */
+
+/** Byte offsets of the words of a buffer. A test holds them to the picture above. */
+export const BUFFER = {
+  magic: 0,
+  abi: 4,
+  cpu: 8,
+  mode: 12,
+  subbufSize: 16,
+  subbufCount: 20,
+  headerBytes: 24,
+  dataOffset: 28,
+  produced: 64,
+  started: 72,
+  resets: 80,
+  consumed: 128,
+  accounted: 136,
+  bytesConsumed: 144,
+  delivering: 148,
+  discardedFull: 192,
+  discardedTooBig: 200,
+  discardedBad: 208,
+  lastTooBig: 216,
+  wakeups: 220,
+  owner: 256,
+  asks: 260,
+  holders: 264,
+  hasFile: 268,
+  earlyBytes: 272,
+  fileLock: 320,
+  waitQueue: 336,
+  table: 384,
+} as const
+
+/** Bytes of an entry of the sub-buffer table, and of its words. */
+export const ENTRY_BYTES = 32
+const ENTRY_COUNT = 4
+const ENTRY_FIRST = 8
+const ENTRY_BYTES_BEFORE = 16
+const ENTRY_PREV_PADDING = 24
+const ENTRY_LABEL = 28
+
+/** Bits of `asks`: end the open sub-buffer, and start anew; requests that the owner takes back when it has served them. */
+export const ASK_SWITCH = 1
+export const ASK_RESET = 2
+/** Bit of `asks`: the channel was closed, no more writes, ever. Stays. */
+export const FINALIZED = 4
+
+/** Version of this layout. Memory of another version is refused. */
+export const BUFFER_ABI = 3
+const MAGIC = 0x42686372 // 'rchB'
+/** Buffers and their data are whole pages. */
+export const PAGE_BYTES = 4096
+
+/** What happens to a record when every sub-buffer is unread: it is lost, or the oldest sub-buffer is. */
+export type Mode = 'discard' | 'overwrite'
+
+/** The shape of every buffer of a channel. */
+export interface Geometry {
+  /** Bytes in a sub-buffer. */
+  readonly subbufSize: number
+  /** Sub-buffers in a buffer. */
+  readonly subbufCount: number
+  /** What is lost when the buffer is full. */
+  readonly mode: Mode
+  /** Bytes reserved at the start of each sub-buffer; the client's, not records. */
+  readonly headerBytes: number
+}
+
+/** The largest `subbufSize * subbufCount`, in bytes. */
+export const MAX_BUFFER_BYTES = 2 ** 30
+/** The most sub-buffers of a buffer: their table is 512 MiB, and its offsets are right as 32-bit integers. */
+export const MAX_SUBBUFS = 2 ** 24
+
+/** Bytes from the start of a buffer to its data. */
+export function dataOffset(subbufCount: number): number {
+  return pages(BUFFER.table + ENTRY_BYTES * subbufCount)
+}
+
+/** Bytes of a whole buffer, words and data, rounded up to pages. */
+export function bufferBytes(geometry: Geometry): number {
+  return dataOffset(geometry.subbufCount) + pages(geometry.subbufSize * geometry.subbufCount)
+}
+
+function pages(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES
+}
+
+/**
+ * Checks a geometry that comes from a caller.
+ *
+ * @throws RangeError with the value and what is allowed.
+ */
+export function checkGeometry(geometry: Geometry): void {
+  const { subbufSize, subbufCount, mode, headerBytes } = geometry
+  const whole = (name: string, value: number, least: number, most: number): void => {
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new RangeError(`${name}=${String(value)} is not a whole number from ${least} to ${most}`)
+    }
+  }
+  whole('subbufSize', subbufSize, 1, MAX_BUFFER_BYTES)
+  whole('subbufCount', subbufCount, 1, MAX_SUBBUFS)
+  whole('subbufSize * subbufCount', subbufSize * subbufCount, 1, MAX_BUFFER_BYTES)
+  whole('headerBytes', headerBytes, 0, subbufSize - 1)
+  if (mode !== 'discard' && mode !== 'overwrite') {
+    throw new RangeError(`mode=${String(mode)} is neither 'discard' nor 'overwrite'`)
+  }
+}
+
+/** The memory of one CPU's buffer, seen through views of fixed length. Any thread may make one. */
+export class BufferMemory {
+  readonly memory: SharedArrayBuffer
+  readonly geometry: Geometry
+  readonly cpu: number
+  /** The words, 4 bytes an element: creator's, losses, and the table. */
+  readonly words: Uint32Array<SharedArrayBuffer>
+  /** The counters of sub-buffers, 8 bytes an element. */
+  readonly counters: BigInt64Array<SharedArrayBuffer>
+  /** The losses and the table's `first`, 8 bytes an element. */
+  readonly doubles: Float64Array<SharedArrayBuffer>
+  /** Where the data starts, in bytes from the start of `memory`. */
+  readonly dataByteOffset: number
+  /** The data, a byte an element. */
+  readonly data: Uint8Array<SharedArrayBuffer>
+
+  private constructor(memory: SharedArrayBuffer, byteOffset: number, cpu: number, geometry: Geometry) {
+    const wordBytes = dataOffset(geometry.subbufCount)
+    this.memory = memory
+    this.geometry = geometry
+    this.cpu = cpu
+    this.words = new Uint32Array(memory, byteOffset, wordBytes / 4)
+    this.counters = new BigInt64Array(memory, byteOffset, wordBytes / 8)
+    this.doubles = new Float64Array(memory, byteOffset, wordBytes / 8)
+    this.dataByteOffset = byteOffset + wordBytes
+    this.data = new Uint8Array(memory, this.dataByteOffset, geometry.subbufSize * geometry.subbufCount)
+  }
+
+  /** Creator: lays out a buffer in zeroed memory. */
+  static create(
+    memory: SharedArrayBuffer,
+    byteOffset: number,
+    cpu: number,
+    geometry: Geometry,
+  ): BufferMemory {
+    const buffer = new BufferMemory(memory, byteOffset, cpu, geometry)
+    const { words } = buffer
+    words[BUFFER.abi >> 2] = BUFFER_ABI
+    words[BUFFER.cpu >> 2] = cpu
+    words[BUFFER.mode >> 2] = geometry.mode === 'overwrite' ? 1 : 0
+    words[BUFFER.subbufSize >> 2] = geometry.subbufSize
+    words[BUFFER.subbufCount >> 2] = geometry.subbufCount
+    words[BUFFER.headerBytes >> 2] = geometry.headerBytes
+    words[BUFFER.dataOffset >> 2] = dataOffset(geometry.subbufCount)
+    // Pairs with: attach, Atomics.load of `magic`.
+    Atomics.store(words, BUFFER.magic >> 2, MAGIC)
+    return buffer
+  }
+
+  /**
+   * Any thread: finds the buffer that another thread laid out.
+   *
+   * @throws RangeError when the memory is not a buffer, of another version, or cut short.
+   */
+  static attach(memory: SharedArrayBuffer, byteOffset: number): BufferMemory {
+    if (byteOffset % 8 !== 0 || byteOffset + BUFFER.table > memory.byteLength) {
+      throw new RangeError(
+        `no buffer at byteOffset=${byteOffset}: the memory has byteLength=${memory.byteLength}`,
+      )
+    }
+    const words = new Uint32Array(memory, byteOffset, BUFFER.table / 4)
+    const magic = Atomics.load(words, BUFFER.magic >> 2)
+    if (magic !== MAGIC) {
+      throw new RangeError(`no buffer at byteOffset=${byteOffset}: magic=0x${magic.toString(16)}`)
+    }
+    const abi = words[BUFFER.abi >> 2]
+    if (abi !== BUFFER_ABI) {
+      throw new RangeError(
+        `the buffer at byteOffset=${byteOffset} has abi=${abi}, this rchan reads ${BUFFER_ABI}`,
+      )
+    }
+    const mode = words[BUFFER.mode >> 2]
+    if (mode > 1) throw new RangeError(`the buffer at byteOffset=${byteOffset} has mode=${mode}`)
+    const geometry: Geometry = {
+      subbufSize: words[BUFFER.subbufSize >> 2],
+      subbufCount: words[BUFFER.subbufCount >> 2],
+      mode: mode === 1 ? 'overwrite' : 'discard',
+      headerBytes: words[BUFFER.headerBytes >> 2],
+    }
+    checkGeometry(geometry)
+    const data = words[BUFFER.dataOffset >> 2]
+    if (data !== dataOffset(geometry.subbufCount)) {
+      throw new RangeError(
+        `the buffer at byteOffset=${byteOffset} has dataOffset=${data}, ` +
+          `not ${dataOffset(geometry.subbufCount)}`,
+      )
+    }
+    if (byteOffset + bufferBytes(geometry) > memory.byteLength) {
+      throw new RangeError(
+        `the buffer at byteOffset=${byteOffset} needs ${bufferBytes(geometry)} bytes, ` +
+          `the memory ends at byteLength=${memory.byteLength}`,
+      )
+    }
+    return new BufferMemory(memory, byteOffset, words[BUFFER.cpu >> 2], geometry)
+  }
+
+  /**
+   * Zeroes the words of a buffer that nobody has any more, as far as they were ever used. Its data
+   * stays: what was not written since is never read.
+   */
+  static clearWords(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
+    const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
+    const { words } = buffer
+    // Its owners begin with the first entry, and store its label before they touch the second.
+    const wasBegun = words[buffer.labelWord(0)] !== 0
+    words.fill(0, 0, wasBegun ? words.length : buffer.endWord(0) + (ENTRY_BYTES >> 2))
+  }
+
+  /** Zeroes the memory of a buffer that nobody has any more, as far as it was ever used. */
+  static clear(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
+    const { subbufSize, subbufCount } = geometry
+    const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
+    const isBegun = (index: number): boolean => buffer.words[buffer.labelWord(index)] !== 0
+    for (let index = 0; index < subbufCount; index += 1) {
+      // A client may have died while it filled the header of one that has no label yet.
+      if (index > 0 && !isBegun(index) && !isBegun(index - 1)) continue
+      buffer.data.fill(0, index * subbufSize, (index + 1) * subbufSize)
+    }
+    buffer.words.fill(0)
+  }
+
+  /** Index in {@link words} of the `end` of the sub-buffer at `index`; its `count` is the next word. */
+  endWord(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES) >> 2
+  }
+
+  /** Index in {@link words} of the `count` of the sub-buffer at `index`. */
+  countWord(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_COUNT) >> 2
+  }
+
+  /** Index in {@link doubles} of the `first` of the sub-buffer at `index`. */
+  firstDouble(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_FIRST) >> 3
+  }
+
+  /** Index in {@link doubles} of the `bytesBefore` of the sub-buffer at `index`. */
+  bytesBeforeDouble(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_BYTES_BEFORE) >> 3
+  }
+
+  /** Index in {@link words} of the `prevPadding` of the sub-buffer at `index`. */
+  prevPaddingWord(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_PREV_PADDING) >> 2
+  }
+
+  /** Index in {@link words} of the `label` of the sub-buffer at `index`. */
+  labelWord(index: number): number {
+    return (BUFFER.table + index * ENTRY_BYTES + ENTRY_LABEL) >> 2
+  }
+
+  /** Whether the entry at `index` belongs to the sub-buffer `sequence`, which was begun then. */
+  hasLabel(index: number, sequence: number): boolean {
+    // Pairs with: Writer.#start, Atomics.store of `label`, which comes after the rest of the entry.
+    return Atomics.load(this.words, this.labelWord(index)) === labelOf(sequence)
+  }
+
+  /** The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged. */
+  countAt(double: number): number {
+    const count = this.doubles[double]
+    return Number.isSafeInteger(count) && count >= 0 ? count : 0
+  }
+
+  /** The records that were refused, by cause. Exact for the owner or when it has stopped, else a lower bound. */
+  discarded(): Discarded {
+    return {
+      full: this.countAt(BUFFER.discardedFull >> 3),
+      tooBig: this.countAt(BUFFER.discardedTooBig >> 3),
+      bad: this.countAt(BUFFER.discardedBad >> 3),
+    }
+  }
+}
+
+/** Labels are 1 to this: 0 is new memory. */
+const LABELS = 2 ** 32 - 1
+
+/** What stands in the entry of a sub-buffer, so that no older one is taken for it; 0 in new memory. */
+export function labelOf(sequence: number): number {
+  return (sequence % LABELS) + 1
+}
+
+/** Records that were refused, by cause. */
+export interface Discarded {
+  /** No sub-buffer was free. */
+  readonly full: number
+  /** Longer than a sub-buffer can hold. */
+  readonly tooBig: number
+  /** Its arguments could not be read, or did not fit their types. */
+  readonly bad: number
+}

@@ -1,0 +1,238 @@
+/**
+ * What dead writers left in a global buffer: finds their open claims, commits for them, and frees their slots. Runs on
+ * the one thread that drains the buffer.
+ *
+ * A dead writer's phase says what became of its claim, except for what its last Atomics operation did:
+ *
+ * | phase  | its exchange | its commit | what is done |
+ * | ------ | ------------ | ---------- | ------------ |
+ * | won    | succeeded    | not done   | a hole, its record is torn; committed for it |
+ * | intent | ?            | not done   | if it succeeded as `won`, else nothing |
+ * | stored | succeeded    | ?          | the record is whole; committed for it if it had not |
+ *
+ * The question marks are answered by accounting: in a sub-buffer in which no living writer has a claim, the units
+ * reserved that are not committed are those of dead claims. Where several sets of claims explain the number, every
+ * record from the first doubtful claim on is given up. What the living do is looked at plainly, and on arm64 a
+ * plain store of theirs may be seen before the Atomics operation that it follows; so what is seen must be the same
+ * in two calls in a row.
+ */
+import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './buffer.js'
+import type { GlobalState } from './state.js'
+import { PHASE } from './writer.js'
+
+/** More unclear claims than this in one sub-buffer are not told apart. */
+const MOST_CLAIMS = 10
+
+/** Units of a sub-buffer, from the start of it. */
+interface Claim {
+  readonly slot: number
+  readonly sequence: number
+  readonly from: number
+  readonly units: number
+  readonly phase: number
+}
+
+/** Cleans up after the dead writers of one buffer. One at a time exists for a buffer. */
+export class GlobalRecovery {
+  readonly buffer: GlobalBuffer
+  readonly #state: GlobalState
+  /** What was seen when the claims of a sub-buffer were unclear, by sequence. */
+  #doubts: ReadonlyMap<number, string> = new Map<number, string>()
+
+  constructor(state: GlobalState) {
+    this.buffer = state.buffer
+    this.#state = state
+  }
+
+  /**
+   * Does what can be done now. Whatever is still unclear is decided in a later call.
+   *
+   * @param isDead whether a thread is proven dead: it will not store again, and all that it stored is visible.
+   * @returns whether dead writers are left to be cleaned up after, or what they left is still to be passed.
+   */
+  run(isDead: (identity: number) => boolean): boolean {
+    const { words } = this.buffer
+    const dead = new Set<number>()
+    const used = this.buffer.slotsUsed()
+    for (let slot = 0; slot < used; slot += 1) {
+      const identity = Atomics.load(words, this.buffer.slotWord(slot, GLOBAL_SLOT.identity))
+      if (identity === ORPHAN || (identity !== 0 && isDead(identity))) dead.add(slot)
+    }
+    const unclear = new Map<number, Claim[]>()
+    for (const slot of dead) {
+      const claim = this.#claim(slot)
+      const phase = claim.phase & ~PHASE.header
+      if (phase === PHASE.won) {
+        this.#hole(claim, claim.from, claim.units, recordsOf([claim]))
+        this.#commit(claim.sequence, claim.units)
+      } else if (phase === PHASE.intent || phase === PHASE.stored) {
+        if (this.#mayBeOpen(claim))
+          unclear.set(claim.sequence, [...(unclear.get(claim.sequence) ?? []), claim])
+        else this.#setPhase(slot, PHASE.idle)
+      }
+    }
+    const doubts = new Map<number, string>()
+    for (const [sequence, claims] of unclear) {
+      const seen = this.#look(sequence, claims, dead)
+      if (seen === undefined) continue
+      const key = `${seen.reserved} ${seen.missing} ${claims.map(({ slot }) => slot).join()}`
+      if (this.#doubts.get(sequence) === key) this.#decide(sequence, claims, seen)
+      else doubts.set(sequence, key)
+    }
+    this.#doubts = doubts
+    let left = 0
+    for (const slot of dead) if (!this.#free(slot)) left += 1
+    return left > 0
+  }
+
+  #claim(slot: number): Claim {
+    const { words } = this.buffer
+    // Plain: of a dead thread. Of a living one it may be of several moments, see #look.
+    const low = words[this.buffer.slotWord(slot, GLOBAL_SLOT.claimAt)]
+    return {
+      slot,
+      sequence: this.#state.load().sequenceOf(low),
+      from: this.#state.unitsOf(low),
+      units: words[this.buffer.slotWord(slot, GLOBAL_SLOT.claimUnits)],
+      phase: words[this.buffer.slotWord(slot, GLOBAL_SLOT.phase)],
+    }
+  }
+
+  /** Whether the claim may be reserved and not committed: its memory was not reused, and the state is past it. */
+  #mayBeOpen({ sequence, from }: Claim): boolean {
+    const state = this.#state.load()
+    if (sequence < 0 || state.lapped(sequence)) return false
+    return sequence !== state.started - 1 || state.finalized || from < state.reserved
+  }
+
+  /** What is reserved and not committed in a sub-buffer; undefined while that may be the claim of a living writer. */
+  #look(
+    sequence: number,
+    claims: readonly Claim[],
+    dead: ReadonlySet<number>,
+  ): { reserved: number; missing: number } | undefined {
+    const state = this.#state.load()
+    const { started, reserved: current } = state
+    if (sequence === started - 1 && state.closed && !state.noteEnd()) return undefined
+    // A living writer's claim is stored before its exchange: if that is in the state that we loaded, we see the claim.
+    const used = this.buffer.slotsUsed()
+    for (let slot = 0; slot < used; slot += 1) {
+      const claim = this.#claim(slot)
+      if (dead.has(slot)) continue
+      if (claim.phase !== PHASE.idle && claim.sequence === sequence) return undefined
+    }
+    state.load()
+    if (state.started !== started || state.reserved !== current) return undefined
+    const open = sequence === started - 1 && !state.closed
+    const reserved = open ? current : state.endUnits(sequence)
+    const missing = reserved - state.committedUnits(sequence)
+    const most = claims.reduce((sum, { units }) => sum + units, 0)
+    if (!state.same() || missing < 0 || missing > most) return undefined
+    return { reserved, missing }
+  }
+
+  /** Commits what is missing, and says where there may be no whole records. */
+  #decide(
+    sequence: number,
+    claims: readonly Claim[],
+    { reserved, missing }: { reserved: number; missing: number },
+  ): void {
+    const sets = setsOf(claims, missing)
+    const intents = claims.filter(({ phase }) => (phase & ~PHASE.header) === PHASE.intent)
+    const same = (one: Claim, other: Claim): boolean => one.from === other.from && one.units === other.units
+    const tornIn = (set: readonly Claim[], claim: Claim): boolean =>
+      set.some((other) => same(claim, other) && (other.phase & ~PHASE.header) === PHASE.intent)
+    // Doubtful is what one explanation calls torn and another doesn't, or all if there are too many to tell.
+    const doubtful = intents.filter(
+      (claim) =>
+        sets.length === 0 ||
+        (sets.some((set) => tornIn(set, claim)) && !sets.every((set) => tornIn(set, claim))),
+    )
+    const torn = intents.filter((claim) => sets.length > 0 && sets.every((set) => tornIn(set, claim)))
+    for (const { slot } of claims) this.#setPhase(slot, PHASE.idle)
+    for (const [i, claim] of torn.entries()) {
+      // Of several that exchanged the same state one succeeded. Which, is all the same.
+      if (torn.findIndex((other) => same(claim, other)) === i) {
+        this.#hole(claim, claim.from, claim.units, recordsOf([claim]))
+      }
+    }
+    if (doubtful.length > 0) {
+      // The whole records that are given up here are counted as torn when they are not delivered.
+      const first = doubtful.reduce((least, claim) => (claim.from < least.from ? claim : least))
+      this.#hole(first, first.from, reserved - first.from, recordsOf(doubtful))
+    }
+    this.#commit(sequence, missing)
+  }
+
+  #hole({ slot, sequence, phase }: Claim, from: number, units: number, records: number): void {
+    const { words, doubles } = this.buffer
+    doubles[this.buffer.slotDouble(slot, GLOBAL_SLOT.holeSequence)] = sequence
+    words[this.buffer.slotWord(slot, GLOBAL_SLOT.claimAt)] = from
+    words[this.buffer.slotWord(slot, GLOBAL_SLOT.claimUnits)] = units
+    this.#setPhase(slot, PHASE.hole)
+    doubles[GLOBAL.torn >> 3] += records
+    // Behind a header nothing may ever be written, and what is empty is not flushed: the hole would not be passed.
+    if ((phase & PHASE.header) !== 0) this.#close(sequence)
+  }
+
+  /** Closes a sub-buffer if it is still open. */
+  #close(sequence: number): void {
+    const state = this.#state
+    while (state.load().started - 1 === sequence && !state.closed) state.close()
+  }
+
+  #commit(sequence: number, units: number): void {
+    const word = this.buffer.committedWord(sequence % this.buffer.geometry.subbufCount)
+    // Pairs with: GlobalState, Atomics.load of `committed`.
+    Atomics.add(this.buffer.words, word, units)
+  }
+
+  #setPhase(slot: number, phase: number): void {
+    this.buffer.words[this.buffer.slotWord(slot, GLOBAL_SLOT.phase)] = phase
+  }
+
+  /** Frees a dead writer's slot when nothing in it has to be known any more. */
+  #free(slot: number): boolean {
+    const { words, doubles } = this.buffer
+    const state = this.#state.load()
+    const phaseWord = this.buffer.slotWord(slot, GLOBAL_SLOT.phase)
+    if (words[phaseWord] === PHASE.hole) {
+      if (!state.passed(doubles[this.buffer.slotDouble(slot, GLOBAL_SLOT.holeSequence)])) return false
+      words[phaseWord] = PHASE.idle
+    }
+    if (words[phaseWord] !== PHASE.idle) return false
+    const gapWord = this.buffer.slotWord(slot, GLOBAL_SLOT.gapUnits)
+    if (words[gapWord] !== 0) {
+      if (!state.passed(doubles[this.buffer.slotDouble(slot, GLOBAL_SLOT.gapSequence)])) return false
+      words[gapWord] = 0
+    }
+    // Pairs with: GlobalWriter, takeSlot.
+    Atomics.store(words, this.buffer.slotWord(slot, GLOBAL_SLOT.identity), 0)
+    return true
+  }
+}
+
+function recordsOf(claims: readonly Claim[]): number {
+  return claims.filter(({ phase }) => (phase & PHASE.header) === 0).length
+}
+
+/** Every set of claims that has this many units together and in which no two exchanged the same state. */
+function setsOf(claims: readonly Claim[], units: number): Claim[][] {
+  if (claims.length > MOST_CLAIMS) return []
+  const sets: Claim[][] = []
+  for (let bits = 0; bits < 2 ** claims.length; bits += 1) {
+    const chosen = claims.filter((_, i) => ((bits >> i) & 1) === 1)
+    const sum = chosen.reduce((total, claim) => total + claim.units, 0)
+    if (
+      sum === units &&
+      chosen.every((one) => !chosen.some((other) => other !== one && overlaps(one, other)))
+    ) {
+      sets.push(chosen)
+    }
+  }
+  return sets
+}
+
+function overlaps(one: Claim, other: Claim): boolean {
+  return one.from < other.from + other.units && other.from < one.from + one.units
+}

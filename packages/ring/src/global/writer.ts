@@ -1,0 +1,427 @@
+/**
+ * A writer of a global buffer. Runs on the one thread that has its slot; other threads write the same buffer with slots
+ * of their own, and no one waits for another.
+ *
+ * A record is two Atomics operations: the exchange that reserves its room, and the addition that commits it. What a
+ * writer is about to do stands in its slot before it does it, so that its death leaves a hole of known size. All of
+ * the slot's words are stored plainly: they are looked at once the writer is dead, and of a living one only to see
+ * whether it still has to commit.
+ *
+ * ```text
+ *           claim stored        exchange done        record stored, counted        committed
+ *   idle ─────────────▶ intent ─────────────▶ won ─────────────────────────▶ stored ─────────▶ idle
+ *    ▲                    │  another was first  │
+ *    └────────────────────┘                     │ the reader, once the writer is proven dead; see global-recovery.ts
+ *    ▲                                          ▼
+ *    └───────────────────────────────────────  hole
+ * ```
+ *
+ * Room is never stored into unless its exchange succeeded, and a sub-buffer is never started while a claim in its
+ * memory is open. A dead writer's claim is committed by the reader, a sleeping writer's by nobody.
+ */
+import { isBytes } from '@rchan/ring'
+import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './buffer.js'
+import { GlobalState } from './state.js'
+import { FULL, notBytes, TOO_BIG } from '../writer.js'
+import type { WriterView } from '../writer-view.js'
+
+/** What a slot's claim has come to; `header` is added when it is one of a header. */
+export const PHASE = { idle: 0, intent: 1, won: 2, stored: 3, hole: 4, header: 8 } as const
+
+// Constants of this module, because in a hot loop they cost less than those of another, or properties.
+const IDLE = PHASE.idle
+const INTENT = PHASE.intent
+const WON = PHASE.won
+const STORED = PHASE.stored
+const HEADER = PHASE.header
+const IDENTITY = GLOBAL_SLOT.identity >> 2
+const PHASE_WORD = GLOBAL_SLOT.phase >> 2
+const CLAIM_AT = GLOBAL_SLOT.claimAt >> 2
+const CLAIM_UNITS = GLOBAL_SLOT.claimUnits >> 2
+const GAP_AT = GLOBAL_SLOT.gapAt >> 2
+const GAP_UNITS = GLOBAL_SLOT.gapUnits >> 2
+const GENERATION = GLOBAL_SLOT.generation >> 2
+const GAP_SEQUENCE = GLOBAL_SLOT.gapSequence >> 3
+const DISCARDED_FULL = GLOBAL_SLOT.discardedFull >> 3
+const DISCARDED_TOO_BIG = GLOBAL_SLOT.discardedTooBig >> 3
+const DISCARDED_BAD = GLOBAL_SLOT.discardedBad >> 3
+const EMPTY = GLOBAL_SLOT.empty >> 3
+const WRITTEN = GLOBAL_SLOT.written >> 3
+
+const LOW = GLOBAL.state >> 2
+const HIGH = LOW + 1
+/** Outcome of the slow path: there may be room now. */
+const AGAIN = -3
+
+/** Views of the data, from its start; for an encoder. */
+export type GlobalView = Omit<WriterView, 'generation' | 'words' | 'end' | 'limit'>
+
+/** What the client of a global buffer does, on the writing thread. None may write records or throw. */
+export interface GlobalWriterCallbacks {
+  /**
+   * Reads the clock and keeps the time where the client finds it after {@link GlobalWriter.reserve}. It is called
+   * within each try to reserve, before the exchange that decides it, so that times never run backwards in the buffer;
+   * and before each try to start a sub-buffer, whose records are not older.
+   */
+  readonly clock?: () => void
+  /** This writer has started a sub-buffer: its header bytes, from `start` in the data, are the client's to fill now. */
+  subbufStart?(view: GlobalView, start: number): void
+  /** A sub-buffer was closed, or what was still missing in a closed one was committed: a reader can be woken. */
+  produced?(): void
+}
+
+const nothing = (): void => {}
+
+/**
+ * Writes records into a global buffer, next to the writers of other threads.
+ *
+ * @example
+ * const writer = new GlobalWriter(GlobalBuffer.attach(memory), threadId + 1)
+ * if (!writer.write(bytes)) console.log('discarded', writer.buffer.discarded())
+ */
+export class GlobalWriter {
+  readonly buffer: GlobalBuffer
+  readonly view: GlobalView
+  readonly #callbacks: GlobalWriterCallbacks
+  readonly #clock: () => void
+  readonly #state: GlobalState
+  readonly #words: Int32Array
+  readonly #doubles: Float64Array
+  readonly #unitShift: number
+  /** Added to a length before it is shifted: records take whole units. */
+  readonly #round: number
+  readonly #tagShift: number
+  /** All of the low half of the state that is not the tag: the units reserved, and above them the closed bit. */
+  readonly #restMask: number
+  readonly #unitMask: number
+  readonly #header: number
+  readonly #size: number
+  /** Index in `words` of the slot. */
+  readonly #slot: number
+  /** Index in `doubles` of the slot. */
+  readonly #slotDouble: number
+  /** Units in a sub-buffer; −1 while no record may be reserved, because a gap of ours must be passed first. */
+  #limit: number
+  /** Which sub-buffer the following three belong to; the tag says the index, so they are never stale. −1: none. */
+  #tag = -1
+  #dataStart = 0
+  #committed = 0
+  #written = 0
+
+  /**
+   * Takes a free slot.
+   *
+   * @param identity which thread this is: a whole number that is neither 0 nor −1 and no other living thread's. The
+   * reader's `isDead` is asked about it.
+   * @throws RangeError for another identity, and when every slot is taken; those of the dead are freed by
+   * {@link GlobalReader.recover}.
+   */
+  constructor(buffer: GlobalBuffer, identity: number, callbacks: GlobalWriterCallbacks = {}) {
+    if ((identity | 0) !== identity || identity === 0 || identity === ORPHAN) {
+      throw new RangeError(
+        `identity=${String(identity)} is not a whole number of 32 bits other than 0 and -1`,
+      )
+    }
+    const { subbufSize, headerBytes, unitBytes } = buffer.geometry
+    this.buffer = buffer
+    this.#callbacks = callbacks
+    this.#clock = callbacks.clock ?? nothing
+    this.#state = new GlobalState(buffer)
+    this.#words = buffer.words
+    this.#doubles = buffer.doubles
+    this.#unitShift = 31 - Math.clz32(unitBytes)
+    this.#round = unitBytes - 1
+    this.#tagShift = buffer.unitBits + 1
+    this.#restMask = 2 ** this.#tagShift - 1
+    this.#unitMask = 2 ** buffer.unitBits - 1
+    this.#header = headerBytes / unitBytes
+    this.#size = subbufSize / unitBytes
+    this.#limit = this.#size
+    this.view = viewOf(buffer)
+    const slot = takeSlot(buffer, identity)
+    this.#slot = buffer.slotWord(slot, 0)
+    this.#slotDouble = buffer.slotDouble(slot, 0)
+    this.#words[this.#slot + GENERATION] += 1
+    this.#passed()
+  }
+
+  /**
+   * Writes one record.
+   *
+   * @returns whether it was written; if not, it is counted as discarded.
+   */
+  write(bytes: Uint8Array): boolean {
+    if (!(bytes instanceof Uint8Array) && !isBytes(bytes)) throw notBytes(bytes)
+    const { length } = bytes
+    const at = this.reserve(length)
+    if (at < 0) return false
+    if (length > 0) this.view.u8.set(bytes, at)
+    this.commit(at, length)
+    return true
+  }
+
+  /**
+   * Makes room for a record of `length` bytes to be stored by the caller, who then calls {@link commit}. Nothing else
+   * may be reserved in between. A record of no bytes gets no room, and counts like the others when it is committed.
+   *
+   * @returns where to store it, in bytes from the start of the data; {@link FULL} or {@link TOO_BIG} when the
+   * record is lost, which is counted.
+   */
+  reserve(length: number): number {
+    // V8 must not inline this into an encoder: together with it, the encoder would be too large to
+    // be inlined where it is called, and each call would allocate its argument object. What has
+    // more than 460 bytes of bytecode is not inlined, which is why this has `#enter` in it once
+    // more. A test holds it (trace/test/allocation).
+    if (length === 0) return this.#dataStart
+    const words = this.#words
+    const slot = this.#slot
+    const units = (length + this.#round) >>> this.#unitShift
+    // An exception between reserve and commit left a claim open.
+    if (words[slot + PHASE_WORD] !== IDLE) this.#abandon()
+    // Plain, because it is only a guess: the exchange decides.
+    let low = words[LOW]
+    for (;;) {
+      // With the closed bit, so that a closed sub-buffer has no room for anything.
+      if ((low & this.#restMask) + units > this.#limit) {
+        const outcome = this.#room(units)
+        if (outcome !== AGAIN) return outcome
+        low = words[LOW]
+        continue
+      }
+      const tag = low >>> this.#tagShift
+      if (tag !== this.#tag) {
+        // As in #enter.
+        const { subbufCount, subbufSize } = this.buffer.geometry
+        const index = (tag + subbufCount - 1) % subbufCount
+        const committed = this.buffer.committedWord(index)
+        this.#tag = tag
+        this.#dataStart = index * subbufSize
+        this.#committed = committed
+        this.#written = this.#slotDouble + WRITTEN + index
+      }
+      const high = words[HIGH]
+      words[slot + CLAIM_AT] = low
+      words[slot + CLAIM_UNITS] = units
+      words[slot + PHASE_WORD] = INTENT
+      this.#clock()
+      const found = Atomics.compareExchange(words, LOW, low, low + units)
+      if (found !== low) {
+        words[slot + PHASE_WORD] = IDLE
+        low = found
+        continue
+      }
+      words[slot + PHASE_WORD] = WON
+      if (words[HIGH] === high) return this.#dataStart + ((low & this.#unitMask) << this.#unitShift)
+      // The low half may have come round since the clock was read: the room is ours, the time is not of its place.
+      this.#giveUp(0)
+      low = words[LOW]
+    }
+  }
+
+  /** Makes the record that was reserved last count, with the length that it was reserved with. All of it must be stored. */
+  commit(_at: number, length: number): void {
+    if (length === 0) {
+      this.#doubles[this.#slotDouble + EMPTY] += 1
+      return
+    }
+    const words = this.#words
+    const slot = this.#slot
+    const units = (length + this.#round) >>> this.#unitShift
+    this.#doubles[this.#written] += 1
+    words[slot + PHASE_WORD] = STORED
+    // Last: until here the record does not exist. Pairs with: GlobalState, Atomics.load of `committed`.
+    Atomics.add(words, this.#committed, units)
+    words[slot + PHASE_WORD] = IDLE
+    // Closed meanwhile: a reader may be waiting for just this record. Plain: one that misses it looks again later.
+    if ((words[LOW] ^ words[slot + CLAIM_AT]) & ~this.#unitMask) this.#callbacks.produced?.()
+  }
+
+  /** Counts a record whose arguments could not be written. */
+  discardBad(): void {
+    this.#doubles[this.#slotDouble + DISCARDED_BAD] += 1
+  }
+
+  /** Ends the open sub-buffer if something was written in it, so that a reader can have it. */
+  flush(): void {
+    if (this.#state.flush(this.#header)) this.#callbacks.produced?.()
+  }
+
+  /** Gives the slot up for another thread. This writer must not be used any more. */
+  detach(): void {
+    const words = this.#words
+    if (words[this.#slot + PHASE_WORD] !== IDLE) this.#abandon()
+    const gone = this.#passed() ? 0 : ORPHAN
+    // Pairs with: takeSlot, and the reader's recover, which frees what is an orphan.
+    Atomics.store(words, this.#slot + IDENTITY, gone)
+  }
+
+  /**
+   * From here on this writer touches nothing of the buffer, and refuses all records: the buffer is
+   * over, and its memory may become another one. Not within one of the other calls.
+   */
+  leave(): void {
+    // On this object, since nothing may be added to the way of a record.
+    this.reserve = () => FULL
+    this.commit = nothing
+    this.discardBad = nothing
+    this.flush = nothing
+    this.detach = nothing
+  }
+
+  /** The slow path of a record: closes the sub-buffer that it doesn't fit, starts the next. */
+  #room(units: number): number {
+    if (units > this.#size - this.#header) {
+      this.#doubles[this.#slotDouble + DISCARDED_TOO_BIG] += 1
+      return TOO_BIG
+    }
+    const state = this.#state
+    if (this.#limit < 0 && !this.#passed()) return this.#full()
+    for (;;) {
+      state.load()
+      if (state.finalized || !state.isCountable) return this.#full()
+      if (!state.closed) {
+        if (state.reserved + units <= this.#size) return AGAIN
+        if (!state.close()) continue
+        if (state.load().closed) state.noteEnd()
+        this.#callbacks.produced?.()
+      } else if (state.noteEnd()) {
+        if (state.mayStart()) {
+          if (this.#start()) return AGAIN
+        } else if (state.same()) {
+          return this.#full()
+        }
+      }
+    }
+  }
+
+  /** Starts the next sub-buffer. @returns whether this writer did; else another was first. */
+  #start(): boolean {
+    const words = this.#words
+    const slot = this.#slot
+    const state = this.#state
+    const header = this.#header
+    if (!state.noteBase()) return false
+    this.#clock()
+    const low = state.nextLow()
+    if (header === 0) return state.start(0)
+    // The header is a claim like that of a record.
+    words[slot + CLAIM_AT] = low
+    words[slot + CLAIM_UNITS] = header
+    words[slot + PHASE_WORD] = INTENT | HEADER
+    if (!state.start(header)) {
+      words[slot + PHASE_WORD] = IDLE
+      return false
+    }
+    words[slot + PHASE_WORD] = WON | HEADER
+    this.#enter(low >>> this.#tagShift)
+    this.#callbacks.subbufStart?.(this.view, this.#dataStart)
+    words[slot + PHASE_WORD] = STORED | HEADER
+    // Pairs with: GlobalState, Atomics.load of `committed`.
+    Atomics.add(words, this.#committed, header)
+    words[slot + PHASE_WORD] = IDLE
+    return true
+  }
+
+  #enter(tag: number): void {
+    const { subbufCount, subbufSize } = this.buffer.geometry
+    // The tag counts the sub-buffers started; the current one is the last of them.
+    const index = (tag + subbufCount - 1) % subbufCount
+    // The call comes first: if the stack is full, it throws, and nothing may have changed by then.
+    const committed = this.buffer.committedWord(index)
+    this.#tag = tag
+    this.#dataStart = index * subbufSize
+    this.#committed = committed
+    this.#written = this.#slotDouble + WRITTEN + index
+  }
+
+  /**
+   * Commits the open claim as a gap: room that has no record in it. The slot says where it is until a reader is past
+   * it, and meanwhile this thread's records are refused, because there is one place for a gap.
+   *
+   * @param lost records that are lost with it.
+   */
+  #giveUp(lost: number): void {
+    const words = this.#words
+    const slot = this.#slot
+    const phase = words[slot + PHASE_WORD]
+    const low = words[slot + CLAIM_AT]
+    const units = words[slot + CLAIM_UNITS]
+    if ((phase & ~HEADER) === INTENT) {
+      words[slot + PHASE_WORD] = IDLE
+      return
+    }
+    this.#enter(low >>> this.#tagShift)
+    if ((phase & ~HEADER) === WON) {
+      const sequence = this.#state.load().sequenceOf(low)
+      this.#limit = -1
+      this.#doubles[this.#slotDouble + GAP_SEQUENCE] = sequence
+      words[slot + GAP_AT] = low
+      words[slot + GAP_UNITS] = units
+      // With the phase, so that the reader does not count it again as torn if we die here.
+      this.#doubles[this.#slotDouble + DISCARDED_BAD] += lost
+      words[slot + PHASE_WORD] = STORED | (phase & HEADER)
+    }
+    // Pairs with: GlobalState, Atomics.load of `committed`.
+    Atomics.add(words, this.#committed, units)
+    words[slot + PHASE_WORD] = IDLE
+  }
+
+  /** Gives up a claim that an exception left open. A record is lost, if it was one and had its room already. */
+  #abandon(): void {
+    this.#giveUp(this.#words[this.#slot + PHASE_WORD] === WON ? 1 : 0)
+  }
+
+  /** Whether this slot has no gap that a reader still has to know of; then records can be reserved. */
+  #passed(): boolean {
+    const gap = this.#slot + GAP_UNITS
+    if (this.#words[gap] !== 0) {
+      const sequence = this.#doubles[this.#slotDouble + GAP_SEQUENCE]
+      if (!this.#state.load().passed(sequence)) {
+        this.#limit = -1
+        return false
+      }
+      this.#words[gap] = 0
+    }
+    this.#limit = this.#size
+    return true
+  }
+
+  #full(): number {
+    this.#doubles[this.#slotDouble + DISCARDED_FULL] += 1
+    return FULL
+  }
+}
+
+/** Takes a free slot. @throws RangeError when there is none. */
+function takeSlot(buffer: GlobalBuffer, identity: number): number {
+  const { maxWriters } = buffer.geometry
+  const used = GLOBAL.slotsUsed >> 2
+  for (let slot = 0; slot < maxWriters; slot += 1) {
+    const word = buffer.slotWord(slot, GLOBAL_SLOT.identity)
+    if (Atomics.load(buffer.words, word) !== 0) continue
+    // First, so that whoever looks for a record of this slot looks as far.
+    for (;;) {
+      const below = Atomics.load(buffer.words, used)
+      if (below > slot || Atomics.compareExchange(buffer.words, used, below, slot + 1) === below) break
+    }
+    // Pairs with: detach, and the reader's recover, Atomics.store of 0 after the last store of the owner before.
+    if (Atomics.compareExchange(buffer.words, word, 0, identity) === 0) return slot
+  }
+  throw new RangeError(`every slot is taken: maxWriters=${maxWriters}`)
+}
+
+function viewOf({ memory, dataByteOffset: at, data, geometry }: GlobalBuffer): GlobalView {
+  const bytes = geometry.subbufSize * geometry.subbufCount
+  return {
+    u8: data,
+    i8: new Int8Array(memory, at, bytes),
+    u16: new Uint16Array(memory, at, bytes >> 1),
+    i16: new Int16Array(memory, at, bytes >> 1),
+    u32: new Uint32Array(memory, at, bytes >> 2),
+    i32: new Int32Array(memory, at, bytes >> 2),
+    u64: new BigUint64Array(memory, at, bytes >> 3),
+    i64: new BigInt64Array(memory, at, bytes >> 3),
+    f32: new Float32Array(memory, at, bytes >> 2),
+    f64: new Float64Array(memory, at, bytes >> 3),
+  }
+}

@@ -1,0 +1,451 @@
+/**
+ * The writer of one CPU's buffer. Runs on the one thread that owns the buffer.
+ *
+ * It never waits, locks, allocates on the way of a record, or throws for a record that can't be placed: it counts.
+ *
+ * A sub-buffer goes through these states; all steps but the last are the owner's:
+ *
+ * ```text
+ *            start (header, end, its entry)               complete, publish `produced`
+ *   free ───────────────────────────────────────▶ open ───────────────────────────────▶ readable
+ *    ▲                                                                                     │
+ *    │  discard mode: the reader publishes `consumed`                                      │
+ *    └──── overwrite mode: the owner publishes `started` and takes it ◀────────────────────┘
+ * ```
+ *
+ * A switch has one commit point, the store of `produced`. Whatever was done before it can be cut off by
+ * `worker.terminate()` without harm: the sub-buffer that was being left still counts as the open one, with its own
+ * `end`. The writer's own fields change only after it, so that a switch cut off by an exception is done again.
+ */
+import { isBytes, nameOfTypedArray } from '@rchan/ring'
+import { BUFFER, labelOf, type BufferMemory } from './buffer.js'
+import { emptyView, type WriterView } from './writer-view.js'
+
+/**
+ * What the client of a channel does at the ends of a sub-buffer, on the writing thread. Neither may write records
+ * or throw. `start` is the offset of the sub-buffer in the data, in bytes.
+ */
+export interface WriterCallbacks {
+  /**
+   * Decides instead of the channel's mode whether a sub-buffer may be started, and what is reserved at its start. A
+   * channel that has it is in overwrite mode, as far as readers are concerned. Whatever it writes into the
+   * sub-buffer it writes after {@link Writer.take}, and then it must not refuse.
+   *
+   * @param sequence the sub-buffer that would be started; all before it are complete, as the owner sees it.
+   * @param padding unused bytes of the sub-buffer that was completed last.
+   * @returns the header's size in bytes, or a negative number to refuse.
+   */
+  accept?(sequence: number, padding: number): number
+  /** A sub-buffer becomes the current one; its header bytes, from `start`, are the client's to fill. */
+  subbufStart?(view: WriterView, start: number): void
+  /** The current sub-buffer is complete up to `end`; last chance to finish its header. */
+  subbufEnd?(view: WriterView, start: number, end: number): void
+  /** A record of `length` bytes was too big for a sub-buffer. */
+  tooBig?(length: number): void
+  /** A switch was published: whoever waits for sub-buffers can be woken. */
+  produced?(): void
+}
+
+/** Outcomes of {@link Writer.room}: there is no room, and the record is counted as discarded. */
+export const FULL = -1
+/** Outcome of {@link Writer.room}: the record can never fit, and is counted as discarded. */
+export const TOO_BIG = -2
+
+/**
+ * Writes records into one buffer. One at a time exists for a buffer, on the thread that owns it.
+ *
+ * @example
+ * const writer = channel.writer(0)
+ * if (!writer.write(bytes)) console.log('discarded', writer.discarded)
+ */
+export class Writer {
+  readonly buffer: BufferMemory
+  readonly view: WriterView
+  readonly #callbacks: WriterCallbacks
+  readonly #overwrite: boolean
+  readonly #size: number
+  readonly #count: number
+  readonly #header: number
+  /** Sequence of the sub-buffer that is open, or that will be opened next. */
+  #sequence: number
+  /** `#sequence mod subbufCount`. */
+  #index: number
+  /** Whether that sub-buffer is open. The kernel marks the contrary by `offset = subbufSize + 1`. */
+  #open = false
+  /** Records that this buffer was given before the sub-buffer at `#index`. */
+  #records = 0
+  /** Bytes without padding that were completed before it. */
+  #bytes = 0
+  /** Padding of the sub-buffer that was completed before it. */
+  #padding = 0
+  /** Whether the owner before died within a reset: nothing can be done with the buffer before it is reset. */
+  mustReset = false
+
+  /**
+   * Takes a buffer over: goes on in the sub-buffer that was left open, at its `end`, or opens one behind what was
+   * completed. The calling thread must be its only owner; a dead one's records are whole up to `end`, and a reset that
+   * it did not get through is done again ({@link mustReset}).
+   *
+   * @param view where to keep the view; the caller's hot path may hold on to it.
+   * @param begins whether that is done now; else by the caller, by `reset` or the first `switch`.
+   */
+  constructor(
+    buffer: BufferMemory,
+    callbacks: WriterCallbacks = {},
+    view: WriterView = emptyView(),
+    begins = true,
+  ) {
+    const { subbufSize, subbufCount, headerBytes, mode } = buffer.geometry
+    this.buffer = buffer
+    this.view = view
+    this.#callbacks = callbacks
+    this.#overwrite = mode === 'overwrite'
+    this.#size = subbufSize
+    this.#count = subbufCount
+    this.#header = headerBytes
+    this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.produced >> 3))
+    this.#index = this.#sequence % subbufCount
+    const { memory, dataByteOffset: at } = buffer
+    const bytes = subbufSize * subbufCount
+    view.limit = -1
+    view.words = buffer.words
+    view.end = buffer.endWord(this.#index)
+    view.u8 = new Uint8Array(memory, at, bytes)
+    view.i8 = new Int8Array(memory, at, bytes)
+    view.u16 = new Uint16Array(memory, at, bytes >> 1)
+    view.i16 = new Int16Array(memory, at, bytes >> 1)
+    view.u32 = new Uint32Array(memory, at, bytes >> 2)
+    view.i32 = new Int32Array(memory, at, bytes >> 2)
+    view.u64 = new BigUint64Array(memory, at, bytes >> 3)
+    view.i64 = new BigInt64Array(memory, at, bytes >> 3)
+    view.f32 = new Float32Array(memory, at, bytes >> 2)
+    view.f64 = new Float64Array(memory, at, bytes >> 3)
+    this.#goOn()
+    if (!begins) return
+    if (this.mustReset) this.reset()
+    else if (!this.#open) this.switch(0)
+  }
+
+  /**
+   * Writes one record.
+   *
+   * @returns whether it was written; if not, it is counted as discarded.
+   * @throws TypeError when it is no array of bytes.
+   */
+  write(bytes: Uint8Array): boolean {
+    const { view } = this
+    // Of this realm, which is told for less, or of another.
+    if (!(bytes instanceof Uint8Array) && !isBytes(bytes)) throw notBytes(bytes)
+    const { length } = bytes
+    let at = view.words[view.end]
+    if (at + length > view.limit) {
+      at = this.room(length)
+      if (at < 0) return false
+    }
+    view.u8.set(bytes, at)
+    view.words[view.end + 1] += 1
+    // Last: until here the record does not exist. Pairs with: the reader's load of `end` (aged, or after `produced`).
+    view.words[view.end] = at + length
+    return true
+  }
+
+  /**
+   * Makes room for a record of `length` bytes to be stored by the caller, who then calls {@link commit}.
+   *
+   * @returns where to store it, in bytes from the start of the data; {@link FULL} or {@link TOO_BIG} when the
+   * record is lost, which is counted.
+   */
+  reserve(length: number): number {
+    const at = this.view.words[this.view.end]
+    return at + length > this.view.limit ? this.room(length) : at
+  }
+
+  /** Makes the record that was stored at `at` count. Nothing may be reserved in between. */
+  commit(at: number, length: number): void {
+    const { view } = this
+    view.words[view.end + 1] += 1
+    // Last. Pairs with: the reader's load of `end` (aged, or after `produced`).
+    view.words[view.end] = at + length
+  }
+
+  /**
+   * The slow path of a record that does not fit the open sub-buffer: switches, and counts the record as discarded
+   * if that did not help. A record that fits no sub-buffer switches nothing, or it would cost a flight recorder the
+   * records that it holds.
+   *
+   * @returns where the record goes (right behind the header), or {@link FULL} or {@link TOO_BIG}.
+   */
+  room(length: number): number {
+    const at = length > this.#size - this.#header ? this.#tooBig(length) : this.switch(length)
+    if (at === FULL) return this.refuse()
+    if (at === TOO_BIG) this.buffer.doubles[BUFFER.discardedTooBig >> 3] += 1
+    return at
+  }
+
+  /** Counts a record as refused, as if the buffer were full. @returns {@link FULL}. */
+  refuse(): number {
+    this.buffer.doubles[BUFFER.discardedFull >> 3] += 1
+    return FULL
+  }
+
+  /** Counts a record whose arguments could not be written. */
+  discardBad(): void {
+    this.buffer.doubles[BUFFER.discardedBad >> 3] += 1
+  }
+
+  /** Whether a sub-buffer is open, so that records can be placed; the kernel marks the contrary in its `offset`. */
+  get isOpen(): boolean {
+    return this.#open
+  }
+
+  /** Ends the open sub-buffer if there are records in it, so that a reader can have them. */
+  flush(): void {
+    if (this.#open && this.buffer.words[this.buffer.countWord(this.#index)] > 0) this.switch(0)
+  }
+
+  /**
+   * Ends the open sub-buffer, if one is open, and starts the next, if one is free. Counts nothing.
+   *
+   * @param length bytes of the record that is to follow; 0 for none.
+   * @returns where that record goes; {@link FULL} when no sub-buffer is free (then none is open, and every further
+   * call tries again); {@link TOO_BIG} when it is longer than a sub-buffer (nothing was switched) or, with a
+   * sub-buffer free, than one without its header (the switch stays done).
+   */
+  switch(length: number): number {
+    if (length > this.#size) return this.#tooBig(length)
+    if (this.mustReset && !this.reset()) return FULL
+    return this.#open ? this.#leave(length) : this.#resume(length)
+  }
+
+  /**
+   * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the bytes completed so far,
+   * the padding of the sub-buffer completed last, `lastTooBig` and what was discarded stay. Owner, while no relay file is
+   * read: a reader's words are cleared too. A {@link Reader} notices, and counts what it has not had as overwritten.
+   *
+   * @returns false when a {@link Reader} was just giving a sub-buffer back: nothing was done, try again.
+   */
+  reset(): boolean {
+    const { buffer, view } = this
+    const { counters, words, doubles } = buffer
+    const countWord = buffer.countWord(0)
+    const firstDouble = buffer.firstDouble(0)
+    const bytesBeforeDouble = buffer.bytesBeforeDouble(0)
+    const prevPaddingWord = buffer.prevPaddingWord(0)
+    const labelWord = buffer.labelWord(0)
+    const label = labelOf(0)
+    // Odd from here on, unless a reader is in the middle of its words; if it comes later, it sees that it is odd.
+    // Pairs with: Reader.delivered, and its read-modify-write of `resets` after a copy.
+    if (words[BUFFER.resets >> 2] % 2 === 0) {
+      Atomics.add(words, BUFFER.resets >> 2, 1)
+      if (Atomics.load(words, BUFFER.delivering >> 2) === 1) {
+        // Nothing was reset: a reader must not start anew.
+        Atomics.add(words, BUFFER.resets >> 2, -1)
+        return false
+      }
+    }
+    view.limit = -1
+    // Records keep their numbers, so that the reader finds out how many went.
+    if (this.#open) this.#rememberEntry(this.#index)
+    this.#open = false
+    // A straight line: from here on the entry says all that a next owner needs who has to do this again. See #goOn.
+    words[countWord] = 0
+    doubles[firstDouble] = this.#records
+    doubles[bytesBeforeDouble] = this.#bytes
+    words[prevPaddingWord] = this.#padding
+    words[labelWord] = label
+    Atomics.store(counters, BUFFER.produced >> 3, 0n)
+    Atomics.store(counters, BUFFER.started >> 3, 0n)
+    Atomics.store(counters, BUFFER.consumed >> 3, 0n)
+    words[BUFFER.bytesConsumed >> 2] = 0
+    this.#sequence = 0
+    this.#index = 0
+    view.end = buffer.endWord(0)
+    this.mustReset = false
+    this.switch(0)
+    Atomics.add(words, BUFFER.resets >> 2, 1)
+    return true
+  }
+
+  /** What a new owner knows of the buffer, from its words. */
+  #goOn(): void {
+    const { buffer, view } = this
+    const { words, doubles } = buffer
+    const index = this.#index
+    if (Atomics.load(words, BUFFER.resets >> 2) % 2 === 1) {
+      // The owner before died in a reset. It may have stored the new entry of sub-buffer 0 already, which then counts
+      // all records and bytes that there were.
+      this.#rememberWhatIsDone()
+      const given = this.#records + (this.#open ? words[buffer.countWord(index)] : 0)
+      const counted = doubles[buffer.firstDouble(0)] + words[buffer.countWord(0)]
+      const isStored = counted >= given && doubles[buffer.bytesBeforeDouble(0)] >= this.#bytes
+      if (buffer.hasLabel(0, 0) && isStored) {
+        this.#rememberEntry(0)
+        this.#open = false
+      }
+      this.mustReset = true
+      return
+    }
+    this.#rememberWhatIsDone()
+    if (this.#open) view.limit = (index + 1) * this.#size
+  }
+
+  /** Sets what was completed before the current sub-buffer, and whether that is open. */
+  #rememberWhatIsDone(): void {
+    const { buffer } = this
+    const { words, doubles } = buffer
+    const started = Number(Atomics.load(buffer.counters, BUFFER.started >> 3))
+    this.#open = started > this.#sequence && buffer.hasLabel(this.#index, this.#sequence)
+    if (this.#open) {
+      this.#records = doubles[buffer.firstDouble(this.#index)]
+      this.#bytes = doubles[buffer.bytesBeforeDouble(this.#index)]
+      this.#padding = words[buffer.prevPaddingWord(this.#index)]
+    } else if (this.#sequence > 0) {
+      const last = (this.#index + this.#count - 1) % this.#count
+      const used = words[buffer.endWord(last)] - last * this.#size
+      this.#records = doubles[buffer.firstDouble(last)] + words[buffer.countWord(last)]
+      this.#bytes = doubles[buffer.bytesBeforeDouble(last)] + used
+      this.#padding = this.#size - used
+    }
+  }
+
+  /** Sets what was completed before a sub-buffer, its records included, which are given up. */
+  #rememberEntry(index: number): void {
+    const { buffer } = this
+    this.#records = buffer.doubles[buffer.firstDouble(index)] + buffer.words[buffer.countWord(index)]
+    this.#bytes = buffer.doubles[buffer.bytesBeforeDouble(index)]
+    this.#padding = buffer.words[buffer.prevPaddingWord(index)]
+  }
+
+  /** Ends the open sub-buffer; starts the next before the end is published. */
+  #leave(length: number): number {
+    const { buffer, view } = this
+    const index = this.#index
+    const start = index * this.#size
+    const next = this.#sequence + 1
+    const nextIndex = index + 1 === this.#count ? 0 : index + 1
+    const records = buffer.doubles[buffer.firstDouble(index)] + buffer.words[buffer.countWord(index)]
+    const used = buffer.words[view.end] - start
+    const bytes = buffer.doubles[buffer.bytesBeforeDouble(index)] + used
+    const padding = this.#size - used
+    this.#callbacks.subbufEnd?.(view, start, buffer.words[view.end])
+    const header = this.#ask(next, padding)
+    const open = header >= 0
+    if (open) this.#start(next, nextIndex, header, records, bytes, padding)
+    const endWord = buffer.endWord(nextIndex)
+    const limit = open ? (nextIndex + 1) * this.#size : -1
+    const produced = BigInt(next)
+    // The commit point. Everything that the reader will look at was stored before it, header, end, count and first of
+    // both sub-buffers. Pairs with: Reader, Atomics.load of `produced`.
+    Atomics.store(buffer.counters, BUFFER.produced >> 3, produced)
+    // The writer's own view of what was just published. No calls, so that no exception leaves it behind.
+    this.#sequence = next
+    this.#index = nextIndex
+    this.#records = records
+    this.#bytes = bytes
+    this.#padding = padding
+    this.#open = open
+    view.end = endWord
+    view.limit = limit
+    this.#callbacks.produced?.()
+    return open ? this.#place(length) : FULL
+  }
+
+  /** Starts a sub-buffer when none is open: at first, and after having been refused. */
+  #resume(length: number): number {
+    const header = this.#ask(this.#sequence, this.#padding)
+    if (header < 0) return FULL
+    this.#start(this.#sequence, this.#index, header, this.#records, this.#bytes, this.#padding)
+    const endWord = this.buffer.endWord(this.#index)
+    this.#open = true
+    this.view.end = endWord
+    this.view.limit = (this.#index + 1) * this.#size
+    return this.#place(length)
+  }
+
+  /** Whether a sub-buffer may be started: the size of its header, or {@link FULL}. */
+  #ask(sequence: number, padding: number): number {
+    if (this.#callbacks.accept !== undefined) return this.#callbacks.accept(sequence, padding)
+    return this.#overwrite || this.#hasRoom(sequence) ? this.#header : FULL
+  }
+
+  #hasRoom(sequence: number): boolean {
+    // The low half, read plainly, tells of a full buffer without making a BigInt. It may be old: then the reader has
+    // given something back since, which a later call sees. (Little endian, as every platform of Node is.)
+    const consumedGuess = this.buffer.words[BUFFER.consumed >> 2]
+    if ((sequence - consumedGuess) >>> 0 >= this.#count) return false
+    // Pairs with: Reader, Atomics.store of `consumed`, after its last read of the sub-buffer that is to be reused.
+    const consumed = Number(Atomics.load(this.buffer.counters, BUFFER.consumed >> 3))
+    return sequence - consumed < this.#count
+  }
+
+  /**
+   * For `accept`, in overwrite mode, before it writes into the sub-buffer that it is asked about: tells readers that
+   * what stood there goes. From then on it must not refuse.
+   */
+  take(sequence: number): void {
+    if (this.#overwrite) this.#publishStarted(sequence + 1)
+  }
+
+  #publishStarted(started: number): void {
+    const { buffer } = this
+    const { counters } = buffer
+    const index = (started - 1) % this.#count
+    // A label from before a reset would pass for that of the entry that is still to be stored. Within the reset nobody
+    // looks, and who has to do it again needs the label.
+    if (buffer.words[BUFFER.resets >> 2] % 2 === 0 && buffer.hasLabel(index, started - 1))
+      Atomics.store(buffer.words, buffer.labelWord(index), 0)
+    // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and the load that
+    // follows it stops them. Pairs with: Reader, the read-modify-write of `started` after its copy.
+    Atomics.store(counters, BUFFER.started >> 3, BigInt(started))
+    Atomics.load(counters, BUFFER.started >> 3)
+  }
+
+  /** Stores all of the next sub-buffer that a reader or the hot path looks at. */
+  #start(
+    sequence: number,
+    index: number,
+    header: number,
+    records: number,
+    bytes: number,
+    padding: number,
+  ): void {
+    const { buffer } = this
+    const start = index * this.#size
+    const endWord = buffer.endWord(index)
+    const countWord = buffer.countWord(index)
+    const firstDouble = buffer.firstDouble(index)
+    const bytesBeforeDouble = buffer.bytesBeforeDouble(index)
+    const prevPaddingWord = buffer.prevPaddingWord(index)
+    const labelWord = buffer.labelWord(index)
+    if (this.#overwrite) this.#publishStarted(sequence + 1)
+    // A straight line, so that these are never cut apart.
+    buffer.words[countWord] = 0
+    buffer.doubles[firstDouble] = records
+    buffer.doubles[bytesBeforeDouble] = bytes
+    buffer.words[prevPaddingWord] = padding
+    buffer.words[endWord] = start + header
+    this.#callbacks.subbufStart?.(this.view, start)
+    // From here on the entry is that of this sub-buffer, header and all. Pairs with: BufferMemory.hasLabel.
+    Atomics.store(buffer.words, labelWord, labelOf(sequence))
+    // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
+    // Pairs with: Reader, Atomics.load of `started` in `sample`.
+    if (!this.#overwrite) Atomics.store(buffer.counters, BUFFER.started >> 3, BigInt(sequence + 1))
+  }
+
+  #place(length: number): number {
+    const at = this.buffer.words[this.view.end]
+    return at + length > this.view.limit ? this.#tooBig(length) : at
+  }
+
+  #tooBig(length: number): number {
+    this.buffer.words[BUFFER.lastTooBig >> 2] = length
+    this.#callbacks.tooBig?.(length)
+    return TOO_BIG
+  }
+}
+
+/** What is no record. Before anything of the buffer was changed. */
+export function notBytes(found: unknown): TypeError {
+  const what = nameOfTypedArray(found) ?? typeof found
+  return new TypeError(`a record is a Uint8Array, not ${what}`)
+}

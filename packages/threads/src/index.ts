@@ -1,0 +1,1 @@
+export { eventIdentity, identify, isDead, isProvable, thisThread, type ThreadIdentity } from './thread.js'

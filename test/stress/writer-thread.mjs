@@ -1,0 +1,89 @@
+/**
+ * A thread that writes self-checking records to one CPU's buffer, at a pace of its own, until it is told to stop or
+ * is terminated. The number of a record goes up with each one accepted, its length follows from the number.
+ */
+import { Channel } from '@rchan/ring'
+import { fillRecord } from '../records.mjs'
+import { Lengths } from './lengths.mjs'
+import { Life, LIFE } from './life.mjs'
+import { headerCallbacks } from './headers.mjs'
+import { Random } from './random.mjs'
+import { workerData } from 'node:worker_threads'
+
+const { memory, lives, cpu, lengths, headerBytes, plan, seed } = workerData
+const { capacity } = lengths
+const life = new Life(lives, cpu)
+const random = new Random(seed)
+const lengthOf = new Lengths(lengths)
+const writer = Channel.attach(memory).writer(
+  cpu,
+  plan.fillsHeaders ? headerCallbacks(headerBytes) : undefined,
+)
+const { view } = writer
+const scratch = new Uint8Array(capacity + 1 + plan.excessBytes)
+
+/** One record, in one of the ways that a client has. @returns whether it was accepted. */
+function put(way, length, number) {
+  const bytes = fillRecord(scratch.subarray(0, length), number)
+  if (way === 'write') return writer.write(bytes)
+  if (way === 'reserve') {
+    const at = writer.reserve(length)
+    if (at < 0) return false
+    for (let i = 0; i < length; i += 1) view.u8[at + i] = bytes[i]
+    writer.commit(at, length)
+    return true
+  }
+  let at = view.words[view.end]
+  if (at + length > view.limit) at = writer.room(length)
+  if (at < 0) return false
+  for (let i = 0; i < length; i += 1) view.u8[at + i] = bytes[i]
+  const { words, end } = view
+  words[end + 1] += 1
+  words[end] = at + length
+  return true
+}
+
+function pause() {
+  switch (plan.pace) {
+    case 'bursts':
+      life.sleep(random.scaled(0.01, 20))
+      break
+    case 'slow':
+      life.sleep(random.scaled(0.01, 2))
+      break
+    case 'spins':
+      for (let i = random.whole(0, 10_000); i > 0; i -= 1);
+      break
+    default:
+  }
+}
+
+/** What comes between records now and then. */
+function interlude() {
+  if (random.chance(plan.tooBigChance)) {
+    const length = capacity + 1 + random.whole(0, plan.excessBytes)
+    life.add(LIFE.attempted)
+    if (put(plan.way, length, number)) throw new Error(`a record of ${length} bytes went into ${capacity}`)
+    life.add(LIFE.tooBig)
+  }
+  if (random.chance(plan.flushChance)) writer.flush()
+  if (random.chance(plan.switchChance)) writer.switch(0)
+  if (random.chance(plan.pauseChance)) pause()
+}
+
+life.raise(LIFE.begun)
+let { firstNumber: number } = life
+while (!life.flag(LIFE.stop)) {
+  // Most of a writer's time is to go into writing: that is where it is to be terminated.
+  for (let records = random.whole(0, plan.recordsAtOnce); records >= 0; records -= 1) {
+    life.add(LIFE.attempted)
+    if (put(plan.way, lengthOf.of(number), number)) {
+      number += 1
+      life.add(LIFE.accepted)
+    } else {
+      life.add(LIFE.refused)
+      if (random.chance(plan.waitChance)) life.sleep(random.scaled(0.01, 2))
+    }
+  }
+  interlude()
+}
