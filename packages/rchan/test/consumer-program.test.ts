@@ -9,7 +9,7 @@ import { build } from 'esbuild'
 import { expect, test } from 'vitest'
 import { fixture, freshFolder, readTrace, run, runCommand } from './scenario.ts'
 
-const PACKAGES = ['sync', 'relay', 'runtime', 'ctf', 'trace', 'rchan']
+const PACKAGES = ['ring', 'threads', 'sync', 'relay', 'relay-node', 'runtime', 'ctf', 'trace', 'rchan']
 const major = Number(process.versions.node.split('.')[0])
 
 test('what was bundled is what was built', async () => {

@@ -161,7 +161,7 @@ for (const when of ['before', 'after']) {
 test('two copies of the packages in one thread are one CPU, and each can record what both trace', async () => {
   const copies = mkdtempSync(join(tmpdir(), 'rchan test '))
   onTestFinished(() => rmSync(copies, { recursive: true, force: true }))
-  for (const name of ['sync', 'relay', 'runtime', 'ctf', 'trace']) {
+  for (const name of ['ring', 'threads', 'sync', 'runtime', 'ctf', 'trace']) {
     const from = fileURLToPath(new URL(`../../${name}/`, import.meta.url))
     const to = join(copies, 'node_modules', '@rchan', name)
     mkdirSync(to, { recursive: true })
