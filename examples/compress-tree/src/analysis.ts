@@ -9,6 +9,8 @@ import type { TraceRecord } from 'rchan/ctf/reader'
 /** A task of the pool. */
 export interface Task {
   readonly task: number
+  /** What tasks of its kind are called. */
+  kind: string
   path: string
   submitNs: number | undefined
   startNs: number | undefined
@@ -30,6 +32,8 @@ export interface Thread {
   readonly onlineNs: number
   /** … to its last, or to when the pool ended it. */
   offlineNs: number
+  /** Whether the pool ended it while the recording ran. */
+  ended: boolean
   events: number
 }
 
@@ -57,6 +61,8 @@ export interface Analysis {
 
 /** A task of which start and end are known. */
 export type RunTask = Task & { readonly startNs: number; readonly endNs: number; readonly thread: Thread }
+/** A task of which the submit is known. */
+export type SubmittedTask = Task & { readonly submitNs: number }
 /** A task of which submit and start are known. */
 export type WaitedTask = Task & { readonly submitNs: number; readonly startNs: number }
 
@@ -75,6 +81,7 @@ export function analyse(records: Iterable<TraceRecord>): Analysis {
     if (known === undefined) {
       known = {
         task,
+        kind: '',
         path: '',
         submitNs: undefined,
         startNs: undefined,
@@ -96,7 +103,15 @@ export function analyse(records: Iterable<TraceRecord>): Analysis {
     const key = `${cpu}.${generation}`
     let thread = threads.get(key)
     if (thread === undefined) {
-      thread = { cpu, generation, threadId: undefined, onlineNs: nowNs, offlineNs: nowNs, events: 0 }
+      thread = {
+        cpu,
+        generation,
+        threadId: undefined,
+        onlineNs: nowNs,
+        offlineNs: nowNs,
+        ended: false,
+        events: 0,
+      }
       threads.set(key, thread)
     }
     thread.events += 1
@@ -105,12 +120,14 @@ export function analyse(records: Iterable<TraceRecord>): Analysis {
     switch (event.name) {
       case 'pool:submit': {
         const task = taskOf(fields.task)
+        task.kind = fields.kind as string
         task.path = fields.path as string
         task.submitNs = nowNs
         break
       }
       case 'pool:start': {
         const task = taskOf(fields.task)
+        task.kind = fields.kind as string
         task.path = fields.path as string
         task.startNs = nowNs
         task.thread = thread
@@ -130,7 +147,9 @@ export function analyse(records: Iterable<TraceRecord>): Analysis {
         break
       case 'pool:offline':
         for (const other of threads.values()) {
-          if (other.threadId === fields.threadId) other.offlineNs = nowNs
+          if (other.threadId !== fields.threadId) continue
+          other.offlineNs = nowNs
+          other.ended = true
         }
         break
       case 'job:phase': {
@@ -156,6 +175,10 @@ export function analyse(records: Iterable<TraceRecord>): Analysis {
 
 export function hasRun(task: Task): task is RunTask {
   return task.startNs !== undefined && task.endNs !== undefined && task.thread !== undefined
+}
+
+export function hasSubmit(task: Task): task is SubmittedTask {
+  return task.submitNs !== undefined
 }
 
 export function hasWaited(task: Task): task is WaitedTask {

@@ -1,22 +1,33 @@
 /**
  * trace.json: the tasks as Chrome trace events, which Perfetto's and Chrome's viewers open.
  *
- * A track for each thread, with a slice for each task; the waits in the queue as asynchronous slices; a counter of
- * the tasks that wait. Written as a stream: the text as a whole is never in memory. Times are microseconds from the
- * first record.
+ * A track for each thread, with a slice for each task; an arrow from each submit to its run; the waits in the queue
+ * as asynchronous slices; a counter of the tasks that wait. Slices of one kind have one name, so viewers give them one
+ * colour and can add them up; the file is among the arguments. Written as a stream: the text as a whole is never in
+ * memory. Times are microseconds from the first record.
  */
 import { createWriteStream } from 'node:fs'
-import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { hasRun, hasWaited, waitingOverTime, type Analysis, type Thread } from './analysis.js'
+import {
+  hasRun,
+  hasSubmit,
+  hasWaited,
+  waitingOverTime,
+  type Analysis,
+  type Task,
+  type Thread,
+} from './analysis.js'
 
 /** Viewers take the thread whose number is the process's for the main thread, and 0 for an idle one. */
 const PID = 1
 const MAIN_TID = PID
 const PIECE_CHARS = 2 ** 16
+/** A submit is a moment, but arrows join slices only. So its slice is this long, or ends where the next one starts. */
+const SUBMIT_NS = 1000
 
-type ChromeEvent = Readonly<Record<string, unknown>>
+/** One line of trace.json. */
+export type ChromeEvent = Readonly<Record<string, unknown>>
 
 /** Writes trace.json. @throws Error of the file system. */
 export async function writeChromeTrace(path: string, analysis: Analysis): Promise<void> {
@@ -49,8 +60,9 @@ export function* chromeEvents({ tasks, threads, phases }: Analysis): Generator<C
     yield { ph: 'b', ...event, ts: microseconds(startNs) }
     yield { ph: 'e', ...event, ts: microseconds(endNs) }
   }
+  yield* submitEvents(tasks)
   for (const task of tasks) {
-    const { path, bytesIn, bytesOut, ok } = task
+    const { kind, path, bytesIn, bytesOut, ok } = task
     if (hasWaited(task)) {
       const event = { name: 'wait', cat: 'queue', id: task.task, pid, tid: MAIN_TID }
       yield { ph: 'b', ...event, ts: microseconds(task.submitNs), args: { task: task.task, path } }
@@ -59,7 +71,7 @@ export function* chromeEvents({ tasks, threads, phases }: Analysis): Generator<C
     if (hasRun(task)) {
       yield {
         ph: 'X',
-        name: basename(path),
+        name: kind,
         cat: 'task',
         pid,
         tid: tids.get(task.thread),
@@ -67,10 +79,34 @@ export function* chromeEvents({ tasks, threads, phases }: Analysis): Generator<C
         dur: microseconds(task.endNs - task.startNs),
         args: { task: task.task, path, bytesIn, bytesOut, ok },
       }
+      if (hasWaited(task)) {
+        // An arrow's end belongs to the slice that is open at its time: to the one above.
+        const event = { name: 'submit to run', cat: 'flow', id: task.task, pid }
+        yield { ph: 's', ...event, tid: MAIN_TID, ts: microseconds(task.submitNs) }
+        yield { ph: 'f', bp: 'e', ...event, tid: tids.get(task.thread), ts: microseconds(task.startNs) }
+      }
     }
   }
   for (const { atNs, count } of waitingOverTime(tasks)) {
     yield { ph: 'C', name: 'tasks waiting', pid, ts: microseconds(atNs), args: { tasks: count } }
+  }
+}
+
+/** The submits as slices on the main thread. */
+function* submitEvents(tasks: readonly Task[]): Generator<ChromeEvent> {
+  const submitted = tasks.filter(hasSubmit).sort((a, b) => a.submitNs - b.submitNs)
+  for (const [index, { task, path, submitNs }] of submitted.entries()) {
+    const nextNs = submitted[index + 1]?.submitNs ?? Infinity
+    yield {
+      ph: 'X',
+      name: 'submit',
+      cat: 'submit',
+      pid: PID,
+      tid: MAIN_TID,
+      ts: microseconds(submitNs),
+      dur: microseconds(Math.min(SUBMIT_NS, nextNs - submitNs)),
+      args: { task, path },
+    }
   }
 }
 

@@ -6,6 +6,7 @@
  * while the last files come one after the other.
  */
 import { createHash } from 'node:crypto'
+import { extname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Piscina } from 'piscina'
 import type { InputFile } from './selection.js'
@@ -170,10 +171,11 @@ export class Job {
   /** Hands one file to the pool. The promise is kept when the file is done with, compressed or not. */
   private async submit(task: number): Promise<void> {
     const { path, file, bytes } = this.files[task]
-    trace.submit({ task, path, bytes })
+    const kind = kindOf(path)
+    trace.submit({ task, kind, path, bytes })
     let result: CompressResult
     try {
-      result = await this.pool.run({ task, path, file, quality: this.options.quality })
+      result = await this.pool.run({ task, kind, path, file, quality: this.options.quality })
     } catch (error) {
       result = { bytesIn: 0, bytesOut: 0, sha256: '', error: (error as Error).message }
     }
@@ -203,4 +205,9 @@ export class Job {
       sha256: hash.digest('hex'),
     }
   }
+}
+
+/** Files of one extension are tasks of one kind: `compress .js`. */
+function kindOf(path: string): string {
+  return `compress ${extname(path).toLowerCase() || 'other'}`
 }

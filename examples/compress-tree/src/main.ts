@@ -18,6 +18,7 @@ import { ProgressLine } from './progress.js'
 import { bytesText, countText, numberText } from './quantities.js'
 import { printable, reportText, summarize, type Summary } from './report.js'
 import { LIMITS, selectFiles, type Selection } from './selection.js'
+import { timelineSvg } from './timeline.js'
 
 /** The project's folder: this file is examples/compress-tree/dist/main.js in it. */
 const PROJECT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
@@ -165,6 +166,7 @@ async function demo({ folder, shown, out, threads, quality }: Arguments): Promis
   const analysis = analyse(openTrace(output.trace).records())
   const summary = summarize(outcome, recorded, analysis)
   await writeChromeTrace(output.chromeTrace, analysis)
+  writeFileSync(output.timeline, timelineSvg(analysis))
   writeFileSync(output.summary, `${JSON.stringify(summary, null, 2)}\n`)
   console.log(`\n${reportText(summary)}\n\n${placesText(output, summary)}`)
 
@@ -197,7 +199,10 @@ function selectionText(selection: Selection, shown: string): string {
   )
 }
 
-function placesText({ trace, chromeTrace, summary: summaryFile }: Output, summary: Summary): string {
+function placesText(
+  { trace, chromeTrace, timeline, summary: summaryFile }: Output,
+  summary: Summary,
+): string {
   const { events, cpus, threads, traceBytes } = summary
   const rows = [
     [
@@ -205,7 +210,8 @@ function placesText({ trace, chromeTrace, summary: summaryFile }: Output, summar
       `${countText(events, 'event')} of ${countText(cpus, 'CPU')}, ${countText(threads, 'thread')}, ` +
         bytesText(traceBytes),
     ],
-    [chromeTrace, 'the tasks as slices, a track for each thread'],
+    [timeline, 'a picture: which thread ran which task when, and how many waited'],
+    [chromeTrace, 'the same to zoom into: a track for each thread, an arrow from each submit to its run'],
     [summaryFile, 'these figures'],
   ].map(([path, what]) => [shellPath(path), what])
   const width = Math.max(...rows.map(([path]) => path.length))
@@ -213,6 +219,7 @@ function placesText({ trace, chromeTrace, summary: summaryFile }: Output, summar
     ...rows.map(([path, what]) => `  ${path.padEnd(width)}   ${what}`),
     '',
     'to open them',
+    `  a browser, for ${shellPath(timeline)}`,
     `  babeltrace2 ${shellPath(trace)}`,
     `  https://ui.perfetto.dev → Open trace file → ${shellPath(chromeTrace)}`,
   ].join('\n')

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 
 const MARK = '.made-by-compress-tree'
 const MARK_TEXT =
-  'Made by the example compress-tree, whose next run replaces trace, trace.json and summary.json.\n'
+  'Made by the example compress-tree, whose next run replaces trace, trace.json, timeline.svg and summary.json.\n'
 
 /** The places of what a run leaves. */
 export interface Output {
@@ -18,6 +18,8 @@ export interface Output {
   readonly trace: string
   /** Chrome trace events. */
   readonly chromeTrace: string
+  /** A picture of it. */
+  readonly timeline: string
   readonly summary: string
 }
 
@@ -26,6 +28,7 @@ export function outputOf(folder: string): Output {
     folder,
     trace: join(folder, 'trace'),
     chromeTrace: join(folder, 'trace.json'),
+    timeline: join(folder, 'timeline.svg'),
     summary: join(folder, 'summary.json'),
   }
 }
@@ -42,7 +45,7 @@ function makeFolder(folder: string): void {
  *
  * @throws Error when it can't be made, or holds files and no mark. Then nothing was changed.
  */
-export function prepareOutput({ folder, trace, chromeTrace, summary }: Output): void {
+export function prepareOutput({ folder, trace, chromeTrace, timeline, summary }: Output): void {
   makeFolder(folder)
   const names = readdirSync(folder)
   if (names.length > 0 && !names.includes(MARK)) {
@@ -51,5 +54,5 @@ export function prepareOutput({ folder, trace, chromeTrace, summary }: Output): 
     )
   }
   writeFileSync(join(folder, MARK), MARK_TEXT)
-  for (const path of [trace, chromeTrace, summary]) rmSync(path, { recursive: true, force: true })
+  for (const path of [trace, chromeTrace, timeline, summary]) rmSync(path, { recursive: true, force: true })
 }

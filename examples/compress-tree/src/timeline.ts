@@ -1,109 +1,280 @@
 /**
- * Draws the timeline of a recorded run as an SVG: the tasks on each thread, and above them how many waited.
+ * timeline.svg: a picture of a run. A lane for each thread with a slice for each task, arrows from submit to run for
+ * the longest waits, and beneath how many tasks waited.
  *
- * A program of its own: `node timeline.js [demo-output] [out.svg]`. Reads the trace, nothing else. What is narrower
- * than a pixel is drawn together, so the size of the picture doesn't grow with the trace.
+ * Pure functions of an analysis. The picture has a background of its own, and a dark one where the reader prefers it.
  */
-import { openTrace } from 'rchan/ctf/reader'
-import { writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
-import { analyse, hasRun, waitingOverTime, type Analysis, type RunTask, type Thread } from './analysis.js'
-import { threadName } from './chrome.js'
-import { numberText } from './quantities.js'
+import { scaleLinear, type ScaleLinear } from 'd3-scale'
+import { area, curveStepAfter, linkVertical } from 'd3-shape'
+import { basename } from 'node:path'
+import {
+  hasRun,
+  hasSubmit,
+  hasWaited,
+  waitingOverTime,
+  type Analysis,
+  type RunTask,
+  type Task,
+  type Thread,
+  type WaitedTask,
+} from './analysis.js'
+import { countText, numberText, timeText } from './quantities.js'
+import { printable } from './report.js'
 
-const PROJECT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
+type TimeScale = ScaleLinear<number, number>
+/** A task with an arrow: from where it was submitted to where it ran. */
+type ArrowTask = RunTask & WaitedTask
 
 // All lengths are pixels.
-const WIDTH = 1000
-const LEFT = 158
-const RIGHT = 24
-const PLOT = WIDTH - LEFT - RIGHT
-const HEAD = 64
-const WAITING_HEIGHT = 72
-const LANE_HEIGHT = 20
-const LANE_STEP = 27
-const AXIS_HEIGHT = 34
-/** A slice narrower than this is drawn together with its neighbours. */
-const NARROW = 1
+const WIDTH = 900
+const LEFT = 148
+const RIGHT = 20
+const MARGIN = 18
+const HEAD = 126
+const LANE_HEIGHT = 18
+const LANE_STEP = 26
+const QUEUE_HEIGHT = 56
+const QUEUE_GAP = 20
+const AXIS_HEIGHT = 32
+/** A shorter task is drawn as wide as this, so that it shows. */
+const LEAST_SLICE = 0.5
+const LEAST_LANE = 2
+/** Of the text in slices and of the legend, per character: more than common fonts need. */
+const CHARACTER = 6.6
+const LONGEST_LABEL = 24
+
+/** More can't be told apart. */
+const MAX_ARROWS = 14
+const ARROW_DISTANCE = 26
 
 const NS_PER_S = 1e9
 const NS_PER_MS = 1e6
+const UNITS = [
+  ['s', NS_PER_S],
+  ['ms', NS_PER_MS],
+  ['µs', 1e3],
+] as const
+const TICKS = 9
 
-/** Longer tasks are darker. The last has no limit. */
-const DURATIONS = [
-  { belowMs: 10, label: 'under 10 ms', labelWidth: 72, color: '#7cc4c0' },
-  { belowMs: 100, label: '10–100 ms', labelWidth: 66, color: '#3b93b8' },
-  { belowMs: 1000, label: '0.1–1 s', labelWidth: 44, color: '#2f5d9b' },
-  { belowMs: Infinity, label: 'over 1 s', labelWidth: 50, color: '#d9622b' },
+/** What a kind is drawn in, and what is written on it. */
+interface KindColor {
+  readonly fill: string
+  readonly ink: string
+}
+const BLACK = '#000000'
+/** Of the kinds that ran longest: colours of Okabe and Ito, which the colour-blind can tell apart. */
+const KIND_COLORS: readonly KindColor[] = [
+  { fill: '#0072b2', ink: '#ffffff' },
+  { fill: '#e69f00', ink: BLACK },
+  { fill: '#009e73', ink: BLACK },
+  { fill: '#cc79a7', ink: BLACK },
+  { fill: '#d55e00', ink: BLACK },
 ]
-const INK = '#1f2933'
-const FAINT_INK = '#5f6c7b'
-const PAPER = '#fbfaf7'
-const RULE = '#e3e0d8'
-const ONLINE = '#e4e9ee'
-const ONLINE_EDGE = '#9aa8b5'
-const WAITING = '#e0a93b'
-const SUBMITTED = '#b98a24'
+const OTHER_COLOR: KindColor = { fill: '#8a94a0', ink: BLACK }
 
-/** The picture of a run. */
-export function timelineSvg(analysis: Analysis): string {
-  const { tasks, threads, phases } = analysis
-  const spanNs = Math.max(analysis.endNs, 1)
-  const x = (ns: number): number => LEFT + (ns / spanNs) * PLOT
-  const lanesTop = HEAD + WAITING_HEIGHT + 18
-  const lanesBottom = lanesTop + threads.length * LANE_STEP
-  const height = lanesBottom + AXIS_HEIGHT
-  const workers = threads.filter(({ cpu }) => cpu !== 0).length
-  const title =
-    `compress-tree: ${numberText(tasks.length)} tasks on ${workers} worker threads, ` +
-    `${(spanNs / NS_PER_S).toFixed(1)} s`
+/** Light and dark. */
+const COLORS = {
+  paper: ['#ffffff', '#0d1117'],
+  edge: ['#d0d7de', '#30363d'],
+  ink: ['#1f2328', '#e6edf3'],
+  faint: ['#59636e', '#9198a1'],
+  rule: ['#eaeef2', '#21262d'],
+  phase: ['#b3bac2', '#484f58'],
+  lane: ['#e3e8ed', '#2b323b'],
+  waiting: ['#9a6dd7', '#a582e0'],
+  submit: ['#59636e', '#9198a1'],
+  arrow: ['#24292f', '#f0f6fc'],
+} as const
 
-  const parts: string[] = [
-    `<rect x=".5" y=".5" width="${WIDTH - 1}" height="${height - 1}" rx="8" fill="${PAPER}" stroke="${RULE}"/>`,
-    text(20, 28, title, 'font-size="15" font-weight="600"'),
-    ...legend(),
-  ]
+const STYLE = `<style>
+${rules(0)}
+.b{font-weight:600}.end{text-anchor:end}.mid{text-anchor:middle}.label{font-size:10.5px;paint-order:stroke;stroke-width:4}
+.online,.halo,.arrow,.cross,.slices,.ticks,.rule,.phase{fill:none}
+.phase{stroke-dasharray:2 3}.online{stroke-width:2}.cross{stroke-width:1.6}
+.halo{stroke-width:3;stroke-opacity:.55}.arrow{stroke-width:1}.waiting{fill-opacity:.5}
+@media (prefers-color-scheme:dark){
+${rules(1)}
+}
+</style>
+<defs><marker id="head" viewBox="0 0 6 6" refX="5.5" refY="3" markerWidth="6" markerHeight="6" orient="auto">\
+<path class="head" d="M0 .4L6 3L0 5.6z"/></marker></defs>`
 
-  // Seconds, behind all else.
-  const stepS = tickStep(spanNs / NS_PER_S)
-  for (let second = 0; second * NS_PER_S <= spanNs; second += stepS) {
-    const at = round(x(second * NS_PER_S))
-    parts.push(
-      `<path d="M${at} ${HEAD}V${lanesBottom}" stroke="${RULE}"/>`,
-      text(
-        at,
-        lanesBottom + 18,
-        `${Number(second.toFixed(1))} s`,
-        `fill="${FAINT_INK}" text-anchor="middle"`,
-      ),
-    )
-  }
-  for (const { name, startNs, endNs } of phases) {
-    const from = x(startNs)
-    const room = x(endNs) - from
-    parts.push(
-      `<path d="M${round(from)} ${HEAD - 8}V${lanesBottom}" stroke="#b9b4a6" stroke-dasharray="2 3"/>`,
-    )
-    if (room > name.length * 5) parts.push(text(from + 5, HEAD + 3, name, `fill="${FAINT_INK}"`))
-  }
-
-  parts.push(...waitingArea(analysis, x))
-  for (const [lane, thread] of threads.entries()) {
-    const own = tasks.filter(hasRun).filter((task) => task.thread === thread)
-    parts.push(...threadLane(thread, own, analysis, lanesTop + lane * LANE_STEP, x))
-  }
+/** The colours. @param scheme 0 is light, 1 dark. */
+function rules(scheme: 0 | 1): string {
+  const { paper, edge, ink, faint, rule, phase, lane, waiting, submit, arrow } = COLORS
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ` +
-    `role="img" font-family="system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif" font-size="11.5" ` +
-    `fill="${INK}">\n<title>${escaped(title)}</title>\n${parts.join('\n')}\n</svg>\n`
+    `.paper{fill:${paper[scheme]};stroke:${edge[scheme]}}text{fill:${ink[scheme]}}` +
+    `.faint{fill:${faint[scheme]}}.rule{stroke:${rule[scheme]}}.phase{stroke:${phase[scheme]}}` +
+    `.lane{fill:${lane[scheme]}}.waiting{fill:${waiting[scheme]}}.ticks{stroke:${submit[scheme]}}` +
+    `.arrow,.online,.cross{stroke:${arrow[scheme]}}.head{fill:${arrow[scheme]}}.halo{stroke:${paper[scheme]}}`
   )
 }
 
-/** How many tasks wait, as an area: the most in each pixel. */
-function waitingArea({ tasks }: Analysis, x: (ns: number) => number): string[] {
-  const most = Array.from({ length: PLOT + 1 }, () => 0)
+/** The picture of a run. */
+export function timelineSvg(analysis: Analysis): string {
+  const { tasks, phases } = analysis
+  const spanNs = Math.max(analysis.endNs, 1)
+  const x = scaleLinear([0, spanNs], [LEFT, WIDTH - RIGHT])
+  const threads = analysis.threads.toSorted(
+    (a, b) => Number(b.cpu === 0) - Number(a.cpu === 0) || a.onlineNs - b.onlineNs,
+  )
+  const laneTops = new Map(threads.map((thread, lane) => [thread, HEAD + lane * LANE_STEP]))
+  const queueTop = HEAD + threads.length * LANE_STEP + QUEUE_GAP
+  const bottom = queueTop + QUEUE_HEIGHT
+  const height = bottom + AXIS_HEIGHT
+  const colorOf = kindColors(tasks)
+  const arrows = arrowTasks(tasks, x)
+  const title = `compress-tree: ${countText(tasks.length, 'task')} on ${countText(
+    threads.filter(({ cpu }) => cpu !== 0).length,
+    'worker thread',
+  )}, ${timeText(spanNs / NS_PER_MS)}`
+
+  const parts = [
+    `<rect class="paper" x=".5" y=".5" width="${WIDTH - 1}" height="${height - 1}" rx="6"/>`,
+    text(MARGIN, 27, title, 'b', 'font-size="15"'),
+    text(MARGIN, 46, extremesText(tasks), 'faint'),
+    ...legend(colorOf, arrows.length),
+    ...timeAxis(x, spanNs, bottom),
+  ]
+  for (const { name, startNs, endNs } of phases) {
+    const from = x(startNs)
+    parts.push(`<path class="phase" d="M${round(from)} ${HEAD - 20}V${bottom}"/>`)
+    if (x(endNs) - from > (name.length + 1) * CHARACTER) parts.push(text(from + 5, HEAD - 11, name, 'faint'))
+  }
+  for (const [thread, top] of laneTops) {
+    const own = tasks.filter(hasRun).filter((task) => task.thread === thread)
+    parts.push(...threadLane(thread, own, colorOf, top, x))
+    if (thread.cpu === 0) parts.push(submitTicks(tasks, top, x))
+  }
+  parts.push(...waitingChart(tasks, x, queueTop, bottom))
+  for (const task of arrows) parts.push(arrowLine(task, HEAD + LANE_HEIGHT, laneTops.get(task.thread)!, x))
+  parts.push(...sliceLabels(tasks.filter(hasRun), colorOf, laneTops, x))
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ` +
+    `role="img" font-family="system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif" font-size="11.5">\n` +
+    `<title>${escaped(title)}</title>\n${STYLE}\n${parts.join('\n')}\n</svg>\n`
+  )
+}
+
+/** The colours of the kinds that ran longest, in this order; other kinds have no entry. */
+function kindColors(tasks: readonly Task[]): Map<string, KindColor> {
+  const ran = new Map<string, number>()
+  for (const { kind, startNs, endNs } of tasks.filter(hasRun)) {
+    ran.set(kind, (ran.get(kind) ?? 0) + endNs - startNs)
+  }
+  const kinds = [...ran].sort(([, a], [, b]) => b - a).map(([kind]) => kind)
+  return new Map(kinds.slice(0, KIND_COLORS.length).map((kind, index) => [kind, KIND_COLORS[index]]))
+}
+
+/** The tasks with an arrow: the longest waits, each at some distance from those before. */
+function arrowTasks(tasks: readonly Task[], x: TimeScale): ArrowTask[] {
+  const chosen: ArrowTask[] = []
+  const waits = tasks
+    .filter((task): task is ArrowTask => hasRun(task) && hasWaited(task))
+    .sort((a, b) => b.startNs - b.submitNs - (a.startNs - a.submitNs))
+  for (const task of waits) {
+    if (chosen.length === MAX_ARROWS) break
+    if (chosen.every(({ startNs }) => Math.abs(x(startNs) - x(task.startNs)) >= ARROW_DISTANCE)) {
+      chosen.push(task)
+    }
+  }
+  return chosen
+}
+
+/** From the submit, beneath the main thread's lane, to the left edge of the slice. */
+function arrowLine({ submitNs, startNs }: ArrowTask, from: number, laneTop: number, x: TimeScale): string {
+  const d = linkVertical()({
+    source: [round(x(submitNs)), from],
+    target: [round(x(startNs)), laneTop],
+  })!
+  return `<path class="halo" d="${d}"/><path class="arrow" marker-end="url(#head)" d="${d}"/>`
+}
+
+/** What an impatient reader asks for first. */
+function extremesText(tasks: readonly Task[]): string {
+  const longest = tasks.filter(hasRun).reduce<RunTask | undefined>((a, b) => {
+    return a === undefined || b.endNs - b.startNs > a.endNs - a.startNs ? b : a
+  }, undefined)
+  const waited = tasks.filter(hasWaited).map(({ submitNs, startNs }) => startNs - submitNs)
+  if (longest === undefined || waited.length === 0) return 'no task ran'
+  return (
+    `longest task: ${labelText(basename(longest.path))}, ${timeText((longest.endNs - longest.startNs) / NS_PER_MS)}` +
+    `; longest wait to run: ${timeText(waited.reduce((a, b) => Math.max(a, b)) / NS_PER_MS)}`
+  )
+}
+
+/** When a thread was there, and what it ran. */
+function threadLane(
+  thread: Thread,
+  own: readonly RunTask[],
+  colorOf: ReadonlyMap<string, KindColor>,
+  top: number,
+  x: TimeScale,
+): string[] {
+  const { cpu, threadId } = thread
+  const from = x(thread.onlineNs)
+  const to = Math.max(x(thread.offlineNs), from + LEAST_LANE)
+  const bottom = top + LANE_HEIGHT
+  const middle = top + LANE_HEIGHT / 2
+  const parts = [
+    text(MARGIN, top + 13, cpu === 0 ? 'main thread' : `thread ${threadId ?? '?'}`, 'b'),
+    text(LEFT - 10, top + 13, `CPU ${cpu}`, 'faint end'),
+    `<rect class="lane" x="${round(from)}" y="${top}" width="${round(to - from)}" height="${LANE_HEIGHT}"/>`,
+  ]
+  for (const color of [OTHER_COLOR, ...colorOf.values()]) {
+    const slices = own.filter(({ kind }) => (colorOf.get(kind) ?? OTHER_COLOR) === color)
+    if (slices.length === 0) continue
+    const d = slices.map(({ startNs, endNs }) => {
+      const left = x(startNs)
+      return `M${round(left)} ${middle}h${round(Math.max(x(endNs) - left, LEAST_SLICE))}`
+    })
+    parts.push(
+      `<path class="slices" stroke="${color.fill}" stroke-width="${LANE_HEIGHT - 4}" d="${d.join('')}"/>`,
+    )
+  }
+  if (cpu !== 0) {
+    parts.push(`<path class="online" d="M${round(from)} ${top - 2}V${bottom + 2}"/>`)
+    if (thread.ended) parts.push(`<g transform="translate(${round(to)} ${middle})">${CROSS}</g>`)
+  }
+  return parts
+}
+
+/** The files' names on the slices that have room for them. They cover the arrows. */
+function sliceLabels(
+  tasks: readonly RunTask[],
+  colorOf: ReadonlyMap<string, KindColor>,
+  laneTops: ReadonlyMap<Thread, number>,
+  x: TimeScale,
+): string[] {
+  return tasks.flatMap(({ thread, kind, path, startNs, endNs }) => {
+    const name = labelText(basename(path))
+    const { fill, ink } = colorOf.get(kind) ?? OTHER_COLOR
+    return name.length * CHARACTER + 8 < x(endNs) - x(startNs)
+      ? [
+          text(
+            x(startNs) + 4,
+            laneTops.get(thread)! + 13,
+            name,
+            'label',
+            `stroke="${fill}" style="fill:${ink}"`,
+          ),
+        ]
+      : []
+  })
+}
+
+const CROSS = '<path class="cross" d="M-3.5-3.5l7 7m0-7l-7 7"/>'
+
+/** When tasks were submitted: one mark for those that can't be told apart. */
+function submitTicks(tasks: readonly Task[], top: number, x: TimeScale): string {
+  const places = new Set(tasks.filter(hasSubmit).map(({ submitNs }) => round(x(submitNs))))
+  const d = Array.from(places, (place) => `M${place} ${top + 4}v10`)
+  return `<path class="ticks" stroke-width=".7" d="${d.join('')}"/>`
+}
+
+/** How many tasks waited: the most in each pixel. */
+function waitingChart(tasks: readonly Task[], x: TimeScale, top: number, bottom: number): string[] {
+  const most = Array.from({ length: WIDTH - LEFT - RIGHT + 1 }, () => 0)
   let column = 0
   let waiting = 0
   for (const { atNs, count } of waitingOverTime(tasks)) {
@@ -113,154 +284,91 @@ function waitingArea({ tasks }: Analysis, x: (ns: number) => number): string[] {
     most[column] = Math.max(most[column], count)
     waiting = count
   }
-  const peak = Math.max(1, ...most)
-  const bottom = HEAD + WAITING_HEIGHT
-  const y = (count: number): number => round(bottom - (count / peak) * (WAITING_HEIGHT - 14))
-  let path = `M${LEFT} ${bottom}`
-  let previous = 0
-  for (const [pixel, count] of most.entries()) {
-    if (count === previous) continue
-    path += `H${LEFT + pixel}V${y(count)}`
-    previous = count
-  }
-  path += `H${LEFT + PLOT}V${bottom}z`
+  const peak = most.reduce((a, b) => Math.max(a, b), 1)
+  const y = scaleLinear([0, peak], [bottom, top])
+  const changes = most
+    .map((count, index) => ({ count, at: LEFT + index }))
+    .filter(({ count }, index) => index === 0 || index === most.length - 1 || count !== most[index - 1])
+  const d = area<(typeof changes)[number]>(
+    ({ at }) => at,
+    () => bottom,
+    ({ count }) => round(y(count)),
+  ).curve(curveStepAfter)(changes)!
   return [
-    `<path d="${path}" fill="${WAITING}" fill-opacity=".55"/>`,
-    `<path d="M${LEFT} ${bottom}h${PLOT}" stroke="${ONLINE_EDGE}"/>`,
-    text(20, bottom - (WAITING_HEIGHT - 14) / 2 + 4, 'tasks waiting', 'font-weight="600"'),
-    text(LEFT - 6, bottom - WAITING_HEIGHT + 18, String(peak), `fill="${FAINT_INK}" text-anchor="end"`),
-    text(LEFT - 6, bottom, '0', `fill="${FAINT_INK}" text-anchor="end"`),
+    `<path class="waiting" d="${d}"/>`,
+    text(MARGIN, (top + bottom) / 2 + 4, 'tasks waiting', 'b'),
+    text(LEFT - 10, top + 9, numberText(peak), 'faint end'),
+    text(LEFT - 10, bottom, '0', 'faint end'),
   ]
 }
 
-/** From when to when a thread was there, and what it did. */
-function threadLane(
-  thread: Thread,
-  own: readonly RunTask[],
-  { tasks }: Analysis,
-  top: number,
-  x: (ns: number) => number,
-): string[] {
-  const from = x(thread.onlineNs)
-  const to = Math.max(x(thread.offlineNs), from + 2)
-  const [cpu, name] = threadName(thread).split(' · ')
-  const parts = [
-    text(20, top + 14, cpu, 'font-weight="600"'),
-    text(78, top + 14, name, `fill="${FAINT_INK}"`),
-    `<rect x="${round(from)}" y="${top}" width="${round(to - from)}" height="${LANE_HEIGHT}" rx="2" fill="${ONLINE}"/>`,
+/** In the unit that gives short numbers. */
+function timeAxis(x: TimeScale, spanNs: number, bottom: number): string[] {
+  const [unit, unitNs] = UNITS.find(([, ns]) => spanNs >= 2 * ns) ?? UNITS[UNITS.length - 1]
+  const time = scaleLinear([0, spanNs / unitNs], x.range())
+  const format = time.tickFormat(TICKS)
+  return time.ticks(TICKS).flatMap((tick) => {
+    const at = round(time(tick))
+    return [
+      `<path class="rule" d="M${at} ${HEAD - 6}V${bottom}"/>`,
+      text(at, bottom + 18, `${format(tick)} ${unit}`, 'faint mid'),
+    ]
+  })
+}
+
+/** The kinds of tasks, and below them the marks. */
+function legend(colorOf: ReadonlyMap<string, KindColor>, arrows: number): string[] {
+  const row = (y: number, entries: readonly (readonly [swatch: string, label: string])[]): string[] => {
+    let at = MARGIN
+    return entries.flatMap(([swatch, label]) => {
+      const left = at
+      at += 22 + label.length * CHARACTER + 12
+      return [
+        `<g transform="translate(${round(left)} ${y - 10})">${swatch}</g>`,
+        text(left + 22, y, label, 'faint'),
+      ]
+    })
+  }
+  const box = ({ fill }: KindColor): string => `<rect width="16" height="12" fill="${fill}"/>`
+  return [
+    ...row(68, [
+      ...[...colorOf].map(([kind, color]) => [box(color), labelText(kind)] as const),
+      [box(OTHER_COLOR), 'other kinds'],
+    ]),
+    ...row(88, [
+      [
+        '<rect class="lane" width="16" height="12"/><path class="online" d="M1-1V13"/>',
+        'thread starts, is idle',
+      ],
+      [`<rect class="lane" width="12" height="12"/><g transform="translate(12 6)">${CROSS}</g>`, 'ends'],
+      ['<path class="ticks" stroke-width=".7" d="M3 1v10m5-10v10m5-10v10"/>', 'submits a task'],
+      [
+        '<path class="arrow" marker-end="url(#head)" d="M1 6H16"/>',
+        `from submit to run: ${arrows} of the longest waits`,
+      ],
+    ]),
   ]
-  if (thread.cpu === 0) {
-    const ticks = tasks
-      .filter(({ submitNs }) => submitNs !== undefined)
-      .map(({ submitNs }) => ({ from: x(submitNs as number), to: x(submitNs as number) + 0.5 }))
-      .sort((a, b) => a.from - b.from)
-    parts.push(`<path d="${slicesPath(ticks, top + 5, LANE_HEIGHT - 10)}" fill="${SUBMITTED}"/>`)
-  } else {
-    for (const [index, { belowMs, color }] of DURATIONS.entries()) {
-      const aboveMs = index === 0 ? 0 : DURATIONS[index - 1].belowMs
-      const slices = own
-        .filter(({ startNs, endNs }) => {
-          const ms = (endNs - startNs) / NS_PER_MS
-          return ms >= aboveMs && ms < belowMs
-        })
-        .map(({ startNs, endNs }) => ({ from: x(startNs), to: x(endNs) }))
-      if (slices.length > 0)
-        parts.push(`<path d="${slicesPath(slices, top + 2, LANE_HEIGHT - 4)}" fill="${color}"/>`)
-    }
-  }
-  parts.push(
-    `<path d="M${round(from)} ${top - 2}v${LANE_HEIGHT + 4}M${round(to)} ${top - 2}v${LANE_HEIGHT + 4}" ` +
-      `stroke="${ONLINE_EDGE}" stroke-width="1.5"/>`,
-  )
-  return parts
 }
 
-/** Rectangles in one path; narrow ones with no room between them become one. @param slices by start. */
-function slicesPath(
-  slices: readonly { from: number; to: number }[],
-  top: number,
-  laneHeight: number,
-): string {
-  let path = ''
-  const draw = (from: number, to: number): void => {
-    path += `M${round(from)} ${top}h${Math.max(round(to - from), 0.3)}v${laneHeight}h${-Math.max(round(to - from), 0.3)}z`
-  }
-  let pending: { from: number; to: number } | undefined
-  for (const slice of slices) {
-    const narrow = slice.to - slice.from < NARROW
-    if (pending !== undefined && narrow && slice.from - pending.to < NARROW / 2) {
-      pending.to = Math.max(pending.to, slice.to)
-      continue
-    }
-    if (pending !== undefined) draw(pending.from, pending.to)
-    pending = undefined
-    if (narrow) pending = { ...slice }
-    // A hair of space, so that one long task is not taken for two, nor two for one.
-    else draw(slice.from, slice.to - 0.3)
-  }
-  if (pending !== undefined) draw(pending.from, pending.to)
-  return path
+/** What a file or a kind is called, short enough. */
+function labelText(name: string): string {
+  const shown = printable(name)
+  return shown.length <= LONGEST_LABEL ? shown : `${shown.slice(0, LONGEST_LABEL - 1)}…`
 }
 
-function legend(): string[] {
-  const parts = [text(20, 47, 'task ran', `fill="${FAINT_INK}"`)]
-  let at = 74
-  const entry = (swatch: string, label: string, labelWidth: number): void => {
-    parts.push(
-      `<g transform="translate(${at} 38)">${swatch}</g>`,
-      text(at + 19, 47, label, `fill="${FAINT_INK}"`),
-    )
-    at += 19 + labelWidth + 16
-  }
-  for (const { label, labelWidth, color } of DURATIONS) {
-    entry(`<rect width="14" height="10" fill="${color}"/>`, label, labelWidth)
-  }
-  at += 16
-  entry(
-    `<rect width="14" height="10" fill="${ONLINE}"/><path d="M0-1v12M14-1v12" stroke="${ONLINE_EDGE}" stroke-width="1.5"/>`,
-    'thread online, idle',
-    108,
-  )
-  entry(`<rect y="2" width="14" height="6" fill="${SUBMITTED}"/>`, 'tasks submitted', 90)
-  return parts
+function text(x: number, y: number, content: string, classes: string, attributes = ''): string {
+  return `<text x="${round(x)}" y="${round(y)}" class="${classes}"${attributes && ` ${attributes}`}>${escaped(content)}</text>`
 }
 
-/** 5 to 15 ticks. */
-function tickStep(seconds: number): number {
-  return [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300].find((step) => seconds / step <= 15) ?? 600
-}
-
-function text(x: number, y: number, content: string, attributes: string): string {
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped(content)}</text>`
-}
-
+/** As XML: what it has no place for, not even as an entity, is shown as �. */
 function escaped(content: string): string {
-  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  return content
+    .replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '�')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
 }
 
 function round(value: number): number {
   return Math.round(value * 10) / 10
 }
-
-function main(): void {
-  let positionals: string[]
-  try {
-    ;({ positionals } = parseArgs({ allowPositionals: true }))
-    if (positionals.length > 2) throw new TypeError(`${positionals.length} arguments, at most 2 are expected`)
-  } catch (error) {
-    console.error(`timeline: ${(error as Error).message}\nUsage: timeline.js [demo-output] [out.svg]`)
-    process.exitCode = 2
-    return
-  }
-  const [folder = join(PROJECT, 'demo-output'), out = join(folder, 'timeline.svg')] = positionals
-  try {
-    const svg = timelineSvg(analyse(openTrace(join(folder, 'trace')).records()))
-    writeFileSync(out, svg)
-    console.log(`${out}: ${numberText(svg.length)} bytes`)
-  } catch (error) {
-    console.error(`timeline: ${(error as Error).message}`)
-    process.exitCode = 1
-  }
-}
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) main()

@@ -7,11 +7,20 @@
  */
 import { tracepoint } from 'rchan'
 
-/** On the thread that owns the pool, just before the task is handed over. `task` is a number of your own choice. */
-export const submit = tracepoint('pool:submit', { task: 'u32', path: 'string', bytes: 'u32' })
+/**
+ * On the thread that owns the pool, just before the task is handed over.
+ *
+ * `task` is a number of your own choice, `kind` the name that tasks of one kind share, `path` what this one works on.
+ */
+export const submit = tracepoint('pool:submit', {
+  task: 'u32',
+  kind: 'string',
+  path: 'string',
+  bytes: 'u32',
+})
 
 /** In the worker, first thing. The path stands here, too: it tells what a thread was doing when it died. */
-export const start = tracepoint('pool:start', { task: 'u32', path: 'string' })
+export const start = tracepoint('pool:start', { task: 'u32', kind: 'string', path: 'string' })
 
 /** In the worker, last thing, in a `finally`: a task that failed has ended as well. */
 export const end = tracepoint('pool:end', {

@@ -13,6 +13,8 @@ import * as trace from './tracepoints.js'
 /** What a worker is told. It crosses the thread boundary. */
 export interface CompressOrder {
   readonly task: number
+  /** What tasks of its kind are called in the trace. */
+  readonly kind: string
   /** As the user named it: for the trace. */
   readonly path: string
   /** To open it. */
@@ -34,8 +36,8 @@ export interface CompressResult {
 trace.online({ threadId })
 
 /** The task of the pool. */
-export default function compress({ task, path, file, quality }: CompressOrder): CompressResult {
-  trace.start({ task, path })
+export default function compress({ task, kind, path, file, quality }: CompressOrder): CompressResult {
+  trace.start({ task, kind, path })
   let bytesIn = 0
   let bytesOut = 0
   let ok = false

@@ -1,10 +1,11 @@
 import type { TraceRecord } from 'rchan/ctf/reader'
 import { describe, expect, test } from 'vitest'
 import { analyse, hasRun, hasWaited, percentile, spreadOf, waitingOverTime } from '../dist/analysis.js'
-import { chromeEvents, threadName } from '../dist/chrome.js'
+import { chromeEvents, threadName, type ChromeEvent } from '../dist/chrome.js'
 import { bytesText, timeText } from '../dist/quantities.js'
 import { printable } from '../dist/report.js'
 import { timelineSvg } from '../dist/timeline.js'
+import { expectWellFormed, sliceCount, textsOf } from './svg.js'
 
 const CLOCK_AT_START_NS = 5_000_000_000_000n
 
@@ -26,9 +27,9 @@ function record(
 
 const MAIN: [number, number] = [0, 0]
 const submit = (atNs: number, task: number, path = `${task}.txt`): TraceRecord =>
-  record(atNs, MAIN, 'pool:submit', { task, path, bytes: 10 })
+  record(atNs, MAIN, 'pool:submit', { task, kind: 'compress .txt', path, bytes: 10 })
 const start = (atNs: number, where: [number, number], task: number): TraceRecord =>
-  record(atNs, where, 'pool:start', { task, path: `${task}.txt` })
+  record(atNs, where, 'pool:start', { task, kind: 'compress .txt', path: `${task}.txt` })
 const end = (atNs: number, where: [number, number], task: number): TraceRecord =>
   record(atNs, where, 'pool:end', { task, path: `${task}.txt`, bytesIn: 10, bytesOut: 4, ok: true })
 
@@ -54,11 +55,22 @@ const HISTORY = [
   start(700, [1, 1], 2),
 ]
 
+/** The tasks of the slices that are open at an arrow's end, on its track. */
+function slicesUnder(arrow: ChromeEvent, events: readonly ChromeEvent[]): unknown[] {
+  const at = Number(arrow.ts)
+  return events
+    .filter(({ ph, tid, ts, dur }) => {
+      return ph === 'X' && tid === arrow.tid && Number(ts) <= at && at < Number(ts) + Number(dur)
+    })
+    .map(({ args }) => (args as { task: number }).task)
+}
+
 describe('analysis', () => {
   test('a task has its times, its bytes and the thread that ran it', () => {
     const { tasks, events, originNs, endNs } = analyse(HISTORY)
     expect({ events, originNs, endNs }).toEqual({ events: 12, originNs: CLOCK_AT_START_NS, endNs: 700 })
     expect(tasks[0]).toMatchObject({
+      kind: 'compress .txt',
       path: '0.txt',
       submitNs: 0,
       startNs: 100,
@@ -79,10 +91,10 @@ describe('analysis', () => {
 
   test('each generation of a CPU is a thread, there until the pool ended it', () => {
     expect(analyse(HISTORY).threads).toEqual([
-      { cpu: 0, generation: 0, threadId: undefined, onlineNs: 0, offlineNs: 600, events: 5 },
-      { cpu: 1, generation: 0, threadId: 7, onlineNs: 90, offlineNs: 600, events: 3 },
-      { cpu: 1, generation: 1, threadId: 9, onlineNs: 650, offlineNs: 700, events: 2 },
-      { cpu: 2, generation: 0, threadId: undefined, onlineNs: 200, offlineNs: 300, events: 2 },
+      { cpu: 0, generation: 0, threadId: undefined, onlineNs: 0, offlineNs: 600, ended: false, events: 5 },
+      { cpu: 1, generation: 0, threadId: 7, onlineNs: 90, offlineNs: 600, ended: true, events: 3 },
+      { cpu: 1, generation: 1, threadId: 9, onlineNs: 650, offlineNs: 700, ended: false, events: 2 },
+      { cpu: 2, generation: 0, threadId: undefined, onlineNs: 200, offlineNs: 300, ended: false, events: 2 },
     ])
   })
 
@@ -152,11 +164,41 @@ describe('trace.json', () => {
       'CPU 1.1 · thread 9',
       'CPU 2.0 · thread ?',
     ])
-    const slices = events.filter(({ ph }) => ph === 'X')
-    expect(slices.map(({ name, ts, dur, tid }) => [name, ts, dur, names.get(tid)])).toEqual([
-      ['0.txt', 0.1, 0.3, 'CPU 1.0 · thread 7'],
-      ['1.txt', 0.2, 0.1, 'CPU 2.0 · thread ?'],
+    const slices = events.filter(({ ph, cat }) => ph === 'X' && cat === 'task')
+    expect(slices.map(({ ts, dur, tid }) => [ts, dur, names.get(tid)])).toEqual([
+      [0.1, 0.3, 'CPU 1.0 · thread 7'],
+      [0.2, 0.1, 'CPU 2.0 · thread ?'],
     ])
+  })
+
+  test('slices of one kind have one name, and the file among their arguments', () => {
+    const slices = events.filter(({ ph, cat }) => ph === 'X' && cat === 'task')
+    expect(slices.map(({ name, args }) => [name, (args as { path: string }).path])).toEqual([
+      ['compress .txt', '0.txt'],
+      ['compress .txt', '1.txt'],
+    ])
+  })
+
+  test('each submit is a slice of the main thread, and none reaches into the next', () => {
+    const slices = events.filter(({ name }) => name === 'submit')
+    expect(slices.map(({ ph, tid, ts, dur }) => [ph, tid, ts, dur])).toEqual([
+      ['X', 1, 0, 0.1],
+      ['X', 1, 0.1, 0.1],
+      ['X', 1, 0.2, 1],
+    ])
+  })
+
+  test('an arrow for each task that ran, from its submit to its run, after both of its slices', () => {
+    const arrows = events.filter(({ ph }) => ph === 's' || ph === 'f')
+    expect(arrows.map(({ ph, id, ts, bp }) => [ph, id, ts, bp])).toEqual([
+      ['s', 0, 0, undefined],
+      ['f', 0, 0.1, 'e'],
+      ['s', 1, 0.1, undefined],
+      ['f', 1, 0.2, 'e'],
+    ])
+    for (const arrow of arrows) expect(slicesUnder(arrow, events)).toEqual([arrow.id])
+    const [first] = arrows
+    expect(events.indexOf(first)).toBeGreaterThan(events.findIndex(({ cat }) => cat === 'task'))
   })
 
   test('each wait begins and ends under one id', () => {
@@ -202,12 +244,81 @@ describe('what people read', () => {
   test("a file's name can't move the cursor", () => {
     expect(printable('a\n\u001b[2Jb\u009bc ü')).toBe(String.raw`a\x0a\x1b[2Jb\x9bc ü`)
   })
-
-  test('the timeline is drawn of any trace, an empty one too', () => {
-    for (const history of [HISTORY, []]) {
+})
+describe('timeline.svg', () => {
+  test('is drawn of any trace, an empty one too', () => {
+    for (const history of [HISTORY, [], HISTORY.slice(0, 1), HISTORY.filter(({ cpu }) => cpu !== 0)]) {
       const svg = timelineSvg(analyse(history))
-      expect(svg).toMatch(/^<svg [^>]*>[\s\S]*<\/svg>\n$/)
+      expectWellFormed(svg)
       expect(svg).not.toMatch(/NaN|undefined|Infinity/)
     }
+  })
+
+  test('has a slice for each task that ran, and a lane for each thread', () => {
+    const svg = timelineSvg(analyse(HISTORY))
+    expect(sliceCount(svg)).toBe(2)
+    expect(textsOf(svg).filter(({ content }) => /^(main )?thread/.test(content))).toHaveLength(4 + 1)
+    expect(
+      svg.match(/<g transform="[^"]*"><path class="cross"/g),
+      'in the legend, and of thread 7',
+    ).toHaveLength(2)
+  })
+
+  test('an arrow starts where the task was submitted and ends at the left edge of its slice', () => {
+    const svg = timelineSvg(analyse(HISTORY))
+    const arrows = [
+      ...svg.matchAll(/class="arrow" marker-end="[^"]*" d="M([\d.]+),([\d.]+)C.*?([\d.]+),([\d.]+)"/g),
+    ]
+    const ends = arrows.map(([, ...numbers]) => numbers.map(Number))
+    const slices = [...svg.matchAll(/M([\d.]+) ([\d.]+)h/g)].map(([, x, y]) => [Number(x), Number(y)])
+    expect(ends).toHaveLength(2)
+    for (const [fromX, fromY, toX, toY] of ends) {
+      expect(fromX).toBeLessThan(toX)
+      expect(fromY).toBeLessThan(toY)
+      expect(slices.filter(([x, y]) => x === toX && y > toY && y - toY < 26)).toHaveLength(1)
+    }
+  })
+
+  test('arrows are of the longest waits, and no more than can be told apart', () => {
+    const history = Array.from({ length: 400 }, (_, task) => [
+      submit(task * 1000, task),
+      start(task * 1000 + 100 + task, [1, 0], task),
+      end(task * 1000 + 900, [1, 0], task),
+    ]).flat()
+    const svg = timelineSvg(analyse(history))
+    expect(sliceCount(svg)).toBe(400)
+    const arrows = [...svg.matchAll(/class="arrow"[^>]* d="[^"]*?([\d.]+),[\d.]+"/g)].map(([, x]) =>
+      Number(x),
+    )
+    const left = Math.max(...arrows)
+    expect(arrows).toHaveLength(14)
+    // Waits grow with time, so the arrows stand from the right on.
+    for (const [index, x] of arrows.entries()) {
+      if (index > 0) expect(arrows[index - 1] - x).toBeGreaterThanOrEqual(25.9)
+      expect(left - x).toBeLessThan(14 * 30)
+    }
+    expect(svg).toContain('14 of the longest waits')
+  })
+
+  test("a file's name and a kind's are text, whatever is in them, and stay within their place", () => {
+    const bad = `<b>&"\u0000\u001b[2J\uffff${'x'.repeat(300)}`
+    const history = HISTORY.map((entry) => ({ ...entry, fields: { ...entry.fields, path: bad, kind: bad } }))
+    const svg = timelineSvg(analyse(history))
+    expectWellFormed(svg)
+    expect(textsOf(svg).filter(({ content }) => content.length > 100)).toEqual([])
+  })
+
+  test('no text covers another', () => {
+    const texts = textsOf(timelineSvg(analyse(HISTORY)))
+    expect(texts.length).toBeGreaterThan(15)
+    const clashes = texts.flatMap((one, index) =>
+      texts
+        .slice(index + 1)
+        .filter((other) => {
+          return Math.abs(one.y - other.y) < 10 && one.left < other.right && other.left < one.right
+        })
+        .map((other) => [one.content, other.content]),
+    )
+    expect(clashes).toEqual([])
   })
 })
