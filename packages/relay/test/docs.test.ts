@@ -42,10 +42,6 @@ test('a relay channel is used on its own, by several threads, in less than 30 li
   expect(code).toContain('new Worker')
 })
 
-test('the README shows the same program', () => {
-  expect(readFileSync(join(ROOT, 'README.md'), 'utf8')).toContain(`\`\`\`js\n${programs[0].code}\`\`\``)
-})
-
 /** What a fragment takes for granted. */
 const PRELUDE = `
 import { createWriteStream, openSync } from 'node:fs'

@@ -1,0 +1,195 @@
+/**
+ * What the README and docs/ say is so: their programs run in an empty folder, as a user would make it, with the
+ * packages as they would be published; their commands and links exist; the picture is one of the demo's.
+ *
+ * The packages have no dependency, so npm needs no registry. Other packages of the README are linked to ours.
+ */
+import { execFileSync, execSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { analyse } from '../examples/compress-tree/dist/analysis.js'
+import { timelineSvg } from '../examples/compress-tree/dist/timeline.js'
+import { anchorsOf, blocksOf, programsOf, readPage, readPages, ROOT, sectionOf } from './pages.js'
+
+const sandbox = mkdtempSync(join(tmpdir(), 'rchan-readme-'))
+const archives = join(sandbox, 'archives')
+afterAll(() => rmSync(sandbox, { recursive: true, force: true }))
+
+const readme = readPage('README.md')
+const pages = readPages()
+
+/** Ours is the node that runs the tests; npm is not told that it was started by another one. */
+const env = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name))),
+  PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
+}
+
+function run(command: string, cwd: string): string {
+  return execSync(command, {
+    cwd,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 240_000,
+  })
+}
+
+/** A line of a page's `sh` block. Installs from the archives what is ours, and links the rest. */
+function runLine(line: string, cwd: string): string {
+  return line
+    .replace(/#.*/, '')
+    .split('&&')
+    .map((command) => {
+      const names = /^\s*npm install((?: [\w@/.-]+)+)\s*$/.exec(command)?.[1].trim().split(' ')
+      if (names === undefined) return run(command, cwd)
+      expect(names).toContain('rchan')
+      const files = readdirSync(archives).map((name) => `"${join(archives, name)}"`)
+      run(`npm install --offline --no-audit --no-fund ${files.join(' ')}`, cwd)
+      for (const name of names.filter((other) => other !== 'rchan')) {
+        symlinkSync(join(ROOT, 'node_modules', name), join(cwd, 'node_modules', name), 'junction')
+      }
+      return ''
+    })
+    .join('')
+}
+
+function linesOf(code: string): string[] {
+  return code.trimEnd().split('\n')
+}
+
+beforeAll(() => {
+  mkdirSync(archives)
+  const folders = readdirSync(join(ROOT, 'packages')).map((name) => `"./packages/${name}"`)
+  run(`npm pack --pack-destination "${archives}" ${folders.join(' ')}`, ROOT)
+  expect(readdirSync(archives)).toHaveLength(folders.length)
+})
+
+describe('the README', () => {
+  const section = sectionOf(readme, 'Trace your own pool')
+  const blocks = blocksOf(section)
+  const named = blocks.flatMap(({ language, code }) => {
+    const name = language === 'js' ? /^\/\/ (\S+)\n/.exec(code)?.[1] : undefined
+    return name === undefined ? [] : [{ name, code }]
+  })
+
+  test('its program, pasted into an empty folder, prints what the README says', () => {
+    const folder = join(sandbox, 'pool')
+    mkdirSync(folder)
+    expect(named.map(({ name }) => name)).toEqual(['worker.mjs', 'main.mjs', 'show.mjs'])
+    for (const { name, code } of named) writeFileSync(join(folder, name), code)
+    const commands = linesOf(blocks.findLast(({ language }) => language === 'sh')!.code)
+    const outputs = commands.map((command) => runLine(command, folder))
+    const { code: promised } = blocks.findLast(({ language }) => language === 'text')!
+    // Which thread takes which task, and when, is different each time.
+    const told = (text: string): string[] =>
+      linesOf(text)
+        .map((line) => line.replace(/[\d.]+ ms/g, 'T ms').replace(/CPU \d+/, 'CPU N'))
+        .sort()
+    expect(told(outputs.at(-1)!)).toEqual(told(promised))
+    const [trace] = readdirSync(join(folder, 'traces'))
+    expect(outputs.at(-2)).toContain(trace)
+  })
+
+  test('it installs rchan by one line, before anything is imported', () => {
+    expect(blocks[0]).toEqual({ language: 'sh', code: 'npm install rchan\n' })
+  })
+
+  test('a pool is traced in less than 15 lines', () => {
+    const lines = named
+      .filter(({ name }) => name !== 'show.mjs')
+      .flatMap(({ code }) => linesOf(code).filter((line) => !line.startsWith('//')))
+    expect(lines.length).toBeLessThan(15)
+  })
+
+  test('two commands, the demo and the tests, do all the set-up', () => {
+    const { code } = blocksOf(sectionOf(readme, 'Try it'))[0]
+    expect(linesOf(code).map((line) => line.replace(/ +#.*/, ''))).toEqual([
+      'npm ci && npm run demo',
+      'npm ci && npm test',
+    ])
+  })
+
+  test('the picture was drawn by the demo as it is, and the README says what it shows', () => {
+    const svg = readFileSync(join(ROOT, 'docs/timeline.svg'), 'utf8')
+    const styleOf = (text: string): string | undefined => /<style>[^]*<\/defs>/.exec(text)?.[0]
+    expect(styleOf(svg)).toBe(styleOf(timelineSvg(analyse([]))))
+    const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, content]) => content)
+    const [, tasks, workers] = /^compress-tree: ([\d,]+) tasks on (\d+) worker threads/.exec(texts[0])!
+    const [, longestWait] = /longest wait to run: (.+)$/.exec(texts[1])!
+    expect(readme.text).toContain(`compresses ${tasks} files`)
+    expect(readme.text).toContain(longestWait)
+    expect(readme.text).toContain(`up to ${texts[texts.indexOf('tasks waiting') + 1]} tasks wait`)
+    expect(workers).toBe('7')
+    expect(readme.text).toContain('![Seven worker threads')
+    const [intro] = readme.text.split(/^## /m)
+    const files = [...intro.matchAll(/`(\w+\.js)`/g)].map(([, file]) => file)
+    expect(files.length).toBeGreaterThan(1)
+    expect(files.filter((file) => !texts.includes(file))).toEqual([])
+  })
+})
+
+describe('the pages of docs/', () => {
+  const folder = join(sandbox, 'docs')
+  beforeAll(() => {
+    mkdirSync(folder)
+    for (const line of ['npm init -y', 'npm install rchan']) runLine(line, folder)
+  })
+
+  test.each(pages.flatMap(programsOf).map((program, index) => ({ ...program, index })))(
+    'program $index, of $path, prints in an empty folder what the page says',
+    ({ code, prints, index }) => {
+      const file = join(folder, `program-${index}.mjs`)
+      writeFileSync(file, code)
+      expect(execFileSync(process.execPath, [file], { encoding: 'utf8', timeout: 240_000 })).toBe(prints)
+    },
+  )
+
+  test('relay on its own is among these programs', () => {
+    expect(pages.flatMap(programsOf).filter(({ path }) => path.endsWith('relay.md')).length).toBeGreaterThan(
+      1,
+    )
+  })
+})
+
+describe('what the pages name', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+
+  test.each(pages)('the links of $path lead somewhere', ({ path, text }) => {
+    const missing = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, link]) => link)
+      .filter((link) => !/^https?:/.test(link))
+      .filter((link) => {
+        const [target, anchor] = link.split('#')
+        const file = target === '' ? join(ROOT, path) : join(ROOT, dirname(path), target)
+        if (!existsSync(file)) return true
+        return anchor !== undefined && !anchorsOf(readFileSync(file, 'utf8')).includes(anchor)
+      })
+    expect(missing).toEqual([])
+  })
+
+  test.each(pages)('the commands of $path exist', ({ text }) => {
+    const named = [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name)
+    expect(named.filter((name) => !(name in scripts))).toEqual([])
+  })
+
+  test.each(pages)('every subpath of rchan that $path imports is exported', ({ text }) => {
+    const { exports } = JSON.parse(readFileSync(join(ROOT, 'packages/rchan/package.json'), 'utf8')) as {
+      exports: Record<string, unknown>
+    }
+    const imported = [...text.matchAll(/from 'rchan(\/[\w/]+)?'/g)].map(([, subpath]) => `.${subpath ?? ''}`)
+    expect(imported.filter((subpath) => !(subpath in exports))).toEqual([])
+  })
+})
