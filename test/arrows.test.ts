@@ -38,6 +38,8 @@ function importsOf(name: string): string[] {
 
 interface PackageFile {
   readonly dependencies?: Record<string, string>
+  readonly devDependencies?: Record<string, string>
+  readonly private?: true
   readonly version: string
 }
 
@@ -62,7 +64,12 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
   })
 
   test('depends on what it imports, at the version of all, and on nothing else', () => {
-    const { dependencies = {}, version } = packageFile(name)
+    const file = packageFile(name)
+    const { version } = file
+    // What rchan publishes holds the other packages, so that whoever installs it needs none of them.
+    expect(file.private).toBe(name === 'rchan' ? undefined : true)
+    if (name === 'rchan') expect(file.dependencies).toBeUndefined()
+    const { dependencies = {} } = name === 'rchan' ? { dependencies: file.devDependencies } : file
     const imported = importsOf(name).flatMap((target) => {
       const [scope, ours] = target.split('/')
       return scope === '@rchan' && ours !== name ? [`@rchan/${ours}`] : []

@@ -4,7 +4,7 @@
  * Pure functions over what the reader gives. Times are nanoseconds from the first record of the trace. Whatever may be
  * missing, because its record was lost, is undefined; nothing is guessed.
  */
-import type { TraceRecord } from 'rchan/ctf/reader'
+import type { TraceRecord } from 'rchan/reader'
 
 /** A task of the pool. */
 export interface Task {

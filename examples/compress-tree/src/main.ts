@@ -5,7 +5,7 @@
  * Owns the arguments, the order of things, and the exit status: 0, 1 when something failed, 2 for wrong arguments.
  */
 import { startRecording } from 'rchan'
-import { openTrace } from 'rchan/ctf/reader'
+import { openTrace } from 'rchan/reader'
 import { realpathSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'

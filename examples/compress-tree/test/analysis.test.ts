@@ -1,4 +1,4 @@
-import type { TraceRecord } from 'rchan/ctf/reader'
+import type { TraceRecord } from 'rchan/reader'
 import { describe, expect, test } from 'vitest'
 import { analyse, hasRun, hasWaited, percentile, spreadOf, waitingOverTime } from '../dist/analysis.js'
 import { chromeEvents, threadName, type ChromeEvent } from '../dist/chrome.js'

@@ -1,4 +1,4 @@
-import { openTrace } from 'rchan/ctf/reader'
+import { openTrace } from 'rchan/reader'
 import { spawn } from 'node:child_process'
 import {
   existsSync,

@@ -1,2 +1,20 @@
-/** @rchan/ctf, under the name of the package that users install. */
-export * from '@rchan/ctf'
+/**
+ * The Common Trace Format 1.8 as rchan writes it: the schema of an event, and the text of a trace's
+ * metadata, both made and read.
+ */
+export {
+  FIELD_TYPE_NAMES,
+  makeSchema,
+  MAX_FIELDS,
+  MAX_NAME_LENGTH,
+  metadataText,
+  parseSchema,
+  schemaText,
+  type EventClass,
+  type Field,
+  type FieldType,
+  type MetadataClock,
+  type MetadataInput,
+  type Schema,
+} from '@rchan/ctf'
+export { parseMetadata, TraceError, type TraceErrorPlace } from '@rchan/ctf/reader'

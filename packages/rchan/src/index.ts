@@ -2,7 +2,23 @@
 import { startRecording as start, type Recording, type RecordingOptions } from '@rchan/trace'
 import { replacedBuiltins } from './replaced.js'
 
-export * from '@rchan/trace'
+export {
+  tracepoint,
+  type CpuTotals,
+  type Field,
+  type FieldType,
+  type FieldTypes,
+  type FieldValue,
+  type FieldValues,
+  type Losses,
+  type Recording,
+  type RecordingOptions,
+  type RecordingSettings,
+  type RecordingSummary,
+  type Schema,
+  type ThreadTotals,
+  type Tracepoint,
+} from '@rchan/trace'
 
 /**
  * Starts recording: from the moment it returns, every tracepoint call in this process is an event

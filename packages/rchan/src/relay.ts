@@ -1,4 +1,58 @@
-/** Relay, its rings, and what connects it to Node, under the name of the package that users install. */
-export * from '@rchan/ring'
-export * from '@rchan/relay'
-export * from '@rchan/relay-node'
+/** Relay channels as in the Linux kernel, what connects them to Node, and the rings below them. */
+export {
+  MAX_CHANNELS,
+  MAX_MEMBERS,
+  MAX_RELAY_CPUS,
+  plainMachine,
+  Relay,
+  RelayBuffer,
+  RelayChannel,
+  RelayFile,
+  type Copy,
+  type LateSetup,
+  type LogLevel,
+  type Machine,
+  type Mapping,
+  type Piece,
+  type Pipe,
+  type PollState,
+  type RelayCallbacks,
+  type RelayLimits,
+  type RelayOptions,
+  type SpliceResult,
+} from '@rchan/relay'
+export {
+  DescriptorPipe,
+  spliceToDescriptor,
+  spliceToStream,
+  StreamPipe,
+  threadMachine,
+  type StreamPipeOptions,
+} from '@rchan/relay-node'
+export {
+  Channel,
+  FULL,
+  GlobalBuffer,
+  GlobalReader,
+  GlobalWriter,
+  MAX_BUFFER_BYTES,
+  MAX_CPUS,
+  MAX_SUBBUFS,
+  MAX_WRITERS,
+  Reader,
+  TOO_BIG,
+  Writer,
+  type ChannelOptions,
+  type Discarded,
+  type Extent,
+  type Geometry,
+  type GlobalGeometry,
+  type GlobalSpan,
+  type GlobalView,
+  type GlobalWriterCallbacks,
+  type Hole,
+  type Mode,
+  type Span,
+  type WriterCallbacks,
+  type WriterView,
+} from '@rchan/ring'

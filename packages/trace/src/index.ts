@@ -19,10 +19,23 @@ import type { Recording, RecordingOptions } from './recording.js'
  */
 export async function startRecording(options: RecordingOptions): Promise<Recording> {
   checkDescriptors()
-  // By its name, so that it is found from the bundle that users import, too; only when needed, so that a worker which
-  // merely traces doesn't load it.
-  const { start } = await import('@rchan/trace/recording')
+  const { start } = await loadRecording()
   return await start(options)
+}
+
+/** Only when needed, so that a worker which merely traces doesn't load it. */
+async function loadRecording(): Promise<typeof import('@rchan/trace/recording')> {
+  try {
+    // By its name: the build of rchan puts it into a file beside the one that users import.
+    return await import('@rchan/trace/recording')
+  } catch (error) {
+    throw new Error(
+      `rchan: can't load its file for recording (${(error as Error | undefined)?.message}). Was the program ` +
+        `bundled? Then deploy every file that the bundler wrote, or let it write one file, or mark rchan as ` +
+        `external and install it where the program runs`,
+      { cause: error },
+    )
+  }
 }
 
 export {
@@ -32,5 +45,6 @@ export {
   type FieldValues,
   type Tracepoint,
 } from './tracepoint.js'
-export type { Recording, RecordingOptions, RecordingSummary } from './recording.js'
+export type { Recording, RecordingOptions, RecordingSettings, RecordingSummary } from './recording.js'
+export type { CpuTotals, Losses, ThreadTotals } from '@rchan/runtime/coordinator'
 export type { Field, FieldType, Schema } from '@rchan/ctf'

@@ -1,0 +1,16 @@
+/** Reads the traces that rchan writes. */
+export {
+  ALL_CPUS,
+  openTrace,
+  TraceError,
+  type CpuLosses,
+  type EventClass,
+  type Field,
+  type FieldType,
+  type FieldValue,
+  type MetadataClock,
+  type Trace,
+  type TraceErrorPlace,
+  type TraceRecord,
+  type TraceStream,
+} from '@rchan/ctf/reader'

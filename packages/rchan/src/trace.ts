@@ -1,2 +1,0 @@
-/** @rchan/trace, under the name of the package that users install. */
-export * from '@rchan/trace'

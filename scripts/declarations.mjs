@@ -1,0 +1,84 @@
+// The types of rchan as it is published: what the compiler wrote for rchan and for each module that
+// its entries reach, with the imports of our other packages made relative. Writes nothing.
+//
+// Members and exports that are marked `@internal` are left out: the packages use them among
+// themselves. There is a copy for each format, since TypeScript takes the format of a declaration
+// from the package.json above it.
+import { readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript-5'
+import { ENTRIES, FORMATS } from './bundles.mjs'
+
+const packages = fileURLToPath(new URL('../packages', import.meta.url))
+const OURS = /^@rchan\/([^/]+)(?:\/(.+))?$/
+
+/** The declaration file that an import of one of our modules means; undefined for a foreign one. */
+function targetOf(from, specifier) {
+  if (specifier.startsWith('.')) return join(dirname(from), specifier.replace(/\.js$/, '.d.ts'))
+  const [, name, entry] = OURS.exec(specifier) ?? []
+  if (name === undefined) return undefined
+  const { exports } = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'))
+  return join(packages, name, exports[entry === undefined ? '.' : `./${entry}`].types)
+}
+
+/** Where a declaration file goes in the folder of types: `trace/tracepoint.d.ts`. */
+function placeOf(file) {
+  return relative(packages, file).replace(/[/\\]dist[/\\]/, '/')
+}
+
+/** What is published of a declaration file, and the files of ours that it imports. */
+function publish(file) {
+  const text = readFileSync(file, 'utf8')
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true)
+  const edits = []
+  const targets = []
+  const visit = (node) => {
+    if (ts.getJSDocTags(node).some(({ tagName }) => tagName.text === 'internal')) {
+      edits.push({ from: node.getFullStart(), to: node.end, by: '' })
+      return
+    }
+    if (ts.isStringLiteral(node) && isSpecifier(node)) {
+      const target = targetOf(file, node.text)
+      if (target !== undefined) {
+        targets.push(target)
+        const path = relative(dirname(placeOf(file)), placeOf(target)).replaceAll('\\', '/')
+        const by = (path.startsWith('.') ? path : `./${path}`).replace(/\.d\.ts$/, '.js')
+        edits.push({ from: node.getStart(), to: node.end, by: `'${by}'` })
+      }
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  let out = text
+  for (const { from, to, by } of edits.sort((a, b) => b.from - a.from)) {
+    out = out.slice(0, from) + by + out.slice(to)
+  }
+  return { text: out, targets }
+}
+
+function isSpecifier({ parent }) {
+  return (
+    ts.isImportDeclaration(parent) ||
+    ts.isExportDeclaration(parent) ||
+    (ts.isLiteralTypeNode(parent) && ts.isImportTypeNode(parent.parent))
+  )
+}
+
+/** The declarations of the build as it is: where each belongs, and its text. */
+export function declarations() {
+  const published = new Map()
+  const waiting = ENTRIES.map((name) => join(packages, 'rchan/dist', `${name}.d.ts`))
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (published.has(file)) continue
+    const { text, targets } = publish(file)
+    published.set(file, text)
+    waiting.push(...targets)
+  }
+  return Object.keys(FORMATS).flatMap((format) =>
+    [...published].map(([file, text]) => ({
+      path: join(packages, 'rchan/dist', format, 'types', placeOf(file)),
+      text,
+    })),
+  )
+}

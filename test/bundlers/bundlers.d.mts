@@ -1,0 +1,1 @@
+export const BUNDLERS: Readonly<Record<string, (from: string, to: string) => Promise<string>>>

@@ -1,0 +1,3 @@
+import { tracepoint } from 'rchan'
+
+export const step = tracepoint('bundled:step', { n: 'u32', who: 'string' })
