@@ -5,6 +5,7 @@ import { replacedBuiltins } from './replaced.js'
 export {
   tracepoint,
   type CpuTotals,
+  type Discarded,
   type Field,
   type FieldType,
   type FieldTypes,
@@ -15,6 +16,7 @@ export {
   type RecordingOptions,
   type RecordingSettings,
   type RecordingSummary,
+  type RingLosses,
   type Schema,
   type ThreadTotals,
   type Tracepoint,

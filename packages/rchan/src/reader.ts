@@ -9,6 +9,7 @@ export {
   type FieldType,
   type FieldValue,
   type MetadataClock,
+  type Schema,
   type Trace,
   type TraceErrorPlace,
   type TraceRecord,

@@ -31,13 +31,18 @@ const ASKS = BUFFER.asks >> 2
  */
 export class RelayBuffer {
   readonly memory: BufferMemory
-  /** The first page of its memory in the relay's. */
+  /** The first page of its memory in the relay's. @internal */
   readonly page: number
   /** All of the buffer's pages, `allocSize` bytes; only the first `subbufSize * subbufCount` are used. */
   readonly pages: Uint8Array<SharedArrayBuffer>
-  /** Who in this thread is woken by the next switch that this thread does. Each is called once, after it was published. */
+  /**
+   * Who in this thread is woken by the next switch that this thread does. Each is called once,
+   * after it was published.
+   *
+   * @internal
+   */
   readonly waiters = new Set<() => void>()
-  /** Whether it is waking them, in the middle of a switch. */
+  /** Whether it is waking them, in the middle of a switch. @internal */
   isWaking = false
   readonly #owner: BufferOwner
   readonly #ownership: Ownership
@@ -61,6 +66,7 @@ export class RelayBuffer {
    * Shows the buffer at a page.
    *
    * @param cpu whose it is, if it is to be laid out there, in zeroed memory; it has no sub-buffer until {@link begin}.
+   * @internal
    */
   constructor(owner: BufferOwner, memory: SharedArrayBuffer, page: number, cpu?: number) {
     const { geometry } = owner
@@ -158,7 +164,7 @@ export class RelayBuffer {
   get file(): unknown {
     return this.#owner.fileOf(this)
   }
-  /** Bytes without padding completed while the buffer had no file. */
+  /** Bytes without padding completed while the buffer had no file. @internal */
   get earlyBytes(): number {
     return this.#hasFile ? this.memory.doubles[BUFFER.earlyBytes >> 3] : this.#completedBytes()
   }
@@ -284,6 +290,7 @@ export class RelayBuffer {
    * Takes a reference, for a file of this thread.
    *
    * @throws when the buffer was let go, or the thread has left the relay.
+   * @internal
    */
   hold(holder: Holder): void {
     const isThere = this.#owner.hold()
@@ -295,7 +302,7 @@ export class RelayBuffer {
     this.#holders.add(holder)
   }
 
-  /** Lets a reference go. */
+  /** Lets a reference go. @internal */
   letGo(holder: Holder): void {
     this.#holders.delete(holder)
     if (this.#holders.size === 0) this.#stopListening()
@@ -304,7 +311,11 @@ export class RelayBuffer {
     this.#owner.letGo()
   }
 
-  /** Relay file: runs something under the lock of the buffer's file. Never within a write. */
+  /**
+   * Relay file: runs something under the lock of the buffer's file. Never within a write.
+   *
+   * @internal
+   */
   locked<T>(run: () => T): T {
     return this.#ownership.locked(run)
   }
@@ -313,18 +324,25 @@ export class RelayBuffer {
    * Relay file: sets how many sub-buffers are consumed, by default one more, and that nothing is of
    * the one after them. Locked. A reader that dies between the two stores leaves one that is read
    * again: the other way round, the beginning of the next would never be read.
+   *
+   * @internal
    */
   subbufConsumed(to = this.consumed + 1): void {
     this.bytesConsumedTo(0)
     this.consumedTo(Math.min(to, this.produced))
   }
 
-  /** Relay file: sets how many sub-buffers are consumed. Locked. Pairs with: Writer, Atomics.load of `consumed`. */
+  /**
+   * Relay file: sets how many sub-buffers are consumed. Locked. Pairs with: Writer, Atomics.load
+   * of `consumed`.
+   *
+   * @internal
+   */
   consumedTo(consumed: number): void {
     Atomics.store(this.memory.counters, BUFFER.consumed >> 3, BigInt(consumed))
   }
 
-  /** Relay file: sets how much of the next sub-buffer is consumed, in bytes. Locked. */
+  /** Relay file: sets how much of the next sub-buffer is consumed, in bytes. Locked. @internal */
   bytesConsumedTo(bytes: number): void {
     this.memory.words[BUFFER.bytesConsumed >> 2] = bytes
   }
@@ -334,7 +352,11 @@ export class RelayBuffer {
     return this.#completing >= 0 || this.#ownership.isOwn
   }
 
-  /** Whether all that was stored up to `offset` has arrived: this thread writes, or nobody does. */
+  /**
+   * Whether all that was stored up to `offset` has arrived: this thread writes, or nobody does.
+   *
+   * @internal
+   */
   get isSettled(): boolean {
     return this.#completing >= 0 || this.#ownership.isSettled
   }
@@ -364,29 +386,38 @@ export class RelayBuffer {
     return Atomics.add(this.#atomic, BUFFER.resets >> 2, 0) === resets && started <= sequence + this.#count
   }
 
-  /** Milliseconds on the machine's clock. */
+  /** Milliseconds on the machine's clock. @internal */
   now(): number {
     return this.#owner.now()
   }
 
-  /** Calls `wake` once, from this thread's event loop or within its next switch, when a sub-buffer was completed. */
+  /**
+   * Calls `wake` once, from this thread's event loop or within its next switch, when a
+   * sub-buffer was completed.
+   *
+   * @internal
+   */
   whenProduced(wake: () => void): void {
     this.waiters.add(wake)
     // Whoever writes next, unless it is certain that it is this thread.
     if (!this.isOwn) this.#listen()
   }
 
-  /** Sleeps until a sub-buffer is complete. Blocks the thread. @returns whether one is. */
+  /**
+   * Sleeps until a sub-buffer is complete. Blocks the thread. @returns whether one is.
+   *
+   * @internal
+   */
   sleepUntilProduced(timeoutMs: number): boolean {
     return this.#queue.sleepUntil(() => !this.isEmpty, timeoutMs)
   }
 
-  /** Relay file: a callback threw, and there is nobody to tell. */
+  /** Relay file: a callback threw, and there is nobody to tell. @internal */
   threw(callback: string, error: unknown): void {
     this.#owner.threw(callback, error)
   }
 
-  /** Relay file: the client is told that the buffer was mapped or unmapped. */
+  /** Relay file: the client is told that the buffer was mapped or unmapped. @internal */
   tellOfMapping(isMapped: boolean, file: unknown): void {
     this.#owner.tellOfMapping(this, isMapped, file)
   }
@@ -394,18 +425,22 @@ export class RelayBuffer {
   /**
    * Whether this thread is in the middle of something with the buffer: a callback of its switch, or
    * of a read.
+   *
+   * @internal
    */
   get isBusy(): boolean {
     return this.#completing >= 0 || this.isWaking || this.#ownership.isBusy
   }
 
-  /** Whether this thread has a file of it that is open, or mapped. */
+  /** Whether this thread has a file of it that is open, or mapped. @internal */
   get isHeld(): boolean {
     return this.#holders.size > 0
   }
 
   /**
    * Channel: the thread leaves the relay: its files of the buffer let go, and it writes it no more.
+   *
+   * @internal
    */
   leave(): void {
     for (const holder of this.#holders) holder.leave()
@@ -414,28 +449,38 @@ export class RelayBuffer {
     this.waiters.clear()
   }
 
-  /** Channel: opens the first sub-buffer, once the buffer has its file; if this thread can't, its first owner will. */
+  /**
+   * Channel: opens the first sub-buffer, once the buffer has its file; if this thread can't, its
+   * first owner will.
+   *
+   * @internal
+   */
   begin(): void {
     if (this.#owner.whyNotWritable() === '') this.#ownership.operate(0, () => undefined)
   }
 
-  /** Channel: the one buffer of a global channel is that of CPU 0. */
+  /** Channel: the one buffer of a global channel is that of CPU 0. @internal */
   becomeGlobal(): void {
     this.memory.words[BUFFER.cpu >> 2] = 0
   }
 
-  /** Channel: the buffer has a file from now on, whose size starts at the bytes completed so far. Locked. */
+  /**
+   * Channel: the buffer has a file from now on, whose size starts at the bytes completed so far.
+   * Locked.
+   *
+   * @internal
+   */
   setFile(): void {
     this.memory.doubles[BUFFER.earlyBytes >> 3] = this.#completedBytes()
     Atomics.store(this.#atomic, BUFFER.hasFile >> 2, 1)
   }
 
-  /** Channel: no more writes, ever. The owner sees it at its next record. */
+  /** Channel: no more writes, ever. The owner sees it at its next record. @internal */
   finalize(): void {
     this.#ownership.finalize()
   }
 
-  /** Gives up the ownership, if this thread has it: another may write from now on. */
+  /** Gives up the ownership, if this thread has it: another may write from now on. @internal */
   disown(): void {
     if (this.#holders.size > 0 && this.waiters.size > 0) this.#listen()
     this.#ownership.disown()

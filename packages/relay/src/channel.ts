@@ -44,7 +44,7 @@ export class RelayChannel {
   /** Whether the client is being told of a mapping of this thread's. */
   #isTelling = false
 
-  /** Use {@link Relay.open}. The channel has no buffers yet. */
+  /** Use {@link Relay.open}. The channel has no buffers yet. @internal */
   constructor(host: RelayHost, slot: Slot, options: Partial<RelayOptions>) {
     this.#host = host
     this.#slot = slot
@@ -103,7 +103,12 @@ export class RelayChannel {
   get isOpen(): boolean {
     return this.#isCurrent && this.#slot.state === STATE.open
   }
-  /** Whether the thread that opened it has ended without closing it. It stays open; whoever finds it may close it. */
+  /**
+   * Whether the thread that opened it has ended without closing it. It stays open; whoever finds
+   * it may close it.
+   *
+   * @internal
+   */
   get isOrphan(): boolean {
     return this.isOpen && this.#host.shared.isDead(this.#slot.opener)
   }
@@ -247,6 +252,7 @@ export class RelayChannel {
    *
    * @returns whether the CPU has a buffer now.
    * @throws what `createBufFile` throws, with nothing left behind.
+   * @internal
    */
   openBuffer(cpu: number): boolean {
     if (this.#slot.pageOf(cpu) !== 0) return true
@@ -285,39 +291,46 @@ export class RelayChannel {
     return true
   }
 
-  /** Undoes an open that failed half-way. Locked. */
+  /** Undoes an open that failed half-way. Locked. @internal */
   abandon(): void {
     this.#end((buffer) => this.#removeFile(buffer))
   }
 
-  /** Ends what a thread that died was opening or closing, but for the files. Locked. */
+  /** Ends what a thread that died was opening or closing, but for the files. Locked. @internal */
   end(): void {
     this.#end(() => undefined)
   }
 
-  /** Gives up the buffers that this thread writes. */
+  /** Gives up the buffers that this thread writes. @internal */
   disown(): void {
     for (const buffer of this.#buffers.values()) buffer.disown()
   }
 
   /**
    * Whether this thread is in the middle of a callback of the channel's, or of one of the buffers.
+   *
+   * @internal
    */
   get isBusy(): boolean {
     return this.#isTelling || [...this.#buffers.values()].some((buffer) => buffer.isBusy)
   }
 
-  /** Whether this thread is in the middle of a switch that calls who waits for it. */
+  /** Whether this thread is in the middle of a switch that calls who waits for it. @internal */
   get isWaking(): boolean {
     return [...this.#buffers.values()].some((buffer) => buffer.isWaking)
   }
 
-  /** The thread leaves the relay: lets go of all buffers. */
+  /** The thread leaves the relay: lets go of all buffers. @internal */
   leave(): void {
     for (const buffer of this.#buffers.values()) buffer.leave()
   }
 
-  /** Closed, and nothing in this thread is left to be done with it: gives up what it wrote. @returns whether it is so. */
+  /**
+   * Closed, and nothing in this thread is left to be done with it: gives up what it wrote.
+   * @returns whether it is so.
+   *
+   * @internal
+   */
   retire(): boolean {
     if (this.#isCurrent && this.#slot.state !== STATE.closed) return false
     for (const { isThere } of this.#files.values()) if (isThere) return false
@@ -326,7 +339,12 @@ export class RelayChannel {
     return ![...this.#buffers.values()].some((buffer) => buffer.isHeld)
   }
 
-  /** Coordinator: has a file made that another thread asked for. @returns whether there is one. @throws as the callback. */
+  /**
+   * Coordinator: has a file made that another thread asked for. @returns whether there is one.
+   * @throws as the callback.
+   *
+   * @internal
+   */
   createFileHere(page: number, name: string): boolean {
     const buffer = new RelayBuffer(this.#owner, this.#host.shared.memory, page)
     this.#buffers.set(page, buffer)
@@ -334,7 +352,7 @@ export class RelayChannel {
     return this.#makeFile(buffer, page, name, parent === '' ? undefined : parent)
   }
 
-  /** Coordinator: has the file of a buffer removed. */
+  /** Coordinator: has the file of a buffer removed. @internal */
   removeFileHere(page: number): void {
     const made = this.#files.get(page)
     if (made?.isThere === false) return
@@ -346,12 +364,16 @@ export class RelayChannel {
     }
   }
 
-  /** Coordinator: tells that a buffer was mapped or unmapped by another thread. */
+  /** Coordinator: tells that a buffer was mapped or unmapped by another thread. @internal */
   tellOfMappingHere(page: number, isMapped: boolean): void {
     this.#tell(this.#bufferAt(page), isMapped, undefined)
   }
 
-  /** Coordinator: removes the files that a thread which died has left without a buffer. */
+  /**
+   * Coordinator: removes the files that a thread which died has left without a buffer.
+   *
+   * @internal
+   */
   removeStrayFilesHere(): void {
     const { state } = this.#slot
     const isListed = this.#isCurrent && (state === STATE.opening || state === STATE.open)

@@ -241,6 +241,8 @@ export class RelayFile {
   /**
    * The thread leaves the relay: releases the file, and undoes its mappings. Called by
    * {@link Relay.leave}.
+   *
+   * @internal
    */
   leave(): void {
     this.#open = false

@@ -41,7 +41,12 @@ export interface Machine {
    * and for the coordinator to make a file, 10 s at most. Default: 60000.
    */
   readonly patienceMs?: number
-  /** Whether there is no memory for a channel's own few bytes, a file's name, or a buffer. Default: there is. */
+  /**
+   * Whether there is no memory for a channel's own few bytes, a file's name, or a buffer. Default:
+   * there is.
+   *
+   * @internal
+   */
   isShortFor?(purpose: 'channel' | 'name' | 'buffer', geometry: Geometry): boolean
   log(level: LogLevel, message: string): void
 }

@@ -167,15 +167,15 @@ export class BufferMemory {
   readonly memory: SharedArrayBuffer
   readonly geometry: Geometry
   readonly cpu: number
-  /** The words, 4 bytes an element: creator's, losses, and the table. */
+  /** The words, 4 bytes an element: creator's, losses, and the table. @internal */
   readonly words: Uint32Array<SharedArrayBuffer>
-  /** The counters of sub-buffers, 8 bytes an element. */
+  /** The counters of sub-buffers, 8 bytes an element. @internal */
   readonly counters: BigInt64Array<SharedArrayBuffer>
-  /** The losses and the table's `first`, 8 bytes an element. */
+  /** The losses and the table's `first`, 8 bytes an element. @internal */
   readonly doubles: Float64Array<SharedArrayBuffer>
-  /** Where the data starts, in bytes from the start of `memory`. */
+  /** Where the data starts, in bytes from the start of `memory`. @internal */
   readonly dataByteOffset: number
-  /** The data, a byte an element. */
+  /** The data, a byte an element. @internal */
   readonly data: Uint8Array<SharedArrayBuffer>
 
   private constructor(memory: SharedArrayBuffer, byteOffset: number, cpu: number, geometry: Geometry) {
@@ -190,7 +190,7 @@ export class BufferMemory {
     this.data = new Uint8Array(memory, this.dataByteOffset, geometry.subbufSize * geometry.subbufCount)
   }
 
-  /** Creator: lays out a buffer in zeroed memory. */
+  /** Creator: lays out a buffer in zeroed memory. @internal */
   static create(
     memory: SharedArrayBuffer,
     byteOffset: number,
@@ -215,6 +215,7 @@ export class BufferMemory {
    * Any thread: finds the buffer that another thread laid out.
    *
    * @throws RangeError when the memory is not a buffer, of another version, or cut short.
+   * @internal
    */
   static attach(memory: SharedArrayBuffer, byteOffset: number): BufferMemory {
     if (byteOffset % 8 !== 0 || byteOffset + BUFFER.table > memory.byteLength) {
@@ -261,6 +262,8 @@ export class BufferMemory {
   /**
    * Zeroes the words of a buffer that nobody has any more, as far as they were ever used. Its data
    * stays: what was not written since is never read.
+   *
+   * @internal
    */
   static clearWords(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
     const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
@@ -270,7 +273,11 @@ export class BufferMemory {
     words.fill(0, 0, wasBegun ? words.length : buffer.endWord(0) + (ENTRY_BYTES >> 2))
   }
 
-  /** Zeroes the memory of a buffer that nobody has any more, as far as it was ever used. */
+  /**
+   * Zeroes the memory of a buffer that nobody has any more, as far as it was ever used.
+   *
+   * @internal
+   */
   static clear(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
     const { subbufSize, subbufCount } = geometry
     const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
@@ -283,43 +290,56 @@ export class BufferMemory {
     buffer.words.fill(0)
   }
 
-  /** Index in {@link words} of the `end` of the sub-buffer at `index`; its `count` is the next word. */
+  /**
+   * Index in {@link words} of the `end` of the sub-buffer at `index`; its `count` is the next
+   * word.
+   *
+   * @internal
+   */
   endWord(index: number): number {
     return (BUFFER.table + index * ENTRY_BYTES) >> 2
   }
 
-  /** Index in {@link words} of the `count` of the sub-buffer at `index`. */
+  /** Index in {@link words} of the `count` of the sub-buffer at `index`. @internal */
   countWord(index: number): number {
     return (BUFFER.table + index * ENTRY_BYTES + ENTRY_COUNT) >> 2
   }
 
-  /** Index in {@link doubles} of the `first` of the sub-buffer at `index`. */
+  /** Index in {@link doubles} of the `first` of the sub-buffer at `index`. @internal */
   firstDouble(index: number): number {
     return (BUFFER.table + index * ENTRY_BYTES + ENTRY_FIRST) >> 3
   }
 
-  /** Index in {@link doubles} of the `bytesBefore` of the sub-buffer at `index`. */
+  /** Index in {@link doubles} of the `bytesBefore` of the sub-buffer at `index`. @internal */
   bytesBeforeDouble(index: number): number {
     return (BUFFER.table + index * ENTRY_BYTES + ENTRY_BYTES_BEFORE) >> 3
   }
 
-  /** Index in {@link words} of the `prevPadding` of the sub-buffer at `index`. */
+  /** Index in {@link words} of the `prevPadding` of the sub-buffer at `index`. @internal */
   prevPaddingWord(index: number): number {
     return (BUFFER.table + index * ENTRY_BYTES + ENTRY_PREV_PADDING) >> 2
   }
 
-  /** Index in {@link words} of the `label` of the sub-buffer at `index`. */
+  /** Index in {@link words} of the `label` of the sub-buffer at `index`. @internal */
   labelWord(index: number): number {
     return (BUFFER.table + index * ENTRY_BYTES + ENTRY_LABEL) >> 2
   }
 
-  /** Whether the entry at `index` belongs to the sub-buffer `sequence`, which was begun then. */
+  /**
+   * Whether the entry at `index` belongs to the sub-buffer `sequence`, which was begun then.
+   *
+   * @internal
+   */
   hasLabel(index: number, sequence: number): boolean {
     // Pairs with: Writer.#start, Atomics.store of `label`, which comes after the rest of the entry.
     return Atomics.load(this.words, this.labelWord(index)) === labelOf(sequence)
   }
 
-  /** The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged. */
+  /**
+   * The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged.
+   *
+   * @internal
+   */
   countAt(double: number): number {
     const count = this.doubles[double]
     return Number.isSafeInteger(count) && count >= 0 ? count : 0

@@ -78,7 +78,12 @@ export class Writer {
   #bytes = 0
   /** Padding of the sub-buffer that was completed before it. */
   #padding = 0
-  /** Whether the owner before died within a reset: nothing can be done with the buffer before it is reset. */
+  /**
+   * Whether the owner before died within a reset: nothing can be done with the buffer before it
+   * is reset.
+   *
+   * @internal
+   */
   mustReset = false
 
   /**
@@ -174,6 +179,7 @@ export class Writer {
    * records that it holds.
    *
    * @returns where the record goes (right behind the header), or {@link FULL} or {@link TOO_BIG}.
+   * @internal
    */
   room(length: number): number {
     const at = length > this.#size - this.#header ? this.#tooBig(length) : this.switch(length)
@@ -182,7 +188,7 @@ export class Writer {
     return at
   }
 
-  /** Counts a record as refused, as if the buffer were full. @returns {@link FULL}. */
+  /** Counts a record as refused, as if the buffer were full. @returns {@link FULL}. @internal */
   refuse(): number {
     this.buffer.doubles[BUFFER.discardedFull >> 3] += 1
     return FULL
@@ -381,6 +387,8 @@ export class Writer {
   /**
    * For `accept`, in overwrite mode, before it writes into the sub-buffer that it is asked about: tells readers that
    * what stood there goes. From then on it must not refuse.
+   *
+   * @internal
    */
   take(sequence: number): void {
     if (this.#overwrite) this.#publishStarted(sequence + 1)

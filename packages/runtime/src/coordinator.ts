@@ -259,4 +259,4 @@ function startConsumer(
   return { worker, ready, ended }
 }
 
-export type { CpuTotals, Losses, ThreadTotals, Totals } from './totals.js'
+export type { CpuTotals, Losses, RingLosses, ThreadTotals, Totals } from './totals.js'

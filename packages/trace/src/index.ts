@@ -46,5 +46,6 @@ export {
   type Tracepoint,
 } from './tracepoint.js'
 export type { Recording, RecordingOptions, RecordingSettings, RecordingSummary } from './recording.js'
-export type { CpuTotals, Losses, ThreadTotals } from '@rchan/runtime/coordinator'
+export type { Discarded } from '@rchan/runtime'
+export type { CpuTotals, Losses, RingLosses, ThreadTotals } from '@rchan/runtime/coordinator'
 export type { Field, FieldType, Schema } from '@rchan/ctf'

@@ -208,19 +208,33 @@ export class GlobalBuffer {
   readonly memory: SharedArrayBuffer
   readonly byteOffset: number
   readonly geometry: GlobalGeometry
-  /** Sub-buffers that the low half of the state tells apart: a multiple of `subbufCount`. */
+  /**
+   * Sub-buffers that the low half of the state tells apart: a multiple of `subbufCount`.
+   *
+   * @internal
+   */
   readonly tags: number
-  /** Bits of the low half of the state that hold the units reserved; the next one says closed, the others are the tag. */
+  /**
+   * Bits of the low half of the state that hold the units reserved; the next one says closed,
+   * the others are the tag.
+   *
+   * @internal
+   */
   readonly unitBits: number
-  /** The words, 4 bytes an element: signed, because `Atomics` allocates for an unsigned word above 2³¹. */
+  /**
+   * The words, 4 bytes an element: signed, because `Atomics` allocates for an unsigned word
+   * above 2³¹.
+   *
+   * @internal
+   */
   readonly words: Int32Array<SharedArrayBuffer>
-  /** The state and the ends and bases of the sub-buffers, 8 bytes an element. */
+  /** The state and the ends and bases of the sub-buffers, 8 bytes an element. @internal */
   readonly longs: BigInt64Array<SharedArrayBuffer>
-  /** The counts, 8 bytes an element. */
+  /** The counts, 8 bytes an element. @internal */
   readonly doubles: Float64Array<SharedArrayBuffer>
-  /** Where the data starts, in bytes from the start of `memory`. */
+  /** Where the data starts, in bytes from the start of `memory`. @internal */
   readonly dataByteOffset: number
-  /** The data, a byte an element. */
+  /** The data, a byte an element. @internal */
   readonly data: Uint8Array<SharedArrayBuffer>
 
   private constructor(memory: SharedArrayBuffer, byteOffset: number, geometry: GlobalGeometry) {
@@ -322,55 +336,69 @@ export class GlobalBuffer {
     return new GlobalBuffer(memory, byteOffset, geometry)
   }
 
-  /** Index in {@link words} of the `committed` of the sub-buffer at `index`. */
+  /** Index in {@link words} of the `committed` of the sub-buffer at `index`. @internal */
   committedWord(index: number): number {
     return (GLOBAL.table + index * ENTRY_BYTES + GLOBAL_ENTRY.committed) >> 2
   }
 
-  /** Index in {@link longs} of the end of this lap of the sub-buffer at `index`. */
+  /** Index in {@link longs} of the end of this lap of the sub-buffer at `index`. @internal */
   endLong(index: number, lap: number): number {
     return ((GLOBAL.table + index * ENTRY_BYTES + GLOBAL_ENTRY.endEven) >> 3) + (lap % 2 === 0 ? 0 : 1)
   }
 
-  /** Index in {@link longs} of the base of this lap of the sub-buffer at `index`. */
+  /** Index in {@link longs} of the base of this lap of the sub-buffer at `index`. @internal */
   baseLong(index: number, lap: number): number {
     return ((GLOBAL.table + index * ENTRY_BYTES + GLOBAL_ENTRY.baseEven) >> 3) + (lap % 2 === 0 ? 0 : 1)
   }
 
-  /** Index in {@link doubles} of the `accounted` of the sub-buffer at `index`. */
+  /** Index in {@link doubles} of the `accounted` of the sub-buffer at `index`. @internal */
   accountedDouble(index: number): number {
     return (GLOBAL.table + index * ENTRY_BYTES + GLOBAL_ENTRY.accounted) >> 3
   }
 
-  /** Where a slot starts, in bytes from the start of this buffer. */
+  /** Where a slot starts, in bytes from the start of this buffer. @internal */
   slotAt(slot: number): number {
     const { subbufCount } = this.geometry
     return slotsOffset(subbufCount) + slot * slotBytes(subbufCount)
   }
 
-  /** Index in {@link words} of a word of a slot: `slotWord(3, GLOBAL_SLOT.phase)`. */
+  /** Index in {@link words} of a word of a slot: `slotWord(3, GLOBAL_SLOT.phase)`. @internal */
   slotWord(slot: number, at: number): number {
     return (this.slotAt(slot) + at) >> 2
   }
 
-  /** Index in {@link doubles} of a count of a slot; of the sub-buffer at `index` for `GLOBAL_SLOT.written`. */
+  /**
+   * Index in {@link doubles} of a count of a slot; of the sub-buffer at `index` for
+   * `GLOBAL_SLOT.written`.
+   *
+   * @internal
+   */
   slotDouble(slot: number, at: number, index = 0): number {
     return ((this.slotAt(slot) + at) >> 3) + index
   }
 
-  /** Slots that were ever taken. Never more than there are, whatever stands there. */
+  /** Slots that were ever taken. Never more than there are, whatever stands there. @internal */
   slotsUsed(): number {
     const used = Atomics.load(this.words, GLOBAL.slotsUsed >> 2)
     return used < 0 ? 0 : Math.min(used, this.geometry.maxWriters)
   }
 
-  /** The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged. */
+  /**
+   * The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged.
+   *
+   * @internal
+   */
   countAt(double: number): number {
     const count = this.doubles[double]
     return Number.isSafeInteger(count) && count >= 0 ? count : 0
   }
 
-  /** Records ever written at `index`, by all threads: exact while no sub-buffer is being written there. */
+  /**
+   * Records ever written at `index`, by all threads: exact while no sub-buffer is being written
+   * there.
+   *
+   * @internal
+   */
   writtenAt(index: number): number {
     const used = this.slotsUsed()
     let sum = 0
