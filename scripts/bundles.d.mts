@@ -1,1 +1,3 @@
+export const ENTRIES: readonly string[]
+export const FORMATS: Readonly<Record<string, string>>
 export function bundles(): Promise<{ path: string; text: string }[]>

@@ -7,8 +7,9 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript-5'
+
 import { ENTRIES, FORMATS } from './bundles.mjs'
+import { ts } from './typescript-api.mjs'
 
 const packages = fileURLToPath(new URL('../packages', import.meta.url))
 const OURS = /^@rchan\/([^/]+)(?:\/(.+))?$/
