@@ -9,7 +9,7 @@ import { RelayFile, type Relay } from '@rchan/relay'
 import { MAX_MEMBERS } from '@rchan/relay/layout'
 import { describe, expect, test } from 'vitest'
 import { bufferIn, FakeThreads } from './fake-threads.js'
-import { stepAtomics } from '../../../test/stepping.js'
+import { interrupt } from '../../../test/stepping/interrupted.js'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (data: Uint8Array): string => new TextDecoder().decode(data)
@@ -67,17 +67,10 @@ describe('of a thread that died, another one', () => {
     /** @returns how many accesses there were. */
     const play = (joinsAt: number): number => {
       const found = dead()
-      let step = 0
-      const undo = stepAtomics(() => {
+      const before = (step: number): void => {
         if (step === joinsAt) found.threads.attach()
-        step += 1
-      })
-      try {
-        deed(found)
-      } finally {
-        undo()
       }
-      return step
+      return interrupt({ before }, () => deed(found)).steps
     }
     const steps = play(-1)
     expect(steps).toBeGreaterThan(5)
@@ -87,51 +80,29 @@ describe('of a thread that died, another one', () => {
   test.each(Object.entries(DEEDS))('%s, at any moment of a join that takes its entry', (_, deed) => {
     const play = (doneAt: number): number => {
       const found = dead()
-      let step = 0
-      const undo = stepAtomics(() => {
+      const before = (step: number): void => {
         if (step === doneAt) deed(found)
-        step += 1
-      })
-      try {
-        found.threads.attach()
-      } finally {
-        undo()
       }
-      return step
+      return interrupt({ before }, () => void found.threads.attach()).steps
     }
     const steps = play(-1)
     for (let doneAt = 0; doneAt < steps; doneAt += 1) play(doneAt)
   })
 })
 
-class Death extends Error {}
-
 test('a thread that dies at any moment while it joins takes no entry with it, and is nobody', () => {
   const play = (deathAt: number): number => {
     const { threads, channel, cpu, other } = dead()
     const machine = threads.machine()
-    let step = 0
-    let isLate = false
-    const undo = stepAtomics(() => {
-      if (step === deathAt) throw new Death()
-      step += 1
-    })
-    try {
-      threads.attach(machine)
-      isLate = true
-    } catch (error) {
-      if (!(error instanceof Death)) throw error
-    } finally {
-      undo()
-    }
-    expect(isLate).toBe(deathAt < 0)
+    const { steps, died } = interrupt({ deathAt }, () => void threads.attach(machine))
+    expect(died).toBe(deathAt >= 0)
     threads.dead.add(machine.identity)
     DEEDS['writes on behind it']({ threads, channel, cpu, other })
     // The coordinator and the other one have two.
     const joined: Relay[] = Array.from({ length: MAX_MEMBERS - 2 }, () => threads.attach().relay)
     expect(() => threads.attach()).toThrow('all of them live')
     expect(joined.at(-1)?.onlineCpus).toEqual([])
-    return step
+    return steps
   }
   const steps = play(-1)
   for (let deathAt = 0; deathAt < steps; deathAt += 1) play(deathAt)

@@ -15,7 +15,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { makeRecord, MIN_RECORD_BYTES, walkRecords } from '../../../test/records.mjs'
 import { bufferIn, FakeThreads, type FakeThread } from './fake-threads.js'
-import { stepAtomics } from '../../../test/stepping.js'
+import { Death, interrupt } from '../../../test/stepping/interrupted.js'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 const NEVER = -1
@@ -41,8 +41,6 @@ interface Shape {
   /** Whether it is read through a relay file. */
   readonly isFile: boolean
 }
-
-class Death extends Error {}
 
 /** Reads through the coordinator's relay file. */
 class FileSource {
@@ -155,24 +153,16 @@ class History {
 
   /** @returns how many accesses there were. */
   play({ thread, ops, actions, deathAt }: Turn): number {
-    let step = 0
-    const undo = stepAtomics(() => {
+    const before = (step: number): void => {
       for (const { at, thread: other, op } of actions)
         if (at === step && other !== thread) this.#act(other, op)
-      if (step === deathAt) throw new Death()
-      this.#owners.push(this.#words[BUFFER.owner >> 2])
-      step += 1
-    })
-    try {
-      for (const op of ops) this.#do(thread, op)
-    } catch (error) {
-      if (!(error instanceof Death)) throw error
-      undo()
-      this.#bury(thread)
-    } finally {
-      undo()
+      if (step !== deathAt) this.#owners.push(this.#words[BUFFER.owner >> 2])
     }
-    return step
+    const { steps, died } = interrupt({ before, deathAt }, () => {
+      for (const op of ops) this.#do(thread, op)
+    })
+    if (died) this.#bury(thread)
+    return steps
   }
 
   /** Another one has its place among the threads, and perhaps its entry among the members. */

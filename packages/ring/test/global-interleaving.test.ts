@@ -18,17 +18,14 @@ import {
   type Mode,
 } from '@rchan/ring'
 import * as fc from 'fast-check'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { fillGlobal, walkGlobal } from '../../../test/global-records.mjs'
-import { SteppedThread, watchGlobalAtomics } from '../../../test/global-stepping.js'
+import { PausedThread } from '../../../test/stepping/paused.js'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 
 /** Of the steps before which a second thread stops, only each so manieth is tried: another one for each of the first. */
 const STRIDE = 14
-
-const unwatch = watchGlobalAtomics()
-afterAll(unwatch)
 
 /** Bytes of a record, or what else a writer does. */
 type Op = number | 'flush' | 'detach'
@@ -57,8 +54,8 @@ interface Turn {
 
 class History {
   readonly buffer: GlobalBuffer
-  readonly writers: SteppedThread<Written>[]
-  readonly reader: SteppedThread<Delivered>
+  readonly writers: PausedThread<Written>[]
+  readonly reader: PausedThread<Delivered>
   readonly #unit: number
   #time = 0
 
@@ -82,8 +79,8 @@ class History {
     this.#settle()
   }
 
-  #writer(identity: number, ops: readonly Op[]): SteppedThread<Written> {
-    return new SteppedThread<Written>(
+  #writer(identity: number, ops: readonly Op[]): PausedThread<Written> {
+    return new PausedThread<Written>(
       this.buffer,
       () => ({ attempted: 0, cut: 0, accepted: [] }),
       (thread, buffer) => {
@@ -143,8 +140,8 @@ class History {
     throw new Error(`writer ${identity} stores without a slot`)
   }
 
-  #reader(ops: readonly ReaderOp[]): SteppedThread<Delivered> {
-    return new SteppedThread<Delivered>(
+  #reader(ops: readonly ReaderOp[]): PausedThread<Delivered> {
+    return new PausedThread<Delivered>(
       this.buffer,
       () => ({ records: [], times: [], last: new Map(), finished: false }),
       (thread, buffer) => {
@@ -166,7 +163,7 @@ class History {
           else if (op === 'flush') reader.flush()
           else reader.recover(isDead)
         }
-        thread.wait(() => this.writers.every(({ done, dead }) => done || dead))
+        thread.waitUntil(() => this.writers.every(({ done, dead }) => done || dead))
         for (let i = 0; i < 3; i += 1) {
           reader.recover(isDead)
           drain()
@@ -181,7 +178,7 @@ class History {
     )
   }
 
-  #deliver(thread: SteppedThread<Delivered>, span: GlobalSpan): void {
+  #deliver(thread: PausedThread<Delivered>, span: GlobalSpan): void {
     const { report } = thread
     for (const { writer, number, time } of walkGlobal(span, this.#unit)) {
       if (number <= (report.last.get(writer) ?? -1)) {

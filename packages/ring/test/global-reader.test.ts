@@ -1,11 +1,8 @@
 /** What the reader of a global buffer makes of dead writers, and of being lapped: the smallest histories. */
 import { GLOBAL, GLOBAL_SLOT, GlobalReader, GlobalWriter, PHASE } from '@rchan/ring'
-import { afterAll, describe, expect, test } from 'vitest'
-import { bytes, drain, make, started, stepped, stepUntil } from './global-small.js'
-import { SteppedThread, watchGlobalAtomics } from '../../../test/global-stepping.js'
-
-const unwatch = watchGlobalAtomics()
-afterAll(unwatch)
+import { describe, expect, test } from 'vitest'
+import { bytes, drain, make, started, stepped } from './global-small.js'
+import { PausedThread } from '../../../test/stepping/paused.js'
 
 describe('a dead writer', () => {
   const dead = (identity: number): boolean => identity < 10
@@ -32,10 +29,10 @@ describe('a dead writer', () => {
     const reader = new GlobalReader(buffer)
     const { thread } = stepped(buffer, 1, [16, 8])
     const word = buffer.slotWord(0, GLOBAL_SLOT.claimUnits)
-    stepUntil(thread, () => buffer.words[word] === 1)
+    thread.advanceUntil(() => buffer.words[word] === 1)
     expect(buffer.words[buffer.slotWord(0, GLOBAL_SLOT.phase)]).toBe(PHASE.intent)
     // The clock, the exchange.
-    stepUntil(thread, () => (buffer.words[GLOBAL.state >> 2] & 15) === 3)
+    thread.advanceUntil(() => (buffer.words[GLOBAL.state >> 2] & 15) === 3)
     expect(buffer.words[buffer.slotWord(0, GLOBAL_SLOT.phase)]).toBe(PHASE.intent)
     reader.flush()
     expect(reader.recover(dead)).toBe(true)
@@ -50,7 +47,7 @@ describe('a dead writer', () => {
     const buffer = make({ headerBytes: 8, maxWriters: 1 })
     const reader = new GlobalReader(buffer)
     const { thread } = stepped(buffer, 1, [16])
-    stepUntil(thread, () => started(buffer) === 1)
+    thread.advanceUntil(() => started(buffer) === 1)
     for (let call = 0; call < 2; call += 1) expect(reader.recover(dead)).toBe(true)
     expect(drain(reader)).toEqual([])
     expect(reader.recover(dead)).toBe(false)
@@ -64,7 +61,7 @@ describe('a dead writer', () => {
     for (let steps = 0, goesOn = true; goesOn; steps += 1) {
       const buffer = make()
       const reader = new GlobalReader(buffer)
-      const thread = new SteppedThread(
+      const thread = new PausedThread(
         buffer,
         () => undefined,
         (_, memory) => {
@@ -91,9 +88,9 @@ describe('a dead writer', () => {
       const reader = new GlobalReader(buffer)
       const { thread } = stepped(buffer, 1, [16, 8])
       const commits = buffer.committedWord(0)
-      stepUntil(thread, () => buffer.words[commits] > 0)
+      thread.advanceUntil(() => buffer.words[commits] > 0)
       if (!committed) {
-        stepUntil(thread, () => (buffer.words[GLOBAL.state >> 2] & 15) === 3)
+        thread.advanceUntil(() => (buffer.words[GLOBAL.state >> 2] & 15) === 3)
         // The first half of the commit: stored, and counted.
         thread.advance(1)
         const phase = buffer.slotWord(0, GLOBAL_SLOT.phase)
@@ -116,11 +113,11 @@ describe('a dead writer', () => {
     const buffer = make()
     const reader = new GlobalReader(buffer)
     const opener = stepped(buffer, 1, [16])
-    stepUntil(opener.thread, () => buffer.words[buffer.slotWord(0, GLOBAL_SLOT.phase)] === PHASE.intent)
+    opener.thread.advanceUntil(() => buffer.words[buffer.slotWord(0, GLOBAL_SLOT.phase)] === PHASE.intent)
     const third = new GlobalWriter(buffer, 10)
     third.write(bytes(16, 3))
     const second = stepped(buffer, 2, [16])
-    stepUntil(second.thread, () => (buffer.words[GLOBAL.state >> 2] & 15) === 4)
+    second.thread.advanceUntil(() => (buffer.words[GLOBAL.state >> 2] & 15) === 4)
     expect(reader.recover(dead)).toBe(true)
     expect(reader.recover(dead)).toBe(true)
     third.write(bytes(8, 9))
@@ -159,7 +156,7 @@ describe('overwriting', () => {
       for (let between = 0, written = false; !written; between += steps < 16 ? 1 : 25) {
         const buffer = make({ mode: 'overwrite', subbufCount: 2 })
         const first = new GlobalWriter(buffer, 1)
-        const reading = new SteppedThread<{ records: number }>(
+        const reading = new PausedThread<{ records: number }>(
           buffer,
           () => ({ records: 0 }),
           (self, memory) => {
@@ -190,7 +187,7 @@ describe('overwriting', () => {
   test('a sub-buffer that is started again while it is copied is not delivered', () => {
     const buffer = make({ mode: 'overwrite', subbufCount: 2 })
     const writer = new GlobalWriter(buffer, 1)
-    const reading = new SteppedThread<{ spans: number[] }>(
+    const reading = new PausedThread<{ spans: number[] }>(
       buffer,
       () => ({ spans: [] }),
       (self, memory) => {

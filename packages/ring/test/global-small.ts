@@ -7,7 +7,7 @@ import {
   type GlobalReader,
   type GlobalSpan,
 } from '@rchan/ring'
-import { SteppedThread } from '../../../test/global-stepping.js'
+import { PausedThread } from '../../../test/stepping/paused.js'
 
 /** What the tests change one thing of. */
 const GEOMETRY: GlobalGeometry = {
@@ -42,7 +42,7 @@ export function stepped(
   lengths: readonly number[],
   clock?: () => number,
 ) {
-  const thread = new SteppedThread<{ places: number[]; times: number[] }>(
+  const thread = new PausedThread<{ places: number[]; times: number[] }>(
     buffer,
     () => ({ places: [], times: [] }),
     (self, memory) => {
@@ -60,9 +60,4 @@ export function stepped(
     },
   )
   return { thread }
-}
-
-/** Steps a thread until something is so. */
-export function stepUntil(thread: { advance(steps: number): boolean }, ready: () => boolean): void {
-  while (!ready()) if (!thread.advance(1)) throw new Error('it never came to that')
 }

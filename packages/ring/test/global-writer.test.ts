@@ -1,11 +1,7 @@
 /** What writers of a global buffer do at the edges, and when one sleeps in the middle of what it does. */
 import { FULL, GLOBAL, GLOBAL_SLOT, GlobalReader, GlobalWriter, ORPHAN, PHASE, TOO_BIG } from '@rchan/ring'
-import { afterAll, describe, expect, test } from 'vitest'
-import { bytes, drain, make, started, stepped, stepUntil } from './global-small.js'
-import { watchGlobalAtomics } from '../../../test/global-stepping.js'
-
-const unwatch = watchGlobalAtomics()
-afterAll(unwatch)
+import { describe, expect, test } from 'vitest'
+import { bytes, drain, make, started, stepped } from './global-small.js'
 
 describe('records', () => {
   test('start on multiples of the unit, in the order of their reservations', () => {
@@ -184,7 +180,7 @@ describe('a sleeping writer', () => {
     const other = new GlobalWriter(buffer, 2, { clock: () => void (time = clock()) })
     other.write(bytes(8))
     const { thread } = stepped(buffer, 3, [8, 8, 8], clock)
-    stepUntil(thread, () => buffer.words[buffer.slotWord(1, GLOBAL_SLOT.phase)] === PHASE.intent)
+    thread.advanceUntil(() => buffer.words[buffer.slotWord(1, GLOBAL_SLOT.phase)] === PHASE.intent)
     const low = buffer.words[GLOBAL.state >> 2]
     do {
       other.write(bytes(8))

@@ -4,17 +4,11 @@
  */
 import { BUFFER, Channel, Reader, Writer, type Geometry, type Mode } from '@rchan/ring'
 import * as fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Ledger } from './ledger.js'
-import { stepThrough, watchAtomics } from '../../../test/stepping.js'
+import { interruptIn } from '../../../test/stepping/interrupted.js'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
-
-let unwatch = (): void => {}
-beforeAll(() => {
-  unwatch = watchAtomics()
-})
-afterAll(() => unwatch())
 
 type Op = number | 'flush'
 type Action = 'drain' | 'next' | 'sample' | 'aged'
@@ -25,8 +19,6 @@ interface Life {
   readonly actions: readonly { readonly at: number; readonly action: Action }[]
   readonly deathAt: number
 }
-
-class Death extends Error {}
 
 function act(action: Action, reader: Reader, ledger: Ledger): void {
   if (action === 'drain') ledger.drain(reader)
@@ -43,23 +35,18 @@ function live(geometry: Geometry, lives: readonly Life[]): number[] {
   const ledger = new Ledger()
   const steps: number[] = []
   for (const { ops, actions, deathAt } of lives) {
-    let step = 0
     let online = false
-    const memory = stepThrough(buffer, 'stores', () => {
+    const before = (step: number): void => {
       for (const { at, action } of actions) if (at === step) act(action, reader, ledger)
-      if (step === deathAt) throw new Death()
-      step += 1
-    })
-    try {
+    }
+    const life = interruptIn(buffer, 'stores', { before, deathAt }, (memory) => {
       const writer = new Writer(memory)
       online = true
       for (const op of ops) {
         if (op === 'flush') writer.flush()
         else ledger.write(writer, op)
       }
-    } catch (error) {
-      if (!(error instanceof Death)) throw error
-    }
+    })
     // Between death and reaping the reader goes on as before.
     reader.sample()
     ledger.drain(reader)
@@ -69,7 +56,7 @@ function live(geometry: Geometry, lives: readonly Life[]): number[] {
       ledger.drainDead(reader)
       ledger.torn += reader.retire()
     }
-    steps.push(step)
+    steps.push(life.steps)
   }
   ledger.drainDead(reader)
   ledger.settle(reader, buffer)
@@ -172,25 +159,25 @@ test(`whatever the owner does within a copy, only whole records are delivered (s
       const buffer = channel.buffer(0)
       const writer = new Writer(buffer)
       const ledger = new Ledger()
-      let step = 0
-      const stepped = new Reader(
-        stepThrough(buffer, 'reads', () => {
-          for (const burst of writes) {
-            if (burst.at !== step) continue
-            for (const one of burst.ops) {
-              if (one === 'flush') writer.flush()
-              else ledger.write(writer, one)
-            }
+      let isOver = false
+      const before = (step: number): void => {
+        for (const burst of writes) {
+          if (isOver || burst.at !== step) continue
+          for (const one of burst.ops) {
+            if (one === 'flush') writer.flush()
+            else ledger.write(writer, one)
           }
-          step += 1
-        }),
-      )
-      for (const action of actions) act(action, stepped, ledger)
-      step = -1e9
-      ledger.drainDead(stepped)
-      ledger.settle(stepped, buffer)
+        }
+      }
+      interruptIn(buffer, 'reads', { before }, (memory) => {
+        const reader = new Reader(memory)
+        for (const action of actions) act(action, reader, ledger)
+        isOver = true
+        ledger.drainDead(reader)
+        ledger.settle(reader, buffer)
+        lapped += reader.overwritten
+      })
       expect(ledger.cut).toEqual([])
-      lapped += stepped.overwritten
       // The reader may never move the owner's word that it checks by a read-modify-write.
       expect(Number(buffer.counters[BUFFER.started >> 3])).toBeGreaterThan(0)
     }),

@@ -7,18 +7,12 @@
  */
 import { Channel, Reader, Writer, type BufferMemory, type Geometry, type Mode, type Span } from '@rchan/ring'
 import * as fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { makeRecord, walkRecords } from '../../../test/records.mjs'
-import { stepThrough, watchAtomics } from '../../../test/stepping.js'
+import { interruptIn } from '../../../test/stepping/interrupted.js'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 const NEVER = -1
-
-let unwatch = (): void => {}
-beforeAll(() => {
-  unwatch = watchAtomics()
-})
-afterAll(() => unwatch())
 
 type Op = number | 'flush' | 'switch' | 'reset'
 type Action = 'drain' | 'next' | 'sample' | 'aged'
@@ -27,8 +21,6 @@ interface Life {
   readonly actions: readonly { readonly at: number; readonly action: Action }[]
   readonly deathAt: number
 }
-
-class Death extends Error {}
 
 /** What was written and what was delivered, of owners that nobody retires. */
 class Books {
@@ -116,21 +108,14 @@ function live(geometry: Geometry, lives: readonly Life[]): number[] {
   const steps: number[] = []
   let bytes = 0
   for (const { ops, actions, deathAt } of [...lives, { ops: [], actions: [], deathAt: NEVER }]) {
-    let step = 0
-    let writer: Writer | undefined
-    const memory = stepThrough(buffer, 'atomics', () => {
+    const before = (step: number): void => {
       for (const { at, action } of actions) if (at === step) books.act(action, reader)
-      if (step === deathAt) throw new Death()
-      step += 1
-    })
-    let resets = 0
-    try {
-      resets = Atomics.load(buffer.words, 20)
-      writer = new Writer(memory)
-      for (const op of ops) books.run(writer, op)
-    } catch (error) {
-      if (!(error instanceof Death)) throw error
     }
+    const resets = Atomics.load(buffer.words, 20)
+    const life = interruptIn(buffer, 'none', { before, deathAt }, (memory) => {
+      const writer = new Writer(memory)
+      for (const op of ops) books.run(writer, op)
+    })
     // Whoever dies in a reset, or does one again, makes it one that happened.
     if (Atomics.load(buffer.words, 20) !== resets) books.resets += 1
     if (resets % 2 === 0 && Atomics.load(buffer.words, 20) % 2 === 0) {
@@ -141,7 +126,7 @@ function live(geometry: Geometry, lives: readonly Life[]): number[] {
     reader.sample()
     books.finish(reader)
     books.take(reader, reader.aged())
-    steps.push(step)
+    steps.push(life.steps)
   }
   books.finish(reader)
   books.settle(reader, buffer)
@@ -285,24 +270,24 @@ test(`a reset within anything that the reader does makes it start anew (seed ${S
       const buffer = channel.buffer(0)
       const writer = new Writer(buffer)
       const books = new Books()
-      let step = 0
-      const stepped = new Reader(
-        stepThrough(buffer, 'reads', () => {
-          for (const burst of writes) {
-            if (burst.at !== step) continue
-            for (const one of burst.ops) {
-              const before = books.resets
-              books.run(writer, one)
-              if (one === 'reset' && books.resets === before) postponed += 1
-            }
+      let isOver = false
+      const before = (step: number): void => {
+        for (const burst of writes) {
+          if (isOver || burst.at !== step) continue
+          for (const one of burst.ops) {
+            const resets = books.resets
+            books.run(writer, one)
+            if (one === 'reset' && books.resets === resets) postponed += 1
           }
-          step += 1
-        }),
-      )
-      for (const action of actions) books.act(action, stepped)
-      step = -1e9
-      books.finish(stepped)
-      books.settle(stepped, buffer)
+        }
+      }
+      interruptIn(buffer, 'reads', { before }, (memory) => {
+        const reader = new Reader(memory)
+        for (const action of actions) books.act(action, reader)
+        isOver = true
+        books.finish(reader)
+        books.settle(reader, buffer)
+      })
       refused += books.refused
     }),
     { seed: SEED, numRuns: 3000 },

@@ -7,7 +7,7 @@
  */
 import { Mutex, type Locked } from '@rchan/sync'
 import { expect, test } from 'vitest'
-import { DEADLINE, visitAll, type Self } from './every-interleaving.js'
+import { DEADLINE, visitAll, type Self } from '../../../test/stepping/every-order.js'
 
 const MUTEX = 0
 /** 1 while what the mutex guards is half done. */

@@ -7,7 +7,7 @@
  */
 import { Barrier, Condition, Latch, Mutex, Semaphore } from '@rchan/sync'
 import { expect, test } from 'vitest'
-import { DEADLINE, visitAll, type Model, type Self } from './every-interleaving.js'
+import { DEADLINE, visitAll, type Model, type Self } from '../../../test/stepping/every-order.js'
 
 const MUTEX = 0
 const CONDITION = 1

@@ -1,13 +1,15 @@
 /**
- * Runs a few threads in every order that they can take, on one thread, with the real code of the package.
+ * A few threads in every order that they can take.
  *
- * A thread is a function. What it does to shared memory goes through `Atomics`, through watched words or through `act`;
- * each of these is a step. To let a thread make its n-th step, it is run from its start with the results of its first
- * n − 1 steps, and stopped by an exception when it comes to the one after. So a thread's state is the list of its
- * results, and every state of all threads can be visited once: each thread that can go on goes on, dies, or, asleep, is
- * timed out. It shows what a sequentially consistent machine can do.
+ * A thread is a function. What it does to shared memory goes through `Atomics`, through the words
+ * that it is given, or through `act`; each of these is a step. To let a thread make its n-th step,
+ * it is run from its start with the results of its first n − 1 steps, and stopped when it comes to
+ * the one after. So a thread's state is the list of its results, and every state of all threads can
+ * be visited once: each thread that can go on goes on, dies, or, asleep, is timed out.
  */
 import { clocks } from '@rchan/sync/patience'
+import { catchAccesses, watch, type Access } from './accesses.js'
+import { Pause, Replay } from './paused.js'
 
 /** What a test says of its threads. */
 export interface Model {
@@ -71,78 +73,42 @@ interface Trail {
   readonly what: string
 }
 
-class Suspended extends Error {}
-
-const bases = new WeakMap<object, number>()
-/** The run that is going on: makes a step of the current thread. */
-let current: ((name: string, step: (memory: Int32Array) => Result) => Result) | undefined
-let sleepsOn: ((word: number, timeoutMs: number) => never) | undefined
-let wakes: ((word: number, count: number) => number) | undefined
-
-const original = {
-  load: Atomics.load,
-  store: Atomics.store,
-  add: Atomics.add,
-  and: Atomics.and,
-  compareExchange: Atomics.compareExchange,
-}
-const { wait, notify } = Atomics
-const taken = { ...clocks }
-
-function watching(name: string, operation: (...args: never[]) => unknown): (...args: unknown[]) => unknown {
-  return (array, index, ...rest) => {
-    const base = bases.get(array as object)
-    if (base === undefined || current === undefined) {
-      return (operation as (...args: unknown[]) => unknown)(array, index, ...rest)
-    }
-    const at = base + (index as number)
-    return current(`${name} ${at} ${rest.join(' ')}`, (memory) =>
-      (operation as (...args: unknown[]) => Result)(memory, at, ...rest),
-    )
-  }
-}
-
-/** Makes `Atomics` and the clock those of the model. @returns how to undo it. */
-function takeOver(clock: () => number): () => void {
-  const watched = Object.entries(original).map(([name, operation]) => [name, watching(name, operation)])
-  Object.assign(Atomics, Object.fromEntries(watched), {
-    wait: (array: object, index: number, value: number, timeoutMs: number): Result => {
-      const at = (bases.get(array) ?? NaN) + index
-      return current?.(`wait ${at} ${value}`, (memory) =>
-        memory[at] === value ? sleepsOn?.(at, timeoutMs) : 'not-equal',
-      )
-    },
-    notify: (array: object, index: number, count = Infinity): Result => {
-      const at = (bases.get(array) ?? NaN) + index
-      return current?.(`notify ${at} ${count}`, () => wakes?.(at, count))
-    },
-  })
+/** Makes the clock of sync that of the model. @returns how to undo it. */
+function takeClock(clock: () => number): () => void {
+  const before = { ...clocks }
   Object.assign(clocks, { epochMs: clock, monotonicMs: clock })
-  return () => {
-    Object.assign(Atomics, original, { wait, notify })
-    Object.assign(clocks, taken)
+  return () => Object.assign(clocks, before)
+}
+
+/** One step of a run: what it is called, and what it does to memory, or to those who sleep on it. */
+type Step = (name: string, perform: (memory: Int32Array, wake: Wake) => Result) => Result
+type Wake = (word: number, count: number) => number
+
+/** Makes handles of the model's memory. What stands in it is not theirs, but that of the state. */
+function wordsOf(step: Step): Self['words'] {
+  const handles = new Map<string, Int32Array<SharedArrayBuffer>>()
+  const make = (base: number, length: number): Int32Array<SharedArrayBuffer> =>
+    watch(new Int32Array(new SharedArrayBuffer(length * 4)), (access) => {
+      const [index, ...rest] = access.args as number[]
+      return step([access.name, base + index, ...rest].join(' '), (memory, wake) =>
+        performOn(access, memory, base, wake),
+      )
+    })
+  return (base, length) => {
+    const key = `${base} ${length}`
+    const handle = handles.get(key) ?? make(base, length)
+    handles.set(key, handle)
+    return handle
   }
 }
 
-function handle(at: number, length: number): Int32Array<SharedArrayBuffer> {
-  const proxy = new Proxy(new Int32Array(new SharedArrayBuffer(0)), {
-    get: (target, key) => {
-      if (key === 'length') return length
-      if (typeof key === 'string' && /^\d+$/.test(key)) {
-        return current?.(`read ${at + Number(key)}`, (memory) => memory[at + Number(key)])
-      }
-      return Reflect.get(target, key, target) as unknown
-    },
-    set: (_, key, value: number) => {
-      current?.(`write ${at + Number(key)} ${value}`, (memory) => {
-        memory[at + Number(key)] = value
-        return undefined
-      })
-      return true
-    },
-  })
-  bases.set(proxy, at)
-  return proxy
+function performOn(access: Access, memory: Int32Array, base: number, wake: Wake): Result {
+  const [index, value, timeoutMs] = access.args as number[]
+  const word = base + index
+  if (access.name === 'notify') return wake(word, value ?? Infinity)
+  if (access.name !== 'wait') return access.perform(memory, base) as Result
+  if (memory[word] !== value) return 'not-equal'
+  throw new Sleep(word, timeoutMs)
 }
 
 class Sleep extends Error {
@@ -163,14 +129,21 @@ class Sleep extends Error {
  * though none has died, and when it does not end.
  */
 export function visitAll(model: Model): { states: number; ends: number } {
+  return catchAccesses(() => visit(model))
+}
+
+function visit(model: Model): { states: number; ends: number } {
   const visited = new Set<string>()
   let ends = 0
-  let state!: State
-  const undo = takeOver(() =>
-    model.clock === true && current !== undefined
-      ? (current('clock', () => (state.turned ? LATER : 0)) as number)
-      : 0,
+  /** Makes a step of the thread that runs. */
+  let current: Step = () => {
+    throw new Error('no thread runs')
+  }
+  let hasTurned = false
+  const undo = takeClock(() =>
+    model.clock === true ? (current('clock', () => (hasTurned ? LATER : 0)) as number) : 0,
   )
+  const words = wordsOf((name, perform) => current(name, perform))
   const fail = (at: State, error: unknown): never => {
     const steps: string[] = []
     for (let trail = at.trail; trail !== undefined; trail = trail.before) steps.unshift(trail.what)
@@ -179,55 +152,42 @@ export function visitAll(model: Model): { states: number; ends: number } {
 
   /** Lets a thread make one more step. */
   const step = (from: State, thread: number): State => {
-    state = from
+    hasTurned = from.turned
     const memory = from.memory.slice()
-    const log = [...from.threads[thread].log]
+    const replay = new Replay([...from.threads[thread].log], 1)
     const threads = [...from.threads]
     let sleepers = from.sleepers
     let what = 'returns'
-    let replayed = 0
-    let stepped = false
-    let slept: Sleep | undefined
     const dead = from.threads.map((one) => one.state === 'dead')
-    current = (name, operation) => {
-      if (replayed < log.length && !stepped) {
-        replayed += 1
-        return log[replayed - 1]
-      }
-      if (stepped) throw new Suspended()
-      stepped = true
-      what = name
-      const result = operation(memory)
-      what += ` → ${String(result)}`
-      log.push(result)
-      return result
-    }
-    sleepsOn = (word, timeoutMs) => {
-      throw new Sleep(word, timeoutMs)
-    }
-    wakes = (word, count) => {
+    const wake = (word: number, count: number): number => {
       const woken = sleepers.filter(([, on]) => on === word).slice(0, count)
       sleepers = sleepers.filter((sleeper) => !woken.includes(sleeper))
       for (const [one] of woken) threads[one] = { log: [...threads[one].log, 'ok'], state: 'ready' }
       return woken.length
     }
+    current = (name, perform) =>
+      replay.access(true, () => {
+        what = name
+        const result = perform(memory, wake)
+        what += ` → ${String(result)}`
+        return result
+      })
     let after: ThreadState['state'] = 'done'
     try {
       model.threads[thread]({
         id: thread + 1,
-        words: handle,
-        act: (own) => current?.('acts', (all) => own(all, dead)) as never,
-        isDead: (id) => current?.(`is ${id} dead?`, () => dead[id - 1]) as boolean,
+        words,
+        act: (own) => current('acts', (all) => own(all, dead)) as never,
+        isDead: (id) => current(`is ${id} dead?`, () => dead[id - 1]) as boolean,
       })
     } catch (error) {
-      if (error instanceof Sleep) slept = error
-      else if (!(error instanceof Suspended)) return fail(from, error)
-      after = slept === undefined ? 'ready' : 'asleep'
-    } finally {
-      current = undefined
+      if (error instanceof Sleep) {
+        after = 'asleep'
+        sleepers = [...sleepers, [thread, error.word, error.deadline]]
+      } else if (error instanceof Pause) after = 'ready'
+      else return fail(from, error)
     }
-    if (slept !== undefined) sleepers = [...sleepers, [thread, slept.word, slept.deadline]]
-    threads[thread] = { log, state: after }
+    threads[thread] = { log: replay.results as Result[], state: after }
     return follow(from, `${thread + 1} ${what}`, { memory, threads, sleepers })
   }
 
@@ -243,7 +203,7 @@ export function visitAll(model: Model): { states: number; ends: number } {
       depth: 0,
     },
   ]
-  const visit = (next: State): void => {
+  const meet = (next: State): void => {
     const key = keyOf(next)
     if (visited.has(key)) return
     visited.add(key)
@@ -276,15 +236,15 @@ export function visitAll(model: Model): { states: number; ends: number } {
         fail(from, 'all sleep, and nobody died')
       }
       for (const [thread, , deadline] of from.sleepers) {
-        if (mayEnd(deadline)) visit(timeOut(from, thread, anyReady))
+        if (mayEnd(deadline)) meet(timeOut(from, thread, anyReady))
       }
       for (const [thread, one] of from.threads.entries()) {
-        if (one.state === 'ready') visit(step(from, thread))
+        if (one.state === 'ready') meet(step(from, thread))
         const lives = one.state === 'ready' || one.state === 'asleep'
         if (lives && from.deaths < (model.deaths ?? 0) && model.immortal?.includes(thread + 1) !== true)
-          visit(die(from, thread))
+          meet(die(from, thread))
       }
-      if (canTurn) visit(follow(from, 'the clock turns', { turned: true }))
+      if (canTurn) meet(follow(from, 'the clock turns', { turned: true }))
     }
   } finally {
     undo()

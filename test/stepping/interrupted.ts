@@ -1,0 +1,104 @@
+/**
+ * A thread that runs through its life, interrupted before each access: there the test lets others do
+ * what it likes, whole operations, on the same thread; or the thread dies.
+ *
+ * Others are not stepped. They must not wait for the thread that is interrupted.
+ */
+import { catchAccesses, watch, watchMemory, type Access, type Observer } from './accesses.js'
+
+/** What ends a thread. Nothing in the code under test may catch it; a test that does throws it on. */
+export class Death extends Error {}
+
+export interface Interruptions {
+  /** Called before the access of this number, from 0. What it does itself is no step. */
+  readonly before?: (step: number) => void
+  /** Before this access the thread dies, after `before`; a negative number means never. */
+  readonly deathAt?: number
+  /** Called when the thread waits and nobody has changed the word: lets so many milliseconds pass. */
+  readonly pass?: (ms: number) => void
+}
+
+/** How a life went. */
+export interface Life {
+  /** How many accesses there were. */
+  readonly steps: number
+  readonly died: boolean
+}
+
+/** Which plain accesses of the memory that a life is given are steps; those of Atomics always are. */
+export type PlainSteps = 'none' | 'stores' | 'reads'
+
+/** Runs a life in which each operation of `Atomics` is a step, on whatever memory. */
+export function interrupt(interruptions: Interruptions, life: () => void): Life {
+  const steps = new Steps(interruptions)
+  return steps.run(life, steps.observer)
+}
+
+/** Runs a life with watched memory; what it does elsewhere is no step. */
+export function interruptIn<M extends object>(
+  memory: M,
+  plain: PlainSteps,
+  interruptions: Interruptions,
+  life: (memory: M) => void,
+): Life {
+  const steps = new Steps(interruptions)
+  const isStep = (access: Access): boolean =>
+    access.isAtomic ||
+    (plain === 'stores' && access.isPlainStore) ||
+    (plain === 'reads' && access.name === 'read')
+  const observer: Observer = (access) => {
+    // Nothing is read yet. Its elements are read one by one.
+    if (access.name === 'subarray') return watch(access.perform() as Uint8Array, observer)
+    return isStep(access) ? steps.observer(access) : access.perform()
+  }
+  return steps.run(() => life(watchMemory(memory, () => observer)))
+}
+
+class Steps {
+  readonly #interruptions: Interruptions
+  #steps = 0
+  #isInterrupted = false
+
+  constructor(interruptions: Interruptions) {
+    this.#interruptions = interruptions
+  }
+
+  run(life: () => void, others?: Observer): Life {
+    try {
+      catchAccesses(life, others)
+      return { steps: this.#steps, died: false }
+    } catch (error) {
+      if (!(error instanceof Death)) throw error
+      return { steps: this.#steps, died: true }
+    }
+  }
+
+  readonly observer: Observer = (access) => {
+    const isInterrupting = this.#isInterrupted
+    if (!isInterrupting) this.#interrupt()
+    if (access.name !== 'wait') return access.perform()
+    // Nobody is there to end a wait: it is over at once.
+    const [index, value, ms = Infinity] = access.args as [number, number, number?]
+    if (access.target[index] !== value) return 'not-equal'
+    if (isInterrupting || this.#interruptions.pass === undefined) return 'timed-out'
+    this.#isInterrupted = true
+    try {
+      this.#interruptions.pass(ms)
+    } finally {
+      this.#isInterrupted = false
+    }
+    return access.target[index] === value ? 'timed-out' : 'ok'
+  }
+
+  #interrupt(): void {
+    const { before, deathAt } = this.#interruptions
+    this.#isInterrupted = true
+    try {
+      before?.(this.#steps)
+      if (this.#steps === deathAt) throw new Death()
+      this.#steps += 1
+    } finally {
+      this.#isInterrupted = false
+    }
+  }
+}
