@@ -127,6 +127,9 @@ export const BUNDLERS = {
   'esbuild, ESM, split': (from, to) => withEsbuild(from, to, { format: 'esm', splitting: true }),
   'esbuild, CommonJS': (from, to) => withEsbuild(from, to, { format: 'cjs' }),
   'esbuild, CommonJS, minified': (from, to) => withEsbuild(from, to, { format: 'cjs', minify: true }),
+  'esbuild, names kept': (from, to) =>
+    withEsbuild(from, to, { format: 'cjs', minify: true, keepNames: true }),
+  'esbuild, down to ES2020': (from, to) => withEsbuild(from, to, { format: 'esm', target: 'es2020' }),
   'rollup, ESM': (from, to) => withRollup(from, to, 'es'),
   'rollup, CommonJS': (from, to) => withRollup(from, to, 'cjs'),
   'rollup, ESM in chunks': withRollupChunks,
