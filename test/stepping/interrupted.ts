@@ -28,10 +28,18 @@ export interface Life {
 /** Which plain accesses of the memory that a life is given are steps; those of Atomics always are. */
 export type PlainSteps = 'none' | 'stores' | 'reads'
 
+/** Watches the plain accesses of an object's arrays, in place. The object must be this thread's own. */
+export type Own = <M extends object>(memory: M, plain: PlainSteps) => M
+
 /** Runs a life in which each operation of `Atomics` is a step, on whatever memory. */
-export function interrupt(interruptions: Interruptions, life: () => void): Life {
+export function interrupt(interruptions: Interruptions, life: (own: Own) => void): Life {
   const steps = new Steps(interruptions)
-  return steps.run(life, steps.observer)
+  const own: Own = (memory, plain) =>
+    Object.defineProperties(
+      memory,
+      Object.getOwnPropertyDescriptors(watchMemory(memory, () => steps.observerOf(plain))),
+    )
+  return steps.run(() => life(own), steps.observer)
 }
 
 /** Runs a life with watched memory; what it does elsewhere is no step. */
@@ -42,22 +50,14 @@ export function interruptIn<M extends object>(
   life: (memory: M) => void,
 ): Life {
   const steps = new Steps(interruptions)
-  const isStep = (access: Access): boolean =>
-    access.isAtomic ||
-    (plain === 'stores' && access.isPlainStore) ||
-    (plain === 'reads' && access.name === 'read')
-  const observer: Observer = (access) => {
-    // Nothing is read yet. Its elements are read one by one.
-    if (access.name === 'subarray') return watch(access.perform() as Uint8Array, observer)
-    return isStep(access) ? steps.observer(access) : access.perform()
-  }
-  return steps.run(() => life(watchMemory(memory, () => observer)))
+  return steps.run(() => life(watchMemory(memory, () => steps.observerOf(plain))))
 }
 
 class Steps {
   readonly #interruptions: Interruptions
   #steps = 0
   #isInterrupted = false
+  #isDead = false
 
   constructor(interruptions: Interruptions) {
     this.#interruptions = interruptions
@@ -73,7 +73,22 @@ class Steps {
     }
   }
 
+  observerOf(plain: PlainSteps): Observer {
+    const isStep = (access: Access): boolean =>
+      access.isAtomic ||
+      (plain === 'stores' && access.isPlainStore) ||
+      (plain === 'reads' && access.name === 'read')
+    const observer: Observer = (access) => {
+      // Nothing is read yet. Its elements are read one by one.
+      if (access.name === 'subarray') return watch(access.perform() as Uint8Array, observer)
+      return isStep(access) ? this.observer(access) : access.perform()
+    }
+    return observer
+  }
+
   readonly observer: Observer = (access) => {
+    // A thread that was terminated runs no `finally`.
+    if (this.#isDead) throw new Death()
     const isInterrupting = this.#isInterrupted
     if (!isInterrupting) this.#interrupt()
     if (access.name !== 'wait') return access.perform()
@@ -95,7 +110,10 @@ class Steps {
     this.#isInterrupted = true
     try {
       before?.(this.#steps)
-      if (this.#steps === deathAt) throw new Death()
+      if (this.#steps === deathAt) {
+        this.#isDead = true
+        throw new Death()
+      }
       this.#steps += 1
     } finally {
       this.#isInterrupted = false

@@ -1,0 +1,345 @@
+/**
+ * Threads that come online, trace, leave and die, stepped, against a consumer that works in between.
+ *
+ * Forbidden: a record that is torn in the file, there twice, out of order, or of nobody; a record that
+ * was accepted and is neither delivered nor counted as lost; sums that are not those of the attempts; a
+ * place of a dead thread's that no other gets; memory of a recording that is over and laid out anew, and
+ * is stored into by a thread of the one before.
+ */
+import { Arena, ARENA, Cpu, PLACE, STATE } from '@rchan/runtime'
+import { thisThread, type ThreadIdentity } from '@rchan/threads'
+import type { Mode } from '@rchan/ring'
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { interrupt, type Interruptions, type Life, type Own } from '../../../test/stepping/interrupted.js'
+import { ArenaPool } from '../dist/arena-pool.js'
+import { FLUSH_MS, Machine } from './machine.ts'
+
+const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
+const NEVER = -1
+const CLIENT = { subbufStart: () => undefined, subbufEnd: () => undefined }
+/** Words of an arena that a thread without a place in it may change though it is laid out anew, see arena-pool.ts. */
+const MAY_CHANGE = [ARENA.joining >> 2, ARENA.wanted >> 2]
+/** More than are in a sub-buffer. */
+const RECORDS = 6
+
+/** A thread of which a test says who it is. */
+class PlayedCpu extends Cpu {
+  readonly #identity: ThreadIdentity
+
+  constructor(machine: Machine, identity: ThreadIdentity) {
+    super(machine.control)
+    this.#identity = identity
+    this.use(CLIENT)
+  }
+
+  override get thread(): ThreadIdentity {
+    return this.#identity
+  }
+}
+
+const identityOf = (identity: number): ThreadIdentity => ({
+  identity,
+  startTicks: identity * 10,
+  threadId: identity,
+})
+
+/** One recording with a single place besides that of the thread that records, and all that was tried in it. */
+class Recording {
+  readonly machine: Machine
+  attempted = 0
+  readonly accepted: number[] = []
+  /** Attempts that were cut off: their record may be there, or count as lost, or have left no trace. */
+  readonly cut: number[] = []
+
+  constructor(mode: Mode = 'discard') {
+    this.machine = new Machine({ mode, possibleCpus: 2 })
+    this.machine.arena.words[ARENA.state >> 2] = STATE.running
+    this.machine.control.enable(1)
+  }
+
+  cpu(identity: number | ThreadIdentity): PlayedCpu {
+    return new PlayedCpu(this.machine, typeof identity === 'number' ? identityOf(identity) : identity)
+  }
+
+  /** Gives a thread the arena, with plain stores as steps if `own` says how. */
+  join(cpu: PlayedCpu, own?: Own): void {
+    const arena = Arena.attach(this.machine.arena.memory)
+    if (own !== undefined) {
+      own(arena, 'stores')
+      const { channel } = arena
+      const buffer = channel.buffer.bind(channel)
+      channel.buffer = (number) => own(buffer(number), 'stores')
+    }
+    cpu.know(arena)
+  }
+
+  /** What a tracepoint does that is switched on. */
+  trace(cpu: PlayedCpu): void {
+    const number = this.attempted
+    this.attempted += 1
+    this.cut.push(number)
+    const isOnline = cpu.view.generation === this.machine.control.generation || cpu.online()
+    const record = new Uint8Array(new Uint32Array([number, number]).buffer)
+    if (isOnline && cpu.writer?.write(record) === true) this.accepted.push(number)
+    this.cut.splice(this.cut.indexOf(number), 1)
+  }
+
+  /** Ends it. Nobody who lives traces any more. */
+  settle(): void {
+    const { machine, attempted, cut } = this
+    const totals = machine.consumer.finish()
+    expect(totals.error).toBeUndefined()
+    const { full, tooBig, bad } = totals.discarded
+    const { events, overwritten, torn, unwritten } = totals
+    const sums = { attempted, cut, events, full, overwritten, torn, unwritten, unplaced: totals.unplaced }
+    const accounted = events + overwritten + torn + unwritten + full + tooBig + bad + totals.unplaced
+    expect(accounted, JSON.stringify(sums)).toBeLessThanOrEqual(attempted)
+    expect(accounted, JSON.stringify(sums)).toBeGreaterThanOrEqual(attempted - cut.length)
+    expect(torn + unwritten, JSON.stringify(sums)).toBeLessThanOrEqual(cut.length)
+    // The file is read packet by packet: one that is torn is no packet, or a record that differs from its copy.
+    const delivered = machine.content(1)?.numbers ?? []
+    expect(delivered.length).toBe(events)
+    expect(new Set(delivered).size).toBe(events)
+    const isCut = new Set(cut)
+    const whole = delivered.filter((number) => !isCut.has(number))
+    const found = new Set(whole)
+    expect(whole).toEqual(this.accepted.filter((number) => overwritten === 0 || found.has(number)))
+    expect(this.accepted.length - whole.length, JSON.stringify(sums)).toBeLessThanOrEqual(overwritten)
+  }
+}
+
+/** A thread's whole life: it comes online by its first record. */
+function traces(recording: Recording, cpu: PlayedCpu, interruptions: Interruptions): Life {
+  return interrupt(interruptions, (own) => {
+    recording.join(cpu, own)
+    for (let i = 0; i < RECORDS; i += 1) recording.trace(cpu)
+  })
+}
+
+/** Another thread comes into the place of a dead one. */
+function succeeds(recording: Recording, identity: number): void {
+  const { machine } = recording
+  machine.pass(2 * FLUSH_MS)
+  expect(machine.place(1, PLACE.owner)).toBe(0)
+  const cpu = recording.cpu(identity)
+  recording.join(cpu)
+  for (let i = 0; i < RECORDS; i += 1) recording.trace(cpu)
+  expect(cpu.number).toBe(1)
+}
+
+describe.each(['discard', 'overwrite'] as const)('in %s mode', (mode) => {
+  test('a thread may die before any access, with a consumer that works before any other, and the next has its place', () => {
+    const whole = new Recording(mode)
+    const { steps } = traces(whole, whole.cpu(7), {})
+    whole.settle()
+    expect(steps).toBeGreaterThan(40)
+    for (let deathAt = 0; deathAt < steps; deathAt += 1) {
+      for (const worksAt of [NEVER, deathAt >> 1, deathAt - 1, deathAt]) {
+        const recording = new Recording(mode)
+        const { machine } = recording
+        const before = (step: number): void => {
+          if (step === worksAt) machine.pass(FLUSH_MS)
+        }
+        expect(traces(recording, recording.cpu(7), { before, deathAt }).died).toBe(true)
+        machine.consumer.doWork()
+        machine.dead.add(7)
+        succeeds(recording, 8)
+        recording.settle()
+      }
+    }
+  })
+
+  test('the consumer may work before any access, and deliver what is not complete before any later one', () => {
+    const whole = new Recording(mode)
+    const { steps } = traces(whole, whole.cpu(7), {})
+    for (let at = 0; at < steps; at += 1) {
+      for (const again of [at, at + 1, at + 7]) {
+        const recording = new Recording(mode)
+        const before = (step: number): void => {
+          if (step === at || step === again) recording.machine.pass(FLUSH_MS)
+        }
+        traces(recording, recording.cpu(7), { before })
+        recording.settle()
+      }
+    }
+  })
+})
+
+describe('a thread that waits for a place', () => {
+  /** The place is taken by a thread that has traced. @returns how it went for another one that wants it. */
+  function waits(
+    recording: Recording,
+    cpu: PlayedCpu,
+    { dies = NEVER, deathAt = NEVER }: { dies?: number; deathAt?: number },
+  ): Life {
+    const { machine } = recording
+    const holder = recording.cpu(7)
+    recording.join(holder)
+    for (let i = 0; i < RECORDS; i += 1) recording.trace(holder)
+    return traces(recording, cpu, {
+      before: (step) => {
+        if (step === dies) machine.dead.add(7)
+      },
+      deathAt,
+      pass: (ms) => {
+        machine.timeMs += ms
+        machine.consumer.doWork()
+      },
+    })
+  }
+
+  test('gets that of one that dies before any of its accesses, or counts its records', () => {
+    const alone = new Recording()
+    const { steps } = waits(alone, alone.cpu(8), {})
+    // The waits are over when all were found living.
+    expect(alone.machine.control.unplaced).toBe(RECORDS)
+    alone.settle()
+    let got = 0
+    for (let dies = 0; dies < steps; dies += 1) {
+      const recording = new Recording()
+      const cpu = recording.cpu(8)
+      waits(recording, cpu, { dies })
+      const { unplaced } = recording.machine.control
+      expect([0, RECORDS]).toContain(unplaced)
+      expect(cpu.number).toBe(unplaced === 0 ? 1 : -1)
+      if (unplaced === 0) {
+        got += 1
+        expect(cpu.placeGeneration).toBe(1)
+      }
+      recording.settle()
+    }
+    expect(got).toBeGreaterThan(steps / 2)
+  })
+
+  test('may die itself before any access, and the next one has the place', () => {
+    const whole = new Recording()
+    const { steps } = waits(whole, whole.cpu(8), { dies: 0 })
+    for (let deathAt = 0; deathAt < steps; deathAt += 1) {
+      const recording = new Recording()
+      expect(waits(recording, recording.cpu(8), { dies: 0, deathAt }).died).toBe(true)
+      recording.machine.dead.add(7).add(8)
+      succeeds(recording, 9)
+      recording.settle()
+    }
+  })
+})
+
+describe('the memory of a recording that ended before any access of a thread in it', () => {
+  /** @returns the steps, and whether its memory was had again. */
+  function leaves(endsAt: number, deathAt = NEVER): Life & { reused: boolean } {
+    const recording = new Recording()
+    const { machine } = recording
+    const { memory, possibleCpus } = machine.arena
+    const options = { ...machine.arena.channel.buffer(0).geometry, possibleCpus }
+    const pool = new ArenaPool()
+    const next = Arena.create(options, 2, 0, new Uint8Array(0))
+    // The pool looks whether this thread is dead, and it is not.
+    const cpu = recording.cpu(thisThread())
+    let anew: Int32Array | undefined
+    let hasEnded = false
+    let steps = 0
+    const takeAgain = (): void => {
+      if (!hasEnded || anew !== undefined || pool.take(options) === undefined) return
+      Arena.create(options, 3, 0, new Uint8Array(0), memory)
+      anew = new Int32Array(memory).slice()
+    }
+    const before = (step: number): void => {
+      steps = step + 1
+      if (step === endsAt) {
+        machine.control.disable(1)
+        recording.settle()
+        pool.add(options, machine.arena)
+        hasEnded = true
+        machine.control.enable(2)
+      }
+      takeAgain()
+    }
+    const { died } = interrupt({ before, deathAt }, (own) => {
+      recording.join(cpu, own)
+      for (let i = 0; i < RECORDS; i += 1) {
+        if (hasEnded) cpu.know(next)
+        recording.trace(cpu)
+      }
+      cpu.know(next)
+      cpu.online()
+    })
+    takeAgain()
+    if (anew !== undefined) {
+      const now = new Int32Array(memory)
+      const changed = [...now.keys()].filter((word) => now[word] !== anew?.[word])
+      // A thread on its way into the recording before counts itself in and out, and asks for a place.
+      expect(changed.filter((word) => !MAY_CHANGE.includes(word))).toEqual([])
+      if (!died) expect(now[ARENA.joining >> 2]).toBe(0)
+    }
+    return { steps, died, reused: anew !== undefined }
+  }
+
+  test('is not had again before the thread has left it, and never stored into after', () => {
+    const { steps } = leaves(NEVER)
+    let reuses = 0
+    for (let endsAt = 0; endsAt < steps; endsAt += 1) if (leaves(endsAt).reused) reuses += 1
+    expect(reuses).toBeGreaterThan(steps / 2)
+  })
+
+  test('is not stored into either when that thread dies on its way', () => {
+    const { steps } = leaves(NEVER)
+    for (let endsAt = 0; endsAt < steps; endsAt += 5) {
+      for (let deathAt = endsAt; deathAt < steps; deathAt += 1) leaves(endsAt, deathAt)
+    }
+  })
+})
+
+type Action = 'work' | 'pass' | 'other traces' | 'other dies'
+const at = fc.integer({ min: 0, max: 150 })
+const life = fc.record({
+  actions: fc.array(
+    fc.record({ at, action: fc.constantFrom<Action>('work', 'work', 'pass', 'other traces', 'other dies') }),
+    { maxLength: 12 },
+  ),
+  deathAt: fc.oneof(fc.constant(NEVER), fc.integer({ min: 0, max: 20 }), at),
+})
+
+test(`any history of threads that take one place after the other adds up (seed ${SEED})`, () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom<Mode>('discard', 'overwrite'),
+      fc.array(life, { minLength: 1, maxLength: 4 }),
+      (mode, lives) => {
+        const recording = new Recording(mode)
+        const { machine } = recording
+        let identity = 100
+        let other = recording.cpu(identity)
+        recording.join(other)
+        const act = (action: Action): void => {
+          if (action === 'work') machine.consumer.doWork()
+          else if (action === 'pass') machine.pass(FLUSH_MS)
+          else if (action === 'other traces') recording.trace(other)
+          else {
+            machine.dead.add(identity)
+            identity += 1
+            other = recording.cpu(identity)
+            recording.join(other)
+          }
+        }
+        lives.forEach(({ actions, deathAt }, i) => {
+          traces(recording, recording.cpu(i + 1), {
+            before: (step) => {
+              for (const { at: when, action } of actions) if (when === step) act(action)
+            },
+            deathAt,
+            pass: (ms) => {
+              machine.timeMs += ms
+              machine.consumer.doWork()
+            },
+          })
+          // Whether it died or has ended.
+          machine.dead.add(i + 1)
+        })
+        machine.dead.add(identity)
+        recording.settle()
+      },
+    ),
+    { seed: SEED, numRuns: 300 },
+  )
+})
