@@ -132,7 +132,7 @@ const exact: Cell = [
   },
 ]
 const aged: Cell = [
-  'what is complete or has aged',
+  'complete or aged',
   async ({ buffer, thread }) => {
     const file = new RelayFile(buffer)
     const numbers = read(file)
@@ -144,7 +144,7 @@ const aged: Cell = [
   },
 ]
 const askedSwitch: Cell = [
-  'asked; done with its next record',
+  'at its next record',
   async (subject, owner) => {
     const { buffer, channel } = subject
     const before = buffer.produced
@@ -158,7 +158,7 @@ const askedSwitch: Cell = [
   },
 ]
 const askedReset: Cell = [
-  'asked; done with its next record',
+  'at its next record',
   async (subject, owner) => {
     const { buffer } = subject
     const before = buffer.resets
@@ -171,7 +171,7 @@ const askedReset: Cell = [
   },
 ]
 const closed: Cell = [
-  'at once; its next record is refused',
+  'at once',
   async (subject, owner) => {
     const { buffer, channel, relay } = subject
     const file = new RelayFile(buffer)
@@ -203,7 +203,7 @@ const TABLE: Record<string, Record<Owner, Cell>> = {
     writing: refused,
     parked: refused,
     dead: [
-      'takes over, behind its last record',
+      'takes over behind it',
       ({ buffer }) => {
         expect(buffer.offset).toBe(24)
         expect(buffer.write(makeRecord(8, 11))).toBe(true)
