@@ -12,7 +12,8 @@ import { consumerSource } from './consumer-source.js'
 import type { FormatInit } from './format.js'
 import { checkLimits } from './limits.js'
 import { packetClient } from './packet.js'
-import { claimFolder, folderPath } from './trace-folder.js'
+import { checkPermissions } from './permissions.js'
+import { claimFolder, folderPath, namedFolder } from './trace-folder.js'
 
 /** How to record: where to, and how. */
 export type RecordingOptions = RecordingSettings &
@@ -116,6 +117,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const global = buffers === 'global'
   checkLimits((global ? 1 : possibleCpus) * bufferSize)
+  checkPermissions(namedFolder(options))
   const folder = claimFolder(options)
   const uuid = randomUUID()
   // A process that ends before the recording has started leaves nothing either.

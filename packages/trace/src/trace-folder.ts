@@ -33,10 +33,14 @@ const FILE_MODE = 0o600
  * @param options `path`, a folder that is absent or empty; or `dir`, a folder to make a fresh one in.
  * @throws Error with the path, what is wrong with it and what to do.
  */
-export function claimFolder({ path, dir }: FolderOptions): TraceFolder {
-  return dir === undefined
-    ? claimPath(resolve(folderPath('path', path)))
-    : claimFresh(resolve(folderPath('dir', dir)))
+export function claimFolder(options: FolderOptions): TraceFolder {
+  const folder = namedFolder(options)
+  return options.dir === undefined ? claimPath(folder) : claimFresh(folder)
+}
+
+/** The folder that the options name, absolute: that of the trace, or the one to make it in. */
+export function namedFolder({ path, dir }: FolderOptions): string {
+  return resolve(dir === undefined ? folderPath('path', path) : folderPath('dir', dir))
 }
 
 /** Where the trace goes. */
