@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { VERSION } from '@rchan/trace/recording'
 import { describe, expect, test } from 'vitest'
@@ -22,12 +22,73 @@ const ARROWS: Record<string, readonly string[]> = {
 /** Packages that know nothing of Node. */
 const WITHOUT_NODE = ['ring', 'sync', 'relay']
 
-function sources(name: string): string[] {
+function sourceFiles(name: string): string[] {
   const folder = join(PACKAGES, name, 'src')
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
-    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .map((file) => join(folder, file))
 }
+
+function sources(name: string): string[] {
+  return sourceFiles(name).map((file) => readFileSync(file, 'utf8'))
+}
+
+/** The files that a file names by a relative import or re-export. A type counts as well. */
+function neighboursOf(file: string, text: string): string[] {
+  const found = text.matchAll(/(?:\bfrom|\bimport)\s*\(?['"](\.[^'"\n]+)['"]/g)
+  return [...found].map((match) => join(dirname(file), match[1]).replace(/\.js$/, '.ts'))
+}
+
+test.each(Object.keys(ARROWS))(
+  '%s does not import itself by its name: that would be a hidden circle',
+  (name) => {
+    // What is loaded later, by `import()`, is a bundle of its own.
+    const own = new RegExp(`\\bfrom '@rchan/${name}['/]`)
+    expect(sources(name).filter((text) => own.test(text))).toEqual([])
+  },
+)
+
+/**
+ * The first circle of imports: `a → b → a`, sorted so that the answer is always the same.
+ *
+ * @param texts of the files, by path.
+ */
+function findCircle(texts: ReadonlyMap<string, string>): string[] | undefined {
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]): string[] | undefined => {
+    const at = path.indexOf(file)
+    if (at >= 0) return [...path.slice(at), file]
+    const text = texts.get(file)
+    if (done.has(file) || text === undefined) return undefined
+    for (const neighbour of neighboursOf(file, text)) {
+      const circle = visit(neighbour, [...path, file])
+      if (circle !== undefined) return circle
+    }
+    done.add(file)
+    return undefined
+  }
+  for (const file of [...texts.keys()].sort()) {
+    const circle = visit(file, [])
+    if (circle !== undefined) return circle
+  }
+  return undefined
+}
+
+test.each([
+  ['a type', "import type { B } from './b.js'"],
+  ['a re-export', "export { b } from './b.js'"],
+  ['a type within a line', "let b: import('./b.js').B"],
+])('a circle is found that %s closes', (_, closing) => {
+  const texts = new Map([
+    ['/a.ts', closing],
+    ['/b.ts', "import { c } from './c.js'"],
+    ['/c.ts', "import { a } from './a.js'"],
+    ['/d.ts', "import { a } from './a.js'"],
+  ])
+  expect(findCircle(texts)).toEqual(['/a.ts', '/b.ts', '/c.ts', '/a.ts'])
+  texts.set('/a.ts', "import { e } from './e.js'")
+  expect(findCircle(texts)).toBe(undefined)
+})
 
 function importsOf(name: string): string[] {
   const found = sources(name).flatMap((text) => [
@@ -61,6 +122,12 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
     })
     expect(strangers).toEqual([])
     expect(targets.filter((target) => builtinModules.includes(target))).toEqual([])
+  })
+
+  test('has no two files that import each other in a circle', () => {
+    const texts = new Map(sourceFiles(name).map((file) => [file, readFileSync(file, 'utf8')]))
+    const circle = findCircle(texts)?.map((file) => relative(join(PACKAGES, name, 'src'), file))
+    expect(circle?.join(' → ')).toBe(undefined)
   })
 
   test('depends on what it imports, at the version of all, and on nothing else', () => {

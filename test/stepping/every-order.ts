@@ -7,7 +7,7 @@
  * the one after. So a thread's state is the list of its results, and every state of all threads can
  * be visited once: each thread that can go on goes on, dies, or, asleep, is timed out.
  */
-import { clocks } from '@rchan/sync/patience'
+import { clocks } from '@rchan/sync/waiting'
 import { catchAccesses, watch, type Access } from './accesses.js'
 import { Pause, Replay } from './paused.js'
 

@@ -1,7 +1,7 @@
 /**
  * The mode `relay`: the kernel's face on many threads. Each CPU of a channel has a writer thread, which ends or is
  * terminated at a random moment, and another one comes online as that CPU and goes on in its buffer. Main, the
- * coordinator, drains the relay files. Meanwhile other threads open channels, give them files, prepare CPUs, write,
+ * file thread, drains the relay files. Meanwhile other threads open channels, give them files, prepare CPUs, write,
  * reset and close, and are terminated, now and then with the lock of the list.
  *
  * Forbidden besides what is in every mode: a channel, a file or a page that nobody has is left; a file is made twice or
@@ -145,7 +145,7 @@ class Round {
       memoryBytes: MEMORY_BYTES,
       fileCallbacks: callbacks,
     })
-    this.#relay.serveAlways()
+    this.#relay.serveFromEventLoop()
     this.#channel = this.#relay.open({
       ...geometry,
       ...(isLate ? {} : { baseFilename: 'main ' }),

@@ -68,7 +68,7 @@ export async function capture(name: string, options: CaptureOptions): Promise<Cp
   try {
     const relay = new Relay(threadMachine(), { possibleCpus: cpus })
     // The CPUs come online by themselves, and their files are made here.
-    relay.serveAlways()
+    relay.serveFromEventLoop()
     const channel = relay.open({ ...files.names, callbacks: files.callbacks, subbufSize, subbufCount })
     const stop = sharedWord()
     for (let cpu = 0; cpu < cpus; cpu += 1) {

@@ -2,9 +2,9 @@
  * The smallest histories that showed a defect of a relay that several threads take part in, and what else only shows
  * between threads. Most are played by one thread, see relay's fake-threads.ts.
  */
-import { BUFFER, Channel, Reader, Writer } from '@rchan/ring'
+import { Channel, Reader, Writer } from '@rchan/ring'
 import { plainMachine, Relay, RelayFile, type RelayChannel } from '@rchan/relay'
-import { RELAY, SLOT } from '@rchan/relay/layout'
+import { HEAD, RELAY, SLOT } from '@rchan/relay/internal'
 import { threadMachine } from '@rchan/relay-node'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { setTimeout } from 'node:timers/promises'
@@ -25,13 +25,13 @@ function channelIn(relay: Relay, id: number): RelayChannel {
 /** A channel of 4 sub-buffers of 8 bytes, which another thread writes. */
 function makeWritten(options: object = {}) {
   const threads = new FakeThreads()
-  const channel = threads.coordinator.open({ subbufSize: 8, subbufCount: 4, ...options })
+  const channel = threads.fileThread.open({ subbufSize: 8, subbufCount: 4, ...options })
   const owner = threads.attach()
   const cpu = owner.relay.comeOnline()
   const written = channelIn(owner.relay, channel.id)
   const write = (...records: string[]): boolean[] =>
     records.map((record) => written.write(cpu, bytes(record)))
-  return { threads, channel, owner, cpu, write, buffer: bufferIn(threads.coordinator, channel.id, cpu) }
+  return { threads, channel, owner, cpu, write, buffer: bufferIn(threads.fileThread, channel.id, cpu) }
 }
 
 describe('reading what another thread writes:', () => {
@@ -105,7 +105,7 @@ describe('reading what another thread writes:', () => {
       if (deathAt < 0) dies()
       else expect(dies).toThrow('dead')
       victim.die()
-      const file = new RelayFile(bufferIn(threads.coordinator, channel.id, cpu))
+      const file = new RelayFile(bufferIn(threads.fileThread, channel.id, cpu))
       threads.clockMs += 20
       const rest = text(file.readBytes(100))
       // Again what the dead one may have had, but no part of it.
@@ -146,12 +146,12 @@ describe('waiting for a sub-buffer:', () => {
 
   test('who polled while it owned the buffer itself is woken by the next owner', async () => {
     const { threads, channel, write, cpu } = makeWritten()
-    const mine = bufferIn(threads.coordinator, channel.id, cpu)
+    const mine = bufferIn(threads.fileThread, channel.id, cpu)
     mine.write(bytes('x'))
     let woken = 0
     const file = new RelayFile(mine)
     file.poll(() => (woken += 1))
-    threads.coordinator.goOffline()
+    threads.fileThread.goOffline()
     write('aaaaaaaa', 'bbbb')
     await until('woken', () => woken > 0)
     file.release()
@@ -171,8 +171,8 @@ describe('waiting for a sub-buffer:', () => {
 
   test('who is woken by a flush in care of the buffer may write at once', () => {
     const { threads, channel } = makeWritten()
-    const { coordinator } = threads
-    const buffer = bufferIn(coordinator, channel.id, 0)
+    const { fileThread } = threads
+    const buffer = bufferIn(fileThread, channel.id, 0)
     new RelayFile(buffer).poll(() => expect(buffer.write(bytes('woken'))).toBe(true))
     channel.flush()
     expect(buffer.produced).toBe(1)
@@ -182,30 +182,30 @@ describe('waiting for a sub-buffer:', () => {
 
 describe('memory that is used again:', () => {
   test('a handle of a buffer that was freed consumes nothing of the one that has its memory', () => {
-    const { coordinator } = new FakeThreads()
-    const channel = coordinator.open({ subbufSize: 8, subbufCount: 4 })
-    coordinator.prepareCpu(0)
-    const old = bufferIn(coordinator, channel.id, 0)
+    const { fileThread } = new FakeThreads()
+    const channel = fileThread.open({ subbufSize: 8, subbufCount: 4 })
+    fileThread.prepareCpu(0)
+    const old = bufferIn(fileThread, channel.id, 0)
     channel.close()
-    const next = coordinator.open({ subbufSize: 8, subbufCount: 4 })
-    coordinator.prepareCpu(0)
-    expect(bufferIn(coordinator, next.id, 0).page).toBe(old.page)
+    const next = fileThread.open({ subbufSize: 8, subbufCount: 4 })
+    fileThread.prepareCpu(0)
+    expect(bufferIn(fileThread, next.id, 0).page).toBe(old.page)
     for (let i = 0; i < 7; i += 1) next.write(0, bytes('abcd'))
     old.subbufsConsumed(2)
-    expect(bufferIn(coordinator, next.id, 0).consumed).toBe(0)
+    expect(bufferIn(fileThread, next.id, 0).consumed).toBe(0)
   })
 
   test('a file that can not be opened any more holds nothing', () => {
-    const { coordinator } = new FakeThreads()
-    const channel = coordinator.open({ subbufSize: 8, subbufCount: 4 })
-    coordinator.prepareCpu(0)
-    coordinator.prepareCpu(1)
-    const gone = bufferIn(coordinator, channel.id, 1)
-    const file = new RelayFile(bufferIn(coordinator, channel.id, 0))
+    const { fileThread } = new FakeThreads()
+    const channel = fileThread.open({ subbufSize: 8, subbufCount: 4 })
+    fileThread.prepareCpu(0)
+    fileThread.prepareCpu(1)
+    const gone = bufferIn(fileThread, channel.id, 1)
+    const file = new RelayFile(bufferIn(fileThread, channel.id, 0))
     channel.close()
     expect(() => new RelayFile(gone)).toThrow('the buffer of cpu=1 was freed')
     file.release()
-    const holds = new Int32Array(coordinator.memory, RELAY.slots + SLOT.holds, 64)
+    const holds = new Int32Array(fileThread.memory, RELAY.slots + SLOT.holds, 64)
     expect(holds.every((count) => count === 0)).toBe(true)
   })
 
@@ -214,19 +214,19 @@ describe('memory that is used again:', () => {
     const { relay } = threads.attach()
     const cpu = relay.comeOnline()
     for (let i = 0; i < 100; i += 1) {
-      const channel = threads.coordinator.open({ subbufSize: 8, subbufCount: 2 })
+      const channel = threads.fileThread.open({ subbufSize: 8, subbufCount: 2 })
       channelIn(relay, channel.id).write(cpu, bytes('x'))
       channel.close()
     }
   })
 
   test('a CPU finds the pages of channels that were closed', () => {
-    const { coordinator } = new FakeThreads({ memoryBytes: 100 * 4096 })
-    coordinator.open({ subbufSize: 4096, subbufCount: 60 })
-    const second = coordinator.open({ subbufSize: 4096, subbufCount: 60 })
-    expect(coordinator.prepareCpu(0)).toBe(false)
+    const { fileThread } = new FakeThreads({ memoryBytes: 100 * 4096 })
+    fileThread.open({ subbufSize: 4096, subbufCount: 60 })
+    const second = fileThread.open({ subbufSize: 4096, subbufCount: 60 })
+    expect(fileThread.prepareCpu(0)).toBe(false)
     second.close()
-    expect(coordinator.prepareCpu(0)).toBe(true)
+    expect(fileThread.prepareCpu(0)).toBe(true)
   })
 })
 
@@ -234,11 +234,11 @@ describe('a thread that died with the lock', () => {
   function dieWithLock(threads: FakeThreads): void {
     const victim = threads.attach()
     // Members are numbered as they join.
-    new Int32Array(threads.coordinator.memory)[RELAY.listLock >> 2] = 2
+    new Int32Array(threads.fileThread.memory)[RELAY.listLock >> 2] = 2
     victim.die()
   }
 
-  test('makes nobody wait for a coordinator that does not serve', () => {
+  test('makes nobody wait for a file thread that does not serve', () => {
     const threads = new FakeThreads()
     threads.stepMs = 1000
     dieWithLock(threads)
@@ -270,7 +270,7 @@ describe('a thread that died with the lock', () => {
         removeBufFile: (file) => files.delete(file as object) || wrong.push('removed twice'),
       },
     })
-    relay.serveAlways()
+    relay.serveFromEventLoop()
     victim = new RelayThread('comeOnline', { memory: relay.memory })
     await until('its file was made', () => files.size > 0)
     await victim.terminate()
@@ -290,16 +290,16 @@ describe('a thread that died with the lock', () => {
 
 test('a lock is waited for with patience also where the program has replaced the clock', () => {
   const threads = new FakeThreads()
-  const channel = threads.coordinator.open({ subbufSize: 8, subbufCount: 2 })
-  threads.coordinator.prepareCpu(0)
-  const file = new RelayFile(bufferIn(threads.coordinator, channel.id, 0))
+  const channel = threads.fileThread.open({ subbufSize: 8, subbufCount: 2 })
+  threads.fileThread.prepareCpu(0)
+  const file = new RelayFile(bufferIn(threads.fileThread, channel.id, 0))
   const holder = threads.attach()
-  const words = new Int32Array(threads.coordinator.memory)
-  const fileLock = (bufferIn(threads.coordinator, channel.id, 0).page * 4096 + BUFFER.fileLock) >> 2
+  const words = new Int32Array(threads.fileThread.memory)
+  const fileLock = (bufferIn(threads.fileThread, channel.id, 0).page * 4096 + HEAD.fileLock) >> 2
   onTestFinished(() => void vi.useRealTimers())
   vi.useFakeTimers({ now: 0 })
   for (const [lock, run] of [
-    [RELAY.listLock >> 2, () => threads.coordinator.open({ subbufSize: 8, subbufCount: 2 })],
+    [RELAY.listLock >> 2, () => threads.fileThread.open({ subbufSize: 8, subbufCount: 2 })],
     [fileLock, () => file.readBytes(8)],
   ] as const) {
     // Members are numbered as they join.
@@ -315,7 +315,7 @@ test('a lock is waited for with patience also where the program has replaced the
   }
 })
 
-describe('the coordinator', () => {
+describe('the file thread', () => {
   test('that lives and does not serve is waited for with patience only', () => {
     const threads = new FakeThreads()
     threads.stepMs = 1000
@@ -326,7 +326,7 @@ describe('the coordinator', () => {
     )
     expect(relay.channels).toEqual([])
     threads.stepMs = 0
-    threads.whileWaiting = () => void threads.coordinator.serve()
+    threads.whileWaiting = () => void threads.fileThread.serve()
     relay.open({ baseFilename: 'y', subbufSize: 8, subbufCount: 2 })
     expect([...threads.files.keys()]).toEqual(['y0'])
   })
@@ -337,7 +337,7 @@ describe('the coordinator', () => {
       fileCallbacks: {
         createBufFile: (name) => {
           try {
-            threads.coordinator.open({ subbufSize: 8, subbufCount: 2 })
+            threads.fileThread.open({ subbufSize: 8, subbufCount: 2 })
           } catch (error) {
             errors.push(String(error))
           }
@@ -347,7 +347,7 @@ describe('the coordinator', () => {
     })
     const { relay } = threads.attach()
     relay.comeOnline()
-    threads.whileWaiting = () => void threads.coordinator.serve()
+    threads.whileWaiting = () => void threads.fileThread.serve()
     relay.open({ baseFilename: 'x', subbufSize: 8, subbufCount: 2 })
     expect(errors).toEqual([expect.stringContaining('a file callback of a relay channel must not')])
   })
@@ -358,7 +358,7 @@ describe('the coordinator', () => {
     const { relay } = threads.attach()
     const channel = relay.open({ subbufSize: 8, subbufCount: 2 })
     relay.prepareCpu(1)
-    threads.whileWaiting = () => void threads.coordinator.serve()
+    threads.whileWaiting = () => void threads.fileThread.serve()
     new RelayFile(bufferIn(relay, channel.id, 1)).mmap(channel.allocSize)
     expect(mapped).toEqual([1])
   })
@@ -373,10 +373,10 @@ test('a machine with more CPUs than are possible opens nothing', () => {
 })
 
 test('the module of a channel stays where others read it when the name changes', () => {
-  const { coordinator } = new FakeThreads()
-  const channel = coordinator.open({ subbufSize: 8, subbufCount: 2, module: 'file:///a.mjs' })
+  const { fileThread } = new FakeThreads()
+  const channel = fileThread.open({ subbufSize: 8, subbufCount: 2, module: 'file:///a.mjs' })
   channel.lateSetupFiles('a longer base name')
-  expect(text(new Uint8Array(coordinator.memory, RELAY.slots + SLOT.texts, 13).slice())).toBe('file:///a.mjs')
+  expect(text(new Uint8Array(fileThread.memory, RELAY.slots + SLOT.texts, 13).slice())).toBe('file:///a.mjs')
 })
 
 //   before the reset   [aaaa aaaa] [aaaa      sub-buffers 0 and 1 have their labels

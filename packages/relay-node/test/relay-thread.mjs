@@ -132,7 +132,7 @@ function operate() {
   }
 }
 
-/** Makes a relay, whose coordinator it is, and never gets back to its event loop. */
+/** Makes a relay, whose file thread it is, and never gets back to its event loop. */
 function coordinate() {
   const relay = new Relay(machine, {
     possibleCpus: 2,

@@ -6,7 +6,7 @@
  * or memory that is left over, a file that was removed twice, a lock that is held.
  */
 import { Relay, RelayFile, type RelayBuffer, type RelayOptions } from '@rchan/relay'
-import { RELAY, SLOT, SLOT_BYTES } from '@rchan/relay/layout'
+import { RELAY, SLOT, SLOT_BYTES } from '@rchan/relay/internal'
 import { threadMachine } from '@rchan/relay-node'
 import { afterEach, describe, expect, test } from 'vitest'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ const MODULE = new URL('header-module.mjs', import.meta.url).href
 
 afterEach(() => RelayThread.terminateAll())
 
-/** A relay whose coordinator is this thread. It knows what files there are, and what was wrong with them. */
+/** A relay whose file thread is this thread. It knows what files there are, and what was wrong with them. */
 class Subject {
   readonly files = new Map<object, { readonly name: string; readonly buffer: RelayBuffer }>()
   readonly wrong: string[] = []
@@ -87,7 +87,7 @@ class Stream {
 
 async function startWriters(subject: Subject, options: RelayOptions, data: object): Promise<RelayThread[]> {
   const channel = subject.relay.open({ baseFilename: 'cpu', callbacks: subject.callbacks, ...options })
-  subject.relay.serveAlways()
+  subject.relay.serveFromEventLoop()
   const threads = [1, 2, 3].map(
     (seed) =>
       new RelayThread('write', {
@@ -192,7 +192,7 @@ describe('three threads write a channel, each its own CPU, and another one drain
 describe('a subbufStart', () => {
   async function writeOnce(options: Partial<RelayOptions>): Promise<unknown> {
     const { relay } = new Subject(4, 2 ** 20)
-    relay.serveAlways()
+    relay.serveFromEventLoop()
     const channel = relay.open({ subbufSize: 64, subbufCount: 2, ...options })
     const { worker } = new RelayThread('writeOnce', { memory: relay.memory, channelId: channel.id })
     return ((await once(worker, 'message')) as unknown[])[0]
@@ -240,12 +240,12 @@ describe('threads that open, close and prepare CPUs at once', () => {
   const MEMORY_BYTES = 2 ** 23
 
   test.each([
-    ['a coordinator that serves from its event loop', false],
-    ['a coordinator that blocks and serves', true],
+    ['a file thread that serves from its event loop', false],
+    ['a file thread that blocks and serves', true],
   ])(`leave nothing behind, with %s (seed ${SEED})`, async (_, blocks) => {
     const subject = new Subject(3, MEMORY_BYTES)
     const { relay } = subject
-    if (!blocks) relay.serveAlways()
+    if (!blocks) relay.serveFromEventLoop()
     const threads = [1, 2].map((n) => new RelayThread('operate', { memory: relay.memory, seed: SEED + n }))
     await until('both run', () => (relay.serve(), threads.every(({ isReady }) => isReady)), threads)
     while (subject.made < 150 || threads.some(({ count }) => count < 1500)) {
@@ -267,7 +267,7 @@ describe('threads that open, close and prepare CPUs at once', () => {
     const random = makeRandom(SEED)
     const subject = new Subject(4, MEMORY_BYTES)
     const { relay } = subject
-    relay.serveAlways()
+    relay.serveFromEventLoop()
     const survivor = new RelayThread('operate', { memory: relay.memory, seed: SEED })
     await survivor.ready()
     for (let round = 0; round < 34; round += 1) {
@@ -287,14 +287,14 @@ describe('threads that open, close and prepare CPUs at once', () => {
   })
 })
 
-test('a thread learns that the coordinator has ended', async () => {
-  const coordinator = new RelayThread('coordinate', {})
-  const [memory] = (await once(coordinator.worker, 'message')) as [SharedArrayBuffer]
+test('a thread learns that the file thread has ended', async () => {
+  const fileThread = new RelayThread('coordinate', {})
+  const [memory] = (await once(fileThread.worker, 'message')) as [SharedArrayBuffer]
   const relay = Relay.attach(memory, threadMachine())
-  await coordinator.terminate()
+  await fileThread.terminate()
   relay.comeOnline()
   expect(() => relay.open({ baseFilename: 'x', subbufSize: 64, subbufCount: 2 })).toThrow(
-    'the coordinator of the relay has ended',
+    'the file thread of the relay has ended',
   )
   const channel = relay.open({ subbufSize: 64, subbufCount: 2 })
   expect(channel.write(0, new Uint8Array(8))).toBe(true)

@@ -1,11 +1,12 @@
 /**
- * A relay file: the kernel's face for reading one buffer, with its own position. Exact, quirks included; whoever wants
- * each byte once and in order takes a `Reader`.
+ * A relay file: the kernel's face for reading one buffer, with its own position. It is exact, quirks
+ * included. A `Reader` delivers each byte once and in order.
  *
- * Any thread may open one. Several may be open on one buffer: they share what is consumed, and have a position each; a
- * lock of the buffer's keeps their reads apart. For the thread that writes, and when nobody does, a read is exact. From
- * another thread it ends where bytes have been published or have aged, and what the writer begins to overwrite while it
- * is copied is not delivered. An open file, or a mapping made through it, keeps the buffer's memory.
+ * Any thread may open one. Several may be open on one buffer: they share what is consumed, and have a
+ * position each. A lock of the buffer's keeps their reads apart. For the thread that writes, and when
+ * no thread does, a read is exact. From another thread it ends where bytes have been published or
+ * have aged. Bytes that the writer begins to overwrite while they are copied are not delivered. An
+ * open file, or a mapping made through it, keeps the buffer's memory.
  *
  * ```text
  *   data   |  0      | 1    ·····|  2  ···|        | 3       a position is a place in here, 0 to subbufSize * subbufCount
@@ -14,9 +15,10 @@
  * ```
  */
 import { PAGE_BYTES } from '@rchan/ring'
-import type { RelayBuffer } from './buffer.js'
+import { insideOf, type Holder, type ThreadBuffer } from './buffer.js'
 import type { Pipe, SpliceResult } from './pieces.js'
 import { Reading, type Copy } from './reading.js'
+import type { RelayBuffer } from './relay-buffer.js'
 
 export type { Copy }
 
@@ -30,10 +32,12 @@ export interface Mapping {
   /** Pages of the mapping that lie behind the buffer. */
   readonly missingPages: number
   /**
-   * What the mapping shows of a complete sub-buffer: its bytes without padding, live. The writer may begin to overwrite
-   * them at any time, so {@link RelayBuffer.isIntact} must be asked after they were used or copied.
+   * What the mapping shows of a complete sub-buffer: its bytes without padding, live. The writer may
+   * begin to overwrite them at any time, so ask {@link RelayBuffer.isIntact} after they were used or
+   * copied.
    *
-   * @param sequence which one, counted since the last reset: one of the last `subbufCount` below `produced`.
+   * @param sequence of the sub-buffer, counted since the last reset: one of the last `subbufCount`
+   * below `produced`.
    */
   subbuf(sequence: number): Uint8Array<SharedArrayBuffer>
 }
@@ -48,26 +52,31 @@ export interface Mapping {
  */
 export class RelayFile {
   readonly buffer: RelayBuffer
+  readonly #inside: ThreadBuffer
   readonly #reading: Reading
-  readonly #readable: boolean
   readonly #mappings: Mapping[] = []
   #open = true
   /** Whether this thread has left the relay, which released it. */
   #hasLeft = false
+  readonly #holder: Holder = { leave: () => this.#leave() }
 
   /**
    * Opens the file of a buffer. Its channel's client is told of mappings.
    *
-   * @param readable whether it was opened for reading; else `poll` reports only that the channel was closed.
+   * @throws Error when the buffer was freed, or this thread has left the relay.
    */
-  constructor(buffer: RelayBuffer, readable = true) {
-    buffer.hold(this)
+  constructor(buffer: RelayBuffer) {
+    const inside = insideOf(buffer)
+    inside.hold(this.#holder)
     this.buffer = buffer
-    this.#readable = readable
-    this.#reading = new Reading(buffer)
+    this.#inside = inside
+    this.#reading = new Reading(inside)
   }
 
-  /** Where the next byte comes from, in bytes from the start of the data; 0 stands for "where consumption stands". */
+  /**
+   * Where the next byte comes from, in bytes from the start of the data; 0 stands for "where
+   * consumption stands".
+   */
   get position(): number {
     return this.#reading.position
   }
@@ -83,21 +92,21 @@ export class RelayFile {
   /**
    * Looks for a complete sub-buffer; never reports a partial one.
    *
-   * @param wake if there is neither data nor an error: called once, at the next switch, even one that leaves the buffer
-   * full; within it if this thread writes, else from its event loop. A close does not call it.
+   * @param wake is called once, at the next switch, if there is neither data nor an error now; also at
+   * a switch that leaves the buffer full. If this thread writes it is called within the switch, else
+   * from the event loop. A close does not call it.
    */
   poll(wake?: () => void): PollState {
     this.#mustBeOpen('poll')
     if (this.buffer.finalized) return 'error'
-    if (!this.#readable) return 'nothing'
     if (!this.buffer.isEmpty) return 'readable'
-    if (wake !== undefined) this.buffer.whenProduced(wake)
+    if (wake !== undefined) this.#inside.whenProduced(wake)
     return 'nothing'
   }
 
   /**
-   * Sleeps until there is a complete sub-buffer, or the channel was closed. Blocks the calling thread. A close wakes
-   * nobody, as in the kernel: it is found when the time is over.
+   * Sleeps until there is a complete sub-buffer, or the channel was closed. Blocks the calling thread.
+   * A close wakes nobody, as in the kernel: it is found when the time is over.
    *
    * @param timeoutMs how long to sleep at most, in milliseconds; may be Infinity.
    * @returns what {@link poll} finds then.
@@ -105,22 +114,24 @@ export class RelayFile {
   wait(timeoutMs: number): PollState {
     const found = this.poll()
     if (found !== 'nothing') return found
-    this.buffer.sleepUntilProduced(timeoutMs)
+    this.#inside.sleepUntilProduced(timeoutMs)
     return this.poll()
   }
 
   /**
-   * Reads up to `count` bytes, also of the sub-buffer being written, and consumes them. Padding is left out. Any thread;
-   * while another one writes, it ends at what was published, or was seen by an earlier read and has aged by 10 ms.
+   * Reads up to `count` bytes, also of the sub-buffer being written, and consumes them. Padding is
+   * left out. Any thread. While another one writes, the read ends at what was published, or was seen
+   * by an earlier read and has aged by 10 ms.
    *
-   * @param copy gets the live memory when nobody else writes, else a copy of it; called once for each sub-buffer.
+   * @param copy gets the live memory when no other thread writes, else a copy of it. It is called once
+   * for each sub-buffer.
    * @returns how many bytes were copied.
    * @throws RangeError if `count` is not a whole number.
    */
   read(count: number, copy: Copy): number {
     this.#mustBeOpen('read')
     checkCount(count)
-    return this.buffer.locked(() => this.#reading.read(count, copy))
+    return this.#inside.locked(() => this.#reading.read(count, copy))
   }
 
   /** Reads up to `count` bytes into new memory; see {@link read}. */
@@ -136,11 +147,11 @@ export class RelayFile {
   }
 
   /**
-   * Maps the buffer. What is ready in it, the buffer's `produced`, `consumed` and `padding` say; what was used is given
-   * back by {@link consumeTo}, or by the buffer's `subbufsConsumed`. Any thread.
+   * Maps the buffer. Its `produced`, `consumed` and `padding` say what is ready in it. Give back what
+   * was used by {@link consumeTo}, or by the buffer's `subbufsConsumed`. Any thread.
    *
    * @param length of the mapping in bytes: exactly the channel's `allocSize`.
-   * @param pageOffset where it starts, in pages; what it has behind the buffer's end is missing.
+   * @param pageOffset where it starts, in pages; pages behind the buffer's end are missing.
    * @throws RangeError for any other length.
    */
   mmap(length: number, pageOffset = 0): Mapping {
@@ -161,22 +172,24 @@ export class RelayFile {
         return bytes.subarray(Math.max(0, index * subbufSize - from), Math.max(0, end - from))
       },
     }
-    this.buffer.tellOfMapping(true, this)
+    this.#inside.tellOfMapping(true, this)
     this.#mappings.push(mapping)
     return mapping
   }
 
   /**
-   * For whoever reads a mapping: declares all sub-buffers before `sequence` consumed, at most those that were produced.
-   * What is consumed already stays so. Any thread, not while a reader of ours drains the buffer.
+   * For readers of a mapping: declares all sub-buffers before `sequence` consumed, at most those that
+   * were produced. What is consumed already stays consumed. Any thread, not while a `Reader` drains
+   * the buffer.
    *
    * @param resets the buffer's `resets` before `sequence` was found.
-   * @returns false when the buffer was reset since: `sequence` is of another life, and nothing was done.
+   * @returns false when the buffer was reset since: `sequence` belongs to another life, and nothing was
+   * done.
    */
   consumeTo(sequence: number, resets: number): boolean {
     this.#mustBeOpen('consumeTo')
     checkCount(sequence)
-    const { buffer } = this
+    const buffer = this.#inside
     // A reset holds this lock, too.
     return buffer.locked(() => {
       if (buffer.resets !== resets) return false
@@ -188,7 +201,8 @@ export class RelayFile {
   }
 
   /**
-   * Undoes a mapping, by default the latest. The file's reference goes with the last one if it was released before.
+   * Undoes a mapping, by default the latest. If the file was released before, its reference goes with
+   * the last mapping.
    *
    * @returns whether the reference was let go.
    * @throws Error when there is no such mapping.
@@ -199,30 +213,25 @@ export class RelayFile {
     this.#mappings.splice(index, 1)
     const isLast = !this.#open && this.#mappings.length === 0
     try {
-      this.buffer.tellOfMapping(false, this)
+      this.#inside.tellOfMapping(false, this)
     } finally {
-      if (isLast) this.buffer.letGo(this)
+      if (isLast) this.#inside.letGo(this.#holder)
     }
     return isLast
   }
 
   /**
-   * Hands up to `length` bytes of complete sub-buffers to a pipe without copying them: at most one sub-buffer with data.
-   * Any thread; in discard mode only, when another one writes.
-   * A sub-buffer counts as consumed when the pipe has released its pieces.
+   * Hands up to `length` bytes of complete sub-buffers to a pipe without copying them: at most one
+   * sub-buffer with data. Any thread; in discard mode only, when another one writes. A sub-buffer
+   * counts as consumed when the pipe has released its pieces.
    *
    * @param nonBlocking whether 'again' is the answer when there is nothing, instead of 0.
-   * @returns bytes that the pipe took, or what it refused with. If all there was is padding, the padding's size.
+   * @returns bytes that the pipe took, or the pipe's refusal. If there was only padding, its size.
    */
   splice(pipe: Pipe, length: number, nonBlocking = false): SpliceResult {
     this.#mustBeOpen('splice')
     checkCount(length)
     return this.#reading.splice(pipe, length, nonBlocking)
-  }
-
-  /** A relay file can't be sought. @throws always. */
-  seek(offset: number): never {
-    throw new Error(`a relay file can't be sought, offset=${offset}`)
   }
 
   /**
@@ -234,28 +243,23 @@ export class RelayFile {
     this.#mustBeOpen('release')
     this.#open = false
     if (this.#mappings.length > 0) return false
-    this.buffer.letGo(this)
+    this.#inside.letGo(this.#holder)
     return true
   }
 
-  /**
-   * The thread leaves the relay: releases the file, and undoes its mappings. Called by
-   * {@link Relay.leave}.
-   *
-   * @internal
-   */
-  leave(): void {
+  /** The thread leaves the relay: releases the file, and undoes its mappings. */
+  #leave(): void {
     this.#open = false
     this.#hasLeft = true
     for (let left = this.#mappings.splice(0).length; left > 0; left -= 1) {
       try {
-        this.buffer.tellOfMapping(false, this)
+        this.#inside.tellOfMapping(false, this)
       } catch (error) {
-        // Its client is not told: the coordinator has ended, or its callback threw.
-        this.buffer.threw('bufUnmapped', error)
+        // Its client is not told: the file thread has ended, or its callback threw.
+        this.#inside.threw('bufUnmapped', error)
       }
     }
-    this.buffer.letGo(this)
+    this.#inside.letGo(this.#holder)
   }
 
   #mustBeOpen(operation: string): void {

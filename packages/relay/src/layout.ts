@@ -1,45 +1,55 @@
 /**
- * The shared memory of a relay: the list of channels, the threads that take part, and the pages of all buffers. One
- * fixed-length memory, so that any thread finds everything in it and nobody has to be sent anything.
+ * The shared memory of a relay: the list of channels, the threads that take part, and the pages of
+ * all buffers. It is one memory of fixed length, so any thread finds everything in it, and nothing
+ * has to be sent.
  *
  * ```text
- *      at  type     word           written by
- *       0  u32      magic          creator      'rchR'
- *       4  u32      abi            creator
- *       8  u32      possibleCpus   creator
- *      12  u32      pageCount      creator      pages of 4096 bytes, this head included
- *      16  i32      coordinator    creator      member that runs the file callbacks
- *      20  i32      strays         locked       1: a thread died with the lock, and may have left files; set atomically
- *      24  u32      tells          creator      1: one of its file callbacks wants to be told of mappings
- *      64  i32[4]   listLock       sync         the lock over the list of channels
- *      80  i32      channels       locked       channels opened so far; the newest has the highest number
- *      84  i32      members        any thread   threads that have joined so far, counted atomically
- *     128  i32      request        desk         see upcall.ts
- *     132  i32      rings          desk
- *     136  i32[6]   arguments      desk
- *     160  u32      textBytes      desk
- *     164  u8[1024] text           desk
- *    1280  …        members        each member  16 bytes for each thread that takes part:
- *      +0  i32      member         each member  its number, never used again; 0: free; below: somebody is just joining
- *      +4  i32      identity       each member  the machine's name of the thread
- *      +8  f64      startTicks     each member  and when it started, if that is needed to know it
- *    2304  i32[256] cpus           locked       the member that is this CPU; 0: offline
- *    4096  …        slots          locked       4096 bytes for each channel:
- *      +0  i32      state          locked       see below
- *      +4  i32      id             locked       number of the channel
- *      +8  u32[4]   geometry       locked       subbufSize, subbufCount, mode (1: overwrite), headerBytes
- *     +24  i32      flags          locked
- *     +28  u32      lastTooBig     writers      length of the last record that was too big
- *     +32  i32      opener         locked       member that opened it
- *     +36  u32[3]   textBytes      locked       of base name, parent and module, which stands first in `texts`, then the others
- *     +48  u32      pendingPage    locked       where a buffer is being laid out; 0: nowhere
- *     +64  i32[64]  holds          each member  what this member still uses of it: buffers it writes, open files, mappings
- *    +320  u32[256] pages          locked       first page of each CPU's buffer; 0: none. The last store that makes one
- *   +1344  u8[2752] texts          locked
- *  266240  …        buffers        relay         see buffer.ts; on pages
+ *      at  type     word               written by
+ *       0  u32      magic              creator      'rchR'
+ *       4  u32      abi                creator
+ *       8  u32      possibleCpus       creator
+ *      12  u32      pageCount          creator      pages of 4096 bytes, this head included
+ *      16  i32      fileThread         creator      member that runs the file callbacks
+ *      20  i32      orphanFiles        locked       1: a thread died with the lock, and may have
+ *                                                   left files; set atomically
+ *      24  u32      wantsMappingCalls  creator      1: a file callback wants to hear of mappings
+ *      64  i32[4]   listLock           sync         the lock over the list of channels
+ *      80  i32      channels           locked       channels opened so far; the newest has the
+ *                                                   highest number
+ *      84  i32      members            any thread   threads that have joined so far, counted
+ *                                                   atomically
+ *     128  i32      request            upcall       see upcall.ts
+ *     132  i32      rings              upcall
+ *     136  i32[6]   arguments          upcall
+ *     160  u32      textBytes          upcall
+ *     164  u8[1024] text               upcall
+ *    1280  …        members            each member  16 bytes for each thread that takes part:
+ *      +0  i32      member             each member  its number, never used again; 0: free;
+ *                                                   negative: a thread is just joining
+ *      +4  i32      identity           each member  the machine's name of the thread
+ *      +8  f64      startTicks         each member  when it started, where the name needs that
+ *    2304  i32[256] cpus               locked       the member that is this CPU; 0: offline
+ *    4096  …        slots              locked       4096 bytes for each channel:
+ *      +0  i32      state              locked       see below
+ *      +4  i32      id                 locked       number of the channel
+ *      +8  u32[4]   geometry           locked       subbufSize, subbufCount, mode (1: overwrite),
+ *                                                   headerBytes
+ *     +24  i32      flags              locked
+ *     +28  u32      lastTooBig         writers      length of the last record that was too big
+ *     +32  i32      opener             locked       member that opened it
+ *     +36  u32[3]   textBytes          locked       of base name, parent and module; in `texts` the
+ *                                                   module comes first
+ *     +48  u32      pendingPage        locked       where a buffer is being laid out; 0: nowhere
+ *     +64  i32[64]  holds              each member  what this member still uses of it: buffers it
+ *                                                   writes, open files, mappings
+ *    +320  u32[256] pages              locked       first page of each CPU's buffer; 0: none. The
+ *                                                   last store that makes one
+ *   +1344  u8[2752] texts              locked
+ *  266240  …        buffers            relay        on pages; see buffer-head.ts
  * ```
  *
- * `locked` is whoever holds the list's lock; one that dies leaves what {@link Relay} repairs. A slot's states:
+ * `locked` is the thread that holds the list's lock. If it dies, {@link Relay} repairs what it left.
+ * A slot's states:
  *
  * ```text
  *          open begins              open is done             close                   nobody holds it: zeroed
@@ -47,9 +57,10 @@
  *                           └──────── open failed, or its thread died ────▲
  * ```
  *
- * A member that takes a hold of a channel counts up its `holds` first and looks at `state` and `id` then; who frees the
- * slot stores `state` first and looks at all `holds` then. Both are sequentially consistent, so one of them sees the
- * other, and no memory is used again under a thread that still has it. The holds of a dead member count for nothing.
+ * A member that takes a hold of a channel first counts up its `holds`, then looks at `state` and
+ * `id`. A thread that frees the slot first stores `state`, then looks at all `holds`. Both are
+ * sequentially consistent, so one of them sees the other: no memory is used again under a thread
+ * that still has it. The holds of a dead member count for nothing.
  */
 
 /** Byte offsets in the memory of a relay. A test holds them to the picture above. */
@@ -58,9 +69,9 @@ export const RELAY = {
   abi: 4,
   possibleCpus: 8,
   pageCount: 12,
-  coordinator: 16,
-  strays: 20,
-  tells: 24,
+  fileThread: 16,
+  orphanFiles: 20,
+  wantsMappingCalls: 24,
   listLock: 64,
   channels: 80,
   members: 84,
@@ -89,9 +100,14 @@ export const SLOT = {
   texts: 1344,
 } as const
 /** States of a slot. */
-export const STATE = { free: 0, opening: 1, open: 2, closed: 3 } as const
+export const CHANNEL_STATE = { free: 0, opening: 1, open: 2, closed: 3 } as const
 /** Bits of a slot's `flags`. */
-export const FLAG = { hasBaseFilename: 1, isGlobal: 2, startsByFunction: 4, tellsOfMappings: 8 } as const
+export const FLAG = {
+  hasBaseFilename: 1,
+  isGlobal: 2,
+  startsByFunction: 4,
+  wantsMappingCalls: 8,
+} as const
 
 /** Bytes of an entry of the table of members, of a slot, and of the texts in it. */
 export const MEMBER_BYTES = 16
@@ -103,5 +119,5 @@ export const MAX_MEMBERS = 64
 export const MAX_CHANNELS = 64
 /** The most CPUs. */
 export const MAX_RELAY_CPUS = 256
-/** Bytes of a text that the desk passes on. */
-export const DESK_TEXT_BYTES = 1024
+/** Bytes of a text that a call to the file thread passes on. */
+export const CALL_TEXT_BYTES = 1024

@@ -1,34 +1,38 @@
 /**
- * What a relay channel is opened with, and what it needs of its relay.
+ * What a relay channel is opened with.
  */
-import type { Mode } from '@rchan/ring'
+import { checkGeometry, type Geometry, type Mode } from '@rchan/ring'
 import type { RelayCallbacks } from './callbacks.js'
-import type { Answer, Request } from './upcall.js'
-import type { RelayMemory } from './memory.js'
-import type { Machine } from './relay.js'
 
 /** What a relay channel is opened with. */
 export interface RelayOptions {
   /** Files are named by this and the CPU. Without it the channel only buffers, until `lateSetupFiles`. */
   readonly baseFilename?: string | undefined
-  /** Passed on to `createBufFile`; from a thread that is not the coordinator a string. */
+  /** Passed on to `createBufFile`. From a thread that is not the file thread: a string. */
   readonly parent?: unknown
   /** Bytes in a sub-buffer. */
   readonly subbufSize: number
   /** Sub-buffers in a buffer. */
   readonly subbufCount: number
-  /** What is lost when a buffer is full, if there is no `subbufStart`. Default: 'discard', the newest record. */
+  /**
+   * What is lost when a buffer is full, if there is no `subbufStart`. Default: 'discard', which loses
+   * the newest record.
+   */
   readonly mode?: Mode
   /** Bytes reserved at the start of each sub-buffer, if there is no `subbufStart`. Default: 0. */
   readonly headerBytes?: number
   /** Whether all CPUs share one buffer; `createBufFile` may say so too. Default: false. */
   readonly isGlobal?: boolean
   /**
-   * Functions of this thread. A `subbufStart` among them makes it the only thread that can write. Those for files are the
-   * coordinator's alone: another thread's channels have the relay's `fileCallbacks`.
+   * Functions of this thread. A `subbufStart` among them makes it the only thread that can write.
+   * Callbacks for files are the file thread's alone: another thread's channels have the relay's
+   * `fileCallbacks`.
    */
   readonly callbacks?: RelayCallbacks
-  /** Absolute URL of a module that exports `subbufStart`; every thread that writes loads it, see {@link RelayChannel.load}. */
+  /**
+   * Absolute URL of a module that exports `subbufStart`. Every thread that writes loads it, see
+   * {@link RelayChannel.load}.
+   */
   readonly module?: string | URL
   /** The client's. Of this thread. */
   readonly privateData?: unknown
@@ -37,25 +41,10 @@ export interface RelayOptions {
 /** Outcomes of {@link RelayChannel.lateSetupFiles}. */
 export type LateSetup = 'done' | 'exists' | 'invalid'
 
-/** What a channel needs of its relay, in this thread. */
-export interface RelayHost {
-  readonly machine: Machine
-  readonly shared: RelayMemory
-  readonly fileCallbacks: RelayCallbacks
-  onlineCpus(): readonly number[]
-  now(): number
-  /** Runs something under the lock over the list of channels. */
-  locked<T>(run: () => T): T
-  /** Has the coordinator make a call. Locked. */
-  ask(request: Request): Answer
-  /** Nothing of this channel is needed any more. */
-  forget(id: number): void
-}
-
 /** The most bytes of a file's name. */
 const MAX_NAME_BYTES = 254
 
-/** Cuts a name at 254 bytes of UTF-8, between characters. @throws TypeError when it is none. */
+/** Cuts a name at 254 bytes of UTF-8, between characters. @throws TypeError if it is no string. */
 export function cutName(name: string): string {
   if (typeof name !== 'string') {
     throw new TypeError(`baseFilename=${String(name)} of a relay channel is not a string`)
@@ -69,4 +58,51 @@ export function cutName(name: string): string {
     end += character.length
   }
   return name.slice(0, end)
+}
+
+/** @throws RangeError for a URL that other threads would take for another one. */
+export function absoluteUrl(module: string | URL): string {
+  try {
+    return new URL(module).href
+  } catch {
+    throw new RangeError(
+      `module=${String(module)} of a relay channel is no absolute URL: new URL('./module.js', import.meta.url) is`,
+    )
+  }
+}
+
+/** The geometry that options mean. @throws RangeError for one that can't be. */
+export function geometryOf({
+  subbufSize,
+  subbufCount,
+  callbacks,
+  module,
+  mode,
+  headerBytes,
+}: RelayOptions): Geometry {
+  const geometry: Geometry = {
+    subbufSize,
+    subbufCount,
+    mode: mode ?? 'discard',
+    headerBytes: headerBytes ?? 0,
+  }
+  checkGeometry(geometry)
+  // A client that decides itself may take sub-buffers that nobody has read: readers must expect it.
+  const decides = callbacks?.subbufStart !== undefined || module !== undefined
+  return decides ? { ...geometry, mode: 'overwrite', headerBytes: 0 } : geometry
+}
+
+/**
+ * Functions can't be called from another thread.
+ *
+ * @throws Error when a thread that is not the file thread brings callbacks for files.
+ */
+export function mustNotBringFileCallbacks(callbacks: RelayCallbacks | undefined): void {
+  for (const name of ['createBufFile', 'removeBufFile', 'bufMapped', 'bufUnmapped'] as const) {
+    if (callbacks?.[name] === undefined) continue
+    throw new Error(
+      `${name} of a relay channel that is not opened by the file thread: give it to the file thread, as one of the ` +
+        'fileCallbacks of its relay',
+    )
+  }
 }

@@ -1,7 +1,9 @@
 /**
- * Who may write a buffer: the one `Writer` that a thread has while it owns it, and how it comes and goes.
+ * The right to write a buffer: the one `Writer` that a thread has while it owns the buffer, and how
+ * it comes and goes.
  *
- * `owner` is the member that writes. A thread becomes it with its first record while no living one is:
+ * `owner` is the member that writes. A thread becomes it with its first record while no living
+ * member is:
  *
  * ```text
  *                first record: owner := me              another thread, for one operation: owner := -itself
@@ -11,56 +13,33 @@
  *     └──────────────────────────────────────────────────────────────────────────────────────────────────────┘ done
  * ```
  *
- * While the owner lives, nobody else touches its words: what they want of it they put into `asks`, which the owner looks
- * at with each record, and does before it. No record waits for a lock.
+ * While the owner lives, nobody else touches its words. Other threads put what they want of it into
+ * `asks`. The owner looks at that with each record, and does it before the record. No record waits
+ * for a lock.
  */
 import { Mutex, MUTEX_WORDS } from '@rchan/sync'
-import { clocks, Patience } from '@rchan/sync/patience'
-import {
-  ASK_RESET,
-  ASK_SWITCH,
-  BUFFER,
-  FINALIZED,
-  type BufferMemory,
-  Writer,
-  type WriterCallbacks,
-} from '@rchan/ring'
-import { heldTooLong } from './memory.js'
-
-/** What ownership needs of the channel, in this thread. */
-export interface OwnerHost {
-  /** The calling thread's number. */
-  me(): number
-  isDead(member: number): boolean
-  /**
-   * How long to wait for the lock of the file while a living thread holds it, and for one that
-   * takes care of the buffer, in milliseconds.
-   */
-  readonly patienceMs: number
-  /**
-   * Looks until it finds what is free once another thread has ended: see
-   * {@link RelayMemory.lookAgain}.
-   */
-  lookAgain(look: () => boolean, hasWaited: boolean): boolean
-  /** Keeps the memory, for this thread. @returns whether it is there still. */
-  hold(): boolean
-  letGo(): void
-  /** Why the calling thread can't write; '' if it can. */
-  whyNotWritable(): string
-}
+import { clocks, Patience } from '@rchan/sync/waiting'
+import { BUFFER, type BufferMemory, Writer, type WriterCallbacks } from '@rchan/ring'
+import { ASK_RESET, ASK_SWITCH, FINALIZED, HEAD } from './buffer-head.js'
+import type { BufferHost } from './host.js'
+import { heldTooLong, type Members } from './members.js'
 
 /** Slices of waiting for a thread that takes care of the buffer, in milliseconds. */
 const CARE_SLICE_MS = 5
 
 /** The ownership of one buffer, seen from one thread. */
 export class Ownership {
-  /** Where records go while this thread owns the buffer; undefined within a switch that asks the client, too. */
+  /**
+   * Where records go while this thread owns the buffer; undefined also within a switch that asks the
+   * client.
+   */
   writer: Writer | undefined
-  /** The writer of this thread's while it takes care of the buffer. */
+  /** This thread's writer while it takes care of the buffer. */
   #caring: Writer | undefined
   readonly #memory: BufferMemory
-  readonly #host: OwnerHost
-  /** The callbacks of a writer of this thread's. */
+  readonly #host: BufferHost
+  readonly #members: Members
+  /** The callbacks of a writer in this thread. */
   readonly #callbacks: (writer: () => Writer) => WriterCallbacks
   readonly #words: Int32Array<SharedArrayBuffer>
   readonly #fileLock: Int32Array<SharedArrayBuffer>
@@ -68,33 +47,35 @@ export class Ownership {
   /** Whether this thread holds the lock of the file. */
   #isReading = false
   /**
-   * The owner that was waited for in vain, since it lives; 0 for none. Another one is waited for
-   * anew.
+   * The owner that this thread waited for in vain, because it lives; 0 for none. For another owner it
+   * waits anew.
    */
   #waitedFor = 0
   /** The owner that was found dead last. */
   #deadOwner = 0
 
+  /** @param words the head of the buffer. */
   constructor(
     memory: BufferMemory,
     words: Int32Array<SharedArrayBuffer>,
-    host: OwnerHost,
+    host: BufferHost,
     callbacks: (writer: () => Writer) => WriterCallbacks,
   ) {
     this.#memory = memory
     this.#host = host
+    this.#members = host.relay.members
     this.#callbacks = callbacks
     this.#words = words
-    this.#fileLock = words.subarray(BUFFER.fileLock >> 2, (BUFFER.fileLock >> 2) + MUTEX_WORDS)
-    this.#lockOptions = { isDead: (member) => host.isDead(member) }
+    this.#fileLock = words.subarray(HEAD.fileLock >> 2, (HEAD.fileLock >> 2) + MUTEX_WORDS)
+    this.#lockOptions = { isDead: (member) => this.#members.isDead(member) }
   }
 
-  /** Whether all that was stored has arrived in this thread: it writes, or nobody who lives does. */
+  /** Whether all that was stored has arrived in this thread: it writes, or no living thread does. */
   get isSettled(): boolean {
     if (this.writer !== undefined) return true
     // Pairs with: disown, Atomics.store of `owner`, which comes after the last record.
-    const member = Atomics.load(this.#words, BUFFER.owner >> 2)
-    return member === 0 || Math.abs(member) === this.#host.me() || this.#isDead(Math.abs(member))
+    const member = Atomics.load(this.#words, HEAD.owner >> 2)
+    return member === 0 || Math.abs(member) === this.#members.me || this.#isDead(Math.abs(member))
   }
 
   /** Whether this thread owns the buffer, or has it in its care. */
@@ -103,7 +84,7 @@ export class Ownership {
   }
 
   /**
-   * Whether this thread has the buffer in its care, or its file locked: it is called back in the
+   * Whether this thread has the buffer in its care, or its file locked, and is called back in the
    * middle of that.
    */
   get isBusy(): boolean {
@@ -112,20 +93,20 @@ export class Ownership {
 
   /** The bits of `asks`. */
   get asks(): number {
-    return Atomics.load(this.#words, BUFFER.asks >> 2)
+    return Atomics.load(this.#words, HEAD.asks >> 2)
   }
 
   /**
-   * The slow way to the writer: comes to own the buffer, and does what was asked of the owner.
+   * The slow way to the writer: comes to own the buffer, and does what the owner was asked for.
    *
    * @returns undefined when the channel is closed.
    * @throws Error when another thread owns it, or this one can't write.
    */
   claim(): Writer | undefined {
-    // Whoever is woken by the operation may write at once.
+    // A waiter that the operation wakes may write at once.
     if (this.#caring !== undefined) return this.#caring
     if (this.writer === undefined) this.writer = this.#take()
-    if (this.writer !== undefined) this.#attend(this.writer)
+    if (this.writer !== undefined) this.#doAsked(this.writer)
     return this.writer
   }
 
@@ -139,17 +120,18 @@ export class Ownership {
 
   /** Any thread: no more records, ever. The owner sees it at its next one. */
   finalize(): void {
-    Atomics.or(this.#words, BUFFER.asks >> 2, FINALIZED)
+    Atomics.or(this.#words, HEAD.asks >> 2, FINALIZED)
   }
 
   /** Asks the owner to do something with its next record: {@link ASK_SWITCH} or {@link ASK_RESET}. */
   ask(what: number): void {
-    // Pairs with: #attend, Atomics.load of `asks`. The owner looks at it plainly with each record.
-    Atomics.or(this.#words, BUFFER.asks >> 2, what)
+    // Pairs with: #doAsked, Atomics.load of `asks`. The owner looks at it plainly with each record.
+    Atomics.or(this.#words, HEAD.asks >> 2, what)
   }
 
   /**
-   * Runs an operation of the owner's: as the owner, or in care of the buffer if nobody who lives is; else asks for it.
+   * Runs an operation of the owner's: as the owner, or in care of the buffer if no living thread owns
+   * it. Else it asks the owner.
    *
    * @returns what it returned; undefined when the owner was asked, or the channel is gone.
    */
@@ -158,7 +140,7 @@ export class Ownership {
     if (own !== undefined) return run(own)
     if (!this.#host.hold()) return undefined
     try {
-      if (this.#host.whyNotWritable() !== '' || !this.#become(-this.#host.me(), false)) {
+      if (this.#host.whyNotWritable !== '' || !this.#become(-this.#members.me, false)) {
         this.ask(what)
         return undefined
       }
@@ -176,9 +158,9 @@ export class Ownership {
 
   /** Runs something under the lock of the buffer's file. Never within a write. */
   locked<T>(run: () => T): T {
-    const me = this.#host.me()
-    // What it guards is right at every moment, so there is nothing to repair.
-    const { patienceMs } = this.#host
+    const me = this.#members.me
+    // What the lock guards is right at every moment, so there is nothing to repair.
+    const { patienceMs } = this.#members
     const how = Mutex.timedLock(this.#fileLock, me, clocks.epochMs() + patienceMs, this.#lockOptions)
     if (how === false) throw heldTooLong(`file of cpu=${this.#cpu}`, this.#fileLock[0], patienceMs)
     if (how === 'recovered') Mutex.consistent(this.#fileLock, me)
@@ -191,9 +173,11 @@ export class Ownership {
     }
   }
 
-  /** Resets the buffer, unless somebody reads just now, this thread perhaps. @returns whether it did. */
+  /**
+   * Resets the buffer, unless a thread reads just now; that may be this one. @returns whether it did.
+   */
   tryReset(writer: Writer): boolean {
-    const me = this.#host.me()
+    const me = this.#members.me
     if (this.#isReading || Mutex.tryLock(this.#fileLock, me, this.#lockOptions) === false) return false
     try {
       Mutex.consistent(this.#fileLock, me)
@@ -205,14 +189,14 @@ export class Ownership {
 
   /** Becomes the owner. @returns undefined when the channel is gone. @throws Error when it can't be. */
   #take(): Writer | undefined {
-    const why = this.#host.whyNotWritable()
+    const why = this.#host.whyNotWritable
     if (why !== '') throw new Error(`cpu=${this.#cpu} can't be written by this thread: ${why}`)
     if (!this.#host.hold()) return undefined
     let writer: Writer | undefined
     try {
-      const become = (): boolean => this.#become(this.#host.me(), true)
-      const owner = Atomics.load(this.#words, BUFFER.owner >> 2)
-      if (!this.#host.lookAgain(become, owner === this.#waitedFor)) {
+      const become = (): boolean => this.#become(this.#members.me, true)
+      const owner = Atomics.load(this.#words, HEAD.owner >> 2)
+      if (!this.#members.lookAgain(become, owner === this.#waitedFor)) {
         this.#waitedFor = owner
         throw new Error(`cpu=${this.#cpu} is written by another thread, which lives`)
       }
@@ -228,14 +212,14 @@ export class Ownership {
   }
 
   /**
-   * Puts a name of ours into `owner`, if nobody who lives is there.
+   * Puts a name of ours into `owner`, if no living member is there.
    *
    * @param waits whether to wait for a thread that only takes care of the buffer.
    * @throws Error when that takes too long.
    */
   #become(name: number, waits: boolean): boolean {
-    const at = BUFFER.owner >> 2
-    const { patienceMs } = this.#host
+    const at = HEAD.owner >> 2
+    const { patienceMs } = this.#members
     const patience = Patience.of(patienceMs)
     for (;;) {
       const seen = Atomics.load(this.#words, at)
@@ -252,23 +236,26 @@ export class Ownership {
 
   /**
    * Whether an owner is dead. *Lives* is an answer that ages, *dead* is not: a member's number is
-   * given once. So it is kept, and nobody who was told that all has arrived is told the contrary by
-   * the next look (which may fail, where no descriptor is left), and gets less than there is.
+   * given once. So the answer is kept. The next look may fail, where no descriptor is left; a caller
+   * that heard that all has arrived must not hear the contrary then, and get less than there is.
    */
   #isDead(member: number): boolean {
     if (member === this.#deadOwner) return true
-    if (!this.#host.isDead(member)) return false
+    if (!this.#members.isDead(member)) return false
     this.#deadOwner = member
     return true
   }
 
   #release(): void {
     // Pairs with: #become and isSettled. All records were stored before.
-    Atomics.store(this.#words, BUFFER.owner >> 2, 0)
-    Atomics.notify(this.#words, BUFFER.owner >> 2)
+    Atomics.store(this.#words, HEAD.owner >> 2, 0)
+    Atomics.notify(this.#words, HEAD.owner >> 2)
   }
 
-  /** Goes on where the owner before stopped: does again what it did not get through, begins a buffer that never was. */
+  /**
+   * Goes on where the owner before stopped: does again what it did not get through, and begins a
+   * buffer that was never begun.
+   */
   #makeWriter(): Writer {
     const writer: Writer = new Writer(
       this.#memory,
@@ -276,7 +263,7 @@ export class Ownership {
       undefined,
       false,
     )
-    // Not in the middle of somebody's read; we may be in one ourselves.
+    // Not in the middle of another thread's read; we may be in one ourselves.
     if (writer.mustReset && this.#isReading) writer.reset()
     else if (writer.mustReset) this.locked(() => writer.reset())
     else if (Atomics.load(this.#memory.counters, BUFFER.started >> 3) === 0n) writer.switch(0)
@@ -284,15 +271,15 @@ export class Ownership {
   }
 
   /** Owner, between records: does what others have asked for. */
-  #attend(writer: Writer): void {
+  #doAsked(writer: Writer): void {
     // Pairs with: ask, Atomics.or.
-    const asks = Atomics.load(this.#words, BUFFER.asks >> 2)
+    const asks = Atomics.load(this.#words, HEAD.asks >> 2)
     if ((asks & ASK_SWITCH) !== 0) {
-      Atomics.and(this.#words, BUFFER.asks >> 2, ~ASK_SWITCH)
+      Atomics.and(this.#words, HEAD.asks >> 2, ~ASK_SWITCH)
       writer.switch(0)
     }
     // Not done: at the next record then.
     if ((asks & ASK_RESET) !== 0 && this.tryReset(writer))
-      Atomics.and(this.#words, BUFFER.asks >> 2, ~ASK_RESET)
+      Atomics.and(this.#words, HEAD.asks >> 2, ~ASK_RESET)
   }
 }

@@ -5,7 +5,7 @@
  * A piece is part of one page, as a pipe's slots are. What is consumed follows from what was released.
  */
 import { PAGE_BYTES } from '@rchan/ring'
-import type { RelayBuffer } from './buffer.js'
+import type { ThreadBuffer as RelayBuffer } from './buffer.js'
 
 /** Part of one page of a buffer. */
 export interface Piece {

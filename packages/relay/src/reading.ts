@@ -3,7 +3,7 @@
  *
  * Runs on the thread that opened the file. `read` is called under the lock of the buffer's file.
  */
-import type { RelayBuffer } from './buffer.js'
+import type { ThreadBuffer as RelayBuffer } from './buffer.js'
 import { splicePiecesOf, type Pipe, type SpliceResult } from './pieces.js'
 
 /**

@@ -1,13 +1,16 @@
 /**
- * One channel's place in the list of channels: its slot in the relay's memory, whose words layout.ts describes.
+ * One channel's place in the list of channels: its slot in the relay's memory, whose words layout.ts
+ * describes.
  *
- * Any thread reads it; who changes it holds the list's lock, but for holds and `lastTooBig`.
+ * Any thread reads it. A thread that changes it holds the list's lock; holds and `lastTooBig` are the
+ * exceptions.
  */
-import { BufferMemory, bufferBytes, checkGeometry, PAGE_BYTES, type Geometry } from '@rchan/ring'
-import { RELAY, SLOT, SLOT_BYTES, STATE, TEXTS_BYTES } from './layout.js'
-import type { RelayMemory } from './memory.js'
+import { checkGeometry, type Geometry } from '@rchan/ring'
+import { clearBuffer, pagesOfBuffer } from './buffer-head.js'
+import { CHANNEL_STATE, RELAY, SLOT, SLOT_BYTES, TEXTS_BYTES } from './layout.js'
+import type { RelayWords } from './words.js'
 
-/** The words that say what a channel is, in the order in which they are stored. */
+/** The texts that say what a channel is. */
 export interface Texts {
   readonly baseFilename: string
   readonly parent: string
@@ -17,10 +20,10 @@ export interface Texts {
 /** One channel's place in the list. */
 export class Slot {
   readonly index: number
-  readonly #relay: RelayMemory
+  readonly #relay: RelayWords
   readonly #at: number
 
-  constructor(relay: RelayMemory, index: number) {
+  constructor(relay: RelayWords, index: number) {
     this.index = index
     this.#relay = relay
     this.#at = RELAY.slots + index * SLOT_BYTES
@@ -34,7 +37,10 @@ export class Slot {
   get state(): number {
     return Atomics.load(this.#relay.words, this.word(SLOT.state))
   }
-  /** Locked. Pairs with: every `state` of another thread; all that the state says of was stored before. */
+  /**
+   * Locked. Pairs with: every `state` of another thread. All that the state tells of was stored
+   * before it.
+   */
   set state(state: number) {
     Atomics.store(this.#relay.words, this.word(SLOT.state), state)
   }
@@ -60,7 +66,7 @@ export class Slot {
     return geometry
   }
   get bufferPages(): number {
-    return bufferBytes(this.geometry) / PAGE_BYTES
+    return pagesOfBuffer(this.geometry)
   }
   get lastTooBig(): number {
     return this.#relay.words[this.word(SLOT.lastTooBig)] >>> 0
@@ -73,7 +79,7 @@ export class Slot {
     return (Atomics.load(this.#relay.words, this.word(SLOT.flags)) & flag) !== 0
   }
 
-  /** Locked, or the coordinator while it is asked by whoever holds the lock. */
+  /** Locked, or the file thread while a thread that holds the lock calls it. */
   setFlag(flag: number): void {
     Atomics.or(this.#relay.words, this.word(SLOT.flags), flag)
   }
@@ -127,7 +133,10 @@ export class Slot {
     Atomics.store(this.#relay.words, this.word(SLOT.pages) + cpu, page)
   }
 
-  /** Locked: a buffer is being laid out at this page, or nowhere (0): what is there is nobody's until it has its CPU. */
+  /**
+   * Locked: a buffer is being laid out at this page, or nowhere (0). What is there is nobody's until
+   * it has its CPU.
+   */
   set pendingPage(page: number) {
     Atomics.store(this.#relay.words, this.word(SLOT.pendingPage), page)
   }
@@ -136,7 +145,7 @@ export class Slot {
   clearPending(): void {
     const page = this.#relay.words[this.word(SLOT.pendingPage)] >>> 0
     if (page !== 0 && !this.firstPages().includes(page)) {
-      BufferMemory.clear(this.#relay.memory, page * PAGE_BYTES, this.geometry)
+      clearBuffer(this.#relay.memory, page, this.geometry)
     }
     this.pendingPage = 0
   }
@@ -150,7 +159,7 @@ export class Slot {
   }
 
   /** Locked: makes this the slot of a channel that is being opened. */
-  begin(id: number, geometry: Geometry, texts: Texts, flags: number): void {
+  begin(id: number, opener: number, geometry: Geometry, texts: Texts, flags: number): void {
     this.texts = texts
     const { words } = this.#relay
     words[this.word(SLOT.geometry)] = geometry.subbufSize
@@ -159,30 +168,16 @@ export class Slot {
     words[this.word(SLOT.geometry) + 3] = geometry.headerBytes
     words[this.word(SLOT.flags)] = flags
     words[this.word(SLOT.lastTooBig)] = 0
-    words[this.word(SLOT.opener)] = this.#relay.me
+    words[this.word(SLOT.opener)] = opener
     Atomics.store(words, this.word(SLOT.id), id)
-    this.state = STATE.opening
-  }
-
-  /** Takes a hold for the calling thread. @returns whether it has one; not when the channel has been freed. */
-  hold(id: number): boolean {
-    this.#relay.addHold(this.index, 1)
-    // Pairs with: RelayMemory.reap, Atomics.store of `state`.
-    if (this.state !== STATE.free && this.id === id) return true
-    this.#relay.addHold(this.index, -1)
-    return false
-  }
-
-  /** Lets a hold of the calling thread go. */
-  letGo(): void {
-    this.#relay.addHold(this.index, -1)
+    this.state = CHANNEL_STATE.opening
   }
 
   /** Locked: zeroes the pages of a channel that nobody has. */
   clear(): void {
     const { geometry } = this
     for (const page of this.firstPages()) {
-      BufferMemory.clear(this.#relay.memory, page * PAGE_BYTES, geometry)
+      clearBuffer(this.#relay.memory, page, geometry)
     }
     for (let cpu = 0; cpu < this.#relay.possibleCpus; cpu += 1) this.setPage(cpu, 0)
   }

@@ -112,7 +112,7 @@ test('those who wait are woken once, by the next switch, after it was published'
   channel.write(0, new Uint8Array(16))
   channel.write(0, new Uint8Array(16))
   expect(woken).toEqual(['readable'])
-  expect([buffer.wakeups, buffer.waiters.size]).toEqual([1, 0])
+  expect([buffer.wakeups, buffer.isWaitedFor]).toEqual([1, false])
 })
 
 test('mode and header bytes without a subbufStart are data: overwrite mode, each sub-buffer with its header', () => {

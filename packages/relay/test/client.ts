@@ -1,12 +1,12 @@
 /** A client of relay channels that remembers what it was asked, and its machine. For tests. */
 import {
   Relay,
-  type Machine,
   type RelayBuffer,
   type RelayCallbacks,
   type RelayChannel,
   type RelayOptions,
 } from '@rchan/relay'
+import { insideOf, type LimitedMachine, type ThreadBuffer } from '@rchan/relay/internal'
 
 export interface TestFile {
   readonly name: string | undefined
@@ -37,7 +37,7 @@ export class TestClient {
 
   constructor(online = [0, 1]) {
     this.online = online
-    const machine: Machine = {
+    const machine: LimitedMachine = {
       onlineCpus: () => this.online,
       isShortFor: (purpose) => {
         if (purpose !== 'buffer') return purpose === this.shortFor
@@ -66,8 +66,8 @@ export class TestClient {
 }
 
 /** The buffer of a CPU that must have one. */
-export function bufferOf(channel: RelayChannel, cpu: number): RelayBuffer {
+export function bufferOf(channel: RelayChannel, cpu: number): ThreadBuffer {
   const buffer = channel.buffer(cpu)
   if (buffer === undefined) throw new Error(`cpu=${cpu} has no buffer`)
-  return buffer
+  return insideOf(buffer)
 }

@@ -3,6 +3,7 @@
  * a test says who has died. It steps between whole operations only; nobody may wait for another one.
  */
 import { Relay, type Machine, type RelayBuffer, type RelayCallbacks, type RelayLimits } from '@rchan/relay'
+import { HEAD, insideOf, type ThreadBuffer } from '@rchan/relay/internal'
 
 export interface FakeThread {
   readonly relay: Relay
@@ -13,8 +14,8 @@ export interface FakeThread {
 export class FakeThreads {
   readonly dead = new Set<number>()
   readonly log: string[] = []
-  readonly coordinator: Relay
-  /** What the coordinator was asked to make and has not removed. */
+  readonly fileThread: Relay
+  /** What the file thread was asked to make and has not removed. */
   readonly files = new Map<string, RelayBuffer>()
   /** A clock that runs as fast as somebody looks at it, for those who wait in vain. */
   clockMs = 0
@@ -36,7 +37,7 @@ export class FakeThreads {
   #identities = 0
 
   constructor(limits: RelayLimits = {}) {
-    this.coordinator = new Relay(this.machine(), {
+    this.fileThread = new Relay(this.machine(), {
       possibleCpus: 4,
       memoryBytes: 2 ** 20,
       fileCallbacks: this.fileCallbacks,
@@ -64,7 +65,7 @@ export class FakeThreads {
 
   /** One more thread. */
   attach(machine = this.machine()): FakeThread {
-    const relay = Relay.attach(this.coordinator.memory, machine)
+    const relay = Relay.attach(this.fileThread.memory, machine)
     return { relay, identity: machine.identity, die: () => void this.dead.add(machine.identity) }
   }
 
@@ -79,8 +80,13 @@ export class FakeThreads {
 }
 
 /** A buffer that must be there. */
-export function bufferIn(relay: Relay, id: number, cpu: number): RelayBuffer {
+export function bufferIn(relay: Relay, id: number, cpu: number): ThreadBuffer {
   const buffer = relay.channel(id)?.buffer(cpu)
   if (buffer === undefined) throw new Error(`channel ${id} has no buffer for cpu=${cpu}`)
-  return buffer
+  return insideOf(buffer)
+}
+
+/** The words of a buffer's head; {@link HEAD} says which is where. */
+export function headOf(relay: Relay, { page }: ThreadBuffer): Int32Array {
+  return new Int32Array(relay.memory, page * 4096, HEAD.ring / 4)
 }

@@ -72,7 +72,7 @@ test.each([
   `every record is read once and in order, whatever each read asks for (seed ${SEED}), $subbufCount × $subbufSize bytes`,
   async ({ subbufSize, subbufCount, maxBytes, count }) => {
     const relay = new Relay({ identity: 1, log: () => undefined }, { possibleCpus: 1, memoryBytes: 2 ** 20 })
-    relay.serveAlways()
+    relay.serveFromEventLoop()
     const channel = relay.open({ subbufSize, subbufCount })
     const started = new Int32Array(new SharedArrayBuffer(4)).fill(1)
     const workerData = {

@@ -1,7 +1,10 @@
-/** The shared memory of a relay is what the picture at the head of layout.ts says. */
-import { plainMachine, Relay } from '@rchan/relay'
+/** The shared memory of a relay is what the pictures of layout.ts and buffer-head.ts say. */
+import { plainMachine, Relay, RelayFile } from '@rchan/relay'
 import {
+  CHANNEL_STATE,
+  FINALIZED,
   FLAG,
+  HEAD,
   MAX_CHANNELS,
   MAX_MEMBERS,
   MAX_RELAY_CPUS,
@@ -9,10 +12,11 @@ import {
   RELAY,
   SLOT,
   SLOT_BYTES,
-  STATE,
-} from '@rchan/relay/layout'
+} from '@rchan/relay/internal'
+import { MUTEX_WORDS, WAIT_QUEUE_WORDS } from '@rchan/sync'
 import { expect, test } from 'vitest'
 import { misplacedWords, offsetsOf, readPicture, typeBytes } from '../../../test/picture.js'
+import { bufferOf } from './client.js'
 
 const { words, elementWords } = readPicture(new URL('../src/layout.ts', import.meta.url))
 // Two tables stand in the picture: what starts at 0 again is the second one's.
@@ -77,18 +81,18 @@ test('the words in memory are those of the picture, in its types', () => {
   expect(textAt(RELAY.magic, 4)).toBe('rchR')
   expect(view.getUint32(RELAY.possibleCpus, true)).toBe(5)
   expect(view.getUint32(RELAY.pageCount, true) * 4096).toBe(relay.memory.byteLength)
-  expect(view.getInt32(RELAY.coordinator, true)).toBe(1)
+  expect(view.getInt32(RELAY.fileThread, true)).toBe(1)
   expect(view.getInt32(RELAY.channels, true)).toBe(1)
   expect(view.getInt32(RELAY.members, true)).toBe(1)
   expect(view.getInt32(RELAY.memberTable, true)).toBe(1)
   expect(view.getInt32(RELAY.memberTable + 4, true)).toBe(77)
   expect(view.getFloat64(RELAY.memberTable + 8, true)).toBe(1234.5)
   const slot = RELAY.slots
-  expect(view.getInt32(slot + SLOT.state, true)).toBe(STATE.open)
+  expect(view.getInt32(slot + SLOT.state, true)).toBe(CHANNEL_STATE.open)
   expect(view.getInt32(slot + SLOT.id, true)).toBe(channel.id)
   const geometry = [0, 4, 8, 12].map((at) => view.getUint32(slot + SLOT.geometry + at, true))
   expect(geometry).toEqual([24, 3, 1, 8])
-  expect(view.getInt32(slot + SLOT.flags, true)).toBe(FLAG.hasBaseFilename | FLAG.tellsOfMappings)
+  expect(view.getInt32(slot + SLOT.flags, true)).toBe(FLAG.hasBaseFilename | FLAG.wantsMappingCalls)
   expect(view.getUint32(slot + SLOT.lastTooBig, true)).toBe(30)
   expect(view.getInt32(slot + SLOT.opener, true)).toBe(1)
   const lengths = [0, 4, 8].map((at) => view.getUint32(slot + SLOT.textBytes + at, true))
@@ -97,6 +101,38 @@ test('the words in memory are those of the picture, in its types', () => {
   // What is written is held.
   expect(view.getInt32(slot + SLOT.holds, true)).toBe(1)
   const pages = [0, 1, 2, 3].map((cpu) => view.getUint32(slot + SLOT.pages + 4 * cpu, true))
-  expect(pages).toEqual([65, 67, 69, 0])
-  expect(textAt(65 * 4096, 4)).toBe('rchB')
+  expect(pages).toEqual([65, 68, 71, 0])
+  expect(textAt(65 * 4096 + HEAD.ring, 4)).toBe('rchB')
+})
+
+const head = readPicture(new URL('../src/buffer-head.ts', import.meta.url)).words
+
+test("the picture of a buffer's head has the exported offsets, and its ring starts on a page", () => {
+  expect(offsetsOf(head)).toEqual(HEAD)
+  expect(misplacedWords(head)).toEqual([])
+  expect(HEAD.ring % 4096).toBe(0)
+  const bytesOf = (name: string): number => typeBytes(head.find((word) => word.name === name)?.type ?? '')
+  expect([bytesOf('fileLock'), bytesOf('waitQueue')]).toEqual([4 * MUTEX_WORDS, 4 * WAIT_QUEUE_WORDS])
+})
+
+test("the words of a buffer's head are those of its picture, in its types", () => {
+  const relay = new Relay(plainMachine(1), { memoryBytes: 2 ** 16 })
+  const channel = relay.open({ subbufSize: 8, subbufCount: 4 })
+  channel.write(0, new Uint8Array(8))
+  channel.write(0, new Uint8Array(6))
+  channel.flush()
+  const view = new DataView(relay.memory, RELAY.buffers, HEAD.ring)
+  expect(view.getInt32(HEAD.owner, true)).toBe(1)
+  expect(view.getInt32(HEAD.hasFile, true)).toBe(0)
+  const buffer = bufferOf(channel, 0)
+  const file = new RelayFile(buffer)
+  expect(view.getInt32(HEAD.holders, true)).toBe(1)
+  expect(file.readBytes(5).length).toBe(5)
+  expect([view.getUint32(HEAD.bytesConsumed, true), buffer.bytesConsumed]).toEqual([5, 5])
+  file.readBytes(100)
+  file.poll(() => undefined)
+  channel.flush()
+  expect([view.getUint32(HEAD.wakeups, true), buffer.wakeups]).toEqual([1, 1])
+  channel.close()
+  expect(view.getInt32(HEAD.asks, true)).toBe(FINALIZED)
 })

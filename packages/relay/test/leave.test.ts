@@ -5,7 +5,7 @@
  * another thread holds it; a thread that has left and touches what may be another's.
  */
 import { plainMachine, Relay, RelayFile, type Machine, type RelayCallbacks } from '@rchan/relay'
-import { MAX_MEMBERS } from '@rchan/relay/layout'
+import { MAX_MEMBERS } from '@rchan/relay/internal'
 import { describe, expect, test } from 'vitest'
 import { makeRecord, walkRecords } from '../../../test/records.mjs'
 import { bufferIn, FakeThreads } from './fake-threads.js'
@@ -20,7 +20,7 @@ function machine(identity: number): Machine {
 /** A relay of such machines, with room for one buffer of the shape. */
 const SHAPE = { subbufSize: 4096, subbufCount: 2 }
 function relayOf(fileCallbacks: RelayCallbacks = {}, buffers = 1): Relay {
-  return new Relay(machine(-1), { possibleCpus: 2, memoryBytes: buffers * 3 * 4096, fileCallbacks })
+  return new Relay(machine(-1), { possibleCpus: 2, memoryBytes: buffers * 4 * 4096, fileCallbacks })
 }
 
 function numbersIn(file: RelayFile): number[] {
@@ -161,10 +161,10 @@ test('the file thread is told that a mapping is undone because its thread leaves
   const threads = new FakeThreads({
     fileCallbacks: { bufMapped: () => told.push('mapped'), bufUnmapped: () => told.push('unmapped') },
   })
-  threads.coordinator.comeOnline()
+  threads.fileThread.comeOnline()
   const thread = threads.attach()
   threads.stepMs = 1
-  threads.whileWaiting = () => void threads.coordinator.serve()
+  threads.whileWaiting = () => void threads.fileThread.serve()
   const channel = thread.relay.open({ subbufSize: 4096, subbufCount: 2 })
   new RelayFile(bufferIn(thread.relay, channel.id, 0)).mmap(channel.allocSize)
   thread.relay.leave()
@@ -188,7 +188,7 @@ test('after it every call fails, and says why; a second leave does nothing', () 
     comeOnline: () => relay.comeOnline(),
     goOffline: () => relay.goOffline(),
     prepareCpu: () => relay.prepareCpu(1),
-    serveAlways: () => relay.serveAlways(),
+    serveFromEventLoop: () => relay.serveFromEventLoop(),
     'channel.write': () => channel.write(0, makeRecord(8, 1)),
     'channel.reserve': () => channel.reserve(0, 8),
     'channel.buffer': () => channel.buffer(0),
@@ -229,13 +229,13 @@ describe('when the file thread has left', () => {
     const thread = Relay.attach(relay.memory, machine(-2))
     relay.comeOnline()
     const channel = relay.open({ ...SHAPE, baseFilename: 'a', callbacks: { createBufFile: () => ({}) } })
-    relay.serveAlways()
+    relay.serveFromEventLoop()
     relay.leave()
     expect(bufferIn(thread, channel.id, 0).write(makeRecord(8, 3))).toBe(true)
     expect(thread.comeOnline()).toBe(0)
     expect(numbersIn(new RelayFile(bufferIn(thread, channel.id, 0)))).toEqual([3])
     expect(() => thread.open({ ...SHAPE, baseFilename: 'b' })).toThrow(
-      'the coordinator of the relay has ended, or left it',
+      'the file thread of the relay has ended, or left it',
     )
     expect(thread.serve()).toBe(false)
     thread.channel(channel.id)?.close()

@@ -6,7 +6,7 @@
  * then; an entry, a CPU or memory that is lost with its thread.
  */
 import { RelayFile, type Relay } from '@rchan/relay'
-import { MAX_MEMBERS } from '@rchan/relay/layout'
+import { MAX_MEMBERS } from '@rchan/relay/internal'
 import { describe, expect, test } from 'vitest'
 import { bufferIn, FakeThreads } from './fake-threads.js'
 import { interrupt } from '../../../test/stepping/interrupted.js'
@@ -15,13 +15,13 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (data: Uint8Array): string => new TextDecoder().decode(data)
 
 /** Room for one buffer of the channel that {@link dead} leaves. */
-const MEMORY_BYTES = 3 * 4096
+const MEMORY_BYTES = 4 * 4096
 const GEOMETRY = { subbufSize: 8, subbufCount: 4 }
 
 /** A thread that was a CPU, wrote, and has died; nobody has looked at it yet. */
 function dead() {
   const threads = new FakeThreads({ possibleCpus: 1, memoryBytes: MEMORY_BYTES })
-  const channel = threads.coordinator.open(GEOMETRY)
+  const channel = threads.fileThread.open(GEOMETRY)
   const owner = threads.attach()
   const other = threads.attach().relay
   const cpu = owner.relay.comeOnline()
@@ -98,7 +98,7 @@ test('a thread that dies at any moment while it joins takes no entry with it, an
     expect(died).toBe(deathAt >= 0)
     threads.dead.add(machine.identity)
     DEEDS['writes on behind it']({ threads, channel, cpu, other })
-    // The coordinator and the other one have two.
+    // The file thread and the other one have two.
     const joined: Relay[] = Array.from({ length: MAX_MEMBERS - 2 }, () => threads.attach().relay)
     expect(() => threads.attach()).toThrow('all of them live')
     expect(joined.at(-1)?.onlineCpus).toEqual([])

@@ -4,16 +4,16 @@
  * Forbidden: a thread that is gone and passes for one that lives; one that lives and is robbed; an entry, a CPU or memory
  * that is lost with its thread.
  */
-import { BUFFER } from '@rchan/ring'
 import { MAX_MEMBERS, RelayFile } from '@rchan/relay'
+import { HEAD } from '@rchan/relay/internal'
 import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
 import { describe, expect, test } from 'vitest'
 import { makeRecord } from '../../../test/records.mjs'
-import { bufferIn, FakeThreads, type FakeThread } from './fake-threads.js'
+import { bufferIn, FakeThreads, type FakeThread, headOf } from './fake-threads.js'
 
 test('a thread whose entry another one takes during the look is gone: its buffer and its CPU are free', () => {
   const threads = new FakeThreads()
-  const { id } = threads.coordinator.open({ subbufSize: 64, subbufCount: 4 })
+  const { id } = threads.fileThread.open({ subbufSize: 64, subbufCount: 4 })
   const owner = threads.attach()
   const next = threads.attach()
   const cpu = owner.relay.comeOnline()
@@ -31,14 +31,14 @@ test('an entry that is taken during the look of a thread that joins is not taken
   gone.die()
   threads.duringLookAt(gone, () => threads.attach().relay.comeOnline())
   threads.attach().relay.comeOnline()
-  expect(threads.coordinator.onlineCpus).toEqual([0, 1])
+  expect(threads.fileThread.onlineCpus).toEqual([0, 1])
 })
 
 test('memory that only a dead thread held is free, though another one takes its entry during the look', () => {
   // Room for the one buffer.
-  const threads = new FakeThreads({ memoryBytes: 3 * 4096 })
-  const open = () => threads.coordinator.open({ subbufSize: 4096, subbufCount: 2 })
-  threads.coordinator.comeOnline()
+  const threads = new FakeThreads({ memoryBytes: 4 * 4096 })
+  const open = () => threads.fileThread.open({ subbufSize: 4096, subbufCount: 2 })
+  threads.fileThread.comeOnline()
   const channel = open()
   const writer = threads.attach()
   bufferIn(writer.relay, channel.id, 0).write(makeRecord(8, 0))
@@ -60,8 +60,8 @@ describe('a thread that has ended, and shows as living for a few looks,', () => 
 
   test('gives up its buffer, its CPU and its place among the threads to the first that needs them', () => {
     const threads = new FakeThreads({ possibleCpus: 2 })
-    const { id } = threads.coordinator.open({ subbufSize: 64, subbufCount: 4 })
-    threads.coordinator.comeOnline()
+    const { id } = threads.fileThread.open({ subbufSize: 64, subbufCount: 4 })
+    threads.fileThread.comeOnline()
     const writing = threads.attach()
     const next = threads.attach()
     const cpu = writing.relay.comeOnline()
@@ -81,9 +81,9 @@ describe('a thread that has ended, and shows as living for a few looks,', () => 
   })
 
   test('gives up the memory of a closed channel, and its place among the channels', () => {
-    const threads = new FakeThreads({ memoryBytes: 3 * 4096 })
-    const open = () => threads.coordinator.open({ subbufSize: 4096, subbufCount: 2 })
-    threads.coordinator.comeOnline()
+    const threads = new FakeThreads({ memoryBytes: 4 * 4096 })
+    const open = () => threads.fileThread.open({ subbufSize: 4096, subbufCount: 2 })
+    threads.fileThread.comeOnline()
     const channel = open()
     const writer = threads.attach()
     bufferIn(writer.relay, channel.id, 0).write(makeRecord(8, 0))
@@ -95,7 +95,7 @@ describe('a thread that has ended, and shows as living for a few looks,', () => 
 
 test('a thread that lives is looked at so often and no more, and is told to live', () => {
   const threads = new FakeThreads({ possibleCpus: 1 })
-  const { id } = threads.coordinator.open({ subbufSize: 64, subbufCount: 4 })
+  const { id } = threads.fileThread.open({ subbufSize: 64, subbufCount: 4 })
   const owner = threads.attach()
   const other = threads.attach()
   bufferIn(owner.relay, id, owner.relay.comeOnline()).write(makeRecord(8, 0))
@@ -122,11 +122,11 @@ test('a thread that lives is looked at so often and no more, and is told to live
 })
 
 test('memory that the caller itself holds is not waited for', () => {
-  const threads = new FakeThreads({ memoryBytes: 3 * 4096 })
-  const open = () => threads.coordinator.open({ subbufSize: 4096, subbufCount: 2 })
-  threads.coordinator.comeOnline()
+  const threads = new FakeThreads({ memoryBytes: 4 * 4096 })
+  const open = () => threads.fileThread.open({ subbufSize: 4096, subbufCount: 2 })
+  threads.fileThread.comeOnline()
   const channel = open()
-  const file = new RelayFile(bufferIn(threads.coordinator, channel.id, 0))
+  const file = new RelayFile(bufferIn(threads.fileThread, channel.id, 0))
   channel.close()
   let looks = 0
   threads.whileLooking = () => void (looks += 1)
@@ -138,15 +138,15 @@ test('memory that the caller itself holds is not waited for', () => {
 
 test('a thread that takes care of a buffer and never comes to an end makes a record an error', () => {
   const threads = new FakeThreads()
-  const { id } = threads.coordinator.open({ subbufSize: 64, subbufCount: 4 })
-  threads.coordinator.prepareCpu(0)
-  const buffer = bufferIn(threads.coordinator, id, 0)
+  const { id } = threads.fileThread.open({ subbufSize: 64, subbufCount: 4 })
+  threads.fileThread.prepareCpu(0)
+  const buffer = bufferIn(threads.fileThread, id, 0)
   const other = threads.attach({ ...threads.machine(), patienceMs: 20 })
-  // Members are numbered as they join: the coordinator has it in its care.
-  buffer.memory.words[BUFFER.owner >> 2] = -1
+  // Members are numbered as they join: the file thread has it in its care.
+  headOf(threads.fileThread, buffer)[HEAD.owner >> 2] = -1
   expect(() => bufferIn(other.relay, id, 0).write(makeRecord(8, 0))).toThrow(
     "the lock of the relay's buffer of cpu=0 was not to be had within 20 ms: member=1 holds it",
   )
-  buffer.memory.words[BUFFER.owner >> 2] = 0
+  headOf(threads.fileThread, buffer)[HEAD.owner >> 2] = 0
   expect(bufferIn(other.relay, id, 0).write(makeRecord(8, 0))).toBe(true)
 })

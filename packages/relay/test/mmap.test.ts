@@ -68,7 +68,7 @@ async function run(
     { identity: 1, log: (level, message) => console.error(level, message) },
     { possibleCpus: 1, memoryBytes: 2 ** 20 },
   )
-  relay.serveAlways()
+  relay.serveFromEventLoop()
   const channel = relay.open({ mode, subbufSize, subbufCount })
   const started = new Int32Array(new SharedArrayBuffer(4))
   const mayStop = new Int32Array(new SharedArrayBuffer(4))

@@ -10,16 +10,17 @@
  * write though nobody who lives does, or can though somebody does.
  */
 import { BUFFER, Reader, type Mode, type Span } from '@rchan/ring'
-import { RelayFile, type RelayBuffer } from '@rchan/relay'
+import { RelayFile } from '@rchan/relay'
+import { HEAD, type ThreadBuffer } from '@rchan/relay/internal'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { makeRecord, MIN_RECORD_BYTES, walkRecords } from '../../../test/records.mjs'
-import { bufferIn, FakeThreads, type FakeThread } from './fake-threads.js'
+import { bufferIn, FakeThreads, type FakeThread, headOf } from './fake-threads.js'
 import { Death, interrupt } from '../../../test/stepping/interrupted.js'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 const NEVER = -1
-/** The number of the coordinator among the threads. */
+/** The number of the file thread among the threads. */
 const READER = 0
 const THREADS = 3
 
@@ -42,13 +43,13 @@ interface Shape {
   readonly isFile: boolean
 }
 
-/** Reads through the coordinator's relay file. */
+/** Reads through the file thread's relay file. */
 class FileSource {
   readonly delivered: number[] = []
   readonly #file: RelayFile
   #rest = new Uint8Array()
 
-  constructor(buffer: RelayBuffer) {
+  constructor(buffer: ThreadBuffer) {
     this.#file = new RelayFile(buffer)
   }
 
@@ -79,13 +80,13 @@ class FileSource {
   }
 }
 
-/** Reads by a `Reader`, on the coordinator. */
+/** Reads by a `Reader`, on the file thread. */
 class ReaderSource {
   readonly delivered: number[] = []
-  readonly #buffer: RelayBuffer
+  readonly #buffer: ThreadBuffer
   readonly #reader: Reader
 
-  constructor(buffer: RelayBuffer) {
+  constructor(buffer: ThreadBuffer) {
     this.#buffer = buffer
     this.#reader = new Reader(buffer.memory)
   }
@@ -119,9 +120,10 @@ class History {
   readonly #fake = new FakeThreads()
   readonly #mode: Mode
   readonly #id: number
-  readonly #threads: { readonly buffer: RelayBuffer; readonly fake: FakeThread | undefined }[] = []
+  readonly #threads: { readonly buffer: ThreadBuffer; readonly fake: FakeThread | undefined }[] = []
   readonly #source: FileSource | ReaderSource
-  readonly #words: Int32Array
+  readonly #words: Uint32Array
+  readonly #head: Int32Array
   #numbers = 0
   /** Those of threads that could write. */
   #attempts = 0
@@ -135,13 +137,13 @@ class History {
 
   constructor({ mode, subbufSize, subbufCount, isFile }: Shape) {
     this.#mode = mode
-    const { coordinator } = this.#fake
-    this.#id = coordinator.open({ subbufSize, subbufCount, mode }).id
-    coordinator.prepareCpu(0)
-    const buffer = bufferIn(coordinator, this.#id, 0)
+    const { fileThread } = this.#fake
+    this.#id = fileThread.open({ subbufSize, subbufCount, mode }).id
+    fileThread.prepareCpu(0)
+    const buffer = bufferIn(fileThread, this.#id, 0)
     this.#source = isFile ? new FileSource(buffer) : new ReaderSource(buffer)
-    const at = buffer.memory.words.byteOffset
-    this.#words = new Int32Array(coordinator.memory, at, BUFFER.table / 4)
+    this.#words = buffer.memory.words
+    this.#head = headOf(fileThread, buffer)
     this.#threads.push({ buffer, fake: undefined })
     while (this.#threads.length < THREADS) this.#threads.push(this.#join())
   }
@@ -156,7 +158,7 @@ class History {
     const before = (step: number): void => {
       for (const { at, thread: other, op } of actions)
         if (at === step && other !== thread) this.#act(other, op)
-      if (step !== deathAt) this.#owners.push(this.#words[BUFFER.owner >> 2])
+      if (step !== deathAt) this.#owners.push(this.#head[HEAD.owner >> 2])
     }
     const { steps, died } = interrupt({ before, deathAt }, () => {
       for (const op of ops) this.#do(thread, op)
@@ -168,15 +170,15 @@ class History {
   /** Another one has its place among the threads, and perhaps its entry among the members. */
   #bury(thread: number): void {
     this.#threads[thread].fake?.die()
-    // The coordinator does not die.
+    // The file thread does not die.
     if (thread !== READER) this.#threads[thread] = this.#join()
   }
 
   /** What is done in the middle of another's operation, unless it would wait for that one. */
   #act(thread: number, op: Op): void {
-    const isLocked = this.#livesAnother(thread, this.#words[BUFFER.fileLock >> 2] & 0x3fff_ffff)
+    const isLocked = this.#livesAnother(thread, this.#head[HEAD.fileLock >> 2] & 0x3fff_ffff)
     if (isLocked && (op === 'read' || this.#words[BUFFER.resets >> 2] % 2 === 1)) return
-    const owner = this.#words[BUFFER.owner >> 2]
+    const owner = this.#head[HEAD.owner >> 2]
     if (typeof op === 'number' && owner < 0 && this.#livesAnother(thread, -owner)) return
     this.#do(thread, op)
   }
@@ -189,7 +191,7 @@ class History {
     else if (op === 'wait') {
       this.#fake.clockMs += 20
       if (thread === READER) this.#source.takeAged()
-    } else if (op === 'offline') (fake?.relay ?? this.#fake.coordinator).goOffline()
+    } else if (op === 'offline') (fake?.relay ?? this.#fake.fileThread).goOffline()
     else if (op === 'switch') buffer.switch(0)
     else if (op === 'reset') {
       // Done or asked for: it may happen at any time.
@@ -198,13 +200,13 @@ class History {
     } else if (thread === READER) this.#source.take()
   }
 
-  #write(thread: number, buffer: RelayBuffer, length: number): void {
+  #write(thread: number, buffer: ThreadBuffer, length: number): void {
     const number = this.#numbers
     this.#numbers += 1
     this.#attempts += 1
     this.#cut.push(number)
     const uncut = (): void => void this.#cut.splice(this.#cut.indexOf(number), 1)
-    const since = this.#owners.push(this.#words[BUFFER.owner >> 2]) - 1
+    const since = this.#owners.push(this.#head[HEAD.owner >> 2]) - 1
     let isWritten: boolean
     try {
       isWritten = buffer.write(makeRecord(length, number))
@@ -215,7 +217,7 @@ class History {
       this.#attempts -= 1
       return uncut()
     }
-    expect(this.#livesAnother(thread, this.#words[BUFFER.owner >> 2])).toBe(false)
+    expect(this.#livesAnother(thread, this.#head[HEAD.owner >> 2])).toBe(false)
     uncut()
     if (isWritten) this.#accepted.push(number)
     else this.#refused += 1
@@ -231,7 +233,7 @@ class History {
   finish(): void {
     const { buffer } = this.#threads[READER]
     for (let thread = 1; thread < THREADS; thread += 1) this.#bury(thread)
-    this.#fake.coordinator.goOffline()
+    this.#fake.fileThread.goOffline()
     expect(buffer.isSettled).toBe(true)
     // Who died in a reset leaves it to the next owner, and nothing is read before.
     if (buffer.resets % 2 === 1) buffer.switch(0)

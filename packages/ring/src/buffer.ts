@@ -19,21 +19,11 @@
  *   80   u32   resets             owner       up when a reset begins and when it is done, or back; odd: under way
  *  128   i64   consumed           reader      sub-buffers given back
  *  136   f64   accounted          reader      records delivered or counted as overwritten, before `consumed`
- *  144   u32   bytesConsumed      reader      bytes consumed of sub-buffer `consumed`; the relay file's
- *  148   u32   delivering         reader      1 while it gives a sub-buffer back
+ *  144   u32   delivering         reader      1 while it gives a sub-buffer back
  *  192   f64   discardedFull      owner       records refused because no sub-buffer was free
  *  200   f64   discardedTooBig    owner       records longer than a sub-buffer can hold
  *  208   f64   discardedBad       owner       records whose arguments could not be written
- *  216   u32   lastTooBig         owner       length of the last record that was too big, in bytes
- *  220   u32   wakeups            owner       switches that found somebody waiting
- *  256   i32   owner              threads     identity of the thread that may write; 0: none. By compare-and-exchange
- *  260   i32   asks               threads     what the owner is asked to do, and whether it is over; set atomically
- *  264   i32   holders            threads     relay files and mappings of the buffer, counted atomically
- *  268   i32   hasFile            threads     1: it has a file. Whoever holds the list's lock
- *  272   f64   earlyBytes         threads     bytes completed before it had one. Whoever holds the list's lock
- *  320   i32[4] fileLock          sleepers    the lock around `read` of a relay file
- *  336   i32[2] waitQueue         sleepers    where those who wait for a sub-buffer sleep
- *  384   …     sub-buffer table   owner       32 bytes for each sub-buffer:
+ *  256   …     sub-buffer table   owner       32 bytes for each sub-buffer:
  *   +0   u32   end                owner       first byte after its last record, in bytes from the start of the data
  *   +4   u32   count              owner       records in it
  *   +8   f64   first              owner       records that this buffer was given before it
@@ -47,9 +37,9 @@
  * `i * subbufSize`. Sub-buffers are numbered for ever from 0 (their *sequence*); number *s* stands at index
  * `s mod subbufCount`.
  *
- * What the kernel keeps in words of its own follows from these: no sub-buffer is open (the kernel's `offset` beyond
- * the sub-buffer) when `started` is not above `produced`, or the entry there has another label; the padding of a completed one is what its `end` leaves; and
- * because all that a switch stores is in the entry of the sub-buffer being started, it counts from the commit point on.
+ * No sub-buffer is open when `started` is not above `produced`, or the entry there has another label.
+ * The padding of a completed one is what its `end` leaves. All that a switch stores is in the entry of
+ * the sub-buffer being started, so it counts from the commit point on.
  *
  * When the dead owner's buffer is drained, the reader takes over the owner's words until a new owner comes. While
  * the owner lives, the reader changes none of them; its check of `started` adds 0.
@@ -70,21 +60,11 @@ export const BUFFER = {
   resets: 80,
   consumed: 128,
   accounted: 136,
-  bytesConsumed: 144,
-  delivering: 148,
+  delivering: 144,
   discardedFull: 192,
   discardedTooBig: 200,
   discardedBad: 208,
-  lastTooBig: 216,
-  wakeups: 220,
-  owner: 256,
-  asks: 260,
-  holders: 264,
-  hasFile: 268,
-  earlyBytes: 272,
-  fileLock: 320,
-  waitQueue: 336,
-  table: 384,
+  table: 256,
 } as const
 
 /** Bytes of an entry of the sub-buffer table, and of its words. */
@@ -95,14 +75,8 @@ const ENTRY_BYTES_BEFORE = 16
 const ENTRY_PREV_PADDING = 24
 const ENTRY_LABEL = 28
 
-/** Bits of `asks`: end the open sub-buffer, and start anew; requests that the owner takes back when it has served them. */
-export const ASK_SWITCH = 1
-export const ASK_RESET = 2
-/** Bit of `asks`: the channel was closed, no more writes, ever. Stays. */
-export const FINALIZED = 4
-
 /** Version of this layout. Memory of another version is refused. */
-export const BUFFER_ABI = 3
+export const BUFFER_ABI = 4
 const MAGIC = 0x42686372 // 'rchB'
 /** Buffers and their data are whole pages. */
 export const PAGE_BYTES = 4096

@@ -1,14 +1,11 @@
 export { isBytes, isSharedMemory, nameOfTypedArray } from './brand.js'
 export {
-  ASK_RESET,
-  ASK_SWITCH,
   BUFFER,
   BUFFER_ABI,
   BufferMemory,
   bufferBytes,
   checkGeometry,
   dataOffset,
-  FINALIZED,
   MAX_BUFFER_BYTES,
   MAX_SUBBUFS,
   PAGE_BYTES,

@@ -17,7 +17,7 @@
  * `worker.terminate()` without harm: the sub-buffer that was being left still counts as the open one, with its own
  * `end`. The writer's own fields change only after it, so that a switch cut off by an exception is done again.
  */
-import { isBytes, nameOfTypedArray } from '@rchan/ring'
+import { isBytes, nameOfTypedArray } from './brand.js'
 import { BUFFER, labelOf, type BufferMemory } from './buffer.js'
 import { emptyView, type WriterView } from './writer-view.js'
 
@@ -42,8 +42,13 @@ export interface WriterCallbacks {
   subbufEnd?(view: WriterView, start: number, end: number): void
   /** A record of `length` bytes was too big for a sub-buffer. */
   tooBig?(length: number): void
-  /** A switch was published: whoever waits for sub-buffers can be woken. */
+  /** A switch was published: threads that wait for sub-buffers can be woken. */
   produced?(): void
+  /**
+   * The buffer goes back to its first state: what the client remembers of a place in it goes, too.
+   * Within the reset, while readers see that it is under way; once more if it has to be done again.
+   */
+  reset?(): void
 }
 
 /** Outcomes of {@link Writer.room}: there is no room, and the record is counted as discarded. */
@@ -225,7 +230,7 @@ export class Writer {
 
   /**
    * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the bytes completed so far,
-   * the padding of the sub-buffer completed last, `lastTooBig` and what was discarded stay. Owner, while no relay file is
+   * the padding of the sub-buffer completed last and what was discarded stay. Owner, while no relay file is
    * read: a reader's words are cleared too. A {@link Reader} notices, and counts what it has not had as overwritten.
    *
    * @returns false when a {@link Reader} was just giving a sub-buffer back: nothing was done, try again.
@@ -262,11 +267,11 @@ export class Writer {
     Atomics.store(counters, BUFFER.produced >> 3, 0n)
     Atomics.store(counters, BUFFER.started >> 3, 0n)
     Atomics.store(counters, BUFFER.consumed >> 3, 0n)
-    words[BUFFER.bytesConsumed >> 2] = 0
     this.#sequence = 0
     this.#index = 0
     view.end = buffer.endWord(0)
     this.mustReset = false
+    this.#callbacks.reset?.()
     this.switch(0)
     Atomics.add(words, BUFFER.resets >> 2, 1)
     return true
@@ -446,7 +451,6 @@ export class Writer {
   }
 
   #tooBig(length: number): number {
-    this.buffer.words[BUFFER.lastTooBig >> 2] = length
     this.#callbacks.tooBig?.(length)
     return TOO_BIG
   }

@@ -24,7 +24,8 @@
  * or on its way back to the barrier, and every waiter sees it for itself. A new thread takes the slot of a dead one.
  */
 import { Mutex, checkCaller } from './mutex.js'
-import { checkCount, checkWords, graceOf, Patience, sharedWords, type LockOptions } from './patience.js'
+import { graceOf, Patience, type LockOptions } from './waiting.js'
+import { checkCount, checkWords, sharedWords } from './words.js'
 
 const TURN = 1
 const COUNT = 2

@@ -17,7 +17,8 @@
  * can end more than one wait.
  */
 import { Mutex, checkCaller, type Locked } from './mutex.js'
-import { checkWords, graceOf, Patience, sharedWords, type LockOptions } from './patience.js'
+import { graceOf, Patience, type LockOptions } from './waiting.js'
+import { checkWords, sharedWords } from './words.js'
 
 /** The words of a condition. */
 export const CONDITION_WORDS = 1

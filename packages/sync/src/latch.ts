@@ -11,7 +11,8 @@
  *    0   i32   remaining   whoever counts down, by compare-and-exchange; never negative
  * ```
  */
-import { checkCount, checkWords, graceOf, Patience, sharedWords, type WaitOptions } from './patience.js'
+import { graceOf, Patience, type WaitOptions } from './waiting.js'
+import { checkCount, checkWords, sharedWords } from './words.js'
 
 /** The words of a latch. */
 export const LATCH_WORDS = 1

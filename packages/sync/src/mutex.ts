@@ -40,7 +40,8 @@
  * Cost when nobody else wants it: one Atomics operation for lock, one for unlock, no notify. A thread that was woken
  * causes at most one notify that finds nobody.
  */
-import { checkWords, graceOf, Patience, sharedWords, type LockOptions } from './patience.js'
+import { graceOf, Patience, type LockOptions } from './waiting.js'
+import { checkWords, sharedWords } from './words.js'
 
 /** The words of a mutex. */
 export const MUTEX_WORDS = 1

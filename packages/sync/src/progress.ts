@@ -3,7 +3,7 @@
  *
  * Never waits for equality: a word that jumps past the value satisfies the wait too. Every wait has a deadline.
  */
-import { Patience } from './patience.js'
+import { Patience } from './waiting.js'
 
 /**
  * Raises `words[index]` to `value`, unless it is there or beyond already, and wakes all who wait for it.

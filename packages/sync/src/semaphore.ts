@@ -13,7 +13,8 @@
  *
  * A waiter sleeps on 0 only, and each post changes the word before it notifies, so no living waiter misses one.
  */
-import { checkCount, checkWords, graceOf, Patience, sharedWords, type WaitOptions } from './patience.js'
+import { graceOf, Patience, type WaitOptions } from './waiting.js'
+import { checkCount, checkWords, sharedWords } from './words.js'
 
 /** The words of a semaphore. */
 export const SEMAPHORE_WORDS = 1

@@ -17,7 +17,8 @@
  * was taken of, or the sleeper's look (3) comes after the publication. A sleeper that dies stays counted in, and every
  * wake then notifies (25 to 40 ns); nothing else comes of it.
  */
-import { Patience } from './patience.js'
+import { Patience } from './waiting.js'
+import { checkWords } from './words.js'
 
 /** The words of a wait queue: `wakes`, counted up at each wake, and `sleepers`. */
 export const WAIT_QUEUE_WORDS = 2
@@ -38,9 +39,7 @@ export class WaitQueue {
 
   /** @param words at least {@link WAIT_QUEUE_WORDS} words of shared memory, zero at first. */
   constructor(words: Int32Array<SharedArrayBuffer>) {
-    if (words.length < WAIT_QUEUE_WORDS) {
-      throw new RangeError(`wait queue words.length=${words.length}, needs ${WAIT_QUEUE_WORDS}`)
-    }
+    checkWords('wait queue', words, WAIT_QUEUE_WORDS)
     this.#words = words
   }
 

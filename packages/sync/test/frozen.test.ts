@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { Patience, clocks } from '@rchan/sync/patience'
+import { Patience, clocks } from '@rchan/sync/waiting'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 
 const taken = { ...clocks }

@@ -19,6 +19,7 @@
  */
 import { align, layoutRecord, type Field, type RecordLayout } from '@rchan/ctf'
 import type { Clock, Cpu, WriterView } from '@rchan/runtime'
+import type { Bound } from './bound.js'
 import {
   argumentCode,
   asI64,
@@ -34,9 +35,6 @@ import { textBytes, writeText } from './text.js'
 
 /** Writes one record; does nothing while the tracepoint is off. Throws only where the stack is full. */
 export type Encoder = (args?: Readonly<Record<string, unknown>>) => void
-
-/** The encoder of one recording. `flag` is that of its tracepoint, and not 0. */
-export type Bound = (args: Readonly<Record<string, unknown>> | undefined, flag: number) => void
 
 /** The encoder that a tracepoint's facade calls. */
 interface Current {

@@ -10,7 +10,7 @@
  */
 import type { RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
-import type { Bound } from './encoder.js'
+import type { Bound } from './bound.js'
 import { argumentCode, fieldCode, readArguments, storeFields, textSum } from './field-code.js'
 
 /** What an encoder uses: the views of the buffer, and what it calls. */

@@ -1,5 +1,5 @@
 /** The operations of the conformance vectors, as calls of relay's face. Each returns its result fields. */
-import { RelayFile } from '@rchan/relay'
+import { KernelFile } from '@rchan/relay/internal'
 import { CPU_COUNT } from './machine.mjs'
 import { crcOf } from './state.mjs'
 
@@ -96,7 +96,7 @@ function openFile(machine, operation) {
   if (made === undefined) throw new Refusal('no_file')
   const fd = machine.descriptorCount
   machine.descriptorCount += 1
-  const file = new RelayFile(made.buffer, readable)
+  const file = new KernelFile(made.buffer, readable)
   machine.descriptors.set(fd, { file, index: made.index, name: made.name })
   return { ret: 0, fd }
 }

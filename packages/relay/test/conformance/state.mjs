@@ -1,5 +1,6 @@
 /** What can be seen of a machine and its channels, in the form of the conformance vectors; patches and differences. */
 import { crc32 } from 'node:zlib'
+import { insideOf, RELAY_INTERFACE_VERSION } from '@rchan/relay/internal'
 import { CPU_COUNT } from './machine.mjs'
 
 /** The CRC-32 of bytes, as the vectors write it. */
@@ -43,7 +44,7 @@ function channelState(channel) {
     subbuf_size: channel.geometry.subbufSize,
     n_subbufs: channel.geometry.subbufCount,
     alloc_size: channel.allocSize,
-    version: channel.version,
+    version: RELAY_INTERFACE_VERSION,
     kref: channel.references,
     slots,
     bufs,
@@ -65,7 +66,7 @@ function bufferState(buffer) {
     i_size: buffer.fileBytes ?? null,
     kref: buffer.references,
     wakeups: buffer.wakeups,
-    waiting: buffer.waiters.size > 0,
+    waiting: insideOf(buffer).isWaitedFor,
     file: buffer.file?.name ?? null,
     file_exists: buffer.file?.exists ?? false,
     empty: buffer.isEmpty,

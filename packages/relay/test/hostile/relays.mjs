@@ -3,14 +3,15 @@ import { plainMachine, Relay, RelayFile } from '@rchan/relay'
 
 const range = (from, count) => Array.from({ length: count }, (_, i) => from + i)
 
-/** Words of the head, of the first members, of two CPUs, of the first slot, and of the first buffer. */
+/** Words of the head, of the first members, of two CPUs, of the first slot, of the first buffer: its head and its ring. */
 const WORDS = [
   ...range(0, 44),
   ...range(320, 8),
   ...range(576, 2),
   ...range(1024, 22),
   ...range(1024 + 80, 3),
-  ...range(266240 / 4, 96 + 16),
+  ...range(266240 / 4, 36),
+  ...range((266240 + 4096) / 4, 64 + 16),
 ]
 
 const geometry = { subbufSize: 64, subbufCount: 4 }

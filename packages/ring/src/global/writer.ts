@@ -19,7 +19,7 @@
  * Room is never stored into unless its exchange succeeded, and a sub-buffer is never started while a claim in its
  * memory is open. A dead writer's claim is committed by the reader, a sleeping writer's by nobody.
  */
-import { isBytes } from '@rchan/ring'
+import { isBytes } from '../brand.js'
 import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './buffer.js'
 import { GlobalState } from './state.js'
 import { FULL, notBytes, TOO_BIG } from '../writer.js'
