@@ -54,8 +54,10 @@ const recordingBeside = {
 function consumerProgram(text) {
   return {
     name: 'consumer program',
-    setup({ onLoad }) {
-      onLoad({ filter: /[/\\]consumer-source\.js$/ }, () => ({ contents: text }))
+    setup({ onResolve, onLoad }) {
+      // In a fresh clone the file isn't there yet.
+      onResolve({ filter: /[/\\]consumer-source\.js$/ }, ({ path }) => ({ path, namespace: 'made' }))
+      onLoad({ filter: /./, namespace: 'made' }, () => ({ contents: text }))
     },
   }
 }
