@@ -289,8 +289,8 @@ class Round {
     const left = [...this.#files].map(({ name }) => name)
     if (left.length > 0) this.#forbidden.push(`files are left: ${left.join(', ')}`)
     if (this.#relay.channels.length > 0) this.#forbidden.push('channels are left')
-    // All pages are free again, and zero.
-    const subbufSize = Math.floor(MEMORY_BYTES / this.#choices.cpus) - 8192
+    // All pages are free again, and zero. A buffer has a page for its head, and one for its table.
+    const subbufSize = Math.floor(MEMORY_BYTES / this.#choices.cpus) - 12_288
     const all = this.#relay.open({ subbufSize, subbufCount: 1 })
     for (let cpu = 0; cpu < this.#choices.cpus; cpu += 1) {
       if (!this.#relay.prepareCpu(cpu)) this.#forbidden.push(`cpu=${cpu}: not all memory is free`)
