@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 // Everything runs from the build: packages are imported by name and loaded by Node itself, never
-// transformed, so a module has one instance in a thread. Forks, because a test file must be a main thread.
+// transformed, so a module has one instance in a thread. Forks, because a test file must be a main
+// thread.
 export default defineConfig({
   test: {
     include: [

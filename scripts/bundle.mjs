@@ -1,4 +1,5 @@
-// Makes what is loaded as one text, and rchan's published files, from what the compiler has put into dist.
+// Makes what is loaded as one text, and rchan's published files, from what the compiler has put
+// into dist.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

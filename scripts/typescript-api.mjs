@@ -1,5 +1,6 @@
-// TypeScript as a library. Our own compiler has no stable interface for programs, and a second one in
-// package.json would fight with it for the name `tsc`: this is the one that arethetypeswrong brings.
+// TypeScript as a library. Our own compiler has no stable interface for programs, and a second one
+// in package.json would fight with it for the name `tsc`: this is the one that arethetypeswrong
+// brings.
 import { createRequire } from 'node:module'
 
 const requireFromHere = createRequire(import.meta.url)

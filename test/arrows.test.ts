@@ -133,7 +133,8 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
   test('depends on what it imports, at the version of all, and on nothing else', () => {
     const file = packageFile(name)
     const { version } = file
-    // What rchan publishes holds the other packages, so that whoever installs it needs none of them.
+    // What rchan publishes holds the other packages, so that whoever installs it needs none of
+    // them.
     expect(file.private).toBe(name === 'rchan' ? undefined : true)
     if (name === 'rchan') expect(file.dependencies).toBeUndefined()
     const { dependencies = {} } = name === 'rchan' ? { dependencies: file.devDependencies } : file

@@ -1,6 +1,6 @@
 /**
- * rchan, as users install it, is found by whatever loads it: `import` and `require` on this Node, jest without flags,
- * ts-node; and its types by each way in which TypeScript looks for a module.
+ * rchan, as users install it, is found by whatever loads it: `import` and `require` on this Node,
+ * jest without flags, ts-node; and its types by each way in which TypeScript looks for a module.
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -25,7 +25,10 @@ const { Mutex } = require('rchan/sync')
 const { makeSchema } = require('rchan/ctf')
 `
 const IMPORTS = REQUIRES.replaceAll(/const (\{.*\}) = require\((.*)\)/g, 'import $1 from $2')
-/** Traces from here and from a worker, which requires rchan; reads it back, and leaves what it found beside the trace. */
+/**
+ * Traces from here and from a worker, which requires rchan; reads it back, and leaves what it found
+ * beside the trace.
+ */
 const RECORD = `
 const traced = tracepoint('entry:traced', { n: 'u32' })
 async function record(path: string) {

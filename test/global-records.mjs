@@ -1,6 +1,7 @@
 /**
- * Self-checking records of a global buffer: u16 length, u16 writer, u32 number, f64 time, and a pattern of them. For
- * tests, on any thread (plain JavaScript, because a worker of Node 20 can't be started from TypeScript).
+ * Self-checking records of a global buffer: u16 length, u16 writer, u32 number, f64 time, and a
+ * pattern of them. For tests, on any thread (plain JavaScript, because a worker of Node 20 can't be
+ * started from TypeScript).
  */
 
 /** The shortest record. */
@@ -24,8 +25,8 @@ export function fillGlobal(bytes, writer, number, time) {
 }
 
 /**
- * Goes from record to record past the holes of a span; records and holes have to fill it exactly, but for padding to the
- * unit.
+ * Goes from record to record past the holes of a span; records and holes have to fill it exactly,
+ * but for padding to the unit.
  *
  * @returns {writer, number, time} of each.
  * @throws Error for a torn record.

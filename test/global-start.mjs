@@ -2,8 +2,8 @@
 import { GLOBAL, GlobalBuffer } from '@rchan/ring'
 
 /**
- * A global buffer as it is after `started` sub-buffers were started, closed, delivered and given back, and `committed`
- * units were committed in each place.
+ * A global buffer as it is after `started` sub-buffers were started, closed, delivered and given
+ * back, and `committed` units were committed in each place.
  */
 export function startFrom(geometry, started, committed) {
   const buffer = GlobalBuffer.create(geometry)

@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** Makes a folder with the packed rchan in `node_modules`, and returns its path, which has a space in it. */
+/**
+ * Makes a folder with the packed rchan in `node_modules`, and returns its path, which has a space
+ * in it.
+ */
 export function packedFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'rchan packed '))
   const to = join(folder, 'node_modules/rchan')

@@ -47,7 +47,10 @@ export function blocksOf(text: string): Block[] {
   return [...text.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].map(([, language, code]) => ({ language, code }))
 }
 
-/** What stands under a heading, up to the next of the same rank. @throws Error when there is no such heading. */
+/**
+ * What stands under a heading, up to the next of the same rank. @throws Error when there is no such
+ * heading.
+ */
 export function sectionOf({ path, text }: Page, heading: string): string {
   const parts = text.split(/^## /m)
   const part = parts.find((section) => section.startsWith(`${heading}\n`))

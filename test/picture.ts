@@ -1,4 +1,7 @@
-/** Reads the pictures of shared memory in the head comments of sources, so that they can't drift from the code. */
+/**
+ * Reads the pictures of shared memory in the head comments of sources, so that they can't drift
+ * from the code.
+ */
 import { readFileSync } from 'node:fs'
 
 /** A line of a picture. */
@@ -11,8 +14,8 @@ export interface PictureWord {
 }
 
 /**
- * The lines of the first picture that has the columns "at, type, word". Lines that start with a sign (`+4`) are words of
- * an element, the others words of the whole.
+ * The lines of the first picture that has the columns "at, type, word". Lines that start with a
+ * sign (`+4`) are words of an element, the others words of the whole.
  */
 export function readPicture(source: URL): { words: PictureWord[]; elementWords: PictureWord[] } {
   const lines = readFileSync(source, 'utf8').split('\n')

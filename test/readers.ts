@@ -1,8 +1,9 @@
 /**
  * The programs of other people that open what we write: whether they are here, and how to ask them.
  *
- * Owns how a missing reader is reported: the test is skipped with a message that everybody sees, or fails when
- * RCHAN_REQUIRE_READERS=1. For tests only. A process costs 50 to 100 ms, so give one call many traces.
+ * Owns how a missing reader is reported: the test is skipped with a message that everybody sees, or
+ * fails when RCHAN_REQUIRE_READERS=1. For tests only. A process costs 50 to 100 ms, so give one
+ * call many traces.
  */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
@@ -74,7 +75,8 @@ export function countEvents(name: 'babeltrace2' | 'babeltrace', folders: readonl
   const run = runReader(name, name === 'babeltrace2' ? [...folders, ...counter] : [...folders])
   if (run.status !== 0) throw new Error(`${name} ended with status ${run.status}: ${run.stderr}`)
   if (name === 'babeltrace2') return Number(/^\s*(\d+) Event messages?\b/m.exec(run.stdout)?.[1] ?? 0)
-  // It prints line feeds of a string as they are, so only a line that starts with a whole time and delta counts.
+  // It prints line feeds of a string as they are, so only a line that starts with a whole time and
+  // delta counts.
   return run.stdout.match(/^\[[\d:.]+\] \(\+[\d?.]+\) /gm)?.length ?? 0
 }
 

@@ -1,6 +1,7 @@
 /**
- * What the README and docs/ say is so: their programs run in an empty folder, as a user would make it, with the
- * package as it would be published; their commands and links exist; the picture is one of the demo's.
+ * What the README and docs/ say is so: their programs run in an empty folder, as a user would make
+ * it, with the package as it would be published; their commands and links exist; the picture is one
+ * of the demo's.
  *
  * It has no dependency, so npm needs no registry. Other packages of the README are linked to ours.
  */

@@ -1,12 +1,15 @@
 /**
- * Self-checking records: u16 length, u32 number, and a pattern of both. For tests, on any thread (plain JavaScript,
- * because a worker of Node 20 can't be started from TypeScript).
+ * Self-checking records: u16 length, u32 number, and a pattern of both. For tests, on any thread
+ * (plain JavaScript, because a worker of Node 20 can't be started from TypeScript).
  */
 
 /** The shortest record: length and number. */
 export const MIN_RECORD_BYTES = 6
 
-/** Fills `bytes` with the record of this number; its length is that of the array. Of a short one only its beginning. */
+/**
+ * Fills `bytes` with the record of this number; its length is that of the array. Of a short one
+ * only its beginning.
+ */
 export function fillRecord(bytes, number) {
   const { length } = bytes
   bytes[0] = length

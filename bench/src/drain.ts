@@ -1,6 +1,6 @@
 /**
- * Draining: complete sub-buffers go to a file. The floor is a bare `writeSync` of the same bytes, in pieces of the same
- * size, to a file of its own. The disk is not waited for, in either.
+ * Draining: complete sub-buffers go to a file. The floor is a bare `writeSync` of the same bytes,
+ * in pieces of the same size, to a file of its own. The disk is not waited for, in either.
  */
 import { closeSync, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,7 @@
 /**
- * Runs a suite: all its tasks in turn, many short rounds, so that each task is compared with its floor in the same
- * round, whatever the machine did meanwhile. Owns the statistics and the form of a result.
+ * Runs a suite: all its tasks in turn, many short rounds, so that each task is compared with its
+ * floor in the same round, whatever the machine did meanwhile. Owns the statistics and the form of
+ * a result.
  */
 import { Bench } from 'tinybench'
 
@@ -38,7 +39,9 @@ export interface BenchResult {
   /** Median of the floor's time, and which task it is. */
   readonly floor: number
   readonly floorName: string
-  /** Median over the rounds of the time divided by the floor's of the same round, and its spread. */
+  /**
+   * Median over the rounds of the time divided by the floor's of the same round, and its spread.
+   */
   readonly ratio: number
   readonly ratioP5: number
   readonly ratioP95: number

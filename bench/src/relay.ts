@@ -1,9 +1,11 @@
 /**
- * The suite *relay*: what the memory itself costs the thread that writes to it, without clock, encoder or threads.
+ * The suite *relay*: what the memory itself costs the thread that writes to it, without clock,
+ * encoder or threads.
  *
- * All rings have the same size, are in overwrite mode, and nobody drains them, so that no record is refused: the
- * switches of sub-buffers are in the figures, a reader's use of the machine is not. A floor does the same stores into
- * the same kind of memory, at a position that wraps, without a channel.
+ * All rings have the same size, are in overwrite mode, and nobody drains them, so that no record is
+ * refused: the switches of sub-buffers are in the figures, a reader's use of the machine is not. A
+ * floor does the same stores into the same kind of memory, at a position that wraps, without a
+ * channel.
  */
 import { Channel, type ChannelOptions, type Writer, type WriterCallbacks } from '@rchan/ring'
 import { plainMachine, Relay } from '@rchan/relay'
@@ -94,8 +96,8 @@ export const relayWrite: Suite = {
 type Place = (id: number, size: number, ms: number) => boolean
 
 /**
- * Relay's reserve inline, as encoders do it: a writer never replaces the arrays of its view, so they are constants
- * here, and the way through `room` ends in a function of its own.
+ * Relay's reserve inline, as encoders do it: a writer never replaces the arrays of its view, so
+ * they are constants here, and the way through `room` ends in a function of its own.
  */
 function placeByConstants(writer: Writer): Place {
   const { view } = writer
@@ -124,7 +126,10 @@ function placeByConstants(writer: Writer): Place {
   }
 }
 
-/** The same in the plainest way: everything is taken from the view each time, and there is one way through. */
+/**
+ * The same in the plainest way: everything is taken from the view each time, and there is one way
+ * through.
+ */
 function placeByView(writer: Writer): Place {
   const { view } = writer
   return (id, size, ms) => {

@@ -120,7 +120,10 @@ async function withNcc(from, to, minify) {
   return `/index${extension}`
 }
 
-/** By name; each writes its files from one folder to another, and tells what comes after `main` and `worker`. */
+/**
+ * By name; each writes its files from one folder to another, and tells what comes after `main` and
+ * `worker`.
+ */
 export const BUNDLERS = {
   'esbuild, ESM': (from, to) => withEsbuild(from, to, { format: 'esm' }),
   'esbuild, ESM, minified': (from, to) => withEsbuild(from, to, { format: 'esm', minify: true }),

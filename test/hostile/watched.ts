@@ -8,7 +8,8 @@ const HANGS_MS = 20_000
 const LOOK_MS = 500
 
 /**
- * Damages each word of a subject's memory, reads it, and expects that nothing hangs or throws something unclear.
+ * Damages each word of a subject's memory, reads it, and expects that nothing hangs or throws
+ * something unclear.
  *
  * @param module URL of the module that exports the `subjects`.
  */

@@ -13,8 +13,8 @@
  * - every-order.ts: every order of the steps of a few threads, up to bounds on deaths and timeouts.
  *
  * All three catch accesses here. An operation of `Atomics` is always caught. A plain access is
- * caught where the thread gets its memory as watched arrays ({@link watch}); whether it is a step of
- * its own, the way to play says. Nobody sleeps in `Atomics.wait`: each way plays waits and time.
+ * caught where the thread gets its memory as watched arrays ({@link watch}); whether it is a step
+ * of its own, the way to play says. Nobody sleeps in `Atomics.wait`: each way plays waits and time.
  *
  * This shows what a sequentially consistent machine can do. It does not show what stores do in a
  * store buffer.
@@ -105,7 +105,8 @@ export function watchMemory<M extends object>(memory: M, observer: (name: string
 }
 
 /**
- * Runs a function whose operations of `Atomics` are caught, those of the functions that it calls too.
+ * Runs a function whose operations of `Atomics` are caught, those of the functions that it calls
+ * too.
  *
  * @param others observes operations on memory that is not watched; without it they just happen.
  */

@@ -13,16 +13,24 @@ import { Pause, Replay } from './paused.js'
 
 /** What a test says of its threads. */
 export interface Model {
-  /** Words of shared memory, for the primitives and for the test's own notes; what they start as. */
+  /**
+   * Words of shared memory, for the primitives and for the test's own notes; what they start as.
+   */
   readonly words: readonly number[]
   readonly threads: readonly ((self: Self) => void)[]
-  /** The threads that are let run until they sleep, one after the other, before the rest begins. Few states. */
+  /**
+   * The threads that are let run until they sleep, one after the other, before the rest begins. Few
+   * states.
+   */
   readonly asleep?: readonly number[]
   /** How many threads may die, anywhere. */
   readonly deaths?: number
   /** Threads that may not. */
   readonly immortal?: readonly number[]
-  /** How many sleeps may time out while others can go on. When none can, they may anyway if somebody died. */
+  /**
+   * How many sleeps may time out while others can go on. When none can, they may anyway if somebody
+   * died.
+   */
   readonly timeouts?: number
   /** Whether the clock may at any moment turn past {@link DEADLINE}. */
   readonly clock?: boolean
@@ -30,7 +38,10 @@ export interface Model {
   end?(words: Int32Array, dead: readonly boolean[]): void
 }
 
-/** A deadline for the threads of a model, before the end of a slice; and the time after the clock has turned. */
+/**
+ * A deadline for the threads of a model, before the end of a slice; and the time after the clock
+ * has turned.
+ */
 export const DEADLINE = 5
 const LATER = 10
 const SLICE_MS = 10
@@ -80,7 +91,9 @@ function takeClock(clock: () => number): () => void {
   return () => Object.assign(clocks, before)
 }
 
-/** One step of a run: what it is called, and what it does to memory, or to those who sleep on it. */
+/**
+ * One step of a run: what it is called, and what it does to memory, or to those who sleep on it.
+ */
 type Step = (name: string, perform: (memory: Int32Array, wake: Wake) => Result) => Result
 type Wake = (word: number, count: number) => number
 
@@ -125,8 +138,8 @@ class Sleep extends Error {
  * Visits every state of a model.
  *
  * @returns how many there were, and how many ends.
- * @throws what a thread or `end` threw, with the steps that led there; also when threads sleep that nobody will wake
- * though none has died, and when it does not end.
+ * @throws what a thread or `end` threw, with the steps that led there; also when threads sleep that
+ * nobody will wake though none has died, and when it does not end.
  */
 export function visitAll(model: Model): { states: number; ends: number } {
   return catchAccesses(() => visit(model))
@@ -229,7 +242,8 @@ function visit(model: Model): { states: number; ends: number } {
         }
         continue
       }
-      // A slice may end without cause. But a wait that only the end of a slice ends, though nobody died, was forgotten.
+      // A slice may end without cause. But a wait that only the end of a slice ends, though nobody
+      // died, was forgotten.
       const mayEnd = (deadline: boolean): boolean =>
         anyReady ? from.timeouts < (model.timeouts ?? 0) : from.deaths > 0 || (deadline && from.turned)
       if (!anyReady && !canTurn && !from.sleepers.some(([, , deadline]) => mayEnd(deadline))) {

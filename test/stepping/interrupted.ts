@@ -1,12 +1,14 @@
 /**
- * A thread that runs through its life, interrupted before each access: there the test lets others do
- * what it likes, whole operations, on the same thread; or the thread dies.
+ * A thread that runs through its life, interrupted before each access: there the test lets others
+ * do what it likes, whole operations, on the same thread; or the thread dies.
  *
  * Others are not stepped. They must not wait for the thread that is interrupted.
  */
 import { catchAccesses, watch, watchMemory, type Access, type Observer } from './accesses.js'
 
-/** What ends a thread. Nothing in the code under test may catch it; a test that does throws it on. */
+/**
+ * What ends a thread. Nothing in the code under test may catch it; a test that does throws it on.
+ */
 export class Death extends Error {}
 
 export interface Interruptions {
@@ -14,7 +16,9 @@ export interface Interruptions {
   readonly before?: (step: number) => void
   /** Before this access the thread dies, after `before`; a negative number means never. */
   readonly deathAt?: number
-  /** Called when the thread waits and nobody has changed the word: lets so many milliseconds pass. */
+  /**
+   * Called when the thread waits and nobody has changed the word: lets so many milliseconds pass.
+   */
   readonly pass?: (ms: number) => void
 }
 
@@ -25,10 +29,14 @@ export interface Life {
   readonly died: boolean
 }
 
-/** Which plain accesses of the memory that a life is given are steps; those of Atomics always are. */
+/**
+ * Which plain accesses of the memory that a life is given are steps; those of Atomics always are.
+ */
 export type PlainSteps = 'none' | 'stores' | 'reads'
 
-/** Watches the plain accesses of an object's arrays, in place. The object must be this thread's own. */
+/**
+ * Watches the plain accesses of an object's arrays, in place. The object must be this thread's own.
+ */
 export type Own = <M extends object>(memory: M, plain: PlainSteps) => M
 
 /** Runs a life in which each operation of `Atomics` is a step, on whatever memory. */

@@ -48,7 +48,8 @@ export class Replay {
 
 /**
  * A thread that looks at one memory. A step is an operation of Atomics, a store into the data, a
- * read of it, or what the test says is one; plain accesses of words belong to the step that follows.
+ * read of it, or what the test says is one; plain accesses of words belong to the step that
+ * follows.
  */
 export class PausedThread<Report, Memory extends object = GlobalBuffer> {
   /** What it has done so far. */

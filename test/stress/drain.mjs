@@ -1,8 +1,9 @@
 /**
- * The reader of all buffers of a round: takes what there is, checks each record, and keeps the books of each life.
+ * The reader of all buffers of a round: takes what there is, checks each record, and keeps the
+ * books of each life.
  *
- * Runs on one thread, the main one or one of its own, in steps; it never waits. What is forbidden ends the round as an
- * error of `step`.
+ * Runs on one thread, the main one or one of its own, in steps; it never waits. What is forbidden
+ * ends the round as an error of `step`.
  */
 import { checkRecord, MIN_RECORD_BYTES } from '../records.mjs'
 import { checkHeader } from './headers.mjs'
@@ -11,7 +12,9 @@ import { DEAD, Life, LIFE, RETIRED, WRITING } from './life.mjs'
 
 /** Age of a sample before it may be read; the consumer's default. */
 const GRACE_MS = 10
-/** A writer in overwrite mode is faster than we are: let other buffers and deaths have their turn. */
+/**
+ * A writer in overwrite mode is faster than we are: let other buffers and deaths have their turn.
+ */
 const SPANS_A_STEP = 200
 
 /** One buffer. The records of a buffer are numbered 0, 1, 2 … over all its writers. */
@@ -98,13 +101,17 @@ class Delivery {
     return true
   }
 
-  /** The writer's thread has ended, one way or the other: takes the rest, and closes the books of its life. */
+  /**
+   * The writer's thread has ended, one way or the other: takes the rest, and closes the books of
+   * its life.
+   */
   bury() {
     while (this.#take(this.#reader.next()));
     this.#take(this.#reader.newest())
     const life = this.#life
     const reader = this.#reader
-    // One that died before it had the buffer has written nothing, and rchan's consumer does not retire it.
+    // One that died before it had the buffer has written nothing, and rchan's consumer does not
+    // retire it.
     const torn = life.flag(LIFE.begun) || this.#plan.retiresAll ? reader.retire() : 0
     reader.settle()
     const total = this.delivered + reader.overwritten
@@ -142,7 +149,8 @@ class Delivery {
       this.#plan.mode === 'overwrite' ? now.full === 0 : reader.overwritten === 0,
       'lost by the other mode’s cause',
     )
-    // Records without bytes behind the last one with bytes leave no trace but their count, which makes them torn.
+    // Records without bytes behind the last one with bytes leave no trace but their count, which
+    // makes them torn.
     let empty = 0
     while (empty < accepted - found && this.#lengths.of(total + empty) === 0) empty += 1
     check(found + empty >= accepted, 'a record is missing whose write had returned')

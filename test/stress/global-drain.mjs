@@ -1,9 +1,9 @@
 /**
- * The reader of a global buffer in a round: takes what there is, checks each record, cleans up after the dead, and keeps
- * the books.
+ * The reader of a global buffer in a round: takes what there is, checks each record, cleans up
+ * after the dead, and keeps the books.
  *
- * Runs on one thread, the main one or one of its own, in steps; it never waits. What is forbidden, which stands at the
- * head of global.mjs, ends the round as an error of `step` or `finish`.
+ * Runs on one thread, the main one or one of its own, in steps; it never waits. What is forbidden,
+ * which stands at the head of global.mjs, ends the round as an error of `step` or `finish`.
  */
 import { GLOBAL_SLOT, GlobalReader } from '@rchan/ring'
 import { walkGlobal } from '../global-records.mjs'
@@ -11,7 +11,10 @@ import { checkHeader, globalLengths } from './global-records.mjs'
 import { DEAD, IDLE, Life, LIFE, LIFE_BYTES, RETIRED } from './life.mjs'
 import { Random } from './random.mjs'
 
-/** The values of the word `ending`, which main stores: threads come and go; the buffer is finalized; none is left. */
+/**
+ * The values of the word `ending`, which main stores: threads come and go; the buffer is finalized;
+ * none is left.
+ */
 export const GOING_ON = 0
 export const FINALIZED = 1
 export const ENDED = 2
@@ -37,7 +40,10 @@ export class GlobalDrain {
   /** The least number that the next record of a writer can have, by identity. */
   #next = new Map()
 
-  /** @param lengths of the records, for each chain of writers: that of a thread is its identity modulo their number. */
+  /**
+   * @param lengths of the records, for each chain of writers: that of a thread is its identity
+   * modulo their number.
+   */
   constructor(buffer, { lives, lengths, plan, ending, seed }) {
     this.#buffer = buffer
     this.#reader = new GlobalReader(buffer)
@@ -71,7 +77,9 @@ export class GlobalDrain {
     if (this.#random.chance(0.03) || this.#lives.some(({ state }) => state === DEAD)) this.step()
   }
 
-  /** All threads have ended: takes the rest. @returns the sums. @throws Error for what is forbidden. */
+  /**
+   * All threads have ended: takes the rest. @returns the sums. @throws Error for what is forbidden.
+   */
   finish() {
     const reader = this.#reader
     for (let turn = 0; ; turn += 1) {
@@ -171,7 +179,10 @@ export class GlobalDrain {
     }
   }
 
-  /** Whether an accepted record can't be lost: with several dead at once some may have to be given up. */
+  /**
+   * Whether an accepted record can't be lost: with several dead at once some may have to be given
+   * up.
+   */
   get #isGapless() {
     return this.#buffer.geometry.mode === 'discard' && !this.#plan.killsAtOnce
   }

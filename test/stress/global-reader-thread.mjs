@@ -1,5 +1,6 @@
 /**
- * The reader of a global buffer on a thread of its own. It posts the sums when no writer is left, or what was forbidden.
+ * The reader of a global buffer on a thread of its own. It posts the sums when no writer is left,
+ * or what was forbidden.
  */
 import { GlobalBuffer } from '@rchan/ring'
 import { ENDED, GlobalDrain } from './global-drain.mjs'

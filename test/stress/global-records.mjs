@@ -1,5 +1,6 @@
 /**
- * What the records and headers of a round of the global buffer are, for those who write and those who check them.
+ * What the records and headers of a round of the global buffer are, for those who write and those
+ * who check them.
  */
 import { fillGlobal, MIN_GLOBAL_BYTES, walkGlobal } from '../global-records.mjs'
 import { Lengths } from './lengths.mjs'
@@ -13,7 +14,10 @@ export function globalLengths(kind) {
   }
 }
 
-/** Fills a header: one that has room for it is a record, with the time at which the sub-buffer was started. */
+/**
+ * Fills a header: one that has room for it is a record, with the time at which the sub-buffer was
+ * started.
+ */
 export function fillHeader(bytes, writer, number, time) {
   if (bytes.length >= MIN_GLOBAL_BYTES) {
     fillGlobal(bytes, writer, number, time)

@@ -1,7 +1,8 @@
 /**
- * A thread that writes self-checking records into a global buffer, next to others, at a pace of its own, until it is
- * told to stop or is terminated. Its records are numbered 0, 1, 2 …: the number goes up with each one accepted, and
- * the length follows from the number. The time in a record is read within its reservation.
+ * A thread that writes self-checking records into a global buffer, next to others, at a pace of its
+ * own, until it is told to stop or is terminated. Its records are numbered 0, 1, 2 …: the number
+ * goes up with each one accepted, and the length follows from the number. The time in a record is
+ * read within its reservation.
  */
 import { GlobalBuffer, GlobalWriter } from '@rchan/ring'
 import { fillGlobal } from '../global-records.mjs'
@@ -23,7 +24,9 @@ const header = new Uint8Array(headerBytes)
 const time = new Float64Array(1)
 let number = 0
 let started = 0
-/** The record that `write` is given: it is stored without us, so its time is put in when it is read. */
+/**
+ * The record that `write` is given: it is stored without us, so its time is put in when it is read.
+ */
 let pending
 
 const callbacks = {
@@ -56,7 +59,10 @@ function dwell() {
   if (random.chance(plan.dwellChance)) writer.flush()
 }
 
-/** One record, in one of the ways that a client has. @returns whether it was accepted; undefined if given up. */
+/**
+ * One record, in one of the ways that a client has. @returns whether it was accepted; undefined if
+ * given up.
+ */
 function put(length) {
   const bytes = scratch.subarray(0, length)
   if (random.chance(plan.writeChance)) {
@@ -71,7 +77,8 @@ function put(length) {
   if (length > 0) {
     fillGlobal(bytes, identity, number, time[0])
     for (let i = 0; i < length; i += 1) u8[at + i] = bytes[i]
-    // As an exception of the client's would: the writer finds it when it reserves next, or detaches.
+    // As an exception of the client's would: the writer finds it when it reserves next, or
+    // detaches.
     if (random.chance(plan.giveUpChance)) {
       u8.fill(0xdd, at, at + random.whole(0, length))
       return undefined

@@ -1,23 +1,27 @@
 /**
- * The modes `global-discard` and `global-overwrite`: one buffer that several threads write at once. Each of them ends or
- * is terminated at a random moment, the reader cleans up after it, and another thread takes a slot and goes on. The
- * reader runs on a thread of its own or on the main one, which starts and ends the others.
+ * The modes `global-discard` and `global-overwrite`: one buffer that several threads write at once.
+ * Each of them ends or is terminated at a random moment, the reader cleans up after it, and another
+ * thread takes a slot and goes on. The reader runs on a thread of its own or on the main one, which
+ * starts and ends the others.
  *
  * Forbidden:
  *
- * - a torn record is delivered, or a byte that no writer wrote, or room that has no record is not said to be a hole;
+ * - a torn record is delivered, or a byte that no writer wrote, or room that has no record is not
+ *   said to be a hole;
  * - a header that is said to be filled is not what its writer filled in, or is an older one's;
  * - a record of a thread is delivered twice, or before one with a lower number;
  * - a time is less than that of a record or header before it, of whatever thread;
  * - in discard mode a record is missing that was accepted, or one is counted as overwritten;
  * - what was refused, written or given up is not what was counted, by cause;
- * - the books of the round are not exact: attempted = delivered + overwritten + discarded + torn + traceless, where each
- *   thread that was terminated has at most one attempt that was torn or left no trace, and another none;
- * - after a death, the slot is not freed, a thread that starts gets no slot or none of its records accepted, or
- *   something remains that can't be delivered (30 s).
+ * - the books of the round are not exact: attempted = delivered + overwritten + discarded + torn +
+ *   traceless, where each thread that was terminated has at most one attempt that was torn or left
+ *   no trace, and another none;
+ * - after a death, the slot is not freed, a thread that starts gets no slot or none of its records
+ *   accepted, or something remains that can't be delivered (30 s).
  *
- * Where several threads are dead at once, whole records may have to be given up with those that are doubtful: they are
- * counted as torn. In rounds where one at a time dies, which are half of them, that is forbidden too.
+ * Where several threads are dead at once, whole records may have to be given up with those that are
+ * doubtful: they are counted as torn. In rounds where one at a time dies, which are half of them,
+ * that is forbidden too.
  */
 import { setTimeout } from 'node:timers/promises'
 import { MIN_GLOBAL_BYTES } from '../global-records.mjs'
@@ -41,7 +45,10 @@ function chooseHistory(random, subbufCount, mostTags) {
   return { started, committed: started === 0 ? 0 : before(random.pick([2 ** 31, 2 ** 32])) }
 }
 
-/** All that is random in a round, so that it can be printed; what the threads choose follows from the seeds. */
+/**
+ * All that is random in a round, so that it can be printed; what the threads choose follows from
+ * the seeds.
+ */
 function choose(mode, seed, random) {
   const unitBytes = random.pick([1, 2, 4, 8])
   const wholeUnits = (bytes) => Math.ceil(bytes / unitBytes) * unitBytes

@@ -1,6 +1,6 @@
 /**
- * Headers of sub-buffers that can be checked: one pattern from the start of a sub-buffer, another once it is complete,
- * which has its end in it.
+ * Headers of sub-buffers that can be checked: one pattern from the start of a sub-buffer, another
+ * once it is complete, which has its end in it.
  */
 
 /** What a writer does at the ends of a sub-buffer. */
@@ -15,7 +15,10 @@ export function headerCallbacks(headerBytes) {
   }
 }
 
-/** @throws Error when a complete sub-buffer, whose bytes end at `end`, has not the header that it was given last. */
+/**
+ * @throws Error when a complete sub-buffer, whose bytes end at `end`, has not the header that it
+ * was given last.
+ */
 export function checkHeader(bytes, headerBytes, end) {
   for (let i = 0; i < headerBytes; i += 1) {
     if (bytes[i] !== completed(i, end)) {

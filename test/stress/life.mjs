@@ -1,6 +1,6 @@
 /**
- * The words that a writer, the reader of its buffer and the thread that starts and ends it share: one writer's life,
- * then the next one's. For tests.
+ * The words that a writer, the reader of its buffer and the thread that starts and ends it share:
+ * one writer's life, then the next one's. For tests.
  *
  * ```text
  *   at   type  word          written by

@@ -1,5 +1,6 @@
 /**
- * The reader of a round on a thread of its own. It posts the sums when no writer is left, or what was forbidden.
+ * The reader of a round on a thread of its own. It posts the sums when no writer is left, or what
+ * was forbidden.
  */
 import { Channel } from '@rchan/ring'
 import { Drain } from './drain.mjs'

@@ -1,11 +1,12 @@
 /**
- * The mode `relay`: the kernel's face on many threads. Each CPU of a channel has a writer thread, which ends or is
- * terminated at a random moment, and another one comes online as that CPU and goes on in its buffer. Main, the
- * file thread, drains the relay files. Meanwhile other threads open channels, give them files, prepare CPUs, write,
- * reset and close, and are terminated, now and then with the lock of the list.
+ * The mode `relay`: the kernel's face on many threads. Each CPU of a channel has a writer thread,
+ * which ends or is terminated at a random moment, and another one comes online as that CPU and goes
+ * on in its buffer. Main, the file thread, drains the relay files. Meanwhile other threads open
+ * channels, give them files, prepare CPUs, write, reset and close, and are terminated, now and then
+ * with the lock of the list.
  *
- * Forbidden besides what is in every mode: a channel, a file or a page that nobody has is left; a file is made twice or
- * removed twice; an operation waits for a dead thread for ever.
+ * Forbidden besides what is in every mode: a channel, a file or a page that nobody has is left; a
+ * file is made twice or removed twice; an operation waits for a dead thread for ever.
  */
 import { Relay, RelayFile } from '@rchan/relay'
 import { threadMachine } from '@rchan/relay-node'

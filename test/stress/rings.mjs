@@ -1,7 +1,8 @@
 /**
- * The modes `discard` and `overwrite`: buffers with one writer each. Every CPU has a thread that writes; it ends or is
- * terminated at a random moment, is buried by the reader, and another one takes over. The reader drains all of them,
- * on a thread of its own or on the main one, which starts and ends the others.
+ * The modes `discard` and `overwrite`: buffers with one writer each. Every CPU has a thread that
+ * writes; it ends or is terminated at a random moment, is buried by the reader, and another one
+ * takes over. The reader drains all of them, on a thread of its own or on the main one, which
+ * starts and ends the others.
  */
 import { Channel } from '@rchan/ring'
 import { setTimeout } from 'node:timers/promises'
@@ -12,7 +13,10 @@ import { READER_PACES, ReaderPace } from './pace.mjs'
 import { derive, Random } from './random.mjs'
 import { inTime, Threads, until } from './threads.mjs'
 
-/** All that is random in a round, so that it can be printed; what the threads choose follows from the seeds. */
+/**
+ * All that is random in a round, so that it can be printed; what the threads choose follows from
+ * the seeds.
+ */
 function choose(mode, seed, random) {
   const subbufCount = random.pick([1, 2, 3, 5, 7, 8, 13])
   const subbufSize = random.pick([

@@ -1,5 +1,6 @@
 /**
- * Plays rounds of a mode until its time is over, some at least, adds them up, and says what was seen.
+ * Plays rounds of a mode until its time is over, some at least, adds them up, and says what was
+ * seen.
  */
 import { derive, Random } from './random.mjs'
 

@@ -7,18 +7,21 @@
  *   --parallel    all at once
  *   --round R     of --mode, plays round R again and again
  *
- * Each round has its own seed. The choices that are made from it are the same every time, the threads' races are not:
- * so a round that failed may have to be played for a while until it fails again.
+ * Each round has its own seed. The choices that are made from it are the same every time, the
+ * threads' races are not: so a round that failed may have to be played for a while until it fails
+ * again.
  *
  * Forbidden, in every mode:
  *
  * - a torn record is accepted, or a byte that no writer wrote;
  * - a record is delivered twice, or out of order;
  * - a record is neither delivered nor counted (overwritten, discarded, torn);
- * - the number of overwritten records is not that of the gap, or discarded is not what was refused, by cause;
+ * - the number of overwritten records is not that of the gap, or discarded is not what was refused,
+ *   by cause;
  * - after the death of a writer, a record is missing whose write had returned;
- * - the books are not exact: attempted = delivered + overwritten + discarded + torn + traceless, where a writer that
- *   was terminated has at most one attempt that was torn or left no trace, and one that was not has none;
+ * - the books are not exact: attempted = delivered + overwritten + discarded + torn + traceless,
+ *   where a writer that was terminated has at most one attempt that was torn or left no trace, and
+ *   one that was not has none;
  * - a sub-buffer is complete and its header is not;
  * - a thread is stuck, or fails.
  *

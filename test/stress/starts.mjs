@@ -1,4 +1,7 @@
-/** A client's `subbufStart`, as a module: a header of 4 bytes that says which sub-buffer it is, none while it is full. */
+/**
+ * A client's `subbufStart`, as a module: a header of 4 bytes that says which sub-buffer it is, none
+ * while it is full.
+ */
 export function subbufStart(buffer, subbuf) {
   if (buffer.isFull) return false
   buffer.subbufStartReserve(4)

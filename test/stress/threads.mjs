@@ -1,4 +1,7 @@
-/** The threads of a round: how they are started, waited for, and ended. For tests, on the main thread. */
+/**
+ * The threads of a round: how they are started, waited for, and ended. For tests, on the main
+ * thread.
+ */
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 

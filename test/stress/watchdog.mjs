@@ -1,8 +1,9 @@
 /**
- * Ends a process whose main thread is stuck, and says in which rounds: a reader may be running there.
+ * Ends a process whose main thread is stuck, and says in which rounds: a reader may be running
+ * there.
  *
- * Shared, 4 bytes an element: [0] goes up while the main thread lives; then for each mode the round that is played,
- * plus 1, or 0 for none. The main thread stores all of it, this one only looks.
+ * Shared, 4 bytes an element: [0] goes up while the main thread lives; then for each mode the round
+ * that is played, plus 1, or 0 for none. The main thread stores all of it, this one only looks.
  */
 import { writeSync } from 'node:fs'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'

@@ -1,6 +1,7 @@
 /**
- * A thread that writes self-checking records to one CPU's buffer, at a pace of its own, until it is told to stop or
- * is terminated. The number of a record goes up with each one accepted, its length follows from the number.
+ * A thread that writes self-checking records to one CPU's buffer, at a pace of its own, until it is
+ * told to stop or is terminated. The number of a record goes up with each one accepted, its length
+ * follows from the number.
  */
 import { Channel } from '@rchan/ring'
 import { fillRecord } from '../records.mjs'

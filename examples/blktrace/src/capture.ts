@@ -1,9 +1,10 @@
 /**
- * Captures the work of some CPUs, each a thread of its own, through a relay channel. Runs on the main thread, which is
- * the coordinator and the reader.
+ * Captures the work of some CPUs, each a thread of its own, through a relay channel. Runs on the
+ * main thread, which is the coordinator and the reader.
  *
- * The reader pauses now and then: the buffers fill, and records are refused until it goes on. Only the reader decides
- * when that is, by what the CPUs have counted, so that every machine sees the same.
+ * The reader pauses now and then: the buffers fill, and records are refused until it goes on. Only
+ * the reader decides when that is, by what the CPUs have counted, so that every machine sees the
+ * same.
  */
 import { setTimeout } from 'node:timers/promises'
 import { Relay, threadMachine } from 'rchan/relay'
@@ -20,7 +21,10 @@ export interface CaptureOptions {
   readonly subbufCount: number
   /** How often the reader pauses: each time until every CPU has lost records. */
   readonly pauses: number
-  /** Records that every CPU has written, at least, before the first pause, between two, and behind the last. */
+  /**
+   * Records that every CPU has written, at least, before the first pause, between two, and behind
+   * the last.
+   */
   readonly records: number
   /** The same seed makes the same requests. */
   readonly seed: number
@@ -89,7 +93,8 @@ export async function capture(name: string, options: CaptureOptions): Promise<Cp
       drain()
       await setTimeout(LOOK_MS)
     }
-    // Nobody writes any more. Where a death can't be proven, what a terminated thread left has to age.
+    // Nobody writes any more. Where a death can't be proven, what a terminated thread left has to
+    // age.
     drain()
     await setTimeout(AGED_MS)
     drain()

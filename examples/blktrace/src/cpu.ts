@@ -1,9 +1,9 @@
 /**
  * A CPU: the worker thread that works and writes what it does to its buffer of the channel.
  *
- * It makes itself a CPU, by which it gets its buffer and the coordinator makes the file, and goes on until it is told
- * to stop; then it posts its ledger. How many records it has written it counts in shared memory, too, so that this is
- * known of a thread that is terminated.
+ * It makes itself a CPU, by which it gets its buffer and the coordinator makes the file, and goes
+ * on until it is told to stop; then it posts its ledger. How many records it has written it counts
+ * in shared memory, too, so that this is known of a thread that is terminated.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Relay, threadMachine } from 'rchan/relay'
@@ -25,7 +25,10 @@ export interface CpuTask {
   readonly stop: Int32Array<SharedArrayBuffer>
 }
 
-/** How long the device takes for a batch, in milliseconds: without a rest, there would be nothing but losses. */
+/**
+ * How long the device takes for a batch, in milliseconds: without a rest, there would be nothing
+ * but losses.
+ */
 const REST_MS = 0.2
 
 const { relay: memory, channel, cpu, seed, wallNs, written, refused, stop } = workerData as CpuTask

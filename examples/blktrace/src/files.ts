@@ -1,7 +1,9 @@
 /**
- * The files that `blktrace` would leave, `NAME.blktrace.CPU`: each CPU's relay file, drained into one on disk.
+ * The files that `blktrace` would leave, `NAME.blktrace.CPU`: each CPU's relay file, drained into
+ * one on disk.
  *
- * Runs on the coordinator, where relay makes files, whichever thread needs one. Owns the relay files and the descriptors.
+ * Runs on the coordinator, where relay makes files, whichever thread needs one. Owns the relay
+ * files and the descriptors.
  */
 import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -39,7 +41,9 @@ export class BlktraceFiles {
   readonly #files: CpuFile[] = []
   #bytes = 0
 
-  /** Removes what an earlier run left under this name: blkparse would take it for CPUs of this one. */
+  /**
+   * Removes what an earlier run left under this name: blkparse would take it for CPUs of this one.
+   */
   constructor(name: string) {
     const parent = dirname(name)
     const baseFilename = `${basename(name)}.blktrace.`
@@ -56,8 +60,8 @@ export class BlktraceFiles {
   }
 
   /**
-   * Appends what was written so far, also of sub-buffers that are not complete: all of it when nobody writes any more,
-   * else what was published or has aged.
+   * Appends what was written so far, also of sub-buffers that are not complete: all of it when
+   * nobody writes any more, else what was published or has aged.
    *
    * @returns how many bytes.
    */

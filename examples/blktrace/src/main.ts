@@ -82,7 +82,8 @@ try {
       subbufCount: SUBBUF_COUNT,
       ...(values.kill !== undefined && { killed: wholeNumber('kill', values.kill, 0, cpus - 1) }),
     }
-    // Not recursively: Node 20 never comes back from that where a folder can't be made, in /proc for example.
+    // Not recursively: Node 20 never comes back from that where a folder can't be made, in /proc
+    // for example.
     const folder = dirname(name)
     if (!existsSync(folder)) mkdirSync(folder)
     const reports = await capture(name, options)

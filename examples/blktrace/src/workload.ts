@@ -1,11 +1,14 @@
 /**
- * What a CPU does in this example: its processes read and write, and every step of every request is a record.
+ * What a CPU does in this example: its processes read and write, and every step of every request is
+ * a record.
  *
- * Runs on the thread that is the CPU, or plays it, step by step, and knows of the channel only how to write a record. A request is
- * queued (Q) and merged with the one before (M), or it gets a structure (G), is inserted (I), issued to the driver (D)
- * and completed (C). A batch is held back (P) and let go (U).
+ * Runs on the thread that is the CPU, or plays it, step by step, and knows of the channel only how
+ * to write a record. A request is queued (Q) and merged with the one before (M), or it gets a
+ * structure (G), is inserted (I), issued to the driver (D) and completed (C). A batch is held back
+ * (P) and let go (U).
  *
- * A record that the channel refuses has its number all the same, so that whoever reads the others sees a gap.
+ * A record that the channel refuses has its number all the same, so that whoever reads the others
+ * sees a gap.
  */
 import {
   ACTION_NAMES,
@@ -47,7 +50,10 @@ export interface Ledger {
   readonly actions: Record<Action, Count>
   /** Notices have no numbers, so nobody who reads the others misses them. */
   readonly notices: Count
-  /** Runs of refused records before the last one that was written, but not before the first: first and last number. */
+  /**
+   * Runs of refused records before the last one that was written, but not before the first: first
+   * and last number.
+   */
   readonly gaps: readonly (readonly [first: number, last: number])[]
   /** Number of the first record that was written; 0 if none was. */
   readonly firstWritten: number
@@ -75,7 +81,8 @@ const MOST_REQUESTS = 8
  * Works through the batches.
  *
  * @param write called for each record, in order.
- * @yields after each batch, so that its thread can rest, or play several CPUs; `next(true)` ends the work.
+ * @yields after each batch, so that its thread can rest, or play several CPUs; `next(true)` ends
+ * the work.
  * @returns what became of the records.
  * @example
  * const steps = workload((record) => buffer.write(record), 2, { batches: 100, seed: 1, now: process.hrtime.bigint })
@@ -115,7 +122,10 @@ export function finish(steps: ReturnType<typeof workload>): Ledger {
   }
 }
 
-/** A batch of a process: plugged, queued, merged where it can be, unplugged. @returns what goes to the driver. */
+/**
+ * A batch of a process: plugged, queued, merged where it can be, unplugged. @returns what goes to
+ * the driver.
+ */
 function queue(log: Log, random: (limit: number) => number, pid: number): Request[] {
   const flags =
     (random(3) === 0 ? CATEGORY.write : CATEGORY.read) |

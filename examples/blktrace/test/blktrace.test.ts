@@ -1,4 +1,6 @@
-/** The kernel's own consumer of relay files reads ours: what `blkparse` prints is what was accepted. */
+/**
+ * The kernel's own consumer of relay files reads ours: what `blkparse` prints is what was accepted.
+ */
 import { spawnSync } from 'node:child_process'
 import {
   closeSync,
@@ -198,7 +200,9 @@ function compareWithLedgers(name: string, ledgers: readonly Ledger[]): void {
   })
 }
 
-/** The ledgers of CPUs that ended by themselves, which must agree with what was counted beside them. */
+/**
+ * The ledgers of CPUs that ended by themselves, which must agree with what was counted beside them.
+ */
 function ledgersOf(reports: readonly CpuReport[]): Ledger[] {
   return reports.flatMap(({ cpu, written, refused, ledger }) => {
     if (ledger === undefined) return []
@@ -256,7 +260,9 @@ test(`everything that a terminated thread had written is printed (seed ${SEED})`
   expect(printed.map((fields) => Number(fields[1]))).toEqual(events.map(({ sequence }) => sequence))
 })
 
-/** Plays some CPUs, whose files are drained at odd moments. @returns the records that were accepted. */
+/**
+ * Plays some CPUs, whose files are drained at odd moments. @returns the records that were accepted.
+ */
 function play(channel: RelayChannel, drain: () => void): Uint8Array[] {
   const accepted: Uint8Array[] = []
   const now = clock()

@@ -1,8 +1,9 @@
 /**
- * From the records of a trace to tasks and threads: what each task waited and ran, and on which thread.
+ * From the records of a trace to tasks and threads: what each task waited and ran, and on which
+ * thread.
  *
- * Pure functions over what the reader gives. Times are nanoseconds from the first record of the trace. Whatever may be
- * missing, because its record was lost, is undefined; nothing is guessed.
+ * Pure functions over what the reader gives. Times are nanoseconds from the first record of the
+ * trace. Whatever may be missing, because its record was lost, is undefined; nothing is guessed.
  */
 import type { TraceRecord } from 'rchan/reader'
 
@@ -213,7 +214,8 @@ export function spreadOf(values: readonly number[]): Spread | undefined {
 }
 
 /**
- * The smallest value that is not less than `percent` of all (nearest rank): always one of the values.
+ * The smallest value that is not less than `percent` of all (nearest rank): always one of the
+ * values.
  *
  * @param sorted ascending, not empty.
  */

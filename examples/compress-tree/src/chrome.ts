@@ -1,10 +1,11 @@
 /**
  * trace.json: the tasks as Chrome trace events, which Perfetto's and Chrome's viewers open.
  *
- * A track for each thread, with a slice for each task; an arrow from each submit to its run; the waits in the queue
- * as asynchronous slices; a counter of the tasks that wait. Slices of one kind have one name, so viewers give them one
- * colour and can add them up; the file is among the arguments. Written as a stream: the text as a whole is never in
- * memory. Times are microseconds from the first record.
+ * A track for each thread, with a slice for each task; an arrow from each submit to its run; the
+ * waits in the queue as asynchronous slices; a counter of the tasks that wait. Slices of one kind
+ * have one name, so viewers give them one colour and can add them up; the file is among the
+ * arguments. Written as a stream: the text as a whole is never in memory. Times are microseconds
+ * from the first record.
  */
 import { createWriteStream } from 'node:fs'
 import { Readable } from 'node:stream'
@@ -19,11 +20,16 @@ import {
   type Thread,
 } from './analysis.js'
 
-/** Viewers take the thread whose number is the process's for the main thread, and 0 for an idle one. */
+/**
+ * Viewers take the thread whose number is the process's for the main thread, and 0 for an idle one.
+ */
 const PID = 1
 const MAIN_TID = PID
 const PIECE_CHARS = 2 ** 16
-/** A submit is a moment, but arrows join slices only. So its slice is this long, or ends where the next one starts. */
+/**
+ * A submit is a moment, but arrows join slices only. So its slice is this long, or ends where the
+ * next one starts.
+ */
 const SUBMIT_NS = 1000
 
 /** One line of trace.json. */

@@ -1,9 +1,9 @@
 /**
  * The job: hands the files to a piscina pool, in phases that make it grow and shrink.
  *
- * Runs on the main thread and owns the pool. One file after the other keeps the pool at its minimum; a flood makes it
- * grow to its maximum; in the pause the idle threads end; the second flood starts fresh ones, and most of them end
- * while the last files come one after the other.
+ * Runs on the main thread and owns the pool. One file after the other keeps the pool at its
+ * minimum; a flood makes it grow to its maximum; in the pause the idle threads end; the second
+ * flood starts fresh ones, and most of them end while the last files come one after the other.
  */
 import { createHash } from 'node:crypto'
 import { extname } from 'node:path'
@@ -53,7 +53,10 @@ const MIN_THREADS = 1
 const IDLE_TIMEOUT_MS = 400
 /** Tasks that a flood hands over at once; the next follow when the queue is empty. */
 const BURST_TASKS = 48
-/** Of all files, those that come one after the other, at the start and again at the end; at most so many. */
+/**
+ * Of all files, those that come one after the other, at the start and again at the end; at most so
+ * many.
+ */
 const TRICKLE_SHARE = 1 / 20
 const TRICKLE_MAX_FILES = 60
 const TRICKLE_GAP_MS = 15
@@ -82,7 +85,8 @@ export class Job {
       minThreads: MIN_THREADS,
       maxThreads: options.maxThreads,
       idleTimeout: IDLE_TIMEOUT_MS,
-      // Else a task that finds no free thread goes to the end of the queue, behind those that came later.
+      // Else a task that finds no free thread goes to the end of the queue, behind those that came
+      // later.
       stricterFIFO: true,
     })
     this.pool.on('workerDestroy', ({ id }: { id: number }) => {
@@ -168,7 +172,9 @@ export class Job {
     await sleep(PAUSE_MS)
   }
 
-  /** Hands one file to the pool. The promise is kept when the file is done with, compressed or not. */
+  /**
+   * Hands one file to the pool. The promise is kept when the file is done with, compressed or not.
+   */
   private async submit(task: number): Promise<void> {
     const { path, file, bytes } = this.files[task]
     const kind = kindOf(path)

@@ -1,8 +1,9 @@
 /**
- * The demo: compresses and hashes the files of a folder on a pool of threads while it records, and tells what the
- * recording shows.
+ * The demo: compresses and hashes the files of a folder on a pool of threads while it records, and
+ * tells what the recording shows.
  *
- * Owns the arguments, the order of things, and the exit status: 0, 1 when something failed, 2 for wrong arguments.
+ * Owns the arguments, the order of things, and the exit status: 0, 1 when something failed, 2 for
+ * wrong arguments.
  */
 import { startRecording } from 'rchan'
 import { openTrace } from 'rchan/reader'

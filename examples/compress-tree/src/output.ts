@@ -1,8 +1,8 @@
 /**
  * The output folder: what is in it, and that nobody else's files are deleted.
  *
- * A folder is ours when it holds the mark that we put there. Of such a folder a new run replaces the files that it
- * knows, and leaves all others alone.
+ * A folder is ours when it holds the mark that we put there. Of such a folder a new run replaces
+ * the files that it knows, and leaves all others alone.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -33,7 +33,10 @@ export function outputOf(folder: string): Output {
   }
 }
 
-/** Makes a folder and those above it. Not `recursive`: with it Node 20 loops for ever in a place that takes none (/proc). */
+/**
+ * Makes a folder and those above it. Not `recursive`: with it Node 20 loops for ever in a place
+ * that takes none (/proc).
+ */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return
   makeFolder(dirname(folder))

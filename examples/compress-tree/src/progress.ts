@@ -1,5 +1,6 @@
 /**
- * Shows how far the job is: on a terminal one line that is updated, else a line for each phase and a few in between.
+ * Shows how far the job is: on a terminal one line that is updated, else a line for each phase and
+ * a few in between.
  *
  * Runs on the main thread. Owns a timer while it shows, and the cursor's line.
  */

@@ -1,8 +1,9 @@
 /**
  * Which files of a folder are worked on.
  *
- * Owns the walk. The same folder gives the same files in the same order. Links are not followed, what can't be
- * looked at is counted and passed over, and the walk ends where the limits are reached: a big folder costs no more.
+ * Owns the walk. The same folder gives the same files in the same order. Links are not followed,
+ * what can't be looked at is counted and passed over, and the walk ends where the limits are
+ * reached: a big folder costs no more.
  */
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

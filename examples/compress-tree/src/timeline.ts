@@ -1,8 +1,9 @@
 /**
- * timeline.svg: a picture of a run. A lane for each thread with a slice for each task, arrows from submit to run for
- * the longest waits, and beneath how many tasks waited.
+ * timeline.svg: a picture of a run. A lane for each thread with a slice for each task, arrows from
+ * submit to run for the longest waits, and beneath how many tasks waited.
  *
- * Pure functions of an analysis. The picture has a background of its own, and a dark one where the reader prefers it.
+ * Pure functions of an analysis. The picture has a background of its own, and a dark one where the
+ * reader prefers it.
  */
 import { scaleLinear, type ScaleLinear } from 'd3-scale'
 import { area, curveStepAfter, linkVertical } from 'd3-shape'
@@ -62,7 +63,9 @@ interface KindColor {
   readonly ink: string
 }
 const BLACK = '#000000'
-/** Of the kinds that ran longest: colours of Okabe and Ito, which the colour-blind can tell apart. */
+/**
+ * Of the kinds that ran longest: colours of Okabe and Ito, which the colour-blind can tell apart.
+ */
 const KIND_COLORS: readonly KindColor[] = [
   { fill: '#0072b2', ink: '#ffffff' },
   { fill: '#e69f00', ink: BLACK },

@@ -1,8 +1,9 @@
 /**
  * What a worker of the pool does: reads one file, hashes it and compresses it.
  *
- * Runs in the pool's threads. All calls are synchronous on purpose: the asynchronous ones would move the work to
- * libuv's threads, and the worker would only wait. Never throws for a file that can't be read: that is a result.
+ * Runs in the pool's threads. All calls are synchronous on purpose: the asynchronous ones would
+ * move the work to libuv's threads, and the worker would only wait. Never throws for a file that
+ * can't be read: that is a result.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'

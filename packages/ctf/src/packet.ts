@@ -17,8 +17,9 @@
  *   88          records
  * ```
  *
- * All is little endian and stands on a multiple of its size, so each is one plain typed-array store. Sizes are
- * split in two 32-bit halves rather than made into BigInts: nothing here allocates.
+ * All is little endian and stands on a multiple of its size, so each is one plain typed-array
+ * store. Sizes are split in two 32-bit halves rather than made into BigInts: nothing here
+ * allocates.
  */
 
 /** Bytes of a packet header; a multiple of 8, so that the first record follows at once. */
@@ -58,7 +59,8 @@ export function loadU64(u32: Uint32Array, byteOffset: number): number {
 }
 
 /**
- * Stores the sizes of a packet: content to the exact end of the last record, the packet rounded up to 8 bytes.
+ * Stores the sizes of a packet: content to the exact end of the last record, the packet rounded up
+ * to 8 bytes.
  *
  * @returns the bytes of the packet on disk.
  */

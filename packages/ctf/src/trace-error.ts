@@ -11,7 +11,10 @@ export interface TraceErrorPlace {
   readonly cause?: unknown
 }
 
-/** A trace that can't be read: the message says which file, where in it, what is wrong, and what helps. */
+/**
+ * A trace that can't be read: the message says which file, where in it, what is wrong, and what
+ * helps.
+ */
 export class TraceError extends Error {
   override readonly name = 'TraceError'
   /** The file or folder. */

@@ -1,9 +1,9 @@
 /**
  * Reads the metadata of a trace back: the text that `metadata.ts` writes, and no other.
  *
- * The text is untrusted. The blocks that are the same in all our traces are compared word by word with what
- * the writer would write, so a layout that the stream reader doesn't know is never taken for ours. Any thread;
- * never touches a file.
+ * The text is untrusted. The blocks that are the same in all our traces are compared word by word
+ * with what the writer would write, so a layout that the stream reader doesn't know is never taken
+ * for ours. Any thread; never touches a file.
  */
 import { layoutBlocks, METADATA_HEAD, parseUuid, tsdlFieldName, tsdlTypeName } from './metadata.js'
 import type { MetadataClock, MetadataInput } from './metadata.js'
@@ -257,7 +257,10 @@ class Tokens {
     return match
   }
 
-  /** What stands between the quotes. A loop: on a long hostile literal a pattern would run out of stack. */
+  /**
+   * What stands between the quotes. A loop: on a long hostile literal a pattern would run out of
+   * stack.
+   */
   private takeLiteral(): string {
     let end = this.at + 1
     for (let char = this.text[end]; char !== '"'; char = this.text[end]) {

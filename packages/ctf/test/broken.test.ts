@@ -1,4 +1,6 @@
-/** Traces that break a rule of the format: the reader says which file, which byte and what is wrong. */
+/**
+ * Traces that break a rule of the format: the reader says which file, which byte and what is wrong.
+ */
 import * as fc from 'fast-check'
 import {
   appendFileSync,

@@ -79,8 +79,8 @@ export function declarationTexts() {
 }
 
 /**
- * What this compiler finds wrong in programs. It is older than 5.7, so it passes over the declarations, whose typed arrays
- * name the kind of their memory.
+ * What this compiler finds wrong in programs. It is older than 5.7, so it passes over the
+ * declarations, whose typed arrays name the kind of their memory.
  */
 export function faultsOf(paths, moduleResolution, module) {
   const { options, errors } = ts.convertCompilerOptionsFromJson(

@@ -1,4 +1,5 @@
-// What is on disk can be read, by us and by others: whatever came late, was killed, or was done to the files.
+// What is on disk can be read, by us and by others: whatever came late, was killed, or was done to
+// the files.
 import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { symlinkSync, truncateSync, writeFileSync, lstatSync } from 'node:fs'
@@ -95,7 +96,10 @@ describe.skipIf(process.platform === 'win32')(
   () => {
     const point = tracepoint('readable:point', { n: 'u32' })
 
-    /** Records 10 events that are on disk, has something done, records 5 more. @returns what stop says. */
+    /**
+     * Records 10 events that are on disk, has something done, records 5 more. @returns what stop
+     * says.
+     */
     async function spoil(
       path: string,
       what: (recording: Recording) => void,

@@ -1,7 +1,9 @@
 /**
- * A pipe into a file descriptor: pieces of a relay file go by `writev` from the shared memory itself to the system.
+ * A pipe into a file descriptor: pieces of a relay file go by `writev` from the shared memory
+ * itself to the system.
  *
- * Runs on the thread that reads the relay file. Never copies a byte in JavaScript, and never closes the descriptor.
+ * Runs on the thread that reads the relay file. Never copies a byte in JavaScript, and never closes
+ * the descriptor.
  *
  * ```text
  *   pieces   |  0  |  1  |  2  |       writev takes a part:
@@ -9,8 +11,9 @@
  *   released |  0  |                   and this is consumed; piece 1 is when the rest of it is taken
  * ```
  *
- * The file hands out the rest of a piece as a piece of its own. What is released then is the piece that was begun,
- * not its rest: it counts for both. So no byte is lost or written twice, and consumption lags by less than a page.
+ * The file hands out the rest of a piece as a piece of its own. What is released then is the piece
+ * that was begun, not its rest: it counts for both. So no byte is lost or written twice, and
+ * consumption lags by less than a page.
  */
 import { writevSync } from 'node:fs'
 import type { Piece, Pipe } from '@rchan/relay'
@@ -22,7 +25,8 @@ const PIECES_AT_ONCE = 1024
 /**
  * Writes pieces to a file descriptor: of a file, a pipe, a socket, a terminal.
  *
- * One pipe goes with one relay file: after a short write it must be given the rest, which it checks.
+ * One pipe goes with one relay file: after a short write it must be given the rest, which it
+ * checks.
  *
  * @example
  * const pipe = new DescriptorPipe(fs.openSync('cpu0', 'w'))
@@ -30,7 +34,10 @@ const PIECES_AT_ONCE = 1024
  */
 export class DescriptorPipe implements Pipe {
   readonly capacity = PIECES_AT_ONCE
-  /** Where the bytes go. May be changed between calls: the next one gets the byte behind the last that was taken. */
+  /**
+   * Where the bytes go. May be changed between calls: the next one gets the byte behind the last
+   * that was taken.
+   */
   fd: number
   #bytes = 0
   /** A piece of which only `#begunBytes` were taken. */
@@ -45,7 +52,10 @@ export class DescriptorPipe implements Pipe {
   get bytes(): number {
     return this.#bytes
   }
-  /** Bytes that were taken but are not consumed yet: part of a piece; 0 if the last write took all it was given. */
+  /**
+   * Bytes that were taken but are not consumed yet: part of a piece; 0 if the last write took all
+   * it was given.
+   */
   get begunBytes(): number {
     return this.#begunBytes
   }
@@ -53,9 +63,10 @@ export class DescriptorPipe implements Pipe {
   /**
    * Writes the pieces with one call of the system, and releases those that are written as a whole.
    *
-   * @returns bytes that were written; 'again' if the descriptor would block (EAGAIN); 'interrupted' (EINTR).
-   * @throws the error of the system, for example ENOSPC, EPIPE or EBADF: nothing was taken by this call, and it can be
-   * tried again; Error for a piece that is not the rest of the one begun.
+   * @returns bytes that were written; 'again' if the descriptor would block (EAGAIN); 'interrupted'
+   * (EINTR).
+   * @throws the error of the system, for example ENOSPC, EPIPE or EBADF: nothing was taken by this
+   * call, and it can be tried again; Error for a piece that is not the rest of the one begun.
    */
   take(pieces: readonly Piece[]): number | 'again' | 'interrupted' {
     const views = this.#viewsOf(pieces)
@@ -75,7 +86,9 @@ export class DescriptorPipe implements Pipe {
     return written
   }
 
-  /** What to write: all of the pieces, but of the rest of one that was begun no more than was begun. */
+  /**
+   * What to write: all of the pieces, but of the rest of one that was begun no more than was begun.
+   */
   #viewsOf(pieces: readonly Piece[]): Uint8Array[] {
     const begun = this.#begun
     if (begun !== undefined && pieces.length > 0) {
@@ -87,7 +100,8 @@ export class DescriptorPipe implements Pipe {
         throw new Error('a pipe that has begun a piece was given another')
       }
       const left = begun.bytes.byteLength - this.#begunBytes
-      // A longer rest (a `length` had cut the piece) would be counted neither by it nor by what was begun.
+      // A longer rest (a `length` had cut the piece) would be counted neither by it nor by what was
+      // begun.
       if (bytes.byteLength > left) return [bytes.subarray(0, left)]
     }
     const views: Uint8Array[] = []

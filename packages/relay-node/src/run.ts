@@ -1,4 +1,7 @@
-/** A run: pieces of a relay file that adjoin in memory, as one view. Those of a sub-buffer always do. */
+/**
+ * A run: pieces of a relay file that adjoin in memory, as one view. Those of a sub-buffer always
+ * do.
+ */
 import type { Piece } from '@rchan/relay'
 
 export interface Run {

@@ -1,9 +1,10 @@
 /**
- * A pipe into a Node stream, with back pressure: it takes nothing while the stream is not done with what it has.
+ * A pipe into a Node stream, with back pressure: it takes nothing while the stream is not done with
+ * what it has.
  *
- * Runs on the thread that reads the relay file. The stream is given views of the live memory: pieces that adjoin, which
- * is all of a sub-buffer, in one write, and they are released in its callback. Never ends or destroys the stream, and
- * listens to it only while somebody waits.
+ * Runs on the thread that reads the relay file. The stream is given views of the live memory:
+ * pieces that adjoin, which is all of a sub-buffer, in one write, and they are released in its
+ * callback. Never ends or destroys the stream, and listens to it only while somebody waits.
  *
  * ```text
  *             take                  callback without error
@@ -13,9 +14,9 @@
  *      an error       [failed] ┘        what was not released is not consumed
  * ```
  *
- * A relay file doesn't look at what is under way: spliced again meanwhile, it would hand out the sub-buffer that is
- * still being written. Hence one hand-over at a time, and one write: a stream that fails at a write may go on with
- * those behind it.
+ * A relay file doesn't look at what is under way: spliced again meanwhile, it would hand out the
+ * sub-buffer that is still being written. Hence one hand-over at a time, and one write: a stream
+ * that fails at a write may go on with those behind it.
  */
 import type { Writable } from 'node:stream'
 import type { Piece, Pipe } from '@rchan/relay'
@@ -27,9 +28,10 @@ const PIECES_AT_ONCE = 1024
 /** How a stream is given pieces. */
 export interface StreamPipeOptions {
   /**
-   * Gives the stream copies. Needed when it still has the bytes after the callback of their write, as a `PassThrough`
-   * and most `Transform`s that hand chunks on do: the writer may overwrite the live memory by then. Files, sockets,
-   * pipes, terminals, compression and hashes don't need it. Default: false.
+   * Gives the stream copies. Needed when it still has the bytes after the callback of their write,
+   * as a `PassThrough` and most `Transform`s that hand chunks on do: the writer may overwrite the
+   * live memory by then. Files, sockets, pipes, terminals, compression and hashes don't need it.
+   * Default: false.
    */
   readonly copy?: boolean
 }
@@ -67,7 +69,9 @@ export class StreamPipe implements Pipe {
   get bytes(): number {
     return this.#bytes
   }
-  /** Bytes that the stream was given and has not taken, or failed to take: they are not consumed. */
+  /**
+   * Bytes that the stream was given and has not taken, or failed to take: they are not consumed.
+   */
   get underWayBytes(): number {
     return this.#underWay.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
   }
@@ -79,8 +83,10 @@ export class StreamPipe implements Pipe {
   /**
    * Gives all pieces to the stream.
    *
-   * @returns their bytes; 'again' until the stream has taken the pieces before, or while it asks to wait for 'drain'.
-   * @throws what the stream failed with, or Error when it was ended or destroyed: nothing was taken by this call.
+   * @returns their bytes; 'again' until the stream has taken the pieces before, or while it asks to
+   * wait for 'drain'.
+   * @throws what the stream failed with, or Error when it was ended or destroyed: nothing was taken
+   * by this call.
    */
   take(pieces: readonly Piece[]): number | 'again' {
     this.#mustTake()
@@ -105,8 +111,9 @@ export class StreamPipe implements Pipe {
   }
 
   /**
-   * Gives what one stream has not taken to another, from its first byte: nothing is lost, but the first one may have
-   * passed on a part of it before it failed. The pipe goes on with the other stream.
+   * Gives what one stream has not taken to another, from its first byte: nothing is lost, but the
+   * first one may have passed on a part of it before it failed. The pipe goes on with the other
+   * stream.
    *
    * @throws Error when the other was ended or destroyed.
    */

@@ -1,4 +1,7 @@
-/** A `subbufStart` as a module: a header of 8 bytes (0, a mark, the sequence), refused while the buffer is full. */
+/**
+ * A `subbufStart` as a module: a header of 8 bytes (0, a mark, the sequence), refused while the
+ * buffer is full.
+ */
 export const HEADER_BYTES = 8
 export const HEADER_MARK = 0x5a5a
 

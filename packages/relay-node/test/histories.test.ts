@@ -1,6 +1,6 @@
 /**
- * The smallest histories that showed a defect of a relay that several threads take part in, and what else only shows
- * between threads. Most are played by one thread, see relay's fake-threads.ts.
+ * The smallest histories that showed a defect of a relay that several threads take part in, and
+ * what else only shows between threads. Most are played by one thread, see relay's fake-threads.ts.
  */
 import { Channel, Reader, Writer } from '@rchan/ring'
 import { plainMachine, Relay, RelayFile, type RelayChannel } from '@rchan/relay'
@@ -60,7 +60,8 @@ describe('reading what another thread writes:', () => {
     expect(got.replace(/d/g, '')).toBe('aaaaaabbbbbbb')
   })
 
-  //   [aaaa bb··]   open, its owner dead. Who takes that for alive reads what has aged: nothing, and it looks like the end.
+  //   [aaaa bb··]   open, its owner dead. A reader that takes it for alive reads what has aged:
+  //                 nothing, and it looks like the end.
   test('what a dead thread wrote is read to its end, though another one takes its entry during the look', () => {
     const { threads, buffer, owner, write } = makeWritten()
     write('aaaa', 'bb')
@@ -262,7 +263,8 @@ describe('a thread that died with the lock', () => {
           files.add(file)
           if (victim === undefined) return file
           void victim.worker.terminate()
-          // To ask for its file is the last thing that it did. Where a death can't be proven, 100 ms are enough.
+          // To ask for its file is the last thing that it did. Where a death can't be proven, 100
+          // ms are enough.
           const isDead = (): boolean => machine.isDead?.(victim?.count ?? 0, 0) === true
           for (let ms = 0; victim.count > 0 ? !isDead() : ms < 100; ms += 1) sleep(1)
           return file

@@ -1,8 +1,8 @@
 /**
- * A thread that takes part in a relay, in one of several roles. `words` is shared with the test: [READY] becomes 1 when
- * the thread has begun, [STOP] asks it to end, [DONE] becomes 1 when it has; [COUNT] is what it has done so far. An owner
- * says in [WRITTEN] whether its last record was written; a sleeping one writes the next when [GO] is 1, and a writer begins
- * then.
+ * A thread that takes part in a relay, in one of several roles. `words` is shared with the test:
+ * [READY] becomes 1 when the thread has begun, [STOP] asks it to end, [DONE] becomes 1 when it has;
+ * [COUNT] is what it has done so far. An owner says in [WRITTEN] whether its last record was
+ * written; a sleeping one writes the next when [GO] is 1, and a writer begins then.
  */
 import { Relay, RelayFile } from '@rchan/relay'
 import { threadMachine } from '@rchan/relay-node'
@@ -67,7 +67,9 @@ async function writeOnce() {
   }
 }
 
-/** What may come of an operation while others close the channel, own the buffer, or are all CPUs. */
+/**
+ * What may come of an operation while others close the channel, own the buffer, or are all CPUs.
+ */
 const ALLOWED = [
   /was closed$/,
   /has no buffer in this channel$/,

@@ -84,7 +84,10 @@ export class RelayThread {
   }
 }
 
-/** Lets the event loop go on until something is so. @throws Error when it does not become so, or a thread failed. */
+/**
+ * Lets the event loop go on until something is so. @throws Error when it does not become so, or a
+ * thread failed.
+ */
 export async function until(
   what: string,
   isSo: () => boolean,

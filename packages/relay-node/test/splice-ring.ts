@@ -35,7 +35,10 @@ export class Ring {
     return this.buffer.produced - this.buffer.consumed
   }
 
-  /** Writes a record whose bytes no other record has in this order. @returns whether it was accepted. */
+  /**
+   * Writes a record whose bytes no other record has in this order. @returns whether it was
+   * accepted.
+   */
   write(length: number): boolean {
     this.#next += 1
     const bytes = new Uint8Array(length).map((_, index) => Math.imul(this.#next, 31 + index) >>> 3)

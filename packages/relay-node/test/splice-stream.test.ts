@@ -241,7 +241,8 @@ test('a stream that is destroyed without a word, ended, or can not be opened, re
   await expect(spliceToStream(ring.file, ended)).rejects.toThrow('the stream was ended')
   const second = new Ring()
   second.fill(1)
-  // It fails after the write was asked for. Its error, which nobody else listens to, is this call's.
+  // It fails after the write was asked for. Its error, which nobody else listens to, is this
+  // call's.
   const folder = freshFolder()
   mkdirSync(join(folder, 'cpu0'))
   await expect(spliceToStream(second.file, createWriteStream(join(folder, 'cpu0')))).rejects.toThrow('EISDIR')

@@ -207,7 +207,8 @@ test('a file that does not stand where consumption does is refused', () => {
   ring.fill(1)
   spliceToDescriptor(ring.file, fd)
   ring.fill(2)
-  // Splicing starts at the position, and a new file's is 0; reading starts where consumption stands.
+  // Splicing starts at the position, and a new file's is 0; reading starts where consumption
+  // stands.
   const second = new RelayFile(ring.buffer)
   expect(() => spliceToDescriptor(second, fd)).toThrow('position=0 of a buffer that is consumed to 10000')
   const read = second.readBytes(9800)
@@ -245,8 +246,8 @@ test('a writer that took back what was not consumed is noticed', () => {
 })
 
 test(`writes that are short or fail, and lengths of any size, lose and double nothing (seed ${SEED})`, () => {
-  // Forbidden: a byte that is missing, twice, or padding; one that is consumed before it was written; a buffer that
-  // is not consumed when all is written.
+  // Forbidden: a byte that is missing, twice, or padding; one that is consumed before it was
+  // written; a buffer that is not consumed when all is written.
   const random = generator(SEED)
   const real = { isFailing: true }
   replaceFs('writevSync', (write) => (to: number, views: Uint8Array[]) => {

@@ -1,9 +1,11 @@
 /**
- * A relay that several threads take part in: each writes its own CPU, one drains, any of them opens and closes.
+ * A relay that several threads take part in: each writes its own CPU, one drains, any of them opens
+ * and closes.
  *
- * Forbidden: a torn record delivered; in discard mode a record delivered twice, out of order, or never; a sub-buffer that
- * was started without its header; a thread that waits for ever; after all channels are closed a channel, a file, a member
- * or memory that is left over, a file that was removed twice, a lock that is held.
+ * Forbidden: a torn record delivered; in discard mode a record delivered twice, out of order, or
+ * never; a sub-buffer that was started without its header; a thread that waits for ever; after all
+ * channels are closed a channel, a file, a member or memory that is left over, a file that was
+ * removed twice, a lock that is held.
  */
 import { Relay, RelayFile, type RelayBuffer, type RelayOptions } from '@rchan/relay'
 import { RELAY, SLOT, SLOT_BYTES } from '@rchan/relay/internal'
@@ -20,7 +22,10 @@ const MODULE = new URL('header-module.mjs', import.meta.url).href
 
 afterEach(() => RelayThread.terminateAll())
 
-/** A relay whose file thread is this thread. It knows what files there are, and what was wrong with them. */
+/**
+ * A relay whose file thread is this thread. It knows what files there are, and what was wrong with
+ * them.
+ */
 class Subject {
   readonly files = new Map<object, { readonly name: string; readonly buffer: RelayBuffer }>()
   readonly wrong: string[] = []
@@ -102,7 +107,10 @@ async function startWriters(subject: Subject, options: RelayOptions, data: objec
   return threads
 }
 
-/** Reads all files until the threads are done and nothing is left; gives up when nothing comes any more. */
+/**
+ * Reads all files until the threads are done and nothing is left; gives up when nothing comes any
+ * more.
+ */
 async function drain(
   subject: Subject,
   threads: RelayThread[],
@@ -208,7 +216,10 @@ describe('a subbufStart', () => {
   })
 })
 
-/** Nothing is left of what threads did that have ended: closes what they left open, and looks everywhere. */
+/**
+ * Nothing is left of what threads did that have ended: closes what they left open, and looks
+ * everywhere.
+ */
 async function expectNothingLeft(subject: Subject, memoryBytes: number): Promise<void> {
   const { relay } = subject
   const words = new Int32Array(relay.memory)

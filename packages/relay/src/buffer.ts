@@ -229,7 +229,9 @@ export class ThreadBuffer implements PlacedBuffer {
     )
   }
 
-  /** Whether this thread owns the buffer, and it was asked for nothing: a record goes straight in. */
+  /**
+   * Whether this thread owns the buffer, and it was asked for nothing: a record goes straight in.
+   */
   get isReady(): boolean {
     return this.#ownership.writer !== undefined && this.#head[ASKS] === 0
   }
@@ -303,8 +305,8 @@ export class ThreadBuffer implements PlacedBuffer {
 
   /**
    * Relay file: sets how many sub-buffers are consumed, by default one more, and that nothing is of
-   * the one after them. Locked. A reader that dies between the two stores leaves a sub-buffer that is
-   * read again. The other way round, the beginning of the next would never be read.
+   * the one after them. Locked. A reader that dies between the two stores leaves a sub-buffer that
+   * is read again. The other way round, the beginning of the next would never be read.
    */
   subbufConsumed(to = this.consumed + 1): void {
     this.bytesConsumedTo(0)
@@ -325,8 +327,8 @@ export class ThreadBuffer implements PlacedBuffer {
   }
 
   /**
-   * Calls `wake` once, from this thread's event loop or within its next switch, when a sub-buffer was
-   * completed.
+   * Calls `wake` once, from this thread's event loop or within its next switch, when a sub-buffer
+   * was completed.
    */
   whenProduced(wake: () => void): void {
     this.#waiters.add(wake)
@@ -360,8 +362,8 @@ export class ThreadBuffer implements PlacedBuffer {
   }
 
   /**
-   * Channel: opens the first sub-buffer, once the buffer has its file. If this thread can't, its first
-   * owner will.
+   * Channel: opens the first sub-buffer, once the buffer has its file. If this thread can't, its
+   * first owner will.
    */
   begin(): void {
     if (this.#host.whyNotWritable === '') this.#ownership.operate(0, () => undefined)
@@ -468,7 +470,9 @@ export class ThreadBuffer implements PlacedBuffer {
   }
 }
 
-/** The inside of a buffer that a user hands in. @throws TypeError for what is no buffer of a relay. */
+/**
+ * The inside of a buffer that a user hands in. @throws TypeError for what is no buffer of a relay.
+ */
 export function insideOf(buffer: RelayBuffer): ThreadBuffer {
   const inside = buffer as Partial<ThreadBuffer> | undefined
   // Not by `instanceof`: another copy of this module may have made it.

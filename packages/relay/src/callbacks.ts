@@ -8,8 +8,8 @@ export interface RelayCallbacks {
   /**
    * A sub-buffer is about to become the current one. Returning false refuses, and the writer drops
    * records until a later call accepts. Default: refuse while the buffer is full. It may call
-   * `buffer.subbufStartReserve`. Its answer is ignored for the first sub-buffer of a buffer and after
-   * a reset. If it throws, that is logged and refuses.
+   * `buffer.subbufStartReserve`. Its answer is ignored for the first sub-buffer of a buffer and
+   * after a reset. If it throws, that is logged and refuses.
    *
    * @param subbuf where the sub-buffer starts, in bytes from the start of the data.
    * @param prevSubbuf where the one before started; undefined at first and after a
@@ -31,8 +31,8 @@ export interface RelayCallbacks {
   bufUnmapped?(buffer: RelayBuffer, file: unknown): void
   /**
    * A buffer needs its file; undefined when it can't be made. On the file thread, whichever thread
-   * the buffer is for. Without a file name it must return none: a channel that only buffers calls it
-   * so, to learn whether it is global.
+   * the buffer is for. Without a file name it must return none: a channel that only buffers calls
+   * it so, to learn whether it is global.
    *
    * @param mode permissions of the file, 0o400.
    * @param declareGlobal to be called if all CPUs are to share this one buffer.

@@ -3,8 +3,8 @@
  * `createBufFile` returned.
  *
  * Each thread has one for each of its channels. The callbacks run on the file thread. On any other
- * thread the methods have the file thread make the call, and wait for it; the methods whose names end
- * in `Here` are the other end of such a call.
+ * thread the methods have the file thread make the call, and wait for it; the methods whose names
+ * end in `Here` are the other end of such a call.
  */
 import type { RelayCallbacks } from './callbacks.js'
 import type { PlacedBuffer, RelayHost } from './host.js'
@@ -63,7 +63,10 @@ export class ChannelFiles {
     return done
   }
 
-  /** File thread: makes the file of a buffer. @returns whether there is one. @throws as the callback. */
+  /**
+   * File thread: makes the file of a buffer. @returns whether there is one. @throws as the
+   * callback.
+   */
   createHere(buffer: PlacedBuffer, name: string, parent: unknown): boolean {
     const callbacks = this.#fileCallbacks
     const file = callbacks.createBufFile?.(name, parent, FILE_MODE, buffer, this.#declareGlobal)

@@ -2,10 +2,11 @@
  * A relay channel as the kernel has it: geometry, callbacks, and a buffer for each CPU that came
  * online. This is what stands behind a {@link RelayChannel}.
  *
- * Its facts stand in its slot of the relay's memory (layout.ts), so each thread has a `ThreadChannel`
- * of its own over it. Functions can't be shared, nor can the files that they made: see
- * {@link ChannelFiles}. References keep the memory: the opener's until the channel is closed, and one
- * of each buffer. So a channel that was closed under a reader lives until the reader lets go.
+ * Its facts stand in its slot of the relay's memory (layout.ts), so each thread has a
+ * `ThreadChannel` of its own over it. Functions can't be shared, nor can the files that they made:
+ * see {@link ChannelFiles}. References keep the memory: the opener's until the channel is closed,
+ * and one of each buffer. So a channel that was closed under a reader lives until the reader lets
+ * go.
  */
 import { bufferBytes, dataOffset, type Geometry } from '@rchan/ring'
 import { ThreadBuffer } from './buffer.js'
@@ -233,7 +234,9 @@ export class ThreadChannel implements RelayChannel, BufferHost {
     for (const buffer of this.#buffers.values()) buffer.disown()
   }
 
-  /** Whether this thread is in the middle of a callback of the channel's, or of one of the buffers. */
+  /**
+   * Whether this thread is in the middle of a callback of the channel's, or of one of the buffers.
+   */
   get isBusy(): boolean {
     return this.#files.isTelling || [...this.#buffers.values()].some((buffer) => buffer.isBusy)
   }
@@ -364,7 +367,9 @@ export class ThreadChannel implements RelayChannel, BufferHost {
     return this.#slot.firstPages().flatMap((page) => this.#findBuffer(page) ?? [])
   }
 
-  /** Gives a new buffer its file, or asks whether it is global. @returns whether the buffer can be. */
+  /**
+   * Gives a new buffer its file, or asks whether it is global. @returns whether the buffer can be.
+   */
   #giveFile(buffer: ThreadBuffer, cpu: number): boolean {
     if (!this.hasBaseFilename) return !this.#isOpener || this.#files.askWhetherGlobal(buffer)
     if (!this.#files.create(buffer, cpu, this.baseFilename)) return false

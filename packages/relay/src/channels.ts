@@ -2,9 +2,9 @@
  * The channels that one thread knows, and the lock over their list.
  *
  * Each thread that takes part in a relay has one of these. It makes the thread's view of a channel
- * when that is first needed, and forgets it when nothing is left to be done with it. It repairs what
- * a thread left that died with the lock. On the file thread it makes the calls that other threads ask
- * for.
+ * when that is first needed, and forgets it when nothing is left to be done with it. It repairs
+ * what a thread left that died with the lock. On the file thread it makes the calls that other
+ * threads ask for.
  */
 import { clocks } from '@rchan/sync/waiting'
 import type { RelayCallbacks } from './callbacks.js'
@@ -155,8 +155,8 @@ export class Channels implements RelayHost {
   }
 
   /**
-   * File thread, while it or the thread that calls it holds the lock: removes the files that threads
-   * which died have left.
+   * File thread, while it or the thread that calls it holds the lock: removes the files that
+   * threads which died have left.
    */
   #removeOrphanFiles(): void {
     if (!this.words.takeOrphanFiles()) return

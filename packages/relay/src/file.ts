@@ -1,15 +1,15 @@
 /**
- * A relay file: the kernel's face for reading one buffer, with its own position. It is exact, quirks
- * included. A `Reader` delivers each byte once and in order.
+ * A relay file: the kernel's face for reading one buffer, with its own position. It is exact,
+ * quirks included. A `Reader` delivers each byte once and in order.
  *
- * Any thread may open one. Several may be open on one buffer: they share what is consumed, and have a
- * position each. A lock of the buffer's keeps their reads apart. For the thread that writes, and when
- * no thread does, a read is exact. From another thread it ends where bytes have been published or
- * have aged. Bytes that the writer begins to overwrite while they are copied are not delivered. An
- * open file, or a mapping made through it, keeps the buffer's memory.
+ * Any thread may open one. Several may be open on one buffer: they share what is consumed, and have
+ * a position each. A lock of the buffer's keeps their reads apart. For the thread that writes, and
+ * when no thread does, a read is exact. From another thread it ends where bytes have been published
+ * or have aged. Bytes that the writer begins to overwrite while they are copied are not delivered.
+ * An open file, or a mapping made through it, keeps the buffer's memory.
  *
  * ```text
- *   data   |  0      | 1    ·····|  2  ···|        | 3       a position is a place in here, 0 to subbufSize * subbufCount
+ *   data   |  0      | 1    ·····|  2  ···|        | 3       a position in here, below subbufSize * subbufCount
  *               ▲ consumed,       ▲ `offset` in `data`       ····· padding
  *                 bytesConsumed
  * ```
@@ -22,7 +22,9 @@ import type { RelayBuffer } from './relay-buffer.js'
 
 export type { Copy }
 
-/** What {@link RelayFile.poll} finds: a complete sub-buffer, a channel that was closed, or neither. */
+/**
+ * What {@link RelayFile.poll} finds: a complete sub-buffer, a channel that was closed, or neither.
+ */
 export type PollState = 'readable' | 'error' | 'nothing'
 
 /** The memory of a buffer, live. docs/relay.md says how it is read while another thread writes. */
@@ -32,9 +34,9 @@ export interface Mapping {
   /** Pages of the mapping that lie behind the buffer. */
   readonly missingPages: number
   /**
-   * What the mapping shows of a complete sub-buffer: its bytes without padding, live. The writer may
-   * begin to overwrite them at any time, so ask {@link RelayBuffer.isIntact} after they were used or
-   * copied.
+   * What the mapping shows of a complete sub-buffer: its bytes without padding, live. The writer
+   * may begin to overwrite them at any time, so ask {@link RelayBuffer.isIntact} after they were
+   * used or copied.
    *
    * @param sequence of the sub-buffer, counted since the last reset: one of the last `subbufCount`
    * below `produced`.
@@ -92,9 +94,9 @@ export class RelayFile {
   /**
    * Looks for a complete sub-buffer; never reports a partial one.
    *
-   * @param wake is called once, at the next switch, if there is neither data nor an error now; also at
-   * a switch that leaves the buffer full. If this thread writes it is called within the switch, else
-   * from the event loop. A close does not call it.
+   * @param wake is called once, at the next switch, if there is neither data nor an error now; also
+   * at a switch that leaves the buffer full. If this thread writes it is called within the switch,
+   * else from the event loop. A close does not call it.
    */
   poll(wake?: () => void): PollState {
     this.#mustBeOpen('poll')
@@ -105,8 +107,8 @@ export class RelayFile {
   }
 
   /**
-   * Sleeps until there is a complete sub-buffer, or the channel was closed. Blocks the calling thread.
-   * A close wakes nobody, as in the kernel: it is found when the time is over.
+   * Sleeps until there is a complete sub-buffer, or the channel was closed. Blocks the calling
+   * thread. A close wakes nobody, as in the kernel: it is found when the time is over.
    *
    * @param timeoutMs how long to sleep at most, in milliseconds; may be Infinity.
    * @returns what {@link poll} finds then.
@@ -120,11 +122,11 @@ export class RelayFile {
 
   /**
    * Reads up to `count` bytes, also of the sub-buffer being written, and consumes them. Padding is
-   * left out. Any thread. While another one writes, the read ends at what was published, or was seen
-   * by an earlier read and has aged by 10 ms.
+   * left out. Any thread. While another one writes, the read ends at what was published, or was
+   * seen by an earlier read and has aged by 10 ms.
    *
-   * @param copy gets the live memory when no other thread writes, else a copy of it. It is called once
-   * for each sub-buffer.
+   * @param copy gets the live memory when no other thread writes, else a copy of it. It is called
+   * once for each sub-buffer.
    * @returns how many bytes were copied.
    * @throws RangeError if `count` is not a whole number.
    */
@@ -147,8 +149,8 @@ export class RelayFile {
   }
 
   /**
-   * Maps the buffer. Its `produced`, `consumed` and `padding` say what is ready in it. Give back what
-   * was used by {@link consumeTo}, or by the buffer's `subbufsConsumed`. Any thread.
+   * Maps the buffer. Its `produced`, `consumed` and `padding` say what is ready in it. Give back
+   * what was used by {@link consumeTo}, or by the buffer's `subbufsConsumed`. Any thread.
    *
    * @param length of the mapping in bytes: exactly the channel's `allocSize`.
    * @param pageOffset where it starts, in pages; pages behind the buffer's end are missing.
@@ -178,13 +180,13 @@ export class RelayFile {
   }
 
   /**
-   * For readers of a mapping: declares all sub-buffers before `sequence` consumed, at most those that
-   * were produced. What is consumed already stays consumed. Any thread, not while a `Reader` drains
-   * the buffer.
+   * For readers of a mapping: declares all sub-buffers before `sequence` consumed, at most those
+   * that were produced. What is consumed already stays consumed. Any thread, not while a `Reader`
+   * drains the buffer.
    *
    * @param resets the buffer's `resets` before `sequence` was found.
-   * @returns false when the buffer was reset since: `sequence` belongs to another life, and nothing was
-   * done.
+   * @returns false when the buffer was reset since: `sequence` belongs to another life, and nothing
+   * was done.
    */
   consumeTo(sequence: number, resets: number): boolean {
     this.#mustBeOpen('consumeTo')
@@ -201,8 +203,8 @@ export class RelayFile {
   }
 
   /**
-   * Undoes a mapping, by default the latest. If the file was released before, its reference goes with
-   * the last mapping.
+   * Undoes a mapping, by default the latest. If the file was released before, its reference goes
+   * with the last mapping.
    *
    * @returns whether the reference was let go.
    * @throws Error when there is no such mapping.

@@ -48,8 +48,8 @@
  *  266240  …        buffers            relay        on pages; see buffer-head.ts
  * ```
  *
- * `locked` is the thread that holds the list's lock. If it dies, {@link Relay} repairs what it left.
- * A slot's states:
+ * `locked` is the thread that holds the list's lock. If it dies, {@link Relay} repairs what it
+ * left. A slot's states:
  *
  * ```text
  *          open begins              open is done             close                   nobody holds it: zeroed

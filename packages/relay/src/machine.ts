@@ -1,6 +1,6 @@
 /**
- * The machine that a relay is on: its threads, its clock, its log. A relay knows nothing of Node, so
- * each thread brings its own.
+ * The machine that a relay is on: its threads, its clock, its log. A relay knows nothing of Node,
+ * so each thread brings its own.
  */
 import { checkCount } from '@rchan/sync/words'
 import type { Geometry } from '@rchan/ring'

@@ -14,10 +14,10 @@ import type { RelayWords } from './words.js'
 const JOINING = -(2 ** 31)
 
 /**
- * What a look at an entry of the table of members found. The member lives; or it is gone, proven; or
- * the entry changed during the look. `changed` says that the member has no entry any more: it left,
- * or another thread has taken the entry of the dead. It says nothing of the thread that has the entry
- * now: look at that one, if it is of interest.
+ * What a look at an entry of the table of members found. The member lives; or it is gone, proven;
+ * or the entry changed during the look. `changed` says that the member has no entry any more: it
+ * left, or another thread has taken the entry of the dead. It says nothing of the thread that has
+ * the entry now: look at that one, if it is of interest.
  */
 type Look = 'alive' | 'gone' | 'changed'
 
@@ -81,8 +81,8 @@ export class Members {
   }
 
   /**
-   * Ends the membership of the calling thread, for good. It holds nothing any more, and what it owns
-   * is that of a member that is gone.
+   * Ends the membership of the calling thread, for good. It holds nothing any more, and what it
+   * owns is that of a member that is gone.
    */
   leave(): void {
     for (let slot = 0; slot < MAX_CHANNELS; slot += 1) Atomics.store(this.#words, this.#holdWord(slot), 0)

@@ -6,7 +6,10 @@ import type { RelayCallbacks } from './callbacks.js'
 
 /** What a relay channel is opened with. */
 export interface RelayOptions {
-  /** Files are named by this and the CPU. Without it the channel only buffers, until `lateSetupFiles`. */
+  /**
+   * Files are named by this and the CPU. Without it the channel only buffers, until
+   * `lateSetupFiles`.
+   */
   readonly baseFilename?: string | undefined
   /** Passed on to `createBufFile`. From a thread that is not the file thread: a string. */
   readonly parent?: unknown
@@ -15,8 +18,8 @@ export interface RelayOptions {
   /** Sub-buffers in a buffer. */
   readonly subbufCount: number
   /**
-   * What is lost when a buffer is full, if there is no `subbufStart`. Default: 'discard', which loses
-   * the newest record.
+   * What is lost when a buffer is full, if there is no `subbufStart`. Default: 'discard', which
+   * loses the newest record.
    */
   readonly mode?: Mode
   /** Bytes reserved at the start of each sub-buffer, if there is no `subbufStart`. Default: 0. */

@@ -30,8 +30,8 @@ const CARE_SLICE_MS = 5
 /** The ownership of one buffer, seen from one thread. */
 export class Ownership {
   /**
-   * Where records go while this thread owns the buffer; undefined also within a switch that asks the
-   * client.
+   * Where records go while this thread owns the buffer; undefined also within a switch that asks
+   * the client.
    */
   writer: Writer | undefined
   /** This thread's writer while it takes care of the buffer. */
@@ -47,8 +47,8 @@ export class Ownership {
   /** Whether this thread holds the lock of the file. */
   #isReading = false
   /**
-   * The owner that this thread waited for in vain, because it lives; 0 for none. For another owner it
-   * waits anew.
+   * The owner that this thread waited for in vain, because it lives; 0 for none. For another owner
+   * it waits anew.
    */
   #waitedFor = 0
   /** The owner that was found dead last. */
@@ -70,7 +70,9 @@ export class Ownership {
     this.#lockOptions = { isDead: (member) => this.#members.isDead(member) }
   }
 
-  /** Whether all that was stored has arrived in this thread: it writes, or no living thread does. */
+  /**
+   * Whether all that was stored has arrived in this thread: it writes, or no living thread does.
+   */
   get isSettled(): boolean {
     if (this.writer !== undefined) return true
     // Pairs with: disown, Atomics.store of `owner`, which comes after the last record.
@@ -123,15 +125,17 @@ export class Ownership {
     Atomics.or(this.#words, HEAD.asks >> 2, FINALIZED)
   }
 
-  /** Asks the owner to do something with its next record: {@link ASK_SWITCH} or {@link ASK_RESET}. */
+  /**
+   * Asks the owner to do something with its next record: {@link ASK_SWITCH} or {@link ASK_RESET}.
+   */
   ask(what: number): void {
     // Pairs with: #doAsked, Atomics.load of `asks`. The owner looks at it plainly with each record.
     Atomics.or(this.#words, HEAD.asks >> 2, what)
   }
 
   /**
-   * Runs an operation of the owner's: as the owner, or in care of the buffer if no living thread owns
-   * it. Else it asks the owner.
+   * Runs an operation of the owner's: as the owner, or in care of the buffer if no living thread
+   * owns it. Else it asks the owner.
    *
    * @returns what it returned; undefined when the owner was asked, or the channel is gone.
    */
@@ -174,7 +178,8 @@ export class Ownership {
   }
 
   /**
-   * Resets the buffer, unless a thread reads just now; that may be this one. @returns whether it did.
+   * Resets the buffer, unless a thread reads just now; that may be this one. @returns whether it
+   * did.
    */
   tryReset(writer: Writer): boolean {
     const me = this.#members.me
@@ -187,7 +192,9 @@ export class Ownership {
     }
   }
 
-  /** Becomes the owner. @returns undefined when the channel is gone. @throws Error when it can't be. */
+  /**
+   * Becomes the owner. @returns undefined when the channel is gone. @throws Error when it can't be.
+   */
   #take(): Writer | undefined {
     const why = this.#host.whyNotWritable
     if (why !== '') throw new Error(`cpu=${this.#cpu} can't be written by this thread: ${why}`)
@@ -236,8 +243,9 @@ export class Ownership {
 
   /**
    * Whether an owner is dead. *Lives* is an answer that ages, *dead* is not: a member's number is
-   * given once. So the answer is kept. The next look may fail, where no descriptor is left; a caller
-   * that heard that all has arrived must not hear the contrary then, and get less than there is.
+   * given once. So the answer is kept. The next look may fail, where no descriptor is left; a
+   * caller that heard that all has arrived must not hear the contrary then, and get less than there
+   * is.
    */
   #isDead(member: number): boolean {
     if (member === this.#deadOwner) return true

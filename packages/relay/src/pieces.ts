@@ -1,8 +1,10 @@
 /**
- * Splicing: pieces of the live memory, handed to a pipe that gives each back when it is done with it.
+ * Splicing: pieces of the live memory, handed to a pipe that gives each back when it is done with
+ * it.
  *
- * Runs on the thread that reads the relay file; a piece may be released later, on the same thread. No byte is copied.
- * A piece is part of one page, as a pipe's slots are. What is consumed follows from what was released.
+ * Runs on the thread that reads the relay file; a piece may be released later, on the same thread.
+ * No byte is copied. A piece is part of one page, as a pipe's slots are. What is consumed follows
+ * from what was released.
  */
 import { PAGE_BYTES } from '@rchan/ring'
 import type { ThreadBuffer as RelayBuffer } from './buffer.js'
@@ -15,7 +17,9 @@ export interface Piece {
   readonly pageOffset: number
   /** The live memory; valid until it is released. */
   readonly bytes: Uint8Array<SharedArrayBuffer>
-  /** Bytes that count as consumed when it is released: its own, and the padding behind the last one. */
+  /**
+   * Bytes that count as consumed when it is released: its own, and the padding behind the last one.
+   */
   readonly consumes: number
   /** The pipe is done with it. Call once, in the order of the pieces. */
   release(): void

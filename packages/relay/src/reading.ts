@@ -1,5 +1,6 @@
 /**
- * Reading one buffer as a relay file does: where the next byte comes from, and what of it counts as consumed.
+ * Reading one buffer as a relay file does: where the next byte comes from, and what of it counts as
+ * consumed.
  *
  * Runs on the thread that opened the file. `read` is called under the lock of the buffer's file.
  */
@@ -25,7 +26,10 @@ interface Look {
   readonly isOwn: boolean
   /** Whether nobody else wrote when it was taken. */
   readonly isSettled: boolean
-  /** By index, what was found of a sub-buffer before it was declared consumed: then its writer may begin it anew. */
+  /**
+   * By index, what was found of a sub-buffer before it was declared consumed: then its writer may
+   * begin it anew.
+   */
   readonly paddings: Map<number, number>
 }
 
@@ -37,7 +41,10 @@ interface Sample {
   readonly atMs: number
 }
 
-/** How old a sampled offset of another thread's must be before it may be read up to, in milliseconds. See `Reader`. */
+/**
+ * How old a sampled offset of another thread's must be before it may be read up to, in
+ * milliseconds. See `Reader`.
+ */
 const GRACE_MS = 10
 /** How often a read tries again when the writer overtakes it; then it ends with what it has. */
 const MOST_LAPS = 16
@@ -55,7 +62,10 @@ export class Reading {
     this.#seen()
   }
 
-  /** Where the next byte comes from, in bytes from the start of the data; 0 stands for "where consumption stands". */
+  /**
+   * Where the next byte comes from, in bytes from the start of the data; 0 stands for "where
+   * consumption stands".
+   */
   get position(): number {
     return this.#position
   }
@@ -91,7 +101,8 @@ export class Reading {
     let left = length
     let result: SpliceResult = 0
     while (left > 0) {
-      // Only what is complete. The position is not looked at: nothing here notices that the writer lapped it.
+      // Only what is complete. The position is not looked at: nothing here notices that the writer
+      // lapped it.
       if (buffer.isEmpty) return nonBlocking ? 'again' : 0
       const { pieces, bytes, padding } = splicePiecesOf(buffer, this.#position, left, pipe.capacity)
       if (pieces.length === 0) return nonBlocking ? 'again' : 0
@@ -116,10 +127,11 @@ export class Reading {
     const { buffer } = this
     const { subbufSize, subbufCount } = buffer
     const look = this.#seen()
-    // A reset is under way, or its thread died in it: nothing is where it was, and nothing where it will be.
+    // A reset is under way, or its thread died in it: nothing is where it was, and nothing where it
+    // will be.
     if (look.resets % 2 === 1) return undefined
-    // Before anything is consumed: a position in its padding must not stay there for the next sub-buffer's data. (While
-    // nobody else writes it may, and does as the kernel's.)
+    // Before anything is consumed: a position in its padding must not stay there for the next
+    // sub-buffer's data. (While nobody else writes it may, and does as the kernel's.)
     const at = this.#position % (subbufSize * subbufCount)
     const position = look.isSettled || this.#position === 0 ? at : this.#start(look)
     this.#consume(look, this.#position, 0)
@@ -139,13 +151,14 @@ export class Reading {
   }
 
   /**
-   * How far the writer is. For the thread that writes, and when nobody does, exactly; else up to what was published or
-   * has aged: see `Reader` for why that may be read.
+   * How far the writer is. For the thread that writes, and when nobody does, exactly; else up to
+   * what was published or has aged: see `Reader` for why that may be read.
    */
   #seen(): Look {
     const { buffer } = this
     const { resets, started, isOwn, isSettled } = buffer
-    // In this order: what is complete stays so, and an offset belongs to the sub-buffer only if none was completed since.
+    // In this order: what is complete stays so, and an offset belongs to the sub-buffer only if
+    // none was completed since.
     const { produced } = buffer
     const offset = buffer.offset
     const isSame = buffer.produced === produced
@@ -157,7 +170,9 @@ export class Reading {
     return { ...found, offset: aged }
   }
 
-  /** How much of the sub-buffer that another thread writes has aged: 0 if that is not known of any. */
+  /**
+   * How much of the sub-buffer that another thread writes has aged: 0 if that is not known of any.
+   */
   #agedOffset(produced: number, offset: number, resets: number, isSame: boolean): number {
     const now = this.buffer.now()
     const sampled = this.#sampled
@@ -174,7 +189,10 @@ export class Reading {
     return Math.max(read, isOfNow ? aged.offset : 0)
   }
 
-  /** Where to read: at the position, or where consumption stands; a place in padding is moved behind it. */
+  /**
+   * Where to read: at the position, or where consumption stands; a place in padding is moved behind
+   * it.
+   */
   #start(look: Look): number {
     const { buffer } = this
     const { subbufSize, subbufCount } = buffer
@@ -222,7 +240,10 @@ export class Reading {
     buffer.subbufConsumed()
   }
 
-  /** The position behind what was read: the end of a sub-buffer's data skips its padding, that of the buffer wraps. */
+  /**
+   * The position behind what was read: the end of a sub-buffer's data skips its padding, that of
+   * the buffer wraps.
+   */
   #behind(look: Look, start: number, length: number): number {
     const { subbufSize, subbufCount } = this.buffer
     const padding = this.#padding(look, Math.floor(start / subbufSize))
@@ -244,14 +265,17 @@ export class Reading {
   }
 
   /**
-   * Whether what stands at `index` is consumed, and another thread may just be about to begin it anew: then its padding
-   * says nothing.
+   * Whether what stands at `index` is consumed, and another thread may just be about to begin it
+   * anew: then its padding says nothing.
    */
   #isGivenBack(look: Look, index: number): boolean {
     return !look.isSettled && this.#sequenceAt(look, index) < this.buffer.consumed
   }
 
-  /** The newest sub-buffer that stands at `index`, as far as the look goes. One that was refused was not begun. */
+  /**
+   * The newest sub-buffer that stands at `index`, as far as the look goes. One that was refused was
+   * not begun.
+   */
   #sequenceAt({ produced, offset }: Look, index: number): number {
     const { subbufSize, subbufCount } = this.buffer
     const newest = offset > subbufSize ? produced - 1 : produced

@@ -1,6 +1,6 @@
 /**
- * A buffer as users and callbacks see it. Only this package makes one: `ThreadBuffer` is what stands
- * behind it.
+ * A buffer as users and callbacks see it. Only this package makes one: `ThreadBuffer` is what
+ * stands behind it.
  */
 import type { BufferMemory } from '@rchan/ring'
 
@@ -15,7 +15,8 @@ export interface RelayBuffer {
   /** The ring. `new Reader(buffer.memory)` reads each record once, or counts it as lost. */
   readonly memory: BufferMemory
   /**
-   * All of the buffer's pages, `allocSize` bytes. Only the first `subbufSize * subbufCount` are used.
+   * All of the buffer's pages, `allocSize` bytes. Only the first `subbufSize * subbufCount` are
+   * used.
    */
   readonly pages: Uint8Array<SharedArrayBuffer>
   /** Whose buffer it is; 0 in a global channel. */
@@ -61,13 +62,15 @@ export interface RelayBuffer {
   readonly file: unknown
   /** Bytes without padding completed while the buffer had no file. */
   readonly earlyBytes: number
-  /** Size of the buffer's file: all bytes completed, without padding. Undefined while it has none. */
+  /**
+   * Size of the buffer's file: all bytes completed, without padding. Undefined while it has none.
+   */
   readonly fileBytes: number | undefined
   /** How many switches found a thread waiting. */
   readonly wakeups: number
   /**
-   * Reference count: one for the channel until it is closed, one for each open file and for each file
-   * that was released with a mapping left; 0 when the memory is gone.
+   * Reference count: one for the channel until it is closed, one for each open file and for each
+   * file that was released with a mapping left; 0 when the memory is gone.
    */
   readonly references: number
 
@@ -92,8 +95,8 @@ export interface RelayBuffer {
    * Reserves room for a record, which counts from now on: bytes that are never stored there are
    * delivered as they stand. Owner only, as {@link write}.
    *
-   * @returns where to store it, in bytes from the start of the data; undefined if it is dropped, and
-   * also for a length of 0 that had to switch.
+   * @returns where to store it, in bytes from the start of the data; undefined if it is dropped,
+   * and also for a length of 0 that had to switch.
    */
   reserve(length: number): number | undefined
 
@@ -107,8 +110,8 @@ export interface RelayBuffer {
   switch(length: number): number
 
   /**
-   * Within `subbufStart` only: reserves a header at the start of the sub-buffer that is asked about.
-   * The client fills its bytes, now or later, and they count as data. Reserving accepts the
+   * Within `subbufStart` only: reserves a header at the start of the sub-buffer that is asked
+   * about. The client fills its bytes, now or later, and they count as data. Reserving accepts the
    * sub-buffer: what stood there is gone for readers, so a refusal after it is ignored.
    *
    * @throws RangeError if it leaves less than two bytes of the sub-buffer; Error outside
@@ -117,17 +120,18 @@ export interface RelayBuffer {
   subbufStartReserve(length: number): void
 
   /**
-   * Declares sub-buffers consumed, counted from where consumption stands: at most what was produced.
-   * A count of more than the buffer holds is ignored. Any thread, not while a `Reader` drains the
-   * buffer. Where the buffer may be reset meanwhile, {@link RelayFile.consumeTo} is the safe way.
+   * Declares sub-buffers consumed, counted from where consumption stands: at most what was
+   * produced. A count of more than the buffer holds is ignored. Any thread, not while a `Reader`
+   * drains the buffer. Where the buffer may be reset meanwhile, {@link RelayFile.consumeTo} is the
+   * safe way.
    */
   subbufsConsumed(count: number): void
 
   /**
-   * Puts the buffer back to its first state. Early bytes, the file's size, the previous padding, the
-   * bytes in memory, the positions of relay files and the counts of discarded records stay. Any
-   * thread: a buffer whose owner is dead is reset at once. A living owner is asked, and does it with
-   * its next record, when nobody is reading just then.
+   * Puts the buffer back to its first state. Early bytes, the file's size, the previous padding,
+   * the bytes in memory, the positions of relay files and the counts of discarded records stay. Any
+   * thread: a buffer whose owner is dead is reset at once. A living owner is asked, and does it
+   * with its next record, when nobody is reading just then.
    *
    * @returns whether it was done, and not only asked for.
    * @throws when the channel was closed, or within `subbufStart`.
@@ -135,8 +139,8 @@ export interface RelayBuffer {
   reset(): boolean
 
   /**
-   * Whether what was read of a complete sub-buffer before this call is whole: it was not begun anew,
-   * and the buffer was not reset. Any thread.
+   * Whether what was read of a complete sub-buffer before this call is whole: it was not begun
+   * anew, and the buffer was not reset. Any thread.
    *
    * @param sequence of the sub-buffer, counted since the last reset.
    * @param resets {@link resets} before it was read. With an odd number the answer is no.

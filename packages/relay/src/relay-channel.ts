@@ -20,7 +20,9 @@ export interface RelayChannel {
   readonly hasBaseFilename: boolean
   /** Whether all CPUs share one buffer. */
   readonly isGlobal: boolean
-  /** Length of the last record that could never fit, in bytes, from any thread; 0 if there was none. */
+  /**
+   * Length of the last record that could never fit, in bytes, from any thread; 0 if there was none.
+   */
   readonly lastTooBig: number
   /**
    * Reference count: one for the opener until `close`, one for each buffer still in use; 0 when the
@@ -38,7 +40,8 @@ export interface RelayChannel {
    * Loads the channel's module, if it has one and this thread has not loaded it yet. Every thread
    * that is to write a channel with a module calls it once before.
    *
-   * @throws TypeError when the module exports no function `subbufStart`; or what importing it throws.
+   * @throws TypeError when the module exports no function `subbufStart`; or what importing it
+   * throws.
    */
   load(): Promise<void>
 
@@ -64,8 +67,9 @@ export interface RelayChannel {
   reserve(cpu: number, length: number): number | undefined
 
   /**
-   * Ends the current sub-buffer of every buffer, even an empty one, and starts the next. Any thread:
-   * a buffer that another living thread writes is asked for it, see {@link RelayBuffer.switch}.
+   * Ends the current sub-buffer of every buffer, even an empty one, and starts the next. Any
+   * thread: a buffer that another living thread writes is asked for it, see
+   * {@link RelayBuffer.switch}.
    *
    * @throws after close.
    */
@@ -79,8 +83,8 @@ export interface RelayChannel {
   reset(): void
 
   /**
-   * Declares sub-buffers of a CPU consumed; see {@link RelayBuffer.subbufsConsumed}. A CPU without a
-   * buffer is ignored.
+   * Declares sub-buffers of a CPU consumed; see {@link RelayBuffer.subbufsConsumed}. A CPU without
+   * a buffer is ignored.
    */
   subbufsConsumed(cpu: number, count: number): void
 
@@ -95,12 +99,12 @@ export interface RelayChannel {
 
   /**
    * Gives a channel that was opened without files its files: one for the buffer of each CPU online,
-   * whose size starts at its early bytes, or for the global buffer. Any thread; it never waits for a
-   * writer.
+   * whose size starts at its early bytes, or for the global buffer. Any thread; it never waits for
+   * a writer.
    *
-   * @returns 'exists' when it has files, or an earlier try failed (the base name is replaced all the
-   * same); 'invalid' without a name, or when a file can't be made: the files made before stay, and
-   * there is no second try.
+   * @returns 'exists' when it has files, or an earlier try failed (the base name is replaced all
+   * the same); 'invalid' without a name, or when a file can't be made: the files made before stay,
+   * and there is no second try.
    * @throws after close; or what `createBufFile` throws, which leaves what 'invalid' does.
    */
   lateSetupFiles(baseFilename: string | undefined, parent?: unknown): LateSetup

@@ -1,10 +1,10 @@
 /**
  * Relay: channels are opened here, CPUs come online, threads join and leave.
  *
- * All of its state is in one shared memory (layout.ts). Each thread has a `Relay` of its own over it,
- * and any of them opens, closes and prepares, under one lock (see {@link Channels}). Only the
- * callbacks for files stay on one thread, the file thread: the one that made the relay. A relay knows
- * nothing of Node: threads, their death, and the system's log are the machine's.
+ * All of its state is in one shared memory (layout.ts). Each thread has a `Relay` of its own over
+ * it, and any of them opens, closes and prepares, under one lock (see {@link Channels}). Only the
+ * callbacks for files stay on one thread, the file thread: the one that made the relay. A relay
+ * knows nothing of Node: threads, their death, and the system's log are the machine's.
  */
 import { isSharedMemory } from '@rchan/ring'
 import type { RelayCallbacks } from './callbacks.js'
@@ -19,7 +19,10 @@ import { RelayWords } from './words.js'
 export interface RelayLimits {
   /** How many CPUs there can be, 1 to 256. Default: 64. */
   readonly possibleCpus?: number
-  /** Bytes for the buffers of all channels. Memory that nobody touches costs nothing. Default: 64 MiB. */
+  /**
+   * Bytes for the buffers of all channels. Memory that nobody touches costs nothing. Default: 64
+   * MiB.
+   */
   readonly memoryBytes?: number
   /** The file callbacks for channels that other threads open; they run on the file thread. */
   readonly fileCallbacks?: Pick<
@@ -43,8 +46,8 @@ const DEFAULT_MEMORY_BYTES = 2 ** 26
 export class Relay {
   readonly machine: Machine
   /**
-   * What other threads need to take part, with {@link Relay.attach}: hand it over as `workerData`, for
-   * example.
+   * What other threads need to take part, with {@link Relay.attach}: hand it over as `workerData`,
+   * for example.
    */
   readonly memory: SharedArrayBuffer
   readonly #channels: Channels
@@ -82,8 +85,8 @@ export class Relay {
    * @example
    * const relay = Relay.attach(workerData.memory, threadMachine())
    * const channel = relay.channel(workerData.id)
-   * @throws RangeError when there is none in the memory, one of another version, or a part of one; or
-   * when 64 threads take part already.
+   * @throws RangeError when there is none in the memory, one of another version, or a part of one;
+   * or when 64 threads take part already.
    */
   static attach(memory: SharedArrayBuffer, machine: Machine): Relay {
     if (!isSharedMemory(memory))
@@ -175,8 +178,8 @@ export class Relay {
 
   /**
    * A CPU is about to come online: makes its buffer in every open channel that has none for it, and
-   * its file if the channel has files. The newest channel comes first; the first failure ends it, and
-   * is logged. Any thread.
+   * its file if the channel has files. The newest channel comes first; the first failure ends it,
+   * and is logged. Any thread.
    *
    * A CPU that goes offline keeps its buffers.
    *
@@ -188,13 +191,13 @@ export class Relay {
   }
 
   /**
-   * Makes the calling thread a CPU, and prepares that. A thread is at most one CPU. The CPU of a thread
-   * that is known to be dead is free. Waits for the file thread, if a file is to be made.
+   * Makes the calling thread a CPU, and prepares that. A thread is at most one CPU. The CPU of a
+   * thread that is known to be dead is free. Waits for the file thread, if a file is to be made.
    *
    * @param wanted number of the CPU. Default: the lowest that is free.
    * @returns its number.
-   * @throws Error when living threads have it, or all of them; when it can't be prepared; or when the
-   * thread is a CPU already. RangeError when there is no such CPU.
+   * @throws Error when living threads have it, or all of them; when it can't be prepared; or when
+   * the thread is a CPU already. RangeError when there is no such CPU.
    */
   comeOnline(wanted?: number): number {
     this.#channels.members.mustTakePart()

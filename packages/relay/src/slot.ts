@@ -1,9 +1,9 @@
 /**
- * One channel's place in the list of channels: its slot in the relay's memory, whose words layout.ts
- * describes.
+ * One channel's place in the list of channels: its slot in the relay's memory, whose words
+ * layout.ts describes.
  *
- * Any thread reads it. A thread that changes it holds the list's lock; holds and `lastTooBig` are the
- * exceptions.
+ * Any thread reads it. A thread that changes it holds the list's lock; holds and `lastTooBig` are
+ * the exceptions.
  */
 import { checkGeometry, type Geometry } from '@rchan/ring'
 import { clearBuffer, pagesOfBuffer } from './buffer-head.js'
@@ -134,8 +134,8 @@ export class Slot {
   }
 
   /**
-   * Locked: a buffer is being laid out at this page, or nowhere (0). What is there is nobody's until
-   * it has its CPU.
+   * Locked: a buffer is being laid out at this page, or nowhere (0). What is there is nobody's
+   * until it has its CPU.
    */
   set pendingPage(page: number) {
     Atomics.store(this.#relay.words, this.word(SLOT.pendingPage), page)

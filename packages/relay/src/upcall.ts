@@ -123,8 +123,8 @@ export class Upcall {
   }
 
   /**
-   * File thread: calls `serve` from the event loop from now on, at each ring. This does not keep the
-   * loop alive.
+   * File thread: calls `serve` from the event loop from now on, at each ring. This does not keep
+   * the loop alive.
    */
   serveFromEventLoop(serve: () => void): void {
     const rings = RELAY.rings >> 2

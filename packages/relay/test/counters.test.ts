@@ -1,4 +1,7 @@
-/** Counters of sub-buffers just below 2^31 and 2^32: the relay face does what it does near 0, only the numbers differ. */
+/**
+ * Counters of sub-buffers just below 2^31 and 2^32: the relay face does what it does near 0, only
+ * the numbers differ.
+ */
 import { BUFFER } from '@rchan/ring'
 import { plainMachine, Relay, RelayFile, type Pipe, type RelayBuffer } from '@rchan/relay'
 import { expect, test } from 'vitest'
@@ -15,7 +18,9 @@ function generator(seed: number): (limit: number) => number {
   }
 }
 
-/** Makes a new buffer one in which `base` sub-buffers without padding were completed and consumed. */
+/**
+ * Makes a new buffer one in which `base` sub-buffers without padding were completed and consumed.
+ */
 function age({ memory }: RelayBuffer, base: number, subbufCount: number): void {
   const { counters, words } = memory
   for (const word of [BUFFER.produced, BUFFER.started, BUFFER.consumed]) counters[word >> 3] = BigInt(base)
@@ -24,7 +29,10 @@ function age({ memory }: RelayBuffer, base: number, subbufCount: number): void {
   words[memory.endWord(last)] = (last + 1) * SIZE
 }
 
-/** Runs random operations on a buffer whose counters start at `base`. @returns what is seen after each. */
+/**
+ * Runs random operations on a buffer whose counters start at `base`. @returns what is seen after
+ * each.
+ */
 function history(base: number, subbufCount: number, overwrites: boolean, seed: number): unknown[] {
   const random = generator(seed)
   const relay = new Relay(plainMachine(1), { memoryBytes: 2 ** 16 })

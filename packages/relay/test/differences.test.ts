@@ -1,4 +1,7 @@
-/** What ours does where the kernel loses memory or frees it twice. The rules are those of docs/relay-differences.md. */
+/**
+ * What ours does where the kernel loses memory or frees it twice. The rules are those of
+ * docs/relay-differences.md.
+ */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { RelayFile } from '@rchan/relay'

@@ -1,6 +1,7 @@
 /**
- * Several threads that take part in one relay, played by one: each has a `Relay` of its own over the same memory, and
- * a test says who has died. It steps between whole operations only; nobody may wait for another one.
+ * Several threads that take part in one relay, played by one: each has a `Relay` of its own over
+ * the same memory, and a test says who has died. It steps between whole operations only; nobody may
+ * wait for another one.
  */
 import { Relay, type Machine, type RelayBuffer, type RelayCallbacks, type RelayLimits } from '@rchan/relay'
 import { HEAD, insideOf, type ThreadBuffer } from '@rchan/relay/internal'

@@ -1,5 +1,6 @@
 /**
- * A relay file that is read while another thread, which lives, owns the buffer; played by one thread, and by two.
+ * A relay file that is read while another thread, which lives, owns the buffer; played by one
+ * thread, and by two.
  *
  * Forbidden: a record that is torn, missing, twice, or out of order.
  */

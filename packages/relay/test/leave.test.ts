@@ -1,8 +1,10 @@
 /**
- * Threads that leave a relay where no death can be proven, so that nothing of theirs is free unless they leave it so.
+ * Threads that leave a relay where no death can be proven, so that nothing of theirs is free unless
+ * they leave it so.
  *
- * Forbidden: an entry, a CPU, a buffer or memory that is lost with a thread that left; memory that is used again while
- * another thread holds it; a thread that has left and touches what may be another's.
+ * Forbidden: an entry, a CPU, a buffer or memory that is lost with a thread that left; memory that
+ * is used again while another thread holds it; a thread that has left and touches what may be
+ * another's.
  */
 import { plainMachine, Relay, RelayFile, type Machine, type RelayCallbacks } from '@rchan/relay'
 import { MAX_MEMBERS } from '@rchan/relay/internal'

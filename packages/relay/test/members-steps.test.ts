@@ -1,9 +1,9 @@
 /**
- * Threads of a relay that join, stepped: one joins before any access of another one that looks at the dead, and one that
- * joins dies before any access of its own.
+ * Threads of a relay that join, stepped: one joins before any access of another one that looks at
+ * the dead, and one that joins dies before any access of its own.
  *
- * Forbidden: a record of a dead thread's that is not read, or whose buffer or CPU is not had, because somebody joined just
- * then; an entry, a CPU or memory that is lost with its thread.
+ * Forbidden: a record of a dead thread's that is not read, or whose buffer or CPU is not had,
+ * because somebody joined just then; an entry, a CPU or memory that is lost with its thread.
  */
 import { RelayFile, type Relay } from '@rchan/relay'
 import { MAX_MEMBERS } from '@rchan/relay/internal'

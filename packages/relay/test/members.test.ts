@@ -1,8 +1,8 @@
 /**
  * The threads that take part in a relay, and what one of them finds when it looks at another.
  *
- * Forbidden: a thread that is gone and passes for one that lives; one that lives and is robbed; an entry, a CPU or memory
- * that is lost with its thread.
+ * Forbidden: a thread that is gone and passes for one that lives; one that lives and is robbed; an
+ * entry, a CPU or memory that is lost with its thread.
  */
 import { MAX_MEMBERS, RelayFile } from '@rchan/relay'
 import { HEAD } from '@rchan/relay/internal'

@@ -1,4 +1,7 @@
-/** Bad input to the relay face: each has a defined outcome, an error with the value or a counted loss. */
+/**
+ * Bad input to the relay face: each has a defined outcome, an error with the value or a counted
+ * loss.
+ */
 import { type BufferMemory, GlobalBuffer, GlobalReader, GlobalWriter, Reader } from '@rchan/ring'
 import { plainMachine, Relay, RelayFile, type RelayCallbacks } from '@rchan/relay'
 import { expect, test } from 'vitest'

@@ -1,6 +1,7 @@
 /**
- * The two threads of relay-mmap.test.ts: a writer, and a reader that maps the writer's buffer and follows the protocol of
- * docs/relay.md. The writer is that of file-remote.test.ts, too. Nobody is ever known to be dead.
+ * The two threads of relay-mmap.test.ts: a writer, and a reader that maps the writer's buffer and
+ * follows the protocol of docs/relay.md. The writer is that of file-remote.test.ts, too. Nobody is
+ * ever known to be dead.
  */
 import { Relay, RelayFile } from '@rchan/relay'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -16,7 +17,10 @@ const nobody = new Int32Array(new SharedArrayBuffer(4))
 if (role === 'writer') write()
 else read()
 
-/** At least `count` records 0, 1, 2 …, and until it may stop: in discard mode each until it is accepted. */
+/**
+ * At least `count` records 0, 1, 2 …, and until it may stop: in discard mode each until it is
+ * accepted.
+ */
 function write() {
   const { count, maxBytes, started, mayStop, restEvery = 0 } = workerData
   const cpu = relay.comeOnline(0)
@@ -38,7 +42,9 @@ function write() {
   parentPort.postMessage(number)
 }
 
-/** Takes sub-buffers until the channel is closed, and checks each record of those that are intact. */
+/**
+ * Takes sub-buffers until the channel is closed, and checks each record of those that are intact.
+ */
 function read() {
   const { started, lagSubbufs } = workerData
   const buffer = channel.buffer(0)

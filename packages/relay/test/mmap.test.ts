@@ -1,9 +1,10 @@
 /**
- * A mapping that is read on another thread, while the writer goes on: the protocol of docs/relay.md, in
- * relay-mmap-worker.mjs.
+ * A mapping that is read on another thread, while the writer goes on: the protocol of
+ * docs/relay.md, in relay-mmap-worker.mjs.
  *
- * Forbidden: a torn record let through; a record twice or out of order; in discard mode one that is missing, without a
- * reset; a gap where no sub-buffer was found lost; after a reset, a sub-buffer of the new life given back unread.
+ * Forbidden: a torn record let through; a record twice or out of order; in discard mode one that is
+ * missing, without a reset; a gap where no sub-buffer was found lost; after a reset, a sub-buffer
+ * of the new life given back unread.
  */
 import { BUFFER, type Mode } from '@rchan/ring'
 import { Relay, RelayFile, type RelayChannel } from '@rchan/relay'

@@ -1,13 +1,15 @@
 /**
- * Who may write a buffer, stepped: threads come to own it, take care of it, read it and die before any access to shared
- * memory, another one's operations fall between any two, and others go on where they stopped.
+ * Who may write a buffer, stepped: threads come to own it, take care of it, read it and die before
+ * any access to shared memory, another one's operations fall between any two, and others go on
+ * where they stopped.
  *
- * It is read by a `Reader`; and through a relay file, where nobody resets, switches without a record, or overwrites what
- * is not read: there a file has the kernel's quirks.
+ * It is read by a `Reader`; and through a relay file, where nobody resets, switches without a
+ * record, or overwrites what is not read: there a file has the kernel's quirks.
  *
- * Forbidden: a record that is torn, delivered twice, out of order, or that nobody wrote; an accepted record that is
- * neither delivered nor counted once nobody who lives writes; a sum that is not that of the attempts; a thread that can't
- * write though nobody who lives does, or can though somebody does.
+ * Forbidden: a record that is torn, delivered twice, out of order, or that nobody wrote; an
+ * accepted record that is neither delivered nor counted once nobody who lives writes; a sum that is
+ * not that of the attempts; a thread that can't write though nobody who lives does, or can though
+ * somebody does.
  */
 import { BUFFER, Reader, type Mode, type Span } from '@rchan/ring'
 import { RelayFile } from '@rchan/relay'
@@ -24,7 +26,10 @@ const NEVER = -1
 const READER = 0
 const THREADS = 3
 
-/** What a thread does: writes a record of so many bytes, gives the buffer up, reads, lets 20 ms pass, … */
+/**
+ * What a thread does: writes a record of so many bytes, gives the buffer up, reads, lets 20 ms
+ * pass, …
+ */
 type Op = number | 'switch' | 'reset' | 'offline' | 'read' | 'wait'
 
 /** One thread's turn. What others do, they do before its access `at`, all at once. */
@@ -130,7 +135,10 @@ class History {
   #resets = 0
   #refused = 0
   readonly #accepted: number[] = []
-  /** Attempts that were cut off: their record may be there, or count as refused, or have left no trace. */
+  /**
+   * Attempts that were cut off: their record may be there, or count as refused, or have left no
+   * trace.
+   */
   readonly #cut: number[] = []
   /** What stood in `owner` before each access. */
   readonly #owners: number[] = []
@@ -223,7 +231,10 @@ class History {
     else this.#refused += 1
   }
 
-  /** Whether a member is another thread than this one, and lives. Members are numbered as they join, as the fakes are. */
+  /**
+   * Whether a member is another thread than this one, and lives. Members are numbered as they join,
+   * as the fakes are.
+   */
   #livesAnother(thread: number, member: number): boolean {
     const mine = this.#threads[thread].fake?.identity ?? 1
     return member > 0 && member !== mine && !this.#fake.dead.has(member)
@@ -264,7 +275,8 @@ class History {
     ).toEqual(this.#accepted.filter((number) => isExact || read.has(number)))
     expect(counted, what).toBeGreaterThanOrEqual(this.#refused)
     expect(counted, what).toBeLessThanOrEqual(this.#refused + cut.size)
-    // A record that was cut may be counted in its sub-buffer, and no more: it is neither delivered nor lost.
+    // A record that was cut may be counted in its sub-buffer, and no more: it is neither delivered
+    // nor lost.
     expect(remaining, what).toBeLessThanOrEqual(cut.size)
     const accounted = delivered.length + lost + remaining + counted
     expect(accounted, what).toBeLessThanOrEqual(this.#attempts)

@@ -1,8 +1,8 @@
 /**
  * One CPU's buffer: a ring of sub-buffers, and the words that say what is in it.
  *
- * This is the only description of that memory. Each word has one owner; the owner of a buffer is the thread that
- * writes it, the reader is the one thread that drains it.
+ * This is the only description of that memory. Each word has one owner; the owner of a buffer is
+ * the thread that writes it, the reader is the one thread that drains it.
  *
  * ```text
  *   at   type  word               written by
@@ -32,17 +32,18 @@
  *  +28   u32   label              owner       its sequence modulo 2^32 - 1, plus 1; stored last, when it is begun
  * ```
  *
- * The groups stand on cache lines of their own (64 bytes), so that owner and reader don't slow each other down.
- * The data starts at `dataOffset`, a multiple of 4096; sub-buffer *i* is the `subbufSize` bytes from
- * `i * subbufSize`. Sub-buffers are numbered for ever from 0 (their *sequence*); number *s* stands at index
- * `s mod subbufCount`.
+ * The groups stand on cache lines of their own (64 bytes), so that owner and reader don't slow each
+ * other down. The data starts at `dataOffset`, a multiple of 4096; sub-buffer *i* is the
+ * `subbufSize` bytes from `i * subbufSize`. Sub-buffers are numbered for ever from 0
+ * (their *sequence*); number *s* stands at index `s mod subbufCount`.
  *
- * No sub-buffer is open when `started` is not above `produced`, or the entry there has another label.
- * The padding of a completed one is what its `end` leaves. All that a switch stores is in the entry of
- * the sub-buffer being started, so it counts from the commit point on.
+ * No sub-buffer is open when `started` is not above `produced`, or the entry there has another
+ * label. The padding of a completed one is what its `end` leaves. All that a switch stores is in
+ * the entry of the sub-buffer being started, so it counts from the commit point on.
  *
- * When the dead owner's buffer is drained, the reader takes over the owner's words until a new owner comes. While
- * the owner lives, the reader changes none of them; its check of `started` adds 0.
+ * When the dead owner's buffer is drained, the reader takes over the owner's words until a new
+ * owner comes. While the owner lives, the reader changes none of them; its check of `started`
+ * adds 0.
  */
 
 /** Byte offsets of the words of a buffer. A test holds them to the picture above. */
@@ -81,7 +82,10 @@ const MAGIC = 0x42686372 // 'rchB'
 /** Buffers and their data are whole pages. */
 export const PAGE_BYTES = 4096
 
-/** What happens to a record when every sub-buffer is unread: it is lost, or the oldest sub-buffer is. */
+/**
+ * What happens to a record when every sub-buffer is unread: it is lost, or the oldest sub-buffer
+ * is.
+ */
 export type Mode = 'discard' | 'overwrite'
 
 /** The shape of every buffer of a channel. */
@@ -98,7 +102,10 @@ export interface Geometry {
 
 /** The largest `subbufSize * subbufCount`, in bytes. */
 export const MAX_BUFFER_BYTES = 2 ** 30
-/** The most sub-buffers of a buffer: their table is 512 MiB, and its offsets are right as 32-bit integers. */
+/**
+ * The most sub-buffers of a buffer: their table is 512 MiB, and its offsets are right as 32-bit
+ * integers.
+ */
 export const MAX_SUBBUFS = 2 ** 24
 
 /** Bytes from the start of a buffer to its data. */
@@ -319,7 +326,10 @@ export class BufferMemory {
     return Number.isSafeInteger(count) && count >= 0 ? count : 0
   }
 
-  /** The records that were refused, by cause. Exact for the owner or when it has stopped, else a lower bound. */
+  /**
+   * The records that were refused, by cause. Exact for the owner or when it has stopped, else a
+   * lower bound.
+   */
   discarded(): Discarded {
     return {
       full: this.countAt(BUFFER.discardedFull >> 3),
@@ -332,7 +342,9 @@ export class BufferMemory {
 /** Labels are 1 to this: 0 is new memory. */
 const LABELS = 2 ** 32 - 1
 
-/** What stands in the entry of a sub-buffer, so that no older one is taken for it; 0 in new memory. */
+/**
+ * What stands in the entry of a sub-buffer, so that no older one is taken for it; 0 in new memory.
+ */
 export function labelOf(sequence: number): number {
   return (sequence % LABELS) + 1
 }

@@ -6,8 +6,9 @@
  *   | channel    | buffer of CPU 0 | buffer of CPU 1 | … one for each possible CPU
  * ```
  *
- * The head holds u32 magic 'rchC', u32 abi, u32 possibleCpus, u32 bytes of one buffer, all written by the creator.
- * Memory that nobody touches costs nothing, so the buffers of CPUs that never come are free. Any thread may attach.
+ * The head holds u32 magic 'rchC', u32 abi, u32 possibleCpus, u32 bytes of one buffer, all written
+ * by the creator. Memory that nobody touches costs nothing, so the buffers of CPUs that never come
+ * are free. Any thread may attach.
  */
 import { BUFFER_ABI, BufferMemory, bufferBytes, checkGeometry, type Geometry } from './buffer.js'
 import { Reader } from './reader.js'
@@ -26,11 +27,12 @@ export interface ChannelOptions extends Geometry {
 }
 
 /**
- * A channel in shared memory, seen from the calling thread. Any thread may make one over the same memory; `writer` and
- * `reader` say who may use what they give.
+ * A channel in shared memory, seen from the calling thread. Any thread may make one over the same
+ * memory; `writer` and `reader` say who may use what they give.
  *
  * @example
- * const channel = Channel.create({ subbufSize: 4096, subbufCount: 8, mode: 'discard', headerBytes: 0, possibleCpus: 2 })
+ * const shape = { subbufSize: 4096, subbufCount: 8, mode: 'discard', headerBytes: 0 }
+ * const channel = Channel.create({ ...shape, possibleCpus: 2 })
  * channel.writer(0).write(new Uint8Array([1, 2, 3]))
  */
 export class Channel {
@@ -46,7 +48,9 @@ export class Channel {
     this.#bufferBytes = bytes
   }
 
-  /** Bytes of shared memory that a channel needs. @throws RangeError for a geometry that can't be. */
+  /**
+   * Bytes of shared memory that a channel needs. @throws RangeError for a geometry that can't be.
+   */
   static bytes(options: ChannelOptions): number {
     checkGeometry(options)
     const { possibleCpus } = options
@@ -90,7 +94,10 @@ export class Channel {
     return channel
   }
 
-  /** Finds a channel that another thread laid out. @throws RangeError when there is none, or of another version. */
+  /**
+   * Finds a channel that another thread laid out. @throws RangeError when there is none, or of
+   * another version.
+   */
   static attach(memory: SharedArrayBuffer, byteOffset = 0): Channel {
     if (byteOffset % 8 !== 0 || byteOffset + HEAD_BYTES > memory.byteLength) {
       throw new RangeError(

@@ -1,39 +1,51 @@
 /**
- * Our reader of one buffer: each record once, in order, or counted as overwritten. Runs on the one thread that
- * drains the buffer; the owner of the buffer goes on writing meanwhile, or is parked, or dead.
+ * Our reader of one buffer: each record once, in order, or counted as overwritten. Runs on the one
+ * thread that drains the buffer; the owner of the buffer goes on writing meanwhile, or is parked,
+ * or dead.
  *
  * What may be read, and why it is whole:
  *
- * - A *complete* sub-buffer (sequence below `produced`): the owner stored all of it before it published `produced`
- *   by an `Atomics.store`, and we load that by an `Atomics.load`.
- * - The open sub-buffer up to an *aged* end: a pair of sequence and `end` that was sampled at least a grace period
- *   ago. The owner stores `end` plainly, after the record. By then those stores have left any processor's store
- *   buffer. This is an assumption about hardware: the language promises nothing here. A rule of "unchanged for a
- *   while" would not do, because a slow loop is never quiet.
+ * - A *complete* sub-buffer (sequence below `produced`): the owner stored all of it before it
+ *   published `produced` by an `Atomics.store`, and we load that by an `Atomics.load`.
+ * - The open sub-buffer up to an *aged* end: a pair of sequence and `end` that was sampled at least
+ *   a grace period ago. The owner stores `end` plainly, after the record. By then those stores have
+ *   left any processor's store buffer. This is an assumption about hardware: the language promises
+ *   nothing here. A rule of "unchanged for a while" would not do, because a slow loop is never
+ *   quiet.
  * - The open sub-buffer up to its newest `end`, once the owner is proven dead.
  *
- * In discard mode the owner never touches a sub-buffer before it was given back, so the bytes are handed on from
- * where they stand. In overwrite mode it may start it again at any time: we copy, and then check `started` by a
- * read-modify-write (a load could be passed by our own earlier plain reads). Only a copy that passes is delivered.
+ * In discard mode the owner never touches a sub-buffer before it was given back, so the bytes are
+ * handed on from where they stand. In overwrite mode it may start it again at any time: we copy,
+ * and then check `started` by a read-modify-write (a load could be passed by our own earlier plain
+ * reads). Only a copy that passes is delivered.
  */
 import { BUFFER, BufferMemory } from './buffer.js'
 
-/** Bytes that can be delivered: a part of one sub-buffer. Offsets are bytes from the start of that sub-buffer. */
+/**
+ * Bytes that can be delivered: a part of one sub-buffer. Offsets are bytes from the start of that
+ * sub-buffer.
+ */
 export interface Span {
   /** Which sub-buffer, counted for ever. */
   readonly sequence: number
   /**
-   * The sub-buffer from its header on: in discard mode the shared memory itself; in overwrite mode a copy up to `end`,
-   * which the next call replaces.
+   * The sub-buffer from its header on: in discard mode the shared memory itself; in overwrite mode
+   * a copy up to `end`, which the next call replaces.
    */
   readonly bytes: Uint8Array
   /** Where the undelivered bytes start: `headerBytes` at first, else where the last part ended. */
   readonly from: number
   /** The first byte after them. */
   readonly end: number
-  /** Whether this is the rest of a completed sub-buffer, whose header is finished; else it is a part of it. */
+  /**
+   * Whether this is the rest of a completed sub-buffer, whose header is finished; else it is a part
+   * of it.
+   */
   readonly complete: boolean
-  /** Records in the rest of a complete sub-buffer; −1 when it is not complete and they have to be counted. */
+  /**
+   * Records in the rest of a complete sub-buffer; −1 when it is not complete and they have to be
+   * counted.
+   */
   readonly records: number
 }
 
@@ -83,7 +95,8 @@ export class Reader {
     this.#scratch = this.#overwrite ? new Uint8Array(subbufSize) : undefined
     // Nobody else reads: one that was here before is dead or done.
     Atomics.store(buffer.words, BUFFER.delivering >> 2, 0)
-    // One less than an odd number: then the first call waits for the reset, and starts anew behind it.
+    // One less than an odd number: then the first call waits for the reset, and starts anew behind
+    // it.
     this.#resets = Atomics.load(buffer.words, BUFFER.resets >> 2) & -2
     this.#sequence = this.#load('consumed')
     // Plain: only a reader stores it, before `consumed`.
@@ -119,8 +132,8 @@ export class Reader {
   }
 
   /**
-   * Remembers how far the open sub-buffer is written. What it remembers may be read with {@link aged} after the
-   * grace period.
+   * Remembers how far the open sub-buffer is written. What it remembers may be read with
+   * {@link aged} after the grace period.
    *
    * @returns whether there is anything in it that was not delivered yet.
    */
@@ -139,8 +152,8 @@ export class Reader {
   }
 
   /**
-   * The part of the open sub-buffer up to the last {@link sample}, which must have aged by the grace period.
-   * Complete sub-buffers come first: call {@link next} until it has nothing.
+   * The part of the open sub-buffer up to the last {@link sample}, which must have aged by the
+   * grace period. Complete sub-buffers come first: call {@link next} until it has nothing.
    */
   aged(): Span | undefined {
     if (!this.#isCurrent()) return undefined
@@ -150,8 +163,8 @@ export class Reader {
   }
 
   /**
-   * The part of the open sub-buffer up to its newest end. Only once the owner is dead, or by the owner itself.
-   * Complete sub-buffers come first: call {@link next} until it has nothing.
+   * The part of the open sub-buffer up to its newest end. Only once the owner is dead, or by the
+   * owner itself. Complete sub-buffers come first: call {@link next} until it has nothing.
    */
   newest(): Span | undefined {
     if (!this.#isCurrent()) return undefined
@@ -165,13 +178,14 @@ export class Reader {
    *
    * @param records how many records were in it.
    * @param end how far an incomplete one was taken, if not to its end.
-   * @returns false when the buffer was reset since: then the bytes of the span may have been torn while they were used,
-   * and it does not count as delivered.
+   * @returns false when the buffer was reset since: then the bytes of the span may have been torn
+   * while they were used, and it does not count as delivered.
    */
   delivered(span: Span, records: number, end = span.end): boolean {
     const { words } = this.buffer
-    // A reset waits until we are through, or we see it. Pairs with: Writer.reset, which first counts `resets` up and then
-    // looks at `delivering`. A read-modify-write, so that no read of the span's bytes comes after it.
+    // A reset waits until we are through, or we see it. Pairs with: Writer.reset, which first
+    // counts `resets` up and then looks at `delivering`. A read-modify-write, so that no read of
+    // the span's bytes comes after it.
     Atomics.exchange(words, BUFFER.delivering >> 2, 1)
     const counts = Atomics.load(words, BUFFER.resets >> 2) === this.#resets
     if (counts) this.#deliver(span, records, end)
@@ -190,15 +204,18 @@ export class Reader {
     this.#deliveredBytes = 0
     this.#deliveredRecords = 0
     this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
-    // Our last read of the sub-buffer came before this. Pairs with: Writer, Atomics.load of `consumed`.
+    // Our last read of the sub-buffer came before this. Pairs with: Writer, Atomics.load of
+    // `consumed`.
     Atomics.store(this.buffer.counters, BUFFER.consumed >> 3, BigInt(span.sequence + 1))
   }
 
   /**
-   * Once the owner is proven dead and {@link next} and {@link newest} have nothing more: closes what it left open,
-   * so that a next owner can take the buffer over. The reader acts as the owner here.
+   * Once the owner is proven dead and {@link next} and {@link newest} have nothing more: closes
+   * what it left open, so that a next owner can take the buffer over. The reader acts as the owner
+   * here.
    *
-   * @returns records that the owner counted in its last sub-buffer but that were not found there (torn).
+   * @returns records that the owner counted in its last sub-buffer but that were not found there
+   * (torn).
    */
   retire(): number {
     if (!this.#isCurrent()) return 0
@@ -212,14 +229,15 @@ export class Reader {
     const first = buffer.countAt(buffer.firstDouble(index))
     const used = words[buffer.endWord(index)] - index * this.#size
     const bytesBefore = doubles[buffer.bytesBeforeDouble(index)] + Math.min(Math.max(used, 0), this.#size)
-    // Where there is one sub-buffer, the owner may have died while it was starting it again: what it held is gone.
+    // Where there is one sub-buffer, the owner may have died while it was starting it again: what
+    // it held is gone.
     const isGone = this.#sequence > sequence
     if (isGone) this.#account(first + counted)
     const records = isGone ? counted : this.#deliveredRecords
     const torn = Math.max(0, counted - records)
     words[buffer.countWord(index)] = records
-    // The dead owner may have stored the entry of the next sub-buffer already, which counts what is torn: the books go on
-    // as we found them, and it is the next owner that begins it.
+    // The dead owner may have stored the entry of the next sub-buffer already, which counts what is
+    // torn: the books go on as we found them, and it is the next owner that begins it.
     const nextIndex = (sequence + 1) % this.#count
     words[buffer.labelWord(nextIndex)] = 0
     words[buffer.endWord(nextIndex)] = nextIndex * this.#size
@@ -227,7 +245,8 @@ export class Reader {
     doubles[buffer.firstDouble(nextIndex)] = first + records
     doubles[buffer.bytesBeforeDouble(nextIndex)] = bytesBefore
     this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
-    // Pairs with: the next owner's Writer, Atomics.load of `produced` in its constructor, after the place was free.
+    // Pairs with: the next owner's Writer, Atomics.load of `produced` in its constructor, after the
+    // place was free.
     Atomics.store(counters, BUFFER.started >> 3, BigInt(sequence + 1))
     Atomics.store(counters, BUFFER.produced >> 3, BigInt(sequence + 1))
     Atomics.store(counters, BUFFER.consumed >> 3, BigInt(sequence + 1))
@@ -238,13 +257,19 @@ export class Reader {
     return torn
   }
 
-  /** Counts what was lapped and has not been met yet, so that it is not taken for remaining. Once the owner has stopped. */
+  /**
+   * Counts what was lapped and has not been met yet, so that it is not taken for remaining. Once
+   * the owner has stopped.
+   */
   settle(): void {
     this.#skipOverwritten()
     this.#account(this.buffer.countAt(this.buffer.firstDouble(this.#sequence % this.#count)))
   }
 
-  /** Records that the owner counted and that were neither delivered nor counted as overwritten. Once it has stopped. */
+  /**
+   * Records that the owner counted and that were neither delivered nor counted as overwritten. Once
+   * it has stopped.
+   */
   remaining(): number {
     const open = this.#openSequence()
     const sequence = open >= 0 ? open : this.#load('produced') - 1
@@ -256,8 +281,8 @@ export class Reader {
   }
 
   /**
-   * Whether the buffer can be read now. After a reset we start anew where it does; records keep their numbers, so the
-   * first one that is delivered then shows how many went.
+   * Whether the buffer can be read now. After a reset we start anew where it does; records keep
+   * their numbers, so the first one that is delivered then shows how many went.
    */
   #isCurrent(): boolean {
     const resets = Atomics.load(this.buffer.words, BUFFER.resets >> 2)
@@ -284,11 +309,14 @@ export class Reader {
     return new RangeError(`the buffer of cpu=${this.buffer.cpu} is damaged: ${what}`)
   }
 
-  /** The sub-buffer that is open, or −1. Its header and `end` are those that belong to this sequence. */
+  /**
+   * The sub-buffer that is open, or −1. Its header and `end` are those that belong to this
+   * sequence.
+   */
   #openSequence(): number {
-    // `produced` first: `started` can only have moved on since. In overwrite mode `started` says that the old content
-    // goes, and may come before the entry is stored: the label says that it was.
-    // Pairs with: Writer.#leave and Writer.#start.
+    // `produced` first: `started` can only have moved on since. In overwrite mode `started` says
+    // that the old content goes, and may come before the entry is stored: the label says that it
+    // was. Pairs with: Writer.#leave and Writer.#start.
     const produced = this.#load('produced')
     const isOpen = this.#load('started') > produced && this.buffer.hasLabel(produced % this.#count, produced)
     return isOpen ? produced : -1
@@ -314,14 +342,20 @@ export class Reader {
     return span !== undefined && span.end > span.from ? span : undefined
   }
 
-  /** What lies between the records that are accounted for and the first of this sub-buffer was overwritten. */
+  /**
+   * What lies between the records that are accounted for and the first of this sub-buffer was
+   * overwritten.
+   */
   #account(first: number): void {
     if (first <= this.#accounted) return
     this.#overwritten += first - this.#accounted
     this.#accounted = first
   }
 
-  /** Reads the words of a sub-buffer, copies it in overwrite mode; undefined when it was overwritten meanwhile. */
+  /**
+   * Reads the words of a sub-buffer, copies it in overwrite mode; undefined when it was overwritten
+   * meanwhile.
+   */
   #span(sequence: number, sampledEnd: number, complete: boolean): Span | undefined {
     const { buffer } = this
     const index = sequence % this.#count

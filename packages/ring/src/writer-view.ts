@@ -1,19 +1,20 @@
 /**
- * What a writer shows of its buffer, so that an encoder can place records inline. Of the thread that owns the buffer; the
- * writer changes it at each switch.
+ * What a writer shows of its buffer, so that an encoder can place records inline. Of the thread
+ * that owns the buffer; the writer changes it at each switch.
  */
 
 /**
- * What an encoder needs to place a record by itself, inline: the current sub-buffer and views of the data. All
- * offsets are bytes from the start of the buffer's data.
+ * What an encoder needs to place a record by itself, inline: the current sub-buffer and views of
+ * the data. All offsets are bytes from the start of the buffer's data.
  *
- * To place a record of `n` bytes: `p = words[end]`; if `p + n > limit`, `p = writer.room(n)` and give up if that is
- * negative; store the record in a straight line of plain stores; `words[end + 1] += 1`; `words[end] = p + n` last.
- * Both words are read through `end` after `room`, which changes it.
+ * To place a record of `n` bytes: `p = words[end]`; if `p + n > limit`, `p = writer.room(n)` and
+ * give up if that is negative; store the record in a straight line of plain stores;
+ * `words[end + 1] += 1`; `words[end] = p + n` last. Both words are read through `end` after `room`,
+ * which changes it.
  *
- * The arrays of a view are those of one buffer, and never change while its writer lives. An encoder that holds the ones
- * it needs as constants, and has the way through `room` in a function of its own, costs about half of one that takes
- * them from the view each time.
+ * The arrays of a view are those of one buffer, and never change while its writer lives. An encoder
+ * that holds the ones it needs as constants, and has the way through `room` in a function of its
+ * own, costs about half of one that takes them from the view each time.
  *
  * @example
  * const { words, u32, f64 } = view
@@ -27,13 +28,18 @@
  * }
  */
 export interface WriterView {
-  /** The caller's own: which memory this view writes to. −1 at first; the writer leaves it alone. */
+  /**
+   * The caller's own: which memory this view writes to. −1 at first; the writer leaves it alone.
+   */
   generation: number
   /** The buffer's words, 4 bytes an element. */
   words: Uint32Array
   /** Index in `words` of the open sub-buffer's `end`; the next word is its `count`. */
   end: number
-  /** The first byte after the open sub-buffer; −1 while none is open, which sends every record to `room`. */
+  /**
+   * The first byte after the open sub-buffer; −1 while none is open, which sends every record to
+   * `room`.
+   */
   limit: number
   u8: Uint8Array
   i8: Int8Array

@@ -1,7 +1,8 @@
 /**
  * The writer of one CPU's buffer. Runs on the one thread that owns the buffer.
  *
- * It never waits, locks, allocates on the way of a record, or throws for a record that can't be placed: it counts.
+ * It never waits, locks, allocates on the way of a record, or throws for a record that can't be
+ * placed: it counts.
  *
  * A sub-buffer goes through these states; all steps but the last are the owner's:
  *
@@ -13,30 +14,35 @@
  *    └──── overwrite mode: the owner publishes `started` and takes it ◀────────────────────┘
  * ```
  *
- * A switch has one commit point, the store of `produced`. Whatever was done before it can be cut off by
- * `worker.terminate()` without harm: the sub-buffer that was being left still counts as the open one, with its own
- * `end`. The writer's own fields change only after it, so that a switch cut off by an exception is done again.
+ * A switch has one commit point, the store of `produced`. Whatever was done before it can be cut
+ * off by `worker.terminate()` without harm: the sub-buffer that was being left still counts as the
+ * open one, with its own `end`. The writer's own fields change only after it, so that a switch cut
+ * off by an exception is done again.
  */
 import { isBytes, nameOfTypedArray } from './brand.js'
 import { BUFFER, labelOf, type BufferMemory } from './buffer.js'
 import { emptyView, type WriterView } from './writer-view.js'
 
 /**
- * What the client of a channel does at the ends of a sub-buffer, on the writing thread. Neither may write records
- * or throw. `start` is the offset of the sub-buffer in the data, in bytes.
+ * What the client of a channel does at the ends of a sub-buffer, on the writing thread. Neither may
+ * write records or throw. `start` is the offset of the sub-buffer in the data, in bytes.
  */
 export interface WriterCallbacks {
   /**
-   * Decides instead of the channel's mode whether a sub-buffer may be started, and what is reserved at its start. A
-   * channel that has it is in overwrite mode, as far as readers are concerned. Whatever it writes into the
-   * sub-buffer it writes after {@link Writer.take}, and then it must not refuse.
+   * Decides instead of the channel's mode whether a sub-buffer may be started, and what is reserved
+   * at its start. A channel that has it is in overwrite mode, as far as readers are concerned.
+   * Whatever it writes into the sub-buffer it writes after {@link Writer.take}, and then it must
+   * not refuse.
    *
-   * @param sequence the sub-buffer that would be started; all before it are complete, as the owner sees it.
+   * @param sequence the sub-buffer that would be started; all before it are complete, as the owner
+   * sees it.
    * @param padding unused bytes of the sub-buffer that was completed last.
    * @returns the header's size in bytes, or a negative number to refuse.
    */
   accept?(sequence: number, padding: number): number
-  /** A sub-buffer becomes the current one; its header bytes, from `start`, are the client's to fill. */
+  /**
+   * A sub-buffer becomes the current one; its header bytes, from `start`, are the client's to fill.
+   */
   subbufStart?(view: WriterView, start: number): void
   /** The current sub-buffer is complete up to `end`; last chance to finish its header. */
   subbufEnd?(view: WriterView, start: number, end: number): void
@@ -75,7 +81,9 @@ export class Writer {
   #sequence: number
   /** `#sequence mod subbufCount`. */
   #index: number
-  /** Whether that sub-buffer is open. The kernel marks the contrary by `offset = subbufSize + 1`. */
+  /**
+   * Whether that sub-buffer is open. The kernel marks the contrary by `offset = subbufSize + 1`.
+   */
   #open = false
   /** Records that this buffer was given before the sub-buffer at `#index`. */
   #records = 0
@@ -92,9 +100,9 @@ export class Writer {
   mustReset = false
 
   /**
-   * Takes a buffer over: goes on in the sub-buffer that was left open, at its `end`, or opens one behind what was
-   * completed. The calling thread must be its only owner; a dead one's records are whole up to `end`, and a reset that
-   * it did not get through is done again ({@link mustReset}).
+   * Takes a buffer over: goes on in the sub-buffer that was left open, at its `end`, or opens one
+   * behind what was completed. The calling thread must be its only owner; a dead one's records are
+   * whole up to `end`, and a reset that it did not get through is done again ({@link mustReset}).
    *
    * @param view where to keep the view; the caller's hot path may hold on to it.
    * @param begins whether that is done now; else by the caller, by `reset` or the first `switch`.
@@ -154,16 +162,18 @@ export class Writer {
     }
     view.u8.set(bytes, at)
     view.words[view.end + 1] += 1
-    // Last: until here the record does not exist. Pairs with: the reader's load of `end` (aged, or after `produced`).
+    // Last: until here the record does not exist. Pairs with: the reader's load of `end` (aged, or
+    // after `produced`).
     view.words[view.end] = at + length
     return true
   }
 
   /**
-   * Makes room for a record of `length` bytes to be stored by the caller, who then calls {@link commit}.
+   * Makes room for a record of `length` bytes to be stored by the caller, who then calls
+   * {@link commit}.
    *
-   * @returns where to store it, in bytes from the start of the data; {@link FULL} or {@link TOO_BIG} when the
-   * record is lost, which is counted.
+   * @returns where to store it, in bytes from the start of the data; {@link FULL} or
+   * {@link TOO_BIG} when the record is lost, which is counted.
    */
   reserve(length: number): number {
     const at = this.view.words[this.view.end]
@@ -179,9 +189,9 @@ export class Writer {
   }
 
   /**
-   * The slow path of a record that does not fit the open sub-buffer: switches, and counts the record as discarded
-   * if that did not help. A record that fits no sub-buffer switches nothing, or it would cost a flight recorder the
-   * records that it holds.
+   * The slow path of a record that does not fit the open sub-buffer: switches, and counts the
+   * record as discarded if that did not help. A record that fits no sub-buffer switches nothing, or
+   * it would cost a flight recorder the records that it holds.
    *
    * @returns where the record goes (right behind the header), or {@link FULL} or {@link TOO_BIG}.
    * @internal
@@ -204,7 +214,10 @@ export class Writer {
     this.buffer.doubles[BUFFER.discardedBad >> 3] += 1
   }
 
-  /** Whether a sub-buffer is open, so that records can be placed; the kernel marks the contrary in its `offset`. */
+  /**
+   * Whether a sub-buffer is open, so that records can be placed; the kernel marks the contrary in
+   * its `offset`.
+   */
   get isOpen(): boolean {
     return this.#open
   }
@@ -218,9 +231,10 @@ export class Writer {
    * Ends the open sub-buffer, if one is open, and starts the next, if one is free. Counts nothing.
    *
    * @param length bytes of the record that is to follow; 0 for none.
-   * @returns where that record goes; {@link FULL} when no sub-buffer is free (then none is open, and every further
-   * call tries again); {@link TOO_BIG} when it is longer than a sub-buffer (nothing was switched) or, with a
-   * sub-buffer free, than one without its header (the switch stays done).
+   * @returns where that record goes; {@link FULL} when no sub-buffer is free (then none is open,
+   * and every further call tries again); {@link TOO_BIG} when it is longer than a sub-buffer
+   * (nothing was switched) or, with a sub-buffer free, than one without its header (the switch
+   * stays done).
    */
   switch(length: number): number {
     if (length > this.#size) return this.#tooBig(length)
@@ -229,11 +243,13 @@ export class Writer {
   }
 
   /**
-   * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the bytes completed so far,
-   * the padding of the sub-buffer completed last and what was discarded stay. Owner, while no relay file is
-   * read: a reader's words are cleared too. A {@link Reader} notices, and counts what it has not had as overwritten.
+   * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the bytes
+   * completed so far, the padding of the sub-buffer completed last and what was discarded stay.
+   * Owner, while no relay file is read: a reader's words are cleared too. A {@link Reader} notices,
+   * and counts what it has not had as overwritten.
    *
-   * @returns false when a {@link Reader} was just giving a sub-buffer back: nothing was done, try again.
+   * @returns false when a {@link Reader} was just giving a sub-buffer back: nothing was done, try
+   * again.
    */
   reset(): boolean {
     const { buffer, view } = this
@@ -244,8 +260,9 @@ export class Writer {
     const prevPaddingWord = buffer.prevPaddingWord(0)
     const labelWord = buffer.labelWord(0)
     const label = labelOf(0)
-    // Odd from here on, unless a reader is in the middle of its words; if it comes later, it sees that it is odd.
-    // Pairs with: Reader.delivered, and its read-modify-write of `resets` after a copy.
+    // Odd from here on, unless a reader is in the middle of its words; if it comes later, it sees
+    // that it is odd. Pairs with: Reader.delivered, and its read-modify-write of `resets` after a
+    // copy.
     if (words[BUFFER.resets >> 2] % 2 === 0) {
       Atomics.add(words, BUFFER.resets >> 2, 1)
       if (Atomics.load(words, BUFFER.delivering >> 2) === 1) {
@@ -258,7 +275,8 @@ export class Writer {
     // Records keep their numbers, so that the reader finds out how many went.
     if (this.#open) this.#rememberEntry(this.#index)
     this.#open = false
-    // A straight line: from here on the entry says all that a next owner needs who has to do this again. See #goOn.
+    // A straight line: from here on the entry says all that a next owner needs who has to do this
+    // again. See #goOn.
     words[countWord] = 0
     doubles[firstDouble] = this.#records
     doubles[bytesBeforeDouble] = this.#bytes
@@ -283,8 +301,8 @@ export class Writer {
     const { words, doubles } = buffer
     const index = this.#index
     if (Atomics.load(words, BUFFER.resets >> 2) % 2 === 1) {
-      // The owner before died in a reset. It may have stored the new entry of sub-buffer 0 already, which then counts
-      // all records and bytes that there were.
+      // The owner before died in a reset. It may have stored the new entry of sub-buffer 0 already,
+      // which then counts all records and bytes that there were.
       this.#rememberWhatIsDone()
       const given = this.#records + (this.#open ? words[buffer.countWord(index)] : 0)
       const counted = doubles[buffer.firstDouble(0)] + words[buffer.countWord(0)]
@@ -345,10 +363,11 @@ export class Writer {
     const endWord = buffer.endWord(nextIndex)
     const limit = open ? (nextIndex + 1) * this.#size : -1
     const produced = BigInt(next)
-    // The commit point. Everything that the reader will look at was stored before it, header, end, count and first of
-    // both sub-buffers. Pairs with: Reader, Atomics.load of `produced`.
+    // The commit point. Everything that the reader will look at was stored before it, header, end,
+    // count and first of both sub-buffers. Pairs with: Reader, Atomics.load of `produced`.
     Atomics.store(buffer.counters, BUFFER.produced >> 3, produced)
-    // The writer's own view of what was just published. No calls, so that no exception leaves it behind.
+    // The writer's own view of what was just published. No calls, so that no exception leaves it
+    // behind.
     this.#sequence = next
     this.#index = nextIndex
     this.#records = records
@@ -380,18 +399,20 @@ export class Writer {
   }
 
   #hasRoom(sequence: number): boolean {
-    // The low half, read plainly, tells of a full buffer without making a BigInt. It may be old: then the reader has
-    // given something back since, which a later call sees. (Little endian, as every platform of Node is.)
+    // The low half, read plainly, tells of a full buffer without making a BigInt. It may be old:
+    // then the reader has given something back since, which a later call sees. (Little endian, as
+    // every platform of Node is.)
     const consumedGuess = this.buffer.words[BUFFER.consumed >> 2]
     if ((sequence - consumedGuess) >>> 0 >= this.#count) return false
-    // Pairs with: Reader, Atomics.store of `consumed`, after its last read of the sub-buffer that is to be reused.
+    // Pairs with: Reader, Atomics.store of `consumed`, after its last read of the sub-buffer that
+    // is to be reused.
     const consumed = Number(Atomics.load(this.buffer.counters, BUFFER.consumed >> 3))
     return sequence - consumed < this.#count
   }
 
   /**
-   * For `accept`, in overwrite mode, before it writes into the sub-buffer that it is asked about: tells readers that
-   * what stood there goes. From then on it must not refuse.
+   * For `accept`, in overwrite mode, before it writes into the sub-buffer that it is asked about:
+   * tells readers that what stood there goes. From then on it must not refuse.
    *
    * @internal
    */
@@ -403,12 +424,13 @@ export class Writer {
     const { buffer } = this
     const { counters } = buffer
     const index = (started - 1) % this.#count
-    // A label from before a reset would pass for that of the entry that is still to be stored. Within the reset nobody
-    // looks, and who has to do it again needs the label.
+    // A label from before a reset would pass for that of the entry that is still to be stored.
+    // Within the reset nobody looks, and who has to do it again needs the label.
     if (buffer.words[BUFFER.resets >> 2] % 2 === 0 && buffer.hasLabel(index, started - 1))
       Atomics.store(buffer.words, buffer.labelWord(index), 0)
-    // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and the load that
-    // follows it stops them. Pairs with: Reader, the read-modify-write of `started` after its copy.
+    // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and
+    // the load that follows it stops them. Pairs with: Reader, the read-modify-write of `started`
+    // after its copy.
     Atomics.store(counters, BUFFER.started >> 3, BigInt(started))
     Atomics.load(counters, BUFFER.started >> 3)
   }
@@ -438,7 +460,8 @@ export class Writer {
     buffer.words[prevPaddingWord] = padding
     buffer.words[endWord] = start + header
     this.#callbacks.subbufStart?.(this.view, start)
-    // From here on the entry is that of this sub-buffer, header and all. Pairs with: BufferMemory.hasLabel.
+    // From here on the entry is that of this sub-buffer, header and all. Pairs with:
+    // BufferMemory.hasLabel.
     Atomics.store(buffer.words, labelWord, labelOf(sequence))
     // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
     // Pairs with: Reader, Atomics.load of `started` in `sample`.

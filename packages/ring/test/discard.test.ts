@@ -1,4 +1,7 @@
-/** Discard mode on one thread: the newest record is lost, and counted, when every sub-buffer is unread. */
+/**
+ * Discard mode on one thread: the newest record is lost, and counted, when every sub-buffer is
+ * unread.
+ */
 import { FULL, TOO_BIG, type WriterCallbacks } from '@rchan/ring'
 import { describe, expect, test } from 'vitest'
 import { makeRecord } from '../../../test/records.mjs'

@@ -1,4 +1,7 @@
-/** The memory of a global buffer is what the picture at the head of global/buffer.ts says, and only that is attached to. */
+/**
+ * The memory of a global buffer is what the picture at the head of global/buffer.ts says, and only
+ * that is attached to.
+ */
 import {
   checkGlobalGeometry,
   GLOBAL,

@@ -1,11 +1,12 @@
 /**
- * Writers and a reader of a global buffer, stepped: whoever is stopped wherever for however long, and wherever a writer
- * dies, everything adds up.
+ * Writers and a reader of a global buffer, stepped: whoever is stopped wherever for however long,
+ * and wherever a writer dies, everything adds up.
  *
- * Forbidden: a torn record delivered; a record delivered twice; one that nobody wrote; a thread's records out of order;
- * a time that is less than that of the record before; a store into memory that was given to the reader or to another
- * lap; sums that are not those of the attempts; with one death, an accepted record that is neither delivered nor
- * overwritten; a buffer that can't be written or read any more after the dead were declared so.
+ * Forbidden: a torn record delivered; a record delivered twice; one that nobody wrote; a thread's
+ * records out of order; a time that is less than that of the record before; a store into memory
+ * that was given to the reader or to another lap; sums that are not those of the attempts; with one
+ * death, an accepted record that is neither delivered nor overwritten; a buffer that can't be
+ * written or read any more after the dead were declared so.
  */
 import {
   GLOBAL,
@@ -24,7 +25,10 @@ import { PausedThread } from '../../../test/stepping/paused.js'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 
-/** Of the steps before which a second thread stops, only each so manieth is tried: another one for each of the first. */
+/**
+ * Of the steps before which a second thread stops, only each so manieth is tried: another one for
+ * each of the first.
+ */
 const STRIDE = 14
 
 /** Bytes of a record, or what else a writer does. */

@@ -1,4 +1,7 @@
-/** Writers and a reader of a global buffer against plain arrays, on one thread: the same records and losses at each step. */
+/**
+ * Writers and a reader of a global buffer against plain arrays, on one thread: the same records and
+ * losses at each step.
+ */
 import {
   GlobalBuffer,
   GlobalReader,

@@ -1,4 +1,7 @@
-/** What the reader of a global buffer makes of dead writers, and of being lapped: the smallest histories. */
+/**
+ * What the reader of a global buffer makes of dead writers, and of being lapped: the smallest
+ * histories.
+ */
 import { GLOBAL, GLOBAL_SLOT, GlobalReader, GlobalWriter, PHASE } from '@rchan/ring'
 import { describe, expect, test } from 'vitest'
 import { bytes, drain, make, started, stepped } from './global-small.js'
@@ -105,7 +108,8 @@ describe('a dead writer', () => {
     }
   })
 
-  /*   first's try at 0 failed, it died before it knew;  second's at 16 succeeded, it died before it knew
+  /* first's try at 0 failed, it died before it knew; second's at 16 succeeded, it died before it
+   * knew
    *   | third      | second ?    |        16 bytes are missing: those from 0, or those from 16?
    *   0            16            32
    */
@@ -126,7 +130,8 @@ describe('a dead writer', () => {
     if (span === undefined) throw new Error('nothing')
     expect([span.end, span.records, span.holes]).toEqual([40, 2, [{ from: 0, end: 32 }]])
     reader.delivered(span, 1)
-    // Three records were begun before the last: two torn at most, and a whole one that went with them.
+    // Three records were begun before the last: two torn at most, and a whole one that went with
+    // them.
     expect([reader.torn, reader.remaining()]).toEqual([3, 0])
     expect(reader.recover(dead)).toBe(false)
   })
@@ -151,7 +156,8 @@ describe('overwriting', () => {
 
   test('a reader may be lapped before any of its steps, by a writer that dies before any of its own, and counts each record once', () => {
     const lengths = [40, 40, 40, 40, 40, 40]
-    // The reader's first steps are all tried with each of the writer's: there it skips what was overwritten.
+    // The reader's first steps are all tried with each of the writer's: there it skips what was
+    // overwritten.
     for (let steps = 0, done = false; !done; steps += 1) {
       for (let between = 0, written = false; !written; between += steps < 16 ? 1 : 25) {
         const buffer = make({ mode: 'overwrite', subbufCount: 2 })

@@ -1,10 +1,12 @@
 /**
- * Three writer threads of one global buffer at full speed, the reader on this one; writers are terminated in mid-flight.
+ * Three writer threads of one global buffer at full speed, the reader on this one; writers are
+ * terminated in mid-flight.
  *
- * Forbidden: a torn record delivered; a record delivered twice; a thread's records out of order; a time that is less
- * than that of the record before, of whatever thread; an attempt that returned and is neither delivered, overwritten nor
- * counted as refused; more torn records than deaths; an attempt without a trace, but for one of each death; in discard
- * mode a record overwritten; writers or the reader that don't go on after a death; a slot that is not freed.
+ * Forbidden: a torn record delivered; a record delivered twice; a thread's records out of order; a
+ * time that is less than that of the record before, of whatever thread; an attempt that returned
+ * and is neither delivered, overwritten nor counted as refused; more torn records than deaths; an
+ * attempt without a trace, but for one of each death; in discard mode a record overwritten; writers
+ * or the reader that don't go on after a death; a slot that is not freed.
  */
 import { GlobalBuffer, GlobalReader, type GlobalGeometry, type GlobalSpan } from '@rchan/ring'
 import { afterEach, describe, expect, test } from 'vitest'

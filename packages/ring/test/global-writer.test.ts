@@ -1,4 +1,7 @@
-/** What writers of a global buffer do at the edges, and when one sleeps in the middle of what it does. */
+/**
+ * What writers of a global buffer do at the edges, and when one sleeps in the middle of what it
+ * does.
+ */
 import { FULL, GLOBAL, GLOBAL_SLOT, GlobalReader, GlobalWriter, ORPHAN, PHASE, TOO_BIG } from '@rchan/ring'
 import { describe, expect, test } from 'vitest'
 import { bytes, drain, make, started, stepped } from './global-small.js'
@@ -200,8 +203,8 @@ describe('a sleeping writer', () => {
     expect([span?.from, span?.end, span?.records, span?.holes]).toEqual([0, 32, 2, [{ from: 8, end: 16 }]])
   })
 
-  /* 6 tags again. The writer stops on its way to start sub-buffer 1. When it goes on the low half says the same, but of
-   * sub-buffer 6, and 4 to 6 are unread:
+  /* 6 tags again. The writer stops on its way to start sub-buffer 1. When it goes on the low half
+   * says the same, but of sub-buffer 6, and 4 to 6 are unread:
    *
    *   | 0 | . | . |     6 sub-buffers later     | 6 | 4 | 5 |
    */

@@ -1,6 +1,7 @@
 /**
- * One writer and one reader, stepped: whatever the reader does between two accesses of the writer, or the writer
- * between two of the reader, and wherever a writer dies, everything adds up. What is forbidden, see ledger.ts.
+ * One writer and one reader, stepped: whatever the reader does between two accesses of the writer,
+ * or the writer between two of the reader, and wherever a writer dies, everything adds up. What is
+ * forbidden, see ledger.ts.
  */
 import { BUFFER, Channel, Reader, Writer, type Geometry, type Mode } from '@rchan/ring'
 import * as fc from 'fast-check'
@@ -13,7 +14,10 @@ const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 type Op = number | 'flush'
 type Action = 'drain' | 'next' | 'sample' | 'aged'
 
-/** An owner: what it does, what the reader does before its n-th access, and before which access it dies. */
+/**
+ * An owner: what it does, what the reader does before its n-th access, and before which access it
+ * dies.
+ */
 interface Life {
   readonly ops: readonly Op[]
   readonly actions: readonly { readonly at: number; readonly action: Action }[]

@@ -1,4 +1,7 @@
-/** One writer and one reader against plain arrays, on one thread: the same records, the same losses, at each step. */
+/**
+ * One writer and one reader against plain arrays, on one thread: the same records, the same losses,
+ * at each step.
+ */
 import { BUFFER, Channel, Reader, Writer, type Geometry, type Mode } from '@rchan/ring'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -63,7 +66,9 @@ class Model {
     if (this.#open !== undefined && this.#open.records.length > 0) this.#switch()
   }
 
-  /** The records of the next complete sub-buffer that still has some; empty ones are passed over. */
+  /**
+   * The records of the next complete sub-buffer that still has some; empty ones are passed over.
+   */
   next(): Uint8Array[] | undefined {
     for (;;) {
       const subbuf = this.#complete.shift()

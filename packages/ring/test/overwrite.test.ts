@@ -1,4 +1,7 @@
-/** Overwrite mode on one thread: the oldest sub-buffer is lost, and its records are counted by who reads. */
+/**
+ * Overwrite mode on one thread: the oldest sub-buffer is lost, and its records are counted by who
+ * reads.
+ */
 import { expect, test } from 'vitest'
 import { drain, drainDead, makeSubject, take, writeNumbers } from './subject.js'
 

@@ -1,4 +1,6 @@
-/** One buffer with its writer and its reader on the same thread, and what was delivered. For tests. */
+/**
+ * One buffer with its writer and its reader on the same thread, and what was delivered. For tests.
+ */
 import { Channel, type Geometry, type Reader, type Span, type Writer } from '@rchan/ring'
 import { makeRecord, walkRecords } from '../../../test/records.mjs'
 
@@ -20,13 +22,19 @@ export function makeChannel(geometry: Partial<Geometry> = {}): Channel {
   })
 }
 
-/** A channel of one CPU with its writer and reader; 2 sub-buffers of 16 bytes without a header in discard mode, unless said otherwise. */
+/**
+ * A channel of one CPU with its writer and reader; 2 sub-buffers of 16 bytes without a header in
+ * discard mode, unless said otherwise.
+ */
 export function makeSubject(geometry: Partial<Geometry> = {}): Subject {
   const channel = makeChannel(geometry)
   return { channel, writer: channel.writer(0), reader: channel.reader(0) }
 }
 
-/** Writes records of one length, numbered from `first`. @returns the numbers of those that were written. */
+/**
+ * Writes records of one length, numbered from `first`. @returns the numbers of those that were
+ * written.
+ */
 export function writeNumbers(writer: Writer, length: number, first: number, count: number): number[] {
   const numbers = Array.from({ length: count }, (_, i) => first + i)
   return numbers.filter((number) => writer.write(makeRecord(length, number)))

@@ -1,9 +1,11 @@
 /**
- * One owner after the other, stepped, without anybody who retires a dead one: the next goes on in the sub-buffer that was
- * left open. Owners reset the buffer, and die wherever they are, within a reset too; the reader steps in anywhere.
+ * One owner after the other, stepped, without anybody who retires a dead one: the next goes on in
+ * the sub-buffer that was left open. Owners reset the buffer, and die wherever they are, within a
+ * reset too; the reader steps in anywhere.
  *
- * Forbidden: a record that is torn, delivered twice, out of order, or that nobody wrote; an accepted record that is
- * neither delivered nor counted as overwritten; a sum that is not that of the attempts; bytes completed that become fewer.
+ * Forbidden: a record that is torn, delivered twice, out of order, or that nobody wrote; an
+ * accepted record that is neither delivered nor counted as overwritten; a sum that is not that of
+ * the attempts; bytes completed that become fewer.
  */
 import { Channel, Reader, Writer, type BufferMemory, type Geometry, type Mode, type Span } from '@rchan/ring'
 import * as fc from 'fast-check'
@@ -27,7 +29,10 @@ class Books {
   attempted = 0
   resets = 0
   readonly accepted: number[] = []
-  /** Attempts that were cut off: their record may be there, may count without being there, or left no trace. */
+  /**
+   * Attempts that were cut off: their record may be there, may count without being there, or left
+   * no trace.
+   */
   readonly cut: number[] = []
   readonly delivered: number[] = []
   /** Numbers of a span that a reset made invalid while it was used. */

@@ -137,8 +137,8 @@ test('the old count of a sub-buffer in whose start a next owner died is not take
   expect(reader.overwritten).toBe(0)
 })
 
-//   the only sub-buffer is full and about to be started again: `started` = 2 is stored, the rest is not. 0 was delivered
-//   as a part, and all that it held was torn
+//   the only sub-buffer is full and about to be started again: `started` = 2 is stored, the rest
+//   is not. 0 was delivered as a part, and all that it held was torn
 test('what an only sub-buffer held, in whose next start its owner died, was overwritten', () => {
   const { channel, writer, reader } = makeSubject({ mode: 'overwrite', subbufCount: 1, subbufSize: 24 })
   writeNumbers(writer, 8, 0, 1)

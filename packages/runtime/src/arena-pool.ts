@@ -1,6 +1,7 @@
 /**
- * The arenas of recordings that are over, so that the next recording of the same shape takes the memory of one. Else their
- * memory stays until each thread that traced has had a major collection, which may be never. Of the thread that records.
+ * The arenas of recordings that are over, so that the next recording of the same shape takes the
+ * memory of one. Else their memory stays until each thread that traced has had a major collection,
+ * which may be never. Of the thread that records.
  *
  * An arena that is over goes through these states:
  *
@@ -12,33 +13,38 @@
  *
  * Who may still touch it when it has ended, and how each of them is known to be gone:
  *
- * - *A thread that has a place*: `owner` is its identity. It leaves (`left` := 1) when it comes online in another
- *   recording, on its way there; before, it has let go of views, writer and encoders, and it never touches the memory
- *   again. Or it is proven dead. A thread that is stopped in the middle of a record has done neither, however long it is.
- * - *A thread that is about to take one*: it has been sent the arena, and was stopped before it took a place. It counts
- *   `joining` up, looks at `generation`, and counts down when it has its place or has found that there is none:
+ * - *A thread that has a place*: `owner` is its identity. It leaves (`left` := 1) when it comes
+ *   online in another recording, on its way there; before, it has let go of views, writer and
+ *   encoders, and it never touches the memory again. Or it is proven dead. A thread that is stopped
+ *   in the middle of a record has done neither, however long it is.
+ * - *A thread that is about to take one*: it has been sent the arena, and was stopped before it
+ *   took a place. It counts `joining` up, looks at `generation`, and counts down when it has its
+ *   place or has found that there is none:
  *
  *   ```text
  *   thread   joining += 1      (1)        this thread   generation := 0      (3)
  *            load generation   (2)                      load joining         (4)
  *   ```
  *
- *   All are sequentially consistent. If (4) comes before (1), (2) finds another generation than its own, and the thread
- *   goes away without a store to anything but `joining`; which is therefore never reset. If (4) comes after (1) it finds
- *   that somebody joins, or the place that he has taken by then. A thread that died in between keeps the arena for good.
- * - *A thread that found no place* reads `freed`, and may set `wanted`, which has the next consumer look for dead threads.
+ *   All are sequentially consistent. If (4) comes before (1), (2) finds another generation than its
+ *   own, and the thread goes away without a store to anything but `joining`; which is therefore
+ *   never reset. If (4) comes after (1) it finds that somebody joins, or the place that he has
+ *   taken by then. A thread that died in between keeps the arena for good.
+ * - *A thread that found no place* reads `freed`, and may set `wanted`, which has the next consumer
+ *   look for dead threads.
  * - *The consumer thread* has ended: an arena is added when its `exit` event has come.
  * - *This thread* has left, like any other.
  *
- * What such threads stored comes before their `left`, their `joining` or their death, and so before what is laid out anew.
+ * What such threads stored comes before their `left`, their `joining` or their death, and so before
+ * what is laid out anew.
  */
 import { ARENA, PLACE, type Arena, type ArenaOptions } from './arena.js'
 import { isDead, isProvable } from '@rchan/threads'
 
 /**
- * The most arenas that are kept. The one of the recording before and one more are enough for threads that trace in each.
- * More stay where threads idle in older ones, or where no death can be proven; what a living thread is in stays in memory
- * anyway.
+ * The most arenas that are kept. The one of the recording before and one more are enough for
+ * threads that trace in each. More stay where threads idle in older ones, or where no death can be
+ * proven; what a living thread is in stays in memory anyway.
  */
 const MOST_KEPT = 4
 /** The most free ones of shapes that were not wanted last. */
@@ -65,7 +71,10 @@ export class ArenaPool {
     if (this.#ended.length > MOST_KEPT) this.#ended.pop()
   }
 
-  /** Gives the memory of an arena of this shape that nobody touches any more; undefined when there is none. */
+  /**
+   * Gives the memory of an arena of this shape that nobody touches any more; undefined when there
+   * is none.
+   */
   take(options: ArenaOptions): SharedArrayBuffer | undefined {
     const shape = shapeOf(options)
     const found = this.#ended.find((ended) => ended.shape === shape && isFree(ended.arena))

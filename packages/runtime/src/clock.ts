@@ -1,9 +1,10 @@
 /**
- * The clock of a trace: nanoseconds since an arbitrary start, the same in all threads, never going back.
+ * The clock of a trace: nanoseconds since an arbitrary start, the same in all threads, never going
+ * back.
  *
- * It is `process.hrtime.bigint`, which programs replace, above all tests: by one that stands still, or counts from 0.
- * The consumer thread is the one whose built-ins nobody has touched. So each other thread checks its clock against that
- * one before it records:
+ * It is `process.hrtime.bigint`, which programs replace, above all tests: by one that stands still,
+ * or counts from 0. The consumer thread is the one whose built-ins nobody has touched. So each
+ * other thread checks its clock against that one before it records:
  *
  * ```text
  *   this thread                                  consumer
@@ -12,12 +13,16 @@
  *   after := clock()   ◀────────────────────     answers
  * ```
  *
- * The system has one such clock for all threads, so `before <= time <= after`; and as the way there and back takes more
- * than its resolution, `before < after`. Asking and answering are Atomics operations, so nothing is done out of order.
+ * The system has one such clock for all threads, so `before <= time <= after`; and as the way there
+ * and back takes more than its resolution, `before < after`. Asking and answering are Atomics
+ * operations, so nothing is done out of order.
  */
 import { thisProcess } from './process.js'
 
-/** Nanoseconds. Take it into a local once: looked up at each call it costs 7 ns more, arithmetic on its result 12. */
+/**
+ * Nanoseconds. Take it into a local once: looked up at each call it costs 7 ns more, arithmetic on
+ * its result 12.
+ */
 export type Clock = (this: void) => bigint
 
 /** The clock as it was when this module was loaded. */
@@ -34,7 +39,10 @@ export class ClockCheck {
   readonly #first = candidateOf(now)
   /** A fake that was there when this module was loaded may be gone by now. */
   readonly #second = candidateOf(clockOf())
-  /** How far the clock is from the system's, in nanoseconds; 0: it stands still. Of one that did not pass. */
+  /**
+   * How far the clock is from the system's, in nanoseconds; 0: it stands still. Of one that did not
+   * pass.
+   */
   differenceNs = 0n
 
   /**

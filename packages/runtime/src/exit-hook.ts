@@ -1,28 +1,33 @@
 /**
- * What runs when the process ends without `stop`, on the thread that records: a flush, first and last of all `exit`
- * listeners, and when the event loop has nothing more to do.
+ * What runs when the process ends without `stop`, on the thread that records: a flush, first and
+ * last of all `exit` listeners, and when the event loop has nothing more to do.
  *
- * - *First*, by a listener that is put in front, because one that throws, or that calls `process.exit()`, keeps all
- *   that come after it from running.
+ * - *First*, by a listener that is put in front, because one that throws, or that calls
+ *   `process.exit()`, keeps all that come after it from running.
  * - *Last*, in the order of registration, for what other listeners have traced.
- * - At `beforeExit`, for a program that has taken away our `exit` listeners in a way that we don't notice.
+ * - At `beforeExit`, for a program that has taken away our `exit` listeners in a way that we don't
+ *   notice.
  *
  * It only flushes: an `exit` event that somebody has emitted, a test say, ends no recording.
  *
- * When somebody adds an `exit` listener, ours go round it in the next microtask, to the front and to the end again.
+ * When somebody adds an `exit` listener, ours go round it in the next microtask, to the front and
+ * to the end again.
  *
- * Programs take listeners away that they don't know (`process.removeAllListeners('exit')`). Ours come back at once, at
- * the end of the list: Node's loop over that list goes backwards, and whatever is put in front during it would save the
- * listener of somebody else. A microtask later they are where they belong, also after `removeAllListeners()`, which
- * forgets even what is put back within it. `while (process.listenerCount('exit') > 0)` must come to an end, too: they
- * come back at once only a few times in a turn.
+ * Programs take listeners away that they don't know (`process.removeAllListeners('exit')`). Ours
+ * come back at once, at the end of the list: Node's loop over that list goes backwards, and
+ * whatever is put in front during it would save the listener of somebody else. A microtask later
+ * they are where they belong, also after `removeAllListeners()`, which forgets even what is put
+ * back within it. `while (process.listenerCount('exit') > 0)` must come to an end, too: they come
+ * back at once only a few times in a turn.
  */
 
 import { thisProcess } from './process.js'
 
 /** How often in a turn of the event loop a listener comes back at once. */
 const MOST_RETURNS = 8
-/** How often in a recording they go round new ones: somebody else may want to be the first as well. */
+/**
+ * How often in a recording they go round new ones: somebody else may want to be the first as well.
+ */
 const MOST_ARRANGEMENTS = 1000
 
 // Programs, and above all tests, replace it later.
@@ -48,8 +53,9 @@ export class ExitHook {
   #returns = 0
 
   /**
-   * @param flush must not throw, keep the process alive, or need the event loop. `false` says that it waited in vain:
-   * then it is not called again, so that a disk that hangs holds the exit up once.
+   * @param flush must not throw, keep the process alive, or need the event loop. `false` says that
+   * it waited in vain: then it is not called again, so that a disk that hangs holds the exit up
+   * once.
    */
   constructor(flush: () => boolean) {
     let gaveUp = false

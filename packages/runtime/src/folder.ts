@@ -1,9 +1,10 @@
 /**
- * The folder that a recording writes to, held open: what is written goes to this one folder, also when somebody gives
- * its name to another. Runs on the consumer thread.
+ * The folder that a recording writes to, held open: what is written goes to this one folder, also
+ * when somebody gives its name to another. Runs on the consumer thread.
  *
- * Nothing is written under a name that others can foresee: a file is made as a draft, exclusively, under a name that
- * nobody can guess, and takes its own name when it is whole. So no link that was laid at that name is followed.
+ * Nothing is written under a name that others can foresee: a file is made as a draft, exclusively,
+ * under a name that nobody can guess, and takes its own name when it is whole. So no link that was
+ * laid at that name is followed.
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -20,9 +21,15 @@ import { readlinkSync, renameSync, statSync, unlinkSync } from 'node:fs'
 
 /** A file for its owner alone. */
 const FILE_MODE = 0o600
-/** Names that are tried for a draft. All of them can only be taken by somebody who sees our random numbers. */
+/**
+ * Names that are tried for a draft. All of them can only be taken by somebody who sees our random
+ * numbers.
+ */
 const DRAFT_TRIES = 8
-/** What file systems without links say. EISDIR: exFAT on Windows; EACCES: Android, which forbids links to its programs. */
+/**
+ * What file systems without links say. EISDIR: exFAT on Windows; EACCES: Android, which forbids
+ * links to its programs.
+ */
 const NO_LINKS = new Set(['EPERM', 'EACCES', 'EISDIR', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'])
 
 /** A file that nobody can find yet. */
@@ -65,7 +72,8 @@ export class OpenFolder {
   /**
    * Makes a new file that nobody knows, for its owner alone.
    *
-   * @param name what it is to become; readers pass over a draft, because its name starts with a dot.
+   * @param name what it is to become; readers pass over a draft, because its name starts with a
+   * dot.
    * @throws the error of the file system.
    */
   draft(name: string): Draft {
@@ -90,7 +98,8 @@ export class OpenFolder {
   publish(draft: string, name: string): void {
     const path = this.at(name)
     try {
-      // Not renamed: that would replace what has the name. (And ext4 sends a file to the disk at once that replaces one.)
+      // Not renamed: that would replace what has the name. (And ext4 sends a file to the disk at
+      // once that replaces one.)
       linkSync(draft, path)
       removeDraft(draft)
     } catch (error) {
@@ -160,7 +169,10 @@ export function isSame(a: FileState, b: FileState): boolean {
   return a.device === b.device && a.inode === b.inode
 }
 
-/** Removes the name of a draft. Never throws: an error that the draft came to nothing by matters more. */
+/**
+ * Removes the name of a draft. Never throws: an error that the draft came to nothing by matters
+ * more.
+ */
 export function removeDraft(path: string): void {
   try {
     unlinkSync(path)

@@ -1,4 +1,6 @@
-/** A file system that fails when told to, for code that imports `node:fs` by names. For tests only. */
+/**
+ * A file system that fails when told to, for code that imports `node:fs` by names. For tests only.
+ */
 import fs from 'node:fs'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -13,7 +15,10 @@ export function freshFolder(): string {
   return folder
 }
 
-/** Replaces a function of `node:fs` until the test is finished, or until the function that it returns is called. */
+/**
+ * Replaces a function of `node:fs` until the test is finished, or until the function that it
+ * returns is called.
+ */
 export function replaceFs<
   K extends 'writevSync' | 'ftruncateSync' | 'openSync' | 'closeSync' | 'linkSync' | 'renameSync',
 >(name: K, make: (real: (typeof fs)[K]) => (...args: never[]) => unknown): () => void {

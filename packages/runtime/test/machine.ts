@@ -1,9 +1,9 @@
 /**
- * A consumer that a test takes step by step: a clock and deaths that the test makes up, a trivial format, real
- * files, and writers that are played by the test itself. For tests only.
+ * A consumer that a test takes step by step: a clock and deaths that the test makes up, a trivial
+ * format, real files, and writers that are played by the test itself. For tests only.
  *
- * A record is 8 bytes: its number twice, as u32. A packet's kind is one of those below, its value is losses and
- * generation.
+ * A record is 8 bytes: its number twice, as u32. A packet's kind is one of those below, its value
+ * is losses and generation.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -154,7 +154,10 @@ export class Machine {
     }
   }
 
-  /** What is in the file of a CPU; undefined when there is none. @throws when it isn't whole packets. */
+  /**
+   * What is in the file of a CPU; undefined when there is none. @throws when it isn't whole
+   * packets.
+   */
   content(cpu: number): Content | undefined {
     if (!existsSync(join(this.folder, `cpu_${cpu}`))) return undefined
     const content = {

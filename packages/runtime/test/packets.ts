@@ -1,8 +1,9 @@
 /**
- * Packets of a trivial format, and a reader of them that refuses whatever a real reader refuses. For tests only.
+ * Packets of a trivial format, and a reader of them that refuses whatever a real reader refuses.
+ * For tests only.
  *
- * A header is 4 words: bytes of the packet, bytes of its content (header included), kind, value. Nothing may follow the
- * last packet, and no packet may reach over the end of the file.
+ * A header is 4 words: bytes of the packet, bytes of its content (header included), kind, value.
+ * Nothing may follow the last packet, and no packet may reach over the end of the file.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -34,7 +35,10 @@ export function packet(kind: number, value: number, pieces: readonly Uint8Array[
   }
 }
 
-/** The packets of one file, empty ones of kind 0 left out. @throws when it isn't whole packets from end to end. */
+/**
+ * The packets of one file, empty ones of kind 0 left out. @throws when it isn't whole packets from
+ * end to end.
+ */
 export function packetsOf(path: string): Read[] {
   const file = readFileSync(path)
   const found: Read[] = []
@@ -54,7 +58,9 @@ export function packetsOf(path: string): Read[] {
   return found
 }
 
-/** The files of a stream, in order. Other names than those that readers pass over are not allowed. */
+/**
+ * The files of a stream, in order. Other names than those that readers pass over are not allowed.
+ */
 export function filesOf(folder: string, name: string): string[] {
   const names = readdirSync(folder).filter((each) => each === name || each.startsWith(`${name}_`))
   const index = (each: string): number => (each === name ? 0 : Number(each.slice(name.length + 1)))

@@ -97,7 +97,8 @@ describe('the files of a stream', () => {
         const restore = [
           replaceFs('writevSync', (real) => (fd: number, pieces: Uint8Array[], at: number) => {
             check()
-            // A kill can cut a write at a page, and nowhere within one: take what goes up to the next page.
+            // A kill can cut a write at a page, and nowhere within one: take what goes up to the
+            // next page.
             const left = 4096 - (at % 4096)
             const part = pieces[0].subarray(0, left)
             return real(fd, [part], at)

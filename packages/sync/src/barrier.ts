@@ -1,9 +1,10 @@
 /**
  * A barrier: threads wait for each other, again and again, until all have arrived.
  *
- * Any thread may call any of it. A barrier cannot do without one of its threads, so when one dies the others are told,
- * or their time runs out; then their arrivals are taken back, and a thread that takes the dead one's place finds the
- * barrier as it was. It must never open with fewer arrivals than its count.
+ * Any thread may call any of it. A barrier cannot do without one of its threads, so when one dies
+ * the others are told, or their time runs out; then their arrivals are taken back, and a thread
+ * that takes the dead one's place finds the barrier as it was. It must never open with fewer
+ * arrivals than its count.
  *
  * ```text
  *   at   type  word      written by
@@ -15,13 +16,15 @@
  *   +4   i32   arrived   whoever arrives, leaves, or finds it dead: the turn of its last arrival
  * ```
  *
- * A thread has arrived when its `arrived` is the `turn`. So the one store of `turn + 1` opens the barrier and takes all
- * arrivals back, and nothing is ever half done when a thread dies in the section: its arrival is a straight line of
- * plain stores, which is never torn, and if it was the last one and died before it opened the barrier, the next in
- * the section does. Therefore a `'recovered'` mutex needs no repair here.
+ * A thread has arrived when its `arrived` is the `turn`. So the one store of `turn + 1` opens the
+ * barrier and takes all arrivals back, and nothing is ever half done when a thread dies in the
+ * section: its arrival is a straight line of plain stores, which is never torn, and if it was the
+ * last one and died before it opened the barrier, the next in the section does. Therefore a
+ * `'recovered'` mutex needs no repair here.
  *
- * The slots keep the ids of those who came before. So a waiter sees that one of them is dead, whether it died waiting
- * or on its way back to the barrier, and every waiter sees it for itself. A new thread takes the slot of a dead one.
+ * The slots keep the ids of those who came before. So a waiter sees that one of them is dead,
+ * whether it died waiting or on its way back to the barrier, and every waiter sees it for itself. A
+ * new thread takes the slot of a dead one.
  */
 import { Mutex, checkCaller } from './mutex.js'
 import { graceOf, Patience, type LockOptions } from './waiting.js'
@@ -42,18 +45,20 @@ export function barrierWords(count: number): number {
 }
 
 /**
- * How a wait at a barrier ended. All have arrived: `'last'` for the one that came last, `'passed'` for the others. Not
- * all have, and this thread's arrival was taken back: `'dead'`, one of them never will; `'timed-out'`.
+ * How a wait at a barrier ended. All have arrived: `'last'` for the one that came last, `'passed'`
+ * for the others. Not all have, and this thread's arrival was taken back: `'dead'`, one of them
+ * never will; `'timed-out'`.
  */
 export type Arrival = 'last' | 'passed' | 'dead' | 'timed-out'
 
 /**
  * A meeting point of a fixed number of threads, to be used over and over.
  *
- * With `isDead` a wait ends when a thread that has been at the barrier before is dead, and so does each later one until
- * a thread with a new id has come in its place, which must be given `isDead` too. A thread that dies before it
- * ever came is unknown here: for that a wait needs a deadline. Threads that can be terminated need `isDead` for the
- * deadline to hold too, since one may die in the section of a few instructions in which it arrives.
+ * With `isDead` a wait ends when a thread that has been at the barrier before is dead, and so does
+ * each later one until a thread with a new id has come in its place, which must be given `isDead`
+ * too. A thread that dies before it ever came is unknown here: for that a wait needs a deadline.
+ * Threads that can be terminated need `isDead` for the deadline to hold too, since one may die in
+ * the section of a few instructions in which it arrives.
  *
  * @example
  * for (const step of steps) {
@@ -66,8 +71,8 @@ export class Barrier {
   /**
    * Makes a barrier for `count` threads, in the given memory or in new memory.
    *
-   * @throws RangeError when `count` is not a whole number from 1 to {@link MAX_BARRIER_COUNT}, or there are fewer
-   * than {@link barrierWords} words.
+   * @throws RangeError when `count` is not a whole number from 1 to {@link MAX_BARRIER_COUNT}, or
+   * there are fewer than {@link barrierWords} words.
    */
   static init(
     count: number,
@@ -85,8 +90,8 @@ export class Barrier {
   /**
    * Arrives, and waits until all others have.
    *
-   * Any thread. One that left by an exception, of `isDead` or `whileWaiting`, still counts as arrived; it may come
-   * again.
+   * Any thread. One that left by an exception, of `isDead` or `whileWaiting`, still counts as
+   * arrived; it may come again.
    *
    * @returns how it ended, never `'timed-out'`.
    * @throws RangeError for an id or a `graceMs` out of range, or words that are no barrier.
@@ -199,13 +204,17 @@ function settle(barrier: Words): boolean {
   for (let slot = SLOTS; slot < end; slot += SLOT_WORDS) {
     if (barrier[slot] === 0 || barrier[slot + ARRIVED] !== turn) return false
   }
-  // The commit point: takes back all arrivals at once. Pairs with: the load of `turn` and Atomics.wait in `attend`.
+  // The commit point: takes back all arrivals at once. Pairs with: the load of `turn` and
+  // Atomics.wait in `attend`.
   Atomics.store(barrier, TURN, turn + 1)
   Atomics.notify(barrier, TURN)
   return true
 }
 
-/** In the section: the slot of a thread that arrives: its own, a dead one's, a free one, or one not in use. */
+/**
+ * In the section: the slot of a thread that arrives: its own, a dead one's, a free one, or one not
+ * in use.
+ */
 function slotOf(barrier: Words, threadId: number, options: LockOptions | undefined): number {
   const turn = barrier[TURN]
   const end = barrierWords(barrier[COUNT])
@@ -224,7 +233,9 @@ function slotOf(barrier: Words, threadId: number, options: LockOptions | undefin
   return free || idle
 }
 
-/** In the section: whether one of the others is dead. One that had arrived doesn't count any longer. */
+/**
+ * In the section: whether one of the others is dead. One that had arrived doesn't count any longer.
+ */
 function hasDead(barrier: Words, threadId: number, options: LockOptions | undefined): boolean {
   const end = barrierWords(barrier[COUNT])
   let found = false

@@ -1,7 +1,9 @@
 /**
- * A condition: threads sleep, without the mutex that guards something, until that something may have changed.
+ * A condition: threads sleep, without the mutex that guards something, until that something may
+ * have changed.
  *
- * Any thread may call any of it. It must never lose a signal that came after the waiter gave the mutex back.
+ * Any thread may call any of it. It must never lose a signal that came after the waiter gave the
+ * mutex back.
  *
  * One word of shared memory. All zero is a condition that nobody has signalled.
  *
@@ -10,11 +12,12 @@
  *    0   i32   signals   whoever signals, by add; wraps
  * ```
  *
- * A waiter takes its ticket of `signals` while it holds the mutex. Whoever changes the guarded things holds it later
- * than that, and signals later still: so `signals` differs from the ticket, and the waiter either finds that, or sleeps
- * on the ticket and is notified. After each slice it looks at `signals` too. So when a thread was woken and died,
- * or a signaller died before its notify, another waiter returns instead, a slice later; that is also why one signal
- * can end more than one wait.
+ * A waiter takes its ticket of `signals` while it holds the mutex. Whoever changes the guarded
+ * things holds it later than that, and signals later still: so `signals` differs from the ticket,
+ * and the waiter either finds that, or sleeps on the ticket and is notified. After each slice it
+ * looks at `signals` too. So when a thread was woken and died, or a signaller died before its
+ * notify, another waiter returns instead, a slice later; that is also why one signal can end more
+ * than one wait.
  */
 import { Mutex, checkCaller, type Locked } from './mutex.js'
 import { graceOf, Patience, type LockOptions } from './waiting.js'
@@ -26,7 +29,8 @@ export const CONDITION_WORDS = 1
 const SIGNALS = 0
 
 /**
- * Waiting for a change of what a mutex guards. A wait can end without cause: wait in a loop that looks.
+ * Waiting for a change of what a mutex guards. A wait can end without cause: wait in a loop that
+ * looks.
  *
  * @example
  * // consumer                                              // producer
@@ -38,7 +42,8 @@ const SIGNALS = 0
 // oxlint-disable-next-line typescript/no-extraneous-class -- the shape of atomics-sync
 export class Condition {
   /**
-   * Makes a condition, in the given memory or in new memory. Needed for memory that is not zero only.
+   * Makes a condition, in the given memory or in new memory. Needed for memory that is not zero
+   * only.
    *
    * @throws RangeError when there are fewer than {@link CONDITION_WORDS} words.
    */
@@ -68,11 +73,12 @@ export class Condition {
   }
 
   /**
-   * The same with a deadline for the sleep. The mutex is taken again in any case, however long that takes.
+   * The same with a deadline for the sleep. The mutex is taken again in any case, however long that
+   * takes.
    *
    * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
-   * @returns `false` when there was no signal and the mutex was merely acquired; it is held all the same. Else how it
-   * was taken again; a `'recovered'` is never kept back.
+   * @returns `false` when there was no signal and the mutex was merely acquired; it is held all the
+   * same. Else how it was taken again; a `'recovered'` is never kept back.
    * @throws as {@link wait}.
    */
   static timedWait(
@@ -85,7 +91,9 @@ export class Condition {
     return sleepOn(condition, mutex, threadId, timestampMs, options)
   }
 
-  /** Wakes one who waits, if anyone does. Any thread, after its change, with the mutex held or not. */
+  /**
+   * Wakes one who waits, if anyone does. Any thread, after its change, with the mutex held or not.
+   */
   static signal(condition: Int32Array<SharedArrayBuffer>): void {
     ring(condition, 1)
   }

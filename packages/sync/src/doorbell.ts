@@ -1,8 +1,9 @@
 /**
- * A doorbell: one thread sleeps, any number of threads wake it, and those pay next to nothing while it is awake.
+ * A doorbell: one thread sleeps, any number of threads wake it, and those pay next to nothing while
+ * it is awake.
  *
- * Two words of shared memory. The sleeper never misses a ring: it says that it sleeps, takes a ticket, looks for
- * work once more, and only then waits.
+ * Two words of shared memory. The sleeper never misses a ring: it says that it sleeps, takes a
+ * ticket, looks for work once more, and only then waits.
  *
  * ```text
  *   ringer                                   sleeper
@@ -12,11 +13,15 @@
  *                                            wait while rings = ticket
  * ```
  *
- * All of these are sequentially consistent, so either the ringer sees (1) and its ring changes the word that the
- * ticket was taken of, or the sleeper's look (3) comes after the publication and finds the work.
+ * All of these are sequentially consistent, so either the ringer sees (1) and its ring changes the
+ * word that the ticket was taken of, or the sleeper's look (3) comes after the publication and
+ * finds the work.
  */
 
-/** The words of a doorbell: `rings`, counted up at each ring, and `sleeping`, which the sleeper owns. */
+/**
+ * The words of a doorbell: `rings`, counted up at each ring, and `sleeping`, which the sleeper
+ * owns.
+ */
 export const DOORBELL_WORDS = 2
 
 const RINGS = 0
@@ -51,7 +56,9 @@ export class Doorbell {
     return Atomics.load(this.#words, RINGS)
   }
 
-  /** Sleeper: sleeps until a ring that came after the ticket, at most `timeoutMs` (may be Infinity). */
+  /**
+   * Sleeper: sleeps until a ring that came after the ticket, at most `timeoutMs` (may be Infinity).
+   */
   sleep(ticket: number, timeoutMs: number): Awakening {
     const result = Atomics.wait(this.#words, RINGS, ticket, timeoutMs)
     this.stayAwake()
@@ -64,8 +71,8 @@ export class Doorbell {
   }
 
   /**
-   * Any thread, after it has published work by an `Atomics` store: wakes the sleeper if there is one. One
-   * `Atomics.load` (about 7 ns) while it is awake; a notify (6 to 16 µs) when it sleeps.
+   * Any thread, after it has published work by an `Atomics` store: wakes the sleeper if there is
+   * one. One `Atomics.load` (about 7 ns) while it is awake; a notify (6 to 16 µs) when it sleeps.
    */
   ring(): void {
     if (Atomics.load(this.#words, SLEEPING) === 0) return

@@ -1,8 +1,8 @@
 /**
  * A latch: closed until it was counted down to 0, then open for ever.
  *
- * Any thread may call any of it. It does not know who is to count down: where one of them may die, wait with a
- * deadline, or let whoever learns of the death count down for it.
+ * Any thread may call any of it. It does not know who is to count down: where one of them may die,
+ * wait with a deadline, or let whoever learns of the death count down for it.
  *
  * One word of shared memory. All zero is an open latch.
  *
@@ -32,7 +32,8 @@ export class Latch {
   /**
    * Makes a latch that opens after `count`, in the given memory or in new memory.
    *
-   * @throws RangeError when `count` is not a whole number from 0 to 2³¹ − 1, or there are too few words.
+   * @throws RangeError when `count` is not a whole number from 0 to 2³¹ − 1, or there are too few
+   * words.
    */
   static init(
     count: number,
@@ -44,7 +45,10 @@ export class Latch {
     return words
   }
 
-  /** Counts one down; at 0 it opens, and all who wait go on. On an open latch it does nothing. Any thread. */
+  /**
+   * Counts one down; at 0 it opens, and all who wait go on. On an open latch it does nothing. Any
+   * thread.
+   */
   static countDown(latch: Int32Array<SharedArrayBuffer>): void {
     checkWords('latch', latch, LATCH_WORDS)
     let seen = Atomics.load(latch, REMAINING)

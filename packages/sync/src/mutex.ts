@@ -1,8 +1,10 @@
 /**
- * A mutex that survives its holder: a thread that dies in the section does not block the others for ever.
+ * A mutex that survives its holder: a thread that dies in the section does not block the others for
+ * ever.
  *
- * Any thread may call any of it. Who is dead, a caller says (`isDead`); this file knows nothing of threads. It must
- * never let two living threads in, and never say `acquired` of what a dead thread may have left half done.
+ * Any thread may call any of it. Who is dead, a caller says (`isDead`); this file knows nothing of
+ * threads. It must never let two living threads in, and never say `acquired` of what a dead thread
+ * may have left half done.
  *
  * One word of shared memory. All zero is a free mutex, so zeroed memory needs no `init`.
  *
@@ -27,18 +29,20 @@
  *                                                                                 free, BROKEN
  * ```
  *
- * Only `consistent` takes BROKEN back; `unlock` alone does not. A repair that threw goes through `finally { unlock }`
- * like one that succeeded, and must not pass for it; and a caller that does not look at what `lock` returned hides the
- * damage from nobody else. A holder that dies repairing leaves BROKEN as it was.
+ * Only `consistent` takes BROKEN back; `unlock` alone does not. A repair that threw goes through
+ * `finally { unlock }` like one that succeeded, and must not pass for it; and a caller that does
+ * not look at what `lock` returned hides the damage from nobody else. A holder that dies repairing
+ * leaves BROKEN as it was.
  *
- * No wake-up is missed among living threads. A waiter first puts SLEEPERS into the word and then sleeps on exactly
- * that value; an unlock takes the value away and then notifies. `Atomics.wait` compares and queues in one step, so
- * either it finds another value, or it is queued before the notify. An unlock wakes one sleeper and clears SLEEPERS;
- * so whoever was woken puts SLEEPERS back for those who still sleep, whether it takes the mutex, finds it taken, or
- * gives up. What a dead thread swallowed, the slices bring back (see patience.ts).
+ * No wake-up is missed among living threads. A waiter first puts SLEEPERS into the word and then
+ * sleeps on exactly that value; an unlock takes the value away and then notifies. `Atomics.wait`
+ * compares and queues in one step, so either it finds another value, or it is queued before the
+ * notify. An unlock wakes one sleeper and clears SLEEPERS; so whoever was woken puts SLEEPERS back
+ * for those who still sleep, whether it takes the mutex, finds it taken, or gives up. What a dead
+ * thread swallowed, the slices bring back (see patience.ts).
  *
- * Cost when nobody else wants it: one Atomics operation for lock, one for unlock, no notify. A thread that was woken
- * causes at most one notify that finds nobody.
+ * Cost when nobody else wants it: one Atomics operation for lock, one for unlock, no notify. A
+ * thread that was woken causes at most one notify that finds nobody.
  */
 import { graceOf, Patience, type LockOptions } from './waiting.js'
 import { checkWords, sharedWords } from './words.js'
@@ -55,16 +59,16 @@ const BROKEN = 0x4000_0000
 const SLEEPERS = 0x8000_0000 | 0
 
 /**
- * How a thread came to hold a mutex: `'acquired'`, or `'recovered'` when a holder had died and what the mutex guards
- * may be half done: repair it, then call {@link Mutex.consistent}.
+ * How a thread came to hold a mutex: `'acquired'`, or `'recovered'` when a holder had died and what
+ * the mutex guards may be half done: repair it, then call {@link Mutex.consistent}.
  */
 export type Locked = 'acquired' | 'recovered'
 
 /**
  * Mutual exclusion between threads. Not reentrant; no order among those who wait.
  *
- * A thread goes by an id of the caller's choice, 1 to {@link MAX_THREAD_ID}. An id must not be given to a second
- * thread while the mutex may still be held by the first.
+ * A thread goes by an id of the caller's choice, 1 to {@link MAX_THREAD_ID}. An id must not be
+ * given to a second thread while the mutex may still be held by the first.
  *
  * @example
  * if (Mutex.lock(mutex, threadId, { isDead }) === 'recovered') {
@@ -80,7 +84,8 @@ export type Locked = 'acquired' | 'recovered'
 // oxlint-disable-next-line typescript/no-extraneous-class -- the shape of atomics-sync
 export class Mutex {
   /**
-   * Makes a free mutex, in the given memory or in new memory. Needed for memory that is not zero only.
+   * Makes a free mutex, in the given memory or in new memory. Needed for memory that is not zero
+   * only.
    *
    * @throws RangeError when there are fewer than {@link MUTEX_WORDS} words.
    */
@@ -93,12 +98,13 @@ export class Mutex {
   }
 
   /**
-   * Takes the mutex; waits for it as long as it takes. With `isDead` it never waits for a dead thread for ever.
+   * Takes the mutex; waits for it as long as it takes. With `isDead` it never waits for a dead
+   * thread for ever.
    *
    * Any thread. If it throws, the mutex is not held.
    *
-   * @throws Error when the thread holds it already; RangeError for an id or a `graceMs` out of range; whatever
-   * `isDead` or `whileWaiting` throws.
+   * @throws Error when the thread holds it already; RangeError for an id or a `graceMs` out of
+   * range; whatever `isDead` or `whileWaiting` throws.
    */
   static lock(mutex: Int32Array<SharedArrayBuffer>, threadId: number, options?: LockOptions): Locked {
     return take(mutex, threadId, Infinity, options) as Locked
@@ -107,8 +113,8 @@ export class Mutex {
   /**
    * Takes the mutex, unless it can't be had by the deadline.
    *
-   * Any thread. Before it gives up it asks `isDead`, so it takes a dead holder's mutex also with a deadline that is
-   * over.
+   * Any thread. Before it gives up it asks `isDead`, so it takes a dead holder's mutex also with a
+   * deadline that is over.
    *
    * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
    * @returns how it came to hold it; `false` when it does not.
@@ -138,7 +144,8 @@ export class Mutex {
   }
 
   /**
-   * Gives the mutex back. One that is broken stays so: the next to lock it gets `'recovered'` again.
+   * Gives the mutex back. One that is broken stays so: the next to lock it gets `'recovered'`
+   * again.
    *
    * The holder only.
    *
@@ -146,7 +153,8 @@ export class Mutex {
    */
   static unlock(mutex: Int32Array<SharedArrayBuffer>, threadId: number): void {
     checkCaller(mutex, threadId)
-    // Publishes all that was stored in the section. Pairs with: the compare-and-exchange of `take` and of `waitFor`.
+    // Publishes all that was stored in the section. Pairs with: the compare-and-exchange of `take`
+    // and of `waitFor`.
     let seen = Atomics.compareExchange(mutex, STATE, threadId, 0)
     if (seen === threadId) return
     for (;;) {
@@ -160,7 +168,8 @@ export class Mutex {
   }
 
   /**
-   * Says that what the mutex guards is whole again, after a `'recovered'`. Does nothing when it was not broken.
+   * Says that what the mutex guards is whole again, after a `'recovered'`. Does nothing when it was
+   * not broken.
    *
    * The holder only.
    *
@@ -198,9 +207,15 @@ function waitFor(
 ): Locked | false {
   let seen = first
   const patience = Patience.until(timestampMs)
-  /** SLEEPERS once this thread was woken: SLEEPERS was cleared for it, though others may still sleep. */
+  /**
+   * SLEEPERS once this thread was woken: SLEEPERS was cleared for it, though others may still
+   * sleep.
+   */
   let woken = 0
-  /** Whether a whole slice went by without a notify. A holder that lives and unlocks would have sent one. */
+  /**
+   * Whether a whole slice went by without a notify. A holder that lives and unlocks would have sent
+   * one.
+   */
   let suspects = false
   for (;;) {
     const holder = seen & HOLDER
@@ -224,7 +239,8 @@ function waitFor(
       seen = next
     }
     if (over) return false
-    // Only now, with SLEEPERS in the word: an exception that ends the wait here takes no wake-up with it.
+    // Only now, with SLEEPERS in the word: an exception that ends the wait here takes no wake-up
+    // with it.
     options?.whileWaiting?.()
     // Pairs with: Atomics.notify in `unlock`.
     const awakening = patience.wait(mutex, STATE, seen, leftMs)
@@ -237,7 +253,8 @@ function waitFor(
 /** @throws RangeError when there is no mutex, or the id is none. */
 export function checkCaller(mutex: Int32Array, threadId: number): void {
   if (mutex.length < MUTEX_WORDS) checkWords('mutex', mutex, MUTEX_WORDS)
-  // Whole numbers of 30 bits and nothing else: `&` makes NaN, fractions and what is too big something else.
+  // Whole numbers of 30 bits and nothing else: `&` makes NaN, fractions and what is too big
+  // something else.
   if ((threadId & HOLDER) !== threadId || threadId === 0) {
     throw new RangeError(`threadId=${String(threadId)} is not a whole number from 1 to ${MAX_THREAD_ID}`)
   }

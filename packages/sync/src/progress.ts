@@ -1,12 +1,14 @@
 /**
  * A word that only grows, and threads that wait until it has reached a value.
  *
- * Never waits for equality: a word that jumps past the value satisfies the wait too. Every wait has a deadline.
+ * Never waits for equality: a word that jumps past the value satisfies the wait too. Every wait has
+ * a deadline.
  */
 import { Patience } from './waiting.js'
 
 /**
- * Raises `words[index]` to `value`, unless it is there or beyond already, and wakes all who wait for it.
+ * Raises `words[index]` to `value`, unless it is there or beyond already, and wakes all who wait
+ * for it.
  *
  * Any thread. Two threads that raise at once leave the higher value.
  */

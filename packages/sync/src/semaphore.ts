@@ -1,8 +1,8 @@
 /**
  * A semaphore: a number of permits that threads take and give.
  *
- * Any thread may call any of it. A permit has no holder: one that a dead thread had taken is gone, unless somebody who
- * knows posts it. Where that matters, use a mutex.
+ * Any thread may call any of it. A permit has no holder: one that a dead thread had taken is gone,
+ * unless somebody who knows posts it. Where that matters, use a mutex.
  *
  * One word of shared memory. All zero is a semaphore without permits.
  *
@@ -11,7 +11,8 @@
  *    0   i32   permits   whoever takes or posts, by compare-and-exchange; never negative
  * ```
  *
- * A waiter sleeps on 0 only, and each post changes the word before it notifies, so no living waiter misses one.
+ * A waiter sleeps on 0 only, and each post changes the word before it notifies, so no living waiter
+ * misses one.
  */
 import { graceOf, Patience, type WaitOptions } from './waiting.js'
 import { checkCount, checkWords, sharedWords } from './words.js'
@@ -37,7 +38,8 @@ export class Semaphore {
   /**
    * Makes a semaphore with `value` permits, in the given memory or in new memory.
    *
-   * @throws RangeError when `value` is not a whole number from 0 to 2³¹ − 1, or there are too few words.
+   * @throws RangeError when `value` is not a whole number from 0 to 2³¹ − 1, or there are too few
+   * words.
    */
   static init(
     value: number,

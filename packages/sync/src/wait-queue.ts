@@ -1,9 +1,10 @@
 /**
- * A wait queue: any number of threads sleep until something has happened, and who makes it happen pays next to nothing
- * while nobody sleeps. (A {@link Doorbell} is for one sleeper.)
+ * A wait queue: any number of threads sleep until something has happened, and who makes it happen
+ * pays next to nothing while nobody sleeps. (A {@link Doorbell} is for one sleeper.)
  *
- * Two words of shared memory, zero at first. No wake-up is missed: a sleeper counts itself in, takes a ticket, looks
- * for what it waits for once more, and only then waits for the ticket to be old.
+ * Two words of shared memory, zero at first. No wake-up is missed: a sleeper counts itself in,
+ * takes a ticket, looks for what it waits for once more, and only then waits for the ticket to be
+ * old.
  *
  * ```text
  *   waker                                    sleeper
@@ -13,9 +14,10 @@
  *                                            wait while wakes = ticket
  * ```
  *
- * All of these are sequentially consistent, so either the waker sees (1) and its wake changes the word that the ticket
- * was taken of, or the sleeper's look (3) comes after the publication. A sleeper that dies stays counted in, and every
- * wake then notifies (25 to 40 ns); nothing else comes of it.
+ * All of these are sequentially consistent, so either the waker sees (1) and its wake changes the
+ * word that the ticket was taken of, or the sleeper's look (3) comes after the publication. A
+ * sleeper that dies stays counted in, and every wake then notifies (25 to 40 ns); nothing else
+ * comes of it.
  */
 import { Patience } from './waiting.js'
 import { checkWords } from './words.js'
@@ -48,7 +50,10 @@ export class WaitQueue {
     return Atomics.load(this.#words, SLEEPERS) > 0
   }
 
-  /** Any thread, after it has published by an `Atomics` store: wakes all who sleep. @returns whether there were any. */
+  /**
+   * Any thread, after it has published by an `Atomics` store: wakes all who sleep. @returns whether
+   * there were any.
+   */
   wake(): boolean {
     if (!this.hasSleepers) return false
     Atomics.add(this.#words, WAKES, 1)
@@ -57,7 +62,8 @@ export class WaitQueue {
   }
 
   /**
-   * Sleeps until `look` finds what it looks for; it is called before the first sleep and after each wake.
+   * Sleeps until `look` finds what it looks for; it is called before the first sleep and after each
+   * wake.
    *
    * Blocks the calling thread.
    *
@@ -82,10 +88,12 @@ export class WaitQueue {
   }
 
   /**
-   * Calls `woken` at the next wake, on the calling thread, from its event loop, which this does not keep alive.
+   * Calls `woken` at the next wake, on the calling thread, from its event loop, which this does not
+   * keep alive.
    *
    * @param look called once more, now: when it finds something, `woken` is called at once.
-   * @returns ends the wait, if it has not ended: `woken` is not called any more, nor the memory touched.
+   * @returns ends the wait, if it has not ended: `woken` is not called any more, nor the memory
+   * touched.
    */
   whenWoken(look: () => boolean, woken: () => void): () => void {
     Atomics.add(this.#words, SLEEPERS, 1)

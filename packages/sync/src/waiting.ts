@@ -1,18 +1,21 @@
 /**
  * How a thread waits: in slices, until a deadline. Shared by the primitives of this package.
  *
- * No wait is longer than a slice, whatever it waits for. A thread that was woken and then terminated takes the
- * wake-up with it, and so does one that is terminated between a change and its notify; the next slice of each other
- * waiter makes up for it.
+ * No wait is longer than a slice, whatever it waits for. A thread that was woken and then
+ * terminated takes the wake-up with it, and so does one that is terminated between a change and its
+ * notify; the next slice of each other waiter makes up for it.
  */
 
 /** How to wait. All of it is optional. */
 export interface WaitOptions {
-  /** The longest slice of waiting, in milliseconds; 10 unless told. After one, a waiter suspects a death. */
+  /**
+   * The longest slice of waiting, in milliseconds; 10 unless told. After one, a waiter suspects a
+   * death.
+   */
   readonly graceMs?: number
   /**
-   * Called before each slice, for a thread that must serve others while it waits. It should be short. An exception
-   * of its ends the wait.
+   * Called before each slice, for a thread that must serve others while it waits. It should be
+   * short. An exception of its ends the wait.
    */
   whileWaiting?(): void
 }
@@ -20,8 +23,9 @@ export interface WaitOptions {
 /** How to wait for something that a thread holds. */
 export interface LockOptions extends WaitOptions {
   /**
-   * Whether a thread is dead: proven, for good, and not to run another instruction. It is asked after a slice of
-   * waiting, or before giving up. A thread that is wrongly called dead is robbed of what it holds.
+   * Whether a thread is dead: proven, for good, and not to run another instruction. It is asked
+   * after a slice of waiting, or before giving up. A thread that is wrongly called dead is robbed
+   * of what it holds.
    */
   isDead?(threadId: number): boolean
 }

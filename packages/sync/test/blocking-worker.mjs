@@ -5,8 +5,8 @@
  * - pass: takes the mutex, says so too, and gives it back.
  * - consume: takes items, one by one, until it is told to stop; mine[0] counts them.
  * - produce: makes `count` items, one by one.
- * - meet: meets the others `count` times; mine[0] is stored before each meeting. Says in note[BAD] if anybody was not
- *   there, in mine[1] how it ended: 1 all turns were done, 2 somebody is dead.
+ * - meet: meets the others `count` times; mine[0] is stored before each meeting. Says in note[BAD]
+ *   if anybody was not there, in mine[1] how it ended: 1 all turns were done, 2 somebody is dead.
  * - wait: waits for the latch, then says so in mine[0].
  */
 import { Barrier, Condition, Latch, Mutex } from '@rchan/sync'

@@ -1,5 +1,5 @@
-// A thread whose clocks stand still, from before it imports the package or from after: each wait with a deadline, on
-// something that never comes. Posts what each returned.
+// A thread whose clocks stand still, from before it imports the package or from after: each wait
+// with a deadline, on something that never comes. Posts what each returned.
 import { parentPort, workerData } from 'node:worker_threads'
 
 // What a caller adds its milliseconds to.

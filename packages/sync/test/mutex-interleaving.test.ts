@@ -1,9 +1,10 @@
 /**
  * The mutex, in every order that a few threads can take, with deaths at every step.
  *
- * Forbidden: two living threads in the section; `acquired` where a thread died in the section and nobody has repaired
- * it; `recovered` where nobody died; a thread that lives and never gets the mutex; while nobody has died, a state in
- * which all sleep; in the end, a mutex that is held by a living thread, or SLEEPERS on it forgotten with a sleeper.
+ * Forbidden: two living threads in the section; `acquired` where a thread died in the section and
+ * nobody has repaired it; `recovered` where nobody died; a thread that lives and never gets the
+ * mutex; while nobody has died, a state in which all sleep; in the end, a mutex that is held by a
+ * living thread, or SLEEPERS on it forgotten with a sleeper.
  */
 import { Mutex, type Locked } from '@rchan/sync'
 import { expect, test } from 'vitest'

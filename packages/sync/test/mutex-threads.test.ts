@@ -1,8 +1,8 @@
 /**
  * The mutex on threads, some of which are terminated.
  *
- * Forbidden: two living threads in the section; a counter that is not exact; damage that is not told; a thread that
- * does not get through.
+ * Forbidden: two living threads in the section; a counter that is not exact; damage that is not
+ * told; a thread that does not get through.
  */
 import { Mutex } from '@rchan/sync'
 import { afterEach, expect, test } from 'vitest'
@@ -85,8 +85,8 @@ test('a counter that four threads add to is exact, and no wake-up is lost', asyn
   expect(Mutex.tryLock(lockers.mutex, 200)).toBe('acquired')
 })
 
-// Each of three threads that is terminated holds the mutex, waits for it, or is between the two; with slow sections and
-// repairs, many die in them.
+// Each of three threads that is terminated holds the mutex, waits for it, or is between the two;
+// with slow sections and repairs, many die in them.
 test.each([
   ['', 30, 0],
   [', in slow sections', 30, 20_000],

@@ -1,9 +1,9 @@
 /**
  * A thread that takes a mutex, again and again. See mutex-threads.test.ts for the words.
  *
- * `note` is for the whole test: [0] which thread is in the section, [1] and [2] two halves that are equal outside,
- * [3] how often two were in it, [4] how often the damage was not told, [5] 1: stop. `mine` is this thread's: [0] times
- * that it was in the section, [1] times that it recovered.
+ * `note` is for the whole test: [0] which thread is in the section, [1] and [2] two halves that are
+ * equal outside, [3] how often two were in it, [4] how often the damage was not told, [5] 1: stop.
+ * `mine` is this thread's: [0] times that it was in the section, [1] times that it recovered.
  */
 import { Mutex } from '@rchan/sync'
 import { workerData } from 'node:worker_threads'

@@ -1,9 +1,9 @@
 /**
  * Condition, semaphore, latch and barrier, in every order that a few threads can take.
  *
- * Forbidden: a state in which all sleep though nobody has died and all that they wait for has happened; with a death, a
- * thread that does not get through by its slices; an item or a permit taken twice; a barrier that opens before all
- * have arrived.
+ * Forbidden: a state in which all sleep though nobody has died and all that they wait for has
+ * happened; with a death, a thread that does not get through by its slices; an item or a permit
+ * taken twice; a barrier that opens before all have arrived.
  */
 import { Barrier, Condition, Latch, Mutex, Semaphore } from '@rchan/sync'
 import { expect, test } from 'vitest'

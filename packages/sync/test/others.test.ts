@@ -1,4 +1,7 @@
-/** Barrier, latch and semaphore on one thread: outcomes, what is left behind, misuse, and the memory that they are. */
+/**
+ * Barrier, latch and semaphore on one thread: outcomes, what is left behind, misuse, and the memory
+ * that they are.
+ */
 import {
   Barrier,
   barrierWords,

@@ -62,7 +62,8 @@ test('a waiter that is woken below its value goes on waiting, to its deadline', 
   expect(await told).toEqual([false])
 })
 
-// Forbidden: a value below one that was raised before it was read; a final value that is not the highest.
+// Forbidden: a value below one that was raised before it was read; a final value that is not the
+// highest.
 test(`two threads that raise at once leave the higher value, and it never falls (seed ${SEED})`, async () => {
   const values = (step: number): number[] => Array.from({ length: 20_000 }, (_, i) => i * 7 + step)
   const raisers = [

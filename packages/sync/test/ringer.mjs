@@ -1,8 +1,10 @@
 /**
- * A thread at the other end of a doorbell or of a progress word. `go` holds it back until the test is ready.
+ * A thread at the other end of a doorbell or of a progress word. `go` holds it back until the test
+ * is ready.
  *
  * - ring: publishes pieces of work, one by one, in `words[work]`, and rings after each.
- * - sleep: sleeps until `work` has been published, at most `timeoutMs` in all; then tells how it went.
+ * - sleep: sleeps until `work` has been published, at most `timeoutMs` in all; then tells how it
+ *   went.
  * - raise: raises `words[index]` to each of `values`.
  * - wait: waits until `words[index] >= value`; then tells whether it came.
  */

@@ -2,25 +2,29 @@
  * Who a thread is, and whether it is dead. Any thread may call.
  *
  * On Linux a thread is named by the kernel's thread id and start time, and its death is read off
- * `/proc/self/task`, with the main thread blocked, for workers of workers too. Elsewhere a thread is named by
- * Node's thread id, and its death is what the `exit` event of its `Worker` says.
+ * `/proc/self/task`, with the main thread blocked, for workers of workers too. Elsewhere a thread
+ * is named by Node's thread id, and its death is what the `exit` event of its `Worker` says.
  *
- * A death is proven, never guessed. It is read from files, and a program may have replaced what reads them (a mocked
- * file system in a test), or the list may be another one (a chroot). So a thread that is missing counts as dead only if
- * the caller finds itself in the same list, right then.
+ * A death is proven, never guessed. It is read from files, and a program may have replaced what
+ * reads them (a mocked file system in a test), or the list may be another one (a chroot). So a
+ * thread that is missing counts as dead only if the caller finds itself in the same list, right
+ * then.
  */
 import fs from 'node:fs'
 import { threadId } from 'node:worker_threads'
 
-// Taken now, because programs replace them later; a named import would be replaced with them. With 'utf8' the read is
-// one call into Node, which goes by no other function that could be replaced.
+// Taken now, because programs replace them later; a named import would be replaced with them. With
+// 'utf8' the read is one call into Node, which goes by no other function that could be replaced.
 const { readFileSync, readlinkSync } = fs
 
 /** The name of a thread, in the form in which places hold it. */
 export interface ThreadIdentity {
   /** The kernel's thread id; where there is none, −1 − Node's thread id. Never 0. */
   readonly identity: number
-  /** When the thread started, in the kernel's ticks since boot; 0 where unknown, then the id alone counts. */
+  /**
+   * When the thread started, in the kernel's ticks since boot; 0 where unknown, then the id alone
+   * counts.
+   */
   readonly startTicks: number
   /** Node's number of the thread; 0 for the main thread. */
   readonly threadId: number
@@ -30,12 +34,15 @@ export interface ThreadIdentity {
 interface Entry {
   readonly id: number
   readonly startTicks: number
-  /** Whether it has begun to exit, and runs no more JavaScript: it is on its way out of the kernel. */
+  /**
+   * Whether it has begun to exit, and runs no more JavaScript: it is on its way out of the kernel.
+   */
   readonly hasEnded: boolean
 }
 
 /**
- * An entry; that there is none; that no file could be opened just now; or what can't come from the kernel.
+ * An entry; that there is none; that no file could be opened just now; or what can't come from the
+ * kernel.
  */
 type Found = Entry | 'none' | 'no descriptor' | 'nonsense'
 
@@ -57,8 +64,9 @@ export function thisThread(): ThreadIdentity {
 }
 
 /**
- * Finds the identity of the calling thread; {@link thisThread} remembers it. An identity of the kernel's must be beyond
- * doubt: by another thread's, that one's death would be ours. In doubt it is the one of Node's thread id.
+ * Finds the identity of the calling thread; {@link thisThread} remembers it. An identity of the
+ * kernel's must be beyond doubt: by another thread's, that one's death would be ours. In doubt it
+ * is the one of Node's thread id.
  */
 export function identify(): ThreadIdentity {
   const id = kernelThreadId()
@@ -83,13 +91,16 @@ export function isProvable(identity: number): boolean {
 }
 
 /**
- * Whether a thread of this process is dead: proven, for good, and not to run another instruction of JavaScript.
+ * Whether a thread of this process is dead: proven, for good, and not to run another instruction of
+ * JavaScript.
  *
- * *Yes* is for ever. *No* means that it lives, or that nothing could be proven (no descriptor is left, the file system
- * is mocked, its identity is Node's); and it ages: a thread that was terminated, or returned, shows as living until its
- * heap is taken down, 1 to 300 ms. Once its `exit` event has come the answer is yes.
+ * *Yes* is for ever. *No* means that it lives, or that nothing could be proven (no descriptor is
+ * left, the file system is mocked, its identity is Node's); and it ages: a thread that was
+ * terminated, or returned, shows as living until its heap is taken down, 1 to 300 ms. Once its
+ * `exit` event has come the answer is yes.
  *
- * @param startTicks when the thread started; 0 when that was not stored yet, then the id alone decides.
+ * @param startTicks when the thread started; 0 when that was not stored yet, then the id alone
+ * decides.
  */
 export function isDead(identity: number, startTicks: number): boolean {
   if (!isProvable(identity)) return false
@@ -110,7 +121,9 @@ function isListed(): boolean {
   return startTicks === 0 || found.startTicks === startTicks
 }
 
-/** The kernel's id of the calling thread; undefined where there is none. Needs no file descriptor. */
+/**
+ * The kernel's id of the calling thread; undefined where there is none. Needs no file descriptor.
+ */
 function kernelThreadId(): number | undefined {
   let link: unknown
   try {
@@ -119,7 +132,8 @@ function kernelThreadId(): number | undefined {
     codeOf(error)
   }
   if (typeof link !== 'string') return undefined
-  // PID/task/TID. Without a regular expression: that would throw a SyntaxError where the stack is full.
+  // PID/task/TID. Without a regular expression: that would throw a SyntaxError where the stack is
+  // full.
   const [pid, task, tid, ...more] = link.split('/')
   const id = Number(tid)
   if (task !== 'task' || more.length > 0 || !Number.isSafeInteger(id) || id <= 0) return undefined
@@ -157,7 +171,10 @@ function isCount(n: number): boolean {
   return Number.isSafeInteger(n) && n >= 0
 }
 
-/** The code of an error of the file system; '' if it has none. @throws when the stack is full: that says nothing. */
+/**
+ * The code of an error of the file system; '' if it has none. @throws when the stack is full: that
+ * says nothing.
+ */
 function codeOf(error: unknown): string {
   if (error instanceof RangeError && !('code' in error)) throw error
   const code = (error as Partial<NodeJS.ErrnoException> | undefined | null)?.code

@@ -82,7 +82,8 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
         mainIsDead: false,
         mainIsDeadById: false,
       })
-      // What was taken when it was loaded still reads, unless it is mocked from under it: then nothing is proven.
+      // What was taken when it was loaded still reads, unless it is mocked from under it: then
+      // nothing is proven.
       expect(seen.goneIsDead).toBe(mock !== 'binding')
     })
 

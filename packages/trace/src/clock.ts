@@ -5,8 +5,8 @@ import { now } from '@rchan/runtime'
 const PATIENCE_NS = 5_000_000n
 
 /**
- * What to add to a time of {@link now} to get the time since 1970; never below 0. Call it where nobody can have replaced
- * the clocks: on the consumer thread.
+ * What to add to a time of {@link now} to get the time since 1970; never below 0. Call it where
+ * nobody can have replaced the clocks: on the consumer thread.
  */
 export function clockOffset(): { offsetSeconds: number; offsetNs: number } {
   // `Date.now` has a resolution of 1 ms: read the clock when it changes.

@@ -1,10 +1,10 @@
 /**
  * The packets of one CPU's stream. Runs on the consumer thread.
  *
- * The records are never touched. The times of a complete sub-buffer, and what was discarded before its end, come from
- * its header, which its owner filled; what only the consumer knows comes on top: the packet's number in the stream, and
- * what was lost on the way. A part of a sub-buffer is walked from record to record, and so is a complete one whose header
- * is not to be trusted.
+ * The records are never touched. The times of a complete sub-buffer, and what was discarded before
+ * its end, come from its header, which its owner filled; what only the consumer knows comes on top:
+ * the packet's number in the stream, and what was lost on the way. A part of a sub-buffer is walked
+ * from record to record, and so is a complete one whose header is not to be trusted.
  */
 import {
   align,
@@ -47,7 +47,8 @@ export class CpuStream implements PacketStream {
   }
 
   seal(span: Span, generation: number, discarded: number, lost: number): SealedPacket {
-    // In bytes of the sub-buffer; a packet starts its records on a multiple of 8, as the sub-buffer does.
+    // In bytes of the sub-buffer; a packet starts its records on a multiple of 8, as the sub-buffer
+    // does.
     const from = align(span.from, RECORD_ALIGN_BYTES)
     const u32 = u32View(span.bytes)
     const u64 = u64View(span.bytes)
@@ -77,8 +78,8 @@ export class CpuStream implements PacketStream {
   }
 
   /**
-   * Whether a complete sub-buffer is a packet as it stands. Its owner may never have filled the header, or have a clock
-   * that was set back; then readers would refuse what follows, or all.
+   * Whether a complete sub-buffer is a packet as it stands. Its owner may never have filled the
+   * header, or have a clock that was set back; then readers would refuse what follows, or all.
    */
   #isWhole(span: Span, from: number, u32: Uint32Array, u64: BigUint64Array): boolean {
     if (u32[PACKET.magic >> 2] !== PACKET_MAGIC) return false

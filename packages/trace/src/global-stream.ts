@@ -1,12 +1,14 @@
 /**
- * The packets of a global buffer's stream, which all CPUs write. Runs on the consumer thread; owns each packet's whole
- * header, because these sub-buffers have none: a header would be one more claim that a dying thread leaves open, and
- * all that it could say, the consumer knows or reads off the records.
+ * The packets of a global buffer's stream, which all CPUs write. Runs on the consumer thread; owns
+ * each packet's whole header, because these sub-buffers have none: a header would be one more claim
+ * that a dying thread leaves open, and all that it could say, the consumer knows or reads off the
+ * records.
  *
- * Every span is walked from record to record: for the packet's times, for how many records each thread wrote, and
- * because the pieces that dead threads left have to be found. Their bytes stay out of the packet; the pieces around
- * them go out in one `writev`. (An event that fills the hole would be one that nobody traced, in every reader's output
- * and count.) Holes and records are multiples of 8 bytes, so what follows a hole is still aligned.
+ * Every span is walked from record to record: for the packet's times, for how many records each
+ * thread wrote, and because the pieces that dead threads left have to be found. Their bytes stay
+ * out of the packet; the pieces around them go out in one `writev`. (An event that fills the hole
+ * would be one that nobody traced, in every reader's output and count.) Holes and records are
+ * multiples of 8 bytes, so what follows a hole is still aligned.
  */
 import {
   align,

@@ -1,12 +1,12 @@
 /**
- * What the thread that writes the files needs of the process, looked at before it is started: Node answers some of it
- * with the end of the whole process. Runs on the thread that records.
+ * What the thread that writes the files needs of the process, looked at before it is started: Node
+ * answers some of it with the end of the whole process. Runs on the thread that records.
  */
 import { readFileSync } from 'node:fs'
 
 /**
- * Address space that V8 reserves for one more thread, in bytes; most of it is never used. Measured: 842 MiB on Node 20,
- * 719 on Node 24, both on x64 Linux.
+ * Address space that V8 reserves for one more thread, in bytes; most of it is never used. Measured:
+ * 842 MiB on Node 20, 719 on Node 24, both on x64 Linux.
  */
 const THREAD_BYTES = 896 * 2 ** 20
 const KIB = 1024
@@ -34,7 +34,10 @@ function checkWorkingFolder(): void {
   }
 }
 
-/** Where the address space is limited, V8 ends the process when a thread that is started finds too little of it. */
+/**
+ * Where the address space is limited, V8 ends the process when a thread that is started finds too
+ * little of it.
+ */
 function checkAddressSpace(bytes: number): void {
   let limit: number
   let used: number

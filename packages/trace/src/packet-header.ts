@@ -1,6 +1,6 @@
 /**
- * The headers of one stream's packets: this file counts the packets, and sees to it that neither their times nor the count
- * of losses go back. Runs on the consumer thread.
+ * The headers of one stream's packets: this file counts the packets, and sees to it that neither
+ * their times nor the count of losses go back. Runs on the consumer thread.
  */
 import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, storeSizes, storeU64 } from '@rchan/ctf'
 import type { Packet } from '@rchan/runtime'
@@ -52,7 +52,8 @@ export class PacketMaker {
     // Packets don't overlap: the rest of a sub-buffer begins where the part before it ended.
     let beginTime = later(content.beginTime, this.#endTime)
     this.#madeEndTime = later(content.endTime, beginTime)
-    // No two packets begin at the same time: babeltrace2 sorts those of several files by it, and turns equal ones round.
+    // No two packets begin at the same time: babeltrace2 sorts those of several files by it, and
+    // turns equal ones round.
     if (beginTime === this.#madeEndTime && beginTime > this.#endTime) beginTime -= 1n
     // A count that went back would be read as 2^64 losses.
     this.#madeLost = Math.max(this.#lost, content.lost)

@@ -1,6 +1,6 @@
 /**
- * What Node's permission model (`--permission`) must allow before a recording can start. Runs on the
- * thread that records.
+ * What Node's permission model (`--permission`) must allow before a recording can start. Runs on
+ * the thread that records.
  *
  * The model holds for the main thread alone: a worker, once it may be started, is free to use the
  * file system. So the thread that writes the files needs nothing more. This thread makes the folder

@@ -1,4 +1,6 @@
-/** What the two kinds of streams need to look into a span. Pure functions, on the consumer thread. */
+/**
+ * What the two kinds of streams need to look into a span. Pure functions, on the consumer thread.
+ */
 import type { RecordLayout } from '@rchan/ctf'
 
 /** The layouts of all events, by id. */

@@ -1,4 +1,7 @@
-/** Texts in records: how many bytes they take, and how they are stored. On every thread that traces; on the hot path. */
+/**
+ * Texts in records: how many bytes they take, and how they are stored. On every thread that traces;
+ * on the hot path.
+ */
 import { Buffer } from 'node:buffer'
 import { TextEncoder } from '@rchan/runtime'
 
@@ -10,7 +13,9 @@ const { byteLength } = Buffer
 const encoder = new TextEncoder()
 const encodeInto = encoder.encodeInto.bind(encoder)
 
-/** Bytes of a text without its final NUL: UTF-8, with each NUL character as the 3 bytes of U+2400. */
+/**
+ * Bytes of a text without its final NUL: UTF-8, with each NUL character as the 3 bytes of U+2400.
+ */
 export function textBytes(text: string): number {
   let bytes = byteLength(text)
   for (let at = text.indexOf('\0'); at >= 0; at = text.indexOf('\0', at + 1)) bytes += 2
@@ -18,8 +23,8 @@ export function textBytes(text: string): number {
 }
 
 /**
- * Stores a text as UTF-8 with a final NUL. A NUL character in the text becomes U+2400 (␀), half a surrogate pair
- * U+FFFD: the format's strings can hold neither.
+ * Stores a text as UTF-8 with a final NUL. A NUL character in the text becomes U+2400 (␀), half a
+ * surrogate pair U+FFFD: the format's strings can hold neither.
  *
  * @param at where to store it; there must be room.
  * @returns the first byte behind it.

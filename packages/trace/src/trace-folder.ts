@@ -1,6 +1,6 @@
 /**
- * The folder of a trace: makes it or takes an empty one, for one recording alone, and puts everything back as it was
- * when the recording can't start. Runs on the thread that records.
+ * The folder of a trace: makes it or takes an empty one, for one recording alone, and puts
+ * everything back as it was when the recording can't start. Runs on the thread that records.
  */
 import {
   chmodSync,
@@ -30,7 +30,8 @@ const FILE_MODE = 0o600
 /**
  * Takes the folder that the options name.
  *
- * @param options `path`, a folder that is absent or empty; or `dir`, a folder to make a fresh one in.
+ * @param options `path`, a folder that is absent or empty; or `dir`, a folder to make a fresh one
+ * in.
  * @throws Error with the path, what is wrong with it and what to do.
  */
 export function claimFolder(options: FolderOptions): TraceFolder {
@@ -109,8 +110,8 @@ function claimPath(path: string): TraceFolder {
   const undo = made.at(-1) === path ? () => removeMade(path, made) : () => removeFiles(path)
   try {
     refuseUnlessEmpty(path, readdirSync(path))
-    // Whoever makes this file has the folder, also when two processes came at once. It is replaced by the consumer
-    // before the first packet is written.
+    // Whoever makes this file has the folder, also when two processes came at once. It is replaced
+    // by the consumer before the first packet is written.
     writeFileSync(join(path, 'metadata'), '', { flag: 'wx', mode: FILE_MODE })
   } catch (error) {
     if (error instanceof NotEmptyError) throw error
@@ -132,7 +133,10 @@ function refuseUnlessEmpty(path: string, names: readonly string[]): void {
   )
 }
 
-/** Makes one folder, which this user can use whatever the umask is. @throws the error of the file system. */
+/**
+ * Makes one folder, which this user can use whatever the umask is. @throws the error of the file
+ * system.
+ */
 function makeOne(path: string): void {
   mkdirSync(path, { mode: FOLDER_MODE })
   const stats = lstatSync(path)
@@ -141,7 +145,8 @@ function makeOne(path: string): void {
 
 /** Makes a folder and those above it. @returns those that were made by us, the topmost first. */
 function makeFolder(folder: string): string[] {
-  // Not `recursive`: with it Node loops for ever where a parent is there but takes no folder (as in /proc).
+  // Not `recursive`: with it Node loops for ever where a parent is there but takes no folder (as in
+  // /proc).
   const missing: string[] = []
   for (let at = folder; !existsSync(at); at = dirname(at)) missing.unshift(at)
   const made: string[] = []
@@ -172,7 +177,10 @@ function removeMade(folder: string, made: readonly string[]): void {
 /** What a recording makes: metadata, the files of streams, and drafts of them. */
 const OURS = /^(?:metadata|(?:cpu_\d+|global)(?:_\d+)?|\.(?:metadata|cpu_[\d_]+|global[\d_]*)-[\da-f]{16})$/
 
-/** Removes the files that a recording makes, by their names: whatever else came into the folder is not ours. */
+/**
+ * Removes the files that a recording makes, by their names: whatever else came into the folder is
+ * not ours.
+ */
 function removeFiles(folder: string): void {
   for (const name of namesIn(folder)) {
     if (!OURS.test(name)) continue
@@ -188,12 +196,16 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder)
   } catch {
-    // It is gone, or there is no descriptor left to read it with: then what a start makes before it can fail.
+    // It is gone, or there is no descriptor left to read it with: then what a start makes before it
+    // can fail.
     return ['metadata', 'cpu_0', 'global']
   }
 }
 
-/** Removes folders that we made, the topmost first in the list, unless others have put something in by now. */
+/**
+ * Removes folders that we made, the topmost first in the list, unless others have put something in
+ * by now.
+ */
 function removeEmpty(made: readonly string[]): void {
   for (const each of made.toReversed()) {
     try {

@@ -1,4 +1,7 @@
-/** Runs a fixture of this folder as a process of its own, and checks the traces that it leaves. For tests only. */
+/**
+ * Runs a fixture of this folder as a process of its own, and checks the traces that it leaves. For
+ * tests only.
+ */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,8 +30,8 @@ export function printed(ended: Ended): unknown {
 }
 
 /**
- * Opens a trace in our reader and, unless it is one of many, in babeltrace2 when it is there; both must agree with
- * the summary.
+ * Opens a trace in our reader and, unless it is one of many, in babeltrace2 when it is there; both
+ * must agree with the summary.
  */
 export function opened(summary: RecordingSummary, oneOfMany = false): TraceRecord[] {
   const { records, discarded } = readTrace(summary.path)
@@ -40,7 +43,10 @@ export function opened(summary: RecordingSummary, oneOfMany = false): TraceRecor
   return records
 }
 
-/** The steps of each thread, in the order of the trace. @throws when one is there twice or out of order. */
+/**
+ * The steps of each thread, in the order of the trace. @throws when one is there twice or out of
+ * order.
+ */
 export function stepsOf(
   records: readonly TraceRecord[],
   into = new Map<number, number[]>(),

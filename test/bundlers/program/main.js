@@ -1,4 +1,5 @@
-// Records with a worker and reads the trace back. Arguments: the folder of the trace, the worker's file.
+// Records with a worker and reads the trace back.
+// Arguments: the folder of the trace, the worker's file.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { startRecording } from 'rchan'

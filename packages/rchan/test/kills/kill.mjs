@@ -1,4 +1,5 @@
-// One kill: records with two threads at full speed, kills the process, and looks at what is on disk.
+// One kill: records with two threads at full speed, kills the process, and looks at what is on
+// disk.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

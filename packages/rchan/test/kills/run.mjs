@@ -1,6 +1,9 @@
-// Kills recordings under load, again and again, and reads what each left: nothing may be unreadable.
-// Usage: npm run kills -- [--count 100] [--folder DIR] [--mode discard|overwrite] [--buffers per-thread|global]
-//        [--seed N] [--babeltrace]. Without mode or buffers: all of them in turn. Exit status 1 when a trace was bad; it stays.
+// Kills recordings under load, again and again, and reads what each left: nothing may be
+// unreadable.
+// Usage: npm run kills -- [--count 100] [--folder DIR] [--mode discard|overwrite] [--buffers
+// per-thread|global]
+//        [--seed N] [--babeltrace]
+// Without mode or buffers: all of them in turn. Exit status 1 when a trace was bad; it stays.
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { killOne } from './kill.mjs'

@@ -1,6 +1,7 @@
 /**
- * The machine that the conformance vectors are played on: CPUs, memory, files, descriptors, the client's callbacks and
- * the system's log. It knows relay by its public face only. What each operation does, the vectors' README says.
+ * The machine that the conformance vectors are played on: CPUs, memory, files, descriptors, the
+ * client's callbacks and the system's log. It knows relay by its public face only. What each
+ * operation does, the vectors' README says.
  */
 import { Relay } from '@rchan/relay'
 

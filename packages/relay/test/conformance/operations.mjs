@@ -1,4 +1,7 @@
-/** The operations of the conformance vectors, as calls of relay's face. Each returns its result fields. */
+/**
+ * The operations of the conformance vectors, as calls of relay's face. Each returns its result
+ * fields.
+ */
 import { KernelFile } from '@rchan/relay/internal'
 import { CPU_COUNT } from './machine.mjs'
 import { crcOf } from './state.mjs'

@@ -30,14 +30,20 @@ export function readScenario(file) {
   }
 }
 
-/** Why a scenario is left out: it shows a memory bug of the kernel, or needs what we lack; undefined if it is not. */
+/**
+ * Why a scenario is left out: it shows a memory bug of the kernel, or needs what we lack; undefined
+ * if it is not.
+ */
 export function reasonToSkip(scenario) {
   if (scenario.kernel_bug !== undefined) return `kernel bug: ${scenario.kernel_bug}`
   const lacking = (scenario.needs ?? []).filter((feature) => !FEATURES.has(feature))
   return lacking.length > 0 ? `needs ${lacking.join(', ')}` : undefined
 }
 
-/** Runs a scenario up to its first difference. @returns the failure as lines; empty if there is none. */
+/**
+ * Runs a scenario up to its first difference. @returns the failure as lines; empty if there is
+ * none.
+ */
 export function runScenario(scenario) {
   const machine = new Machine()
   let state = {}

@@ -1,4 +1,7 @@
-/** What can be seen of a machine and its channels, in the form of the conformance vectors; patches and differences. */
+/**
+ * What can be seen of a machine and its channels, in the form of the conformance vectors; patches
+ * and differences.
+ */
 import { crc32 } from 'node:zlib'
 import { insideOf, RELAY_INTERFACE_VERSION } from '@rchan/relay/internal'
 import { CPU_COUNT } from './machine.mjs'

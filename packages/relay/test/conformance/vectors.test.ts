@@ -1,4 +1,7 @@
-/** The vectors recorded from the kernel's relay, through the runner of `npm run conformance`; and that runner itself. */
+/**
+ * The vectors recorded from the kernel's relay, through the runner of `npm run conformance`; and
+ * that runner itself.
+ */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -3,7 +3,10 @@ import { plainMachine, Relay, RelayFile } from '@rchan/relay'
 
 const range = (from, count) => Array.from({ length: count }, (_, i) => from + i)
 
-/** Words of the head, of the first members, of two CPUs, of the first slot, of the first buffer: its head and its ring. */
+/**
+ * Words of the head, of the first members, of two CPUs, of the first slot, of the first buffer: its
+ * head and its ring.
+ */
 const WORDS = [
   ...range(0, 44),
   ...range(320, 8),

@@ -1,8 +1,9 @@
 /**
- * A global buffer: one ring of sub-buffers that many threads write at once, without locks, and one drains.
+ * A global buffer: one ring of sub-buffers that many threads write at once, without locks, and one
+ * drains.
  *
- * This is the only description of that memory. How the words move is told where they are moved: the state in
- * state.ts, records in writer.ts, delivery in reader.ts, the dead in recovery.ts.
+ * This is the only description of that memory. How the words move is told where they are moved: the
+ * state in state.ts, records in writer.ts, delivery in reader.ts, the dead in recovery.ts.
  *
  * ```text
  *   at   type  word               written by
@@ -16,7 +17,7 @@
  *   28   u32   maxWriters         creator     slots
  *   32   u32   tags               creator     sub-buffers that the low half of the state tells apart
  *   36   u32   dataOffset         creator     bytes from the start of this buffer
- *   64   i32   slotsUsed          threads     slots that were ever taken are below it; they raise it before they take one
+ *   64   i32   slotsUsed          threads     every slot ever taken is below it; raised before one is taken
  *  128   i64   state              threads     the sub-buffer that is current and how much of it is reserved
  *  256   i32   consumed           reader      sub-buffers given back, low 32 bits; what writers look at
  *  264   f64   sequence           reader      sub-buffers given back
@@ -47,18 +48,20 @@
  * +128   …     written            owner       f64 for each sub-buffer: records this slot ever wrote there
  * ```
  *
- * "Threads" share a word by compare-and-exchange, or by adding to it. Sub-buffers are numbered for ever from 0 (their
- * *sequence*); number *s* stands at index `s mod subbufCount`, in its *lap* `floor(s / subbufCount)`. A unit is
- * `unitBytes`; units count from the start of the sub-buffer.
+ * "Threads" share a word by compare-and-exchange, or by adding to it. Sub-buffers are numbered for
+ * ever from 0 (their *sequence*); number *s* stands at index `s mod subbufCount`, in its *lap*
+ * `floor(s / subbufCount)`. A unit is `unitBytes`; units count from the start of the sub-buffer.
  *
- * The high half of `state` is the *epoch*; the low half, from its highest bits: the tag, one bit "closed", and the units
- * reserved. Sub-buffers started so far = epoch × tags + tag, and the current one is the last of them. `tags` is a
- * multiple of `subbufCount` and at least twice that, so the tag alone says the index at every wrap, and the epochs last
- * for 2³³ laps. Records are reserved by exchanging the low
- * half, sub-buffers are started by exchanging both halves: accesses of two sizes to one word, which every processor of
- * Node keeps coherent (x86, arm64), though the language doesn't say so. Low half first: little-endian, like the data.
+ * The high half of `state` is the *epoch*; the low half, from its highest bits: the tag, one bit
+ * "closed", and the units reserved. Sub-buffers started so far = epoch × tags + tag, and the
+ * current one is the last of them. `tags` is a multiple of `subbufCount` and at least twice that,
+ * so the tag alone says the index at every wrap, and the epochs last for 2³³ laps. Records are
+ * reserved by exchanging the low half, sub-buffers are started by exchanging both halves: accesses
+ * of two sizes to one word, which every processor of Node keeps coherent (x86, arm64), though the
+ * language doesn't say so. Low half first: little-endian, like the data.
  *
- * Nothing is ever set back. `committed` wraps at 2³² units and is only compared with what it should be; a lap has less.
+ * Nothing is ever set back. `committed` wraps at 2³² units and is only compared with what it should
+ * be; a lap has less.
  */
 import { checkGeometry, PAGE_BYTES, type Discarded, type Geometry } from '../buffer.js'
 
@@ -124,13 +127,16 @@ export const ORPHAN = -1
 
 /** The shape of a global buffer. */
 export interface GlobalGeometry extends Geometry {
-  /** Records start on multiples of it, in bytes: 8 for records that are read as words, 1 for raw bytes. */
+  /**
+   * Records start on multiples of it, in bytes: 8 for records that are read as words, 1 for raw
+   * bytes.
+   */
   readonly unitBytes: 1 | 2 | 4 | 8
   /** How many threads can have a slot at once. */
   readonly maxWriters: number
   /**
-   * The most sub-buffers that the low half of the state tells apart; for tests, which can make it wrap early. Rounded
-   * down to a multiple of `subbufCount`.
+   * The most sub-buffers that the low half of the state tells apart; for tests, which can make it
+   * wrap early. Rounded down to a multiple of `subbufCount`.
    */
   readonly mostTags?: number
 }
@@ -174,7 +180,8 @@ export function checkGlobalGeometry(geometry: GlobalGeometry): void {
       `maxWriters=${maxWriters} * subbufCount=${subbufCount} is more than ${MAX_COUNTS}: take fewer, larger sub-buffers`,
     )
   }
-  // Twice, so that a claim in the sub-buffer that is about to be started is not taken for one in the oldest.
+  // Twice, so that a claim in the sub-buffer that is about to be started is not taken for one in
+  // the oldest.
   if (stateBits(geometry).tags < 2 * subbufCount) {
     throw new RangeError(
       `subbufSize=${subbufSize} and subbufCount=${subbufCount} with unitBytes=${unitBytes} need more than the 32 bits ` +
@@ -189,7 +196,10 @@ const slotsOffset = (subbufCount: number): number => align(GLOBAL.table + ENTRY_
 const wordBytes = ({ subbufCount, maxWriters }: GlobalGeometry): number =>
   align(slotsOffset(subbufCount) + slotBytes(subbufCount) * maxWriters, PAGE_BYTES)
 
-/** Bytes of a whole global buffer, words and data, rounded up to pages. @throws RangeError for a shape that can't be. */
+/**
+ * Bytes of a whole global buffer, words and data, rounded up to pages. @throws RangeError for a
+ * shape that can't be.
+ */
 export function globalBufferBytes(geometry: GlobalGeometry): number {
   checkGlobalGeometry(geometry)
   return wordBytes(geometry) + align(geometry.subbufSize * geometry.subbufCount, PAGE_BYTES)
@@ -420,7 +430,10 @@ export class GlobalBuffer {
     return this.#sumOfSlots(GLOBAL_SLOT.empty)
   }
 
-  /** The records that were refused, by cause. Exact once the writers have stopped, else a lower bound. */
+  /**
+   * The records that were refused, by cause. Exact once the writers have stopped, else a lower
+   * bound.
+   */
   discarded(): Discarded {
     return {
       full: this.#sumOfSlots(GLOBAL_SLOT.discardedFull),

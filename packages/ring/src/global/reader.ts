@@ -1,21 +1,23 @@
 /**
- * The reader of a global buffer: each record once, in order, or counted as overwritten or torn. Runs on the one thread
- * that drains the buffer, while any number of threads write it.
+ * The reader of a global buffer: each record once, in order, or counted as overwritten or torn.
+ * Runs on the one thread that drains the buffer, while any number of threads write it.
  *
  * What may be read, and why it is whole:
  *
- * - A *complete* sub-buffer: it is closed, and as much is committed as was reserved in it. A writer commits by an
- *   `Atomics.add` after its last store, and we load that sum by an `Atomics.load`.
- * - The open sub-buffer, when all that is reserved in it is committed, and the state is the same before and after we
- *   look. There is nothing to wait for: unlike the ends of a `Writer`, commits are Atomics operations.
+ * - A *complete* sub-buffer: it is closed, and as much is committed as was reserved in it. A writer
+ *   commits by an `Atomics.add` after its last store, and we load that sum by an `Atomics.load`.
+ * - The open sub-buffer, when all that is reserved in it is committed, and the state is the same
+ *   before and after we look. There is nothing to wait for: unlike the ends of a `Writer`, commits
+ *   are Atomics operations.
  *
- * A writer that sleeps between reserve and commit holds its sub-buffer up until it goes on, and its sub-buffer is not
- * reused until then; the other writers go on meanwhile as long as there are free ones. If it is dead, {@link
- * GlobalReader.recover} commits for it, and says where its record would have been: a hole.
+ * A writer that sleeps between reserve and commit holds its sub-buffer up until it goes on, and its
+ * sub-buffer is not reused until then; the other writers go on meanwhile as long as there are free
+ * ones. If it is dead, {@link GlobalReader.recover} commits for it, and says where its record would
+ * have been: a hole.
  *
- * In discard mode nobody touches a sub-buffer before it was given back, so the bytes are handed on from where they
- * stand. In overwrite mode it may be started again at any time: we copy, and then load the state by a
- * read-modify-write. Only a copy of what was not started again is delivered.
+ * In discard mode nobody touches a sub-buffer before it was given back, so the bytes are handed on
+ * from where they stand. In overwrite mode it may be started again at any time: we copy, and then
+ * load the state by a read-modify-write. Only a copy of what was not started again is delivered.
  */
 import { GLOBAL, GLOBAL_SLOT, GlobalBuffer } from './buffer.js'
 import { GlobalRecovery } from './recovery.js'
@@ -32,8 +34,9 @@ export interface Hole {
 /** Bytes of a global buffer that can be delivered. */
 export interface GlobalSpan extends Span {
   /**
-   * Pieces between `from` and `end` in which there is no record, in order, apart from each other: records of dead
-   * threads, and room that a thread gave up. What is behind a hole is the start of a record, or `end`.
+   * Pieces between `from` and `end` in which there is no record, in order, apart from each other:
+   * records of dead threads, and room that a thread gave up. What is behind a hole is the start of
+   * a record, or `end`.
    */
   readonly holes: readonly Hole[]
   /** Whether the header was filled: its writer may have died before. */
@@ -128,8 +131,9 @@ export class GlobalReader {
   }
 
   /**
-   * The part of the open sub-buffer that is written; undefined when there is nothing new in it, or while a thread still
-   * has to commit there. Complete sub-buffers come first: call {@link next} until it has nothing.
+   * The part of the open sub-buffer that is written; undefined when there is nothing new in it, or
+   * while a thread still has to commit there. Complete sub-buffers come first: call {@link next}
+   * until it has nothing.
    */
   newest(): GlobalSpan | undefined {
     const state = this.#state
@@ -145,7 +149,8 @@ export class GlobalReader {
   /**
    * Marks a span as delivered; a complete sub-buffer is given back to the writers.
    *
-   * @param records how many records were in it. Of a complete sub-buffer, what is missing is counted as torn.
+   * @param records how many records were in it. Of a complete sub-buffer, what is missing is
+   * counted as torn.
    * @param end how far an incomplete one was taken, if not to its end.
    */
   delivered(span: GlobalSpan, records: number, end = span.end): void {
@@ -166,23 +171,30 @@ export class GlobalReader {
   }
 
   /**
-   * Cleans up after dead writers: what they held up can be delivered then and its memory reused, and their slots are
-   * free for other threads. A claim that is unclear is decided in the second of two calls between which nothing
-   * changed, so this is for calling now and then.
+   * Cleans up after dead writers: what they held up can be delivered then and its memory reused,
+   * and their slots are free for other threads. A claim that is unclear is decided in the second of
+   * two calls between which nothing changed, so this is for calling now and then.
    *
-   * @param isDead whether a thread is proven dead: it will not store again, and all that it stored is visible.
+   * @param isDead whether a thread is proven dead: it will not store again, and all that it stored
+   * is visible.
    * @returns whether there is more to do in a later call.
    */
   recover(isDead: (identity: number) => boolean): boolean {
     return this.#recovery.run(isDead)
   }
 
-  /** Closes the open sub-buffer if something was written in it, so that {@link next} has it once all is committed. */
+  /**
+   * Closes the open sub-buffer if something was written in it, so that {@link next} has it once all
+   * is committed.
+   */
   flush(): void {
     this.#state.flush(this.#header / this.#unit)
   }
 
-  /** No record is written any more: the open sub-buffer is closed, and none is started again. Any thread may. */
+  /**
+   * No record is written any more: the open sub-buffer is closed, and none is started again. Any
+   * thread may.
+   */
   finalize(): void {
     this.#state.finalize()
   }
@@ -208,7 +220,10 @@ export class GlobalReader {
     return Math.max(this.#header, this.#deliveredBytes) >= bytes
   }
 
-  /** Records that were written and are neither delivered nor counted as lost. Once the writers have stopped. */
+  /**
+   * Records that were written and are neither delivered nor counted as lost. Once the writers have
+   * stopped.
+   */
   remaining(): number {
     this.#skipOverwritten()
     let sum = 0
@@ -218,7 +233,10 @@ export class GlobalReader {
     return sum
   }
 
-  /** Goes to the oldest sub-buffer that is not overwritten, and counts what was in those before it. Loads the state. */
+  /**
+   * Goes to the oldest sub-buffer that is not overwritten, and counts what was in those before it.
+   * Loads the state.
+   */
   #skipOverwritten(): void {
     const state = this.#state
     for (;;) {
@@ -230,7 +248,8 @@ export class GlobalReader {
       const sequence = Math.max(this.#sequence, state.started - 2 * this.#count)
       const reused = sequence + this.#count
       const base = state.base(reused)
-      // The base after the next stands in the same word, and has records of sub-buffers that can still be delivered.
+      // The base after the next stands in the same word, and has records of sub-buffers that can
+      // still be delivered.
       if (state.load().lapped(reused)) continue
       this.#account(sequence % this.#count, base)
       this.#skipTo(sequence + 1)
@@ -253,7 +272,10 @@ export class GlobalReader {
     doubles[accounted] = base
   }
 
-  /** Reads what is known of a sub-buffer, copies it in overwrite mode; undefined when it was overwritten meanwhile. */
+  /**
+   * Reads what is known of a sub-buffer, copies it in overwrite mode; undefined when it was
+   * overwritten meanwhile.
+   */
   #span(sequence: number, reached: number, complete: boolean): GlobalSpan | undefined {
     const { buffer } = this
     const state = this.#state

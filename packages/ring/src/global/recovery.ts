@@ -1,8 +1,9 @@
 /**
- * What dead writers left in a global buffer: finds their open claims, commits for them, and frees their slots. Runs on
- * the one thread that drains the buffer.
+ * What dead writers left in a global buffer: finds their open claims, commits for them, and frees
+ * their slots. Runs on the one thread that drains the buffer.
  *
- * A dead writer's phase says what became of its claim, except for what its last Atomics operation did:
+ * A dead writer's phase says what became of its claim, except for what its last Atomics operation
+ * did:
  *
  * | phase  | its exchange | its commit | what is done |
  * | ------ | ------------ | ---------- | ------------ |
@@ -10,11 +11,11 @@
  * | intent | ?            | not done   | if it succeeded as `won`, else nothing |
  * | stored | succeeded    | ?          | the record is whole; committed for it if it had not |
  *
- * The question marks are answered by accounting: in a sub-buffer in which no living writer has a claim, the units
- * reserved that are not committed are those of dead claims. Where several sets of claims explain the number, every
- * record from the first doubtful claim on is given up. What the living do is looked at plainly, and on arm64 a
- * plain store of theirs may be seen before the Atomics operation that it follows; so what is seen must be the same
- * in two calls in a row.
+ * The question marks are answered by accounting: in a sub-buffer in which no living writer has a
+ * claim, the units reserved that are not committed are those of dead claims. Where several sets of
+ * claims explain the number, every record from the first doubtful claim on is given up. What the
+ * living do is looked at plainly, and on arm64 a plain store of theirs may be seen before the
+ * Atomics operation that it follows; so what is seen must be the same in two calls in a row.
  */
 import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './buffer.js'
 import type { GlobalState } from './state.js'
@@ -47,8 +48,10 @@ export class GlobalRecovery {
   /**
    * Does what can be done now. Whatever is still unclear is decided in a later call.
    *
-   * @param isDead whether a thread is proven dead: it will not store again, and all that it stored is visible.
-   * @returns whether dead writers are left to be cleaned up after, or what they left is still to be passed.
+   * @param isDead whether a thread is proven dead: it will not store again, and all that it stored
+   * is visible.
+   * @returns whether dead writers are left to be cleaned up after, or what they left is still to be
+   * passed.
    */
   run(isDead: (identity: number) => boolean): boolean {
     const { words } = this.buffer
@@ -98,14 +101,20 @@ export class GlobalRecovery {
     }
   }
 
-  /** Whether the claim may be reserved and not committed: its memory was not reused, and the state is past it. */
+  /**
+   * Whether the claim may be reserved and not committed: its memory was not reused, and the state
+   * is past it.
+   */
   #mayBeOpen({ sequence, from }: Claim): boolean {
     const state = this.#state.load()
     if (sequence < 0 || state.lapped(sequence)) return false
     return sequence !== state.started - 1 || state.finalized || from < state.reserved
   }
 
-  /** What is reserved and not committed in a sub-buffer; undefined while that may be the claim of a living writer. */
+  /**
+   * What is reserved and not committed in a sub-buffer; undefined while that may be the claim of a
+   * living writer.
+   */
   #look(
     sequence: number,
     claims: readonly Claim[],
@@ -114,7 +123,8 @@ export class GlobalRecovery {
     const state = this.#state.load()
     const { started, reserved: current } = state
     if (sequence === started - 1 && state.closed && !state.noteEnd()) return undefined
-    // A living writer's claim is stored before its exchange: if that is in the state that we loaded, we see the claim.
+    // A living writer's claim is stored before its exchange: if that is in the state that we
+    // loaded, we see the claim.
     const used = this.buffer.slotsUsed()
     for (let slot = 0; slot < used; slot += 1) {
       const claim = this.#claim(slot)
@@ -142,7 +152,8 @@ export class GlobalRecovery {
     const same = (one: Claim, other: Claim): boolean => one.from === other.from && one.units === other.units
     const tornIn = (set: readonly Claim[], claim: Claim): boolean =>
       set.some((other) => same(claim, other) && (other.phase & ~PHASE.header) === PHASE.intent)
-    // Doubtful is what one explanation calls torn and another doesn't, or all if there are too many to tell.
+    // Doubtful is what one explanation calls torn and another doesn't, or all if there are too many
+    // to tell.
     const doubtful = intents.filter(
       (claim) =>
         sets.length === 0 ||
@@ -171,7 +182,8 @@ export class GlobalRecovery {
     words[this.buffer.slotWord(slot, GLOBAL_SLOT.claimUnits)] = units
     this.#setPhase(slot, PHASE.hole)
     doubles[GLOBAL.torn >> 3] += records
-    // Behind a header nothing may ever be written, and what is empty is not flushed: the hole would not be passed.
+    // Behind a header nothing may ever be written, and what is empty is not flushed: the hole would
+    // not be passed.
     if ((phase & PHASE.header) !== 0) this.#close(sequence)
   }
 
@@ -216,7 +228,10 @@ function recordsOf(claims: readonly Claim[]): number {
   return claims.filter(({ phase }) => (phase & PHASE.header) === 0).length
 }
 
-/** Every set of claims that has this many units together and in which no two exchanged the same state. */
+/**
+ * Every set of claims that has this many units together and in which no two exchanged the same
+ * state.
+ */
 function setsOf(claims: readonly Claim[], units: number): Claim[][] {
   if (claims.length > MOST_CLAIMS) return []
   const sets: Claim[][] = []

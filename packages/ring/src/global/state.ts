@@ -1,7 +1,7 @@
 /**
- * The state of a global buffer: which sub-buffer is current, how much of it is reserved, and how it is left for the
- * next. Any thread, each with an object of its own: it is a copy of the state as it was loaded, and what may be done
- * from there.
+ * The state of a global buffer: which sub-buffer is current, how much of it is reserved, and how it
+ * is left for the next. Any thread, each with an object of its own: it is a copy of the state as it
+ * was loaded, and what may be done from there.
  *
  * ```text
  *                  note the end, note the base, start       reserve: low half
@@ -11,15 +11,18 @@
  *          close: low half; any thread, when a record doesn't fit or for a flush
  * ```
  *
- * Nobody owns a switch, so nobody's death or sleep holds one up: each step is one compare-and-exchange that any thread
- * can do, and whatever must be known after a step is stored before it, by compare-and-exchange too. All threads that
- * see the same state store the same. A thread that slept in between fails, because what it expects is long gone:
+ * Nobody owns a switch, so nobody's death or sleep holds one up: each step is one
+ * compare-and-exchange that any thread can do, and whatever must be known after a step is stored
+ * before it, by compare-and-exchange too. All threads that see the same state store the same. A
+ * thread that slept in between fails, because what it expects is long gone:
  *
- * - closing needs nothing but the units reserved, so a stale one that succeeds (the low half may come round) is right;
+ * - closing needs nothing but the units reserved, so a stale one that succeeds (the low half may
+ *   come round) is right;
  * - an end carries its lap, and a base only grows;
  * - the start exchanges both halves, which never come round.
  *
- * A sub-buffer is *complete* when it is closed and `committed` says that every unit reserved in it is committed.
+ * A sub-buffer is *complete* when it is closed and `committed` says that every unit reserved in it
+ * is committed.
  */
 import { GLOBAL, type GlobalBuffer } from './buffer.js'
 
@@ -66,8 +69,8 @@ export class GlobalState {
   }
 
   /**
-   * Loads the state by a read-modify-write, so that none of the calling thread's plain reads before it can come after
-   * it. Not for the way of a record: it allocates.
+   * Loads the state by a read-modify-write, so that none of the calling thread's plain reads before
+   * it can come after it. Not for the way of a record: it allocates.
    */
   loadAfterReads(): this {
     const long = Atomics.add(this.buffer.longs, LONG, 0n)
@@ -86,7 +89,9 @@ export class GlobalState {
     return Atomics.add(this.buffer.longs, LONG, 0n) === this.#long(this.#low)
   }
 
-  /** Closes the open sub-buffer as it was loaded. @returns whether this call did; else load again. */
+  /**
+   * Closes the open sub-buffer as it was loaded. @returns whether this call did; else load again.
+   */
   close(): boolean {
     return (
       Atomics.compareExchange(this.buffer.words, LOW, this.#low, this.#low | (1 << this.#unitBits)) ===
@@ -94,7 +99,10 @@ export class GlobalState {
     )
   }
 
-  /** Closes the open sub-buffer if something was reserved in it behind the header. @returns whether this call did. */
+  /**
+   * Closes the open sub-buffer if something was reserved in it behind the header. @returns whether
+   * this call did.
+   */
   flush(headerUnits: number): boolean {
     for (;;) {
       this.load()
@@ -105,7 +113,10 @@ export class GlobalState {
     }
   }
 
-  /** No sub-buffer is ever started again, and the open one is closed. Any thread, any number of times. */
+  /**
+   * No sub-buffer is ever started again, and the open one is closed. Any thread, any number of
+   * times.
+   */
   finalize(): void {
     for (;;) {
       this.load()
@@ -139,13 +150,15 @@ export class GlobalState {
   }
 
   /**
-   * Whether the memory of the next sub-buffer may be reused: the reader has given it back (discard mode), and every
-   * thread that had reserved in it has committed, or is proven dead and was committed for.
+   * Whether the memory of the next sub-buffer may be reused: the reader has given it back (discard
+   * mode), and every thread that had reserved in it has committed, or is proven dead and was
+   * committed for.
    */
   mayStart(): boolean {
     const next = this.started
     if (this.#discard) {
-      // Pairs with: GlobalReader, Atomics.store of `consumed` after its last read of the sub-buffer.
+      // Pairs with: GlobalReader, Atomics.store of `consumed` after its last read of the
+      // sub-buffer.
       const consumed = Atomics.load(this.buffer.words, GLOBAL.consumed >> 2)
       // The low 32 bits will do: the difference is never more than the number of sub-buffers.
       if (((next - consumed) | 0) >= this.#count) return false
@@ -155,7 +168,8 @@ export class GlobalState {
   }
 
   /**
-   * Writes down how many records were ever written where the next sub-buffer goes, after {@link mayStart}.
+   * Writes down how many records were ever written where the next sub-buffer goes, after
+   * {@link mayStart}.
    *
    * @returns false when the state has moved on, else it is written.
    */
@@ -171,17 +185,22 @@ export class GlobalState {
     return true
   }
 
-  /** The low half of the state with the next sub-buffer just started: a claim of its header starts from there. */
+  /**
+   * The low half of the state with the next sub-buffer just started: a claim of its header starts
+   * from there.
+   */
   nextLow(): number {
     return (((this.started + 1) % this.#tags) << (this.#unitBits + 1)) | 0
   }
 
   /**
-   * Starts the next sub-buffer with this much reserved, after {@link noteEnd}, {@link mayStart} and {@link noteBase}.
+   * Starts the next sub-buffer with this much reserved, after {@link noteEnd}, {@link mayStart} and
+   * {@link noteBase}.
    *
-   * In overwrite mode this is also what tells readers that the old content goes. The thread that starts stores after the
-   * load that is done here (on arm64 an exchange lets later plain stores pass its own store, the load stops them); the
-   * others store after having read the state of it. Pairs with: GlobalReader, the read-modify-write after its copy.
+   * In overwrite mode this is also what tells readers that the old content goes. The thread that
+   * starts stores after the load that is done here (on arm64 an exchange lets later plain stores
+   * pass its own store, the load stops them); the others store after having read the state of it.
+   * Pairs with: GlobalReader, the read-modify-write after its copy.
    *
    * @returns whether this call did; else the state has moved on.
    */
@@ -203,7 +222,10 @@ export class GlobalState {
     return this.started < Number.MAX_SAFE_INTEGER
   }
 
-  /** Whether a closed sub-buffer is complete. Its end is noted, and `subbufCount` later ones are not started. */
+  /**
+   * Whether a closed sub-buffer is complete. Its end is noted, and `subbufCount` later ones are not
+   * started.
+   */
   complete(sequence: number): boolean {
     const { index, lap } = this.#place(sequence)
     return this.#completeLap(index, lap)
@@ -229,8 +251,8 @@ export class GlobalState {
   }
 
   /**
-   * The sub-buffer that a claim which starts from this low half is in, by the state as it was loaded: the last one of
-   * that tag. One that is not yet committed for can't be an older one.
+   * The sub-buffer that a claim which starts from this low half is in, by the state as it was
+   * loaded: the last one of that tag. One that is not yet committed for can't be an older one.
    */
   sequenceOf(low: number): number {
     // A shift by 32 would be one by 0, but a sub-buffer leaves the tag a bit at least.
@@ -239,10 +261,14 @@ export class GlobalState {
     return this.started - behind - (behind < 0 ? this.#tags : 0) - 1
   }
 
-  /** Whether a sub-buffer was given back by the reader or started again, by the state as it was loaded. */
+  /**
+   * Whether a sub-buffer was given back by the reader or started again, by the state as it was
+   * loaded.
+   */
   passed(sequence: number): boolean {
     if (this.lapped(sequence)) return true
-    // Pairs with: GlobalReader, Atomics.store of `consumed`. The low 32 bits will do for one that was not lapped.
+    // Pairs with: GlobalReader, Atomics.store of `consumed`. The low 32 bits will do for one that
+    // was not lapped.
     return ((Atomics.load(this.buffer.words, GLOBAL.consumed >> 2) - sequence) | 0) > 0
   }
 

@@ -1,11 +1,11 @@
 /**
- * A writer of a global buffer. Runs on the one thread that has its slot; other threads write the same buffer with slots
- * of their own, and no one waits for another.
+ * A writer of a global buffer. Runs on the one thread that has its slot; other threads write the
+ * same buffer with slots of their own, and no one waits for another.
  *
- * A record is two Atomics operations: the exchange that reserves its room, and the addition that commits it. What a
- * writer is about to do stands in its slot before it does it, so that its death leaves a hole of known size. All of
- * the slot's words are stored plainly: they are looked at once the writer is dead, and of a living one only to see
- * whether it still has to commit.
+ * A record is two Atomics operations: the exchange that reserves its room, and the addition that
+ * commits it. What a writer is about to do stands in its slot before it does it, so that its death
+ * leaves a hole of known size. All of the slot's words are stored plainly: they are looked at once
+ * the writer is dead, and of a living one only to see whether it still has to commit.
  *
  * ```text
  *           claim stored        exchange done        record stored, counted        committed
@@ -16,8 +16,9 @@
  *    └───────────────────────────────────────  hole
  * ```
  *
- * Room is never stored into unless its exchange succeeded, and a sub-buffer is never started while a claim in its
- * memory is open. A dead writer's claim is committed by the reader, a sleeping writer's by nobody.
+ * Room is never stored into unless its exchange succeeded, and a sub-buffer is never started while
+ * a claim in its memory is open. A dead writer's claim is committed by the reader, a sleeping
+ * writer's by nobody.
  */
 import { isBytes } from '../brand.js'
 import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './buffer.js'
@@ -28,7 +29,8 @@ import type { WriterView } from '../writer-view.js'
 /** What a slot's claim has come to; `header` is added when it is one of a header. */
 export const PHASE = { idle: 0, intent: 1, won: 2, stored: 3, hole: 4, header: 8 } as const
 
-// Constants of this module, because in a hot loop they cost less than those of another, or properties.
+// Constants of this module, because in a hot loop they cost less than those of another, or
+// properties.
 const IDLE = PHASE.idle
 const INTENT = PHASE.intent
 const WON = PHASE.won
@@ -56,17 +58,26 @@ const AGAIN = -3
 /** Views of the data, from its start; for an encoder. */
 export type GlobalView = Omit<WriterView, 'generation' | 'words' | 'end' | 'limit'>
 
-/** What the client of a global buffer does, on the writing thread. None may write records or throw. */
+/**
+ * What the client of a global buffer does, on the writing thread. None may write records or throw.
+ */
 export interface GlobalWriterCallbacks {
   /**
-   * Reads the clock and keeps the time where the client finds it after {@link GlobalWriter.reserve}. It is called
-   * within each try to reserve, before the exchange that decides it, so that times never run backwards in the buffer;
-   * and before each try to start a sub-buffer, whose records are not older.
+   * Reads the clock and keeps the time where the client finds it after
+   * {@link GlobalWriter.reserve}. It is called within each try to reserve, before the exchange that
+   * decides it, so that times never run backwards in the buffer; and before each try to start a
+   * sub-buffer, whose records are not older.
    */
   readonly clock?: () => void
-  /** This writer has started a sub-buffer: its header bytes, from `start` in the data, are the client's to fill now. */
+  /**
+   * This writer has started a sub-buffer: its header bytes, from `start` in the data, are the
+   * client's to fill now.
+   */
   subbufStart?(view: GlobalView, start: number): void
-  /** A sub-buffer was closed, or what was still missing in a closed one was committed: a reader can be woken. */
+  /**
+   * A sub-buffer was closed, or what was still missing in a closed one was committed: a reader can
+   * be woken.
+   */
   produced?(): void
 }
 
@@ -91,7 +102,10 @@ export class GlobalWriter {
   /** Added to a length before it is shifted: records take whole units. */
   readonly #round: number
   readonly #tagShift: number
-  /** All of the low half of the state that is not the tag: the units reserved, and above them the closed bit. */
+  /**
+   * All of the low half of the state that is not the tag: the units reserved, and above them the
+   * closed bit.
+   */
   readonly #restMask: number
   readonly #unitMask: number
   readonly #header: number
@@ -100,9 +114,15 @@ export class GlobalWriter {
   readonly #slot: number
   /** Index in `doubles` of the slot. */
   readonly #slotDouble: number
-  /** Units in a sub-buffer; −1 while no record may be reserved, because a gap of ours must be passed first. */
+  /**
+   * Units in a sub-buffer; −1 while no record may be reserved, because a gap of ours must be passed
+   * first.
+   */
   #limit: number
-  /** Which sub-buffer the following three belong to; the tag says the index, so they are never stale. −1: none. */
+  /**
+   * Which sub-buffer the following three belong to; the tag says the index, so they are never
+   * stale. −1: none.
+   */
   #tag = -1
   #dataStart = 0
   #committed = 0
@@ -111,10 +131,10 @@ export class GlobalWriter {
   /**
    * Takes a free slot.
    *
-   * @param identity which thread this is: a whole number that is neither 0 nor −1 and no other living thread's. The
-   * reader's `isDead` is asked about it.
-   * @throws RangeError for another identity, and when every slot is taken; those of the dead are freed by
-   * {@link GlobalReader.recover}.
+   * @param identity which thread this is: a whole number that is neither 0 nor −1 and no other
+   * living thread's. The reader's `isDead` is asked about it.
+   * @throws RangeError for another identity, and when every slot is taken; those of the dead are
+   * freed by {@link GlobalReader.recover}.
    */
   constructor(buffer: GlobalBuffer, identity: number, callbacks: GlobalWriterCallbacks = {}) {
     if ((identity | 0) !== identity || identity === 0 || identity === ORPHAN) {
@@ -161,11 +181,12 @@ export class GlobalWriter {
   }
 
   /**
-   * Makes room for a record of `length` bytes to be stored by the caller, who then calls {@link commit}. Nothing else
-   * may be reserved in between. A record of no bytes gets no room, and counts like the others when it is committed.
+   * Makes room for a record of `length` bytes to be stored by the caller, who then calls
+   * {@link commit}. Nothing else may be reserved in between. A record of no bytes gets no room, and
+   * counts like the others when it is committed.
    *
-   * @returns where to store it, in bytes from the start of the data; {@link FULL} or {@link TOO_BIG} when the
-   * record is lost, which is counted.
+   * @returns where to store it, in bytes from the start of the data; {@link FULL} or
+   * {@link TOO_BIG} when the record is lost, which is counted.
    */
   reserve(length: number): number {
     // V8 must not inline this into an encoder: together with it, the encoder would be too large to
@@ -212,13 +233,17 @@ export class GlobalWriter {
       }
       words[slot + PHASE_WORD] = WON
       if (words[HIGH] === high) return this.#dataStart + ((low & this.#unitMask) << this.#unitShift)
-      // The low half may have come round since the clock was read: the room is ours, the time is not of its place.
+      // The low half may have come round since the clock was read: the room is ours, the time is
+      // not of its place.
       this.#giveUp(0)
       low = words[LOW]
     }
   }
 
-  /** Makes the record that was reserved last count, with the length that it was reserved with. All of it must be stored. */
+  /**
+   * Makes the record that was reserved last count, with the length that it was reserved with. All
+   * of it must be stored.
+   */
   commit(_at: number, length: number): void {
     if (length === 0) {
       this.#doubles[this.#slotDouble + EMPTY] += 1
@@ -229,10 +254,12 @@ export class GlobalWriter {
     const units = (length + this.#round) >>> this.#unitShift
     this.#doubles[this.#written] += 1
     words[slot + PHASE_WORD] = STORED
-    // Last: until here the record does not exist. Pairs with: GlobalState, Atomics.load of `committed`.
+    // Last: until here the record does not exist. Pairs with: GlobalState, Atomics.load of
+    // `committed`.
     Atomics.add(words, this.#committed, units)
     words[slot + PHASE_WORD] = IDLE
-    // Closed meanwhile: a reader may be waiting for just this record. Plain: one that misses it looks again later.
+    // Closed meanwhile: a reader may be waiting for just this record. Plain: one that misses it
+    // looks again later.
     if ((words[LOW] ^ words[slot + CLAIM_AT]) & ~this.#unitMask) this.#callbacks.produced?.()
   }
 
@@ -335,8 +362,9 @@ export class GlobalWriter {
   }
 
   /**
-   * Commits the open claim as a gap: room that has no record in it. The slot says where it is until a reader is past
-   * it, and meanwhile this thread's records are refused, because there is one place for a gap.
+   * Commits the open claim as a gap: room that has no record in it. The slot says where it is until
+   * a reader is past it, and meanwhile this thread's records are refused, because there is one
+   * place for a gap.
    *
    * @param lost records that are lost with it.
    */
@@ -366,12 +394,17 @@ export class GlobalWriter {
     words[slot + PHASE_WORD] = IDLE
   }
 
-  /** Gives up a claim that an exception left open. A record is lost, if it was one and had its room already. */
+  /**
+   * Gives up a claim that an exception left open. A record is lost, if it was one and had its room
+   * already.
+   */
   #abandon(): void {
     this.#giveUp(this.#words[this.#slot + PHASE_WORD] === WON ? 1 : 0)
   }
 
-  /** Whether this slot has no gap that a reader still has to know of; then records can be reserved. */
+  /**
+   * Whether this slot has no gap that a reader still has to know of; then records can be reserved.
+   */
   #passed(): boolean {
     const gap = this.#slot + GAP_UNITS
     if (this.#words[gap] !== 0) {
@@ -404,7 +437,8 @@ function takeSlot(buffer: GlobalBuffer, identity: number): number {
       const below = Atomics.load(buffer.words, used)
       if (below > slot || Atomics.compareExchange(buffer.words, used, below, slot + 1) === below) break
     }
-    // Pairs with: detach, and the reader's recover, Atomics.store of 0 after the last store of the owner before.
+    // Pairs with: detach, and the reader's recover, Atomics.store of 0 after the last store of the
+    // owner before.
     if (Atomics.compareExchange(buffer.words, word, 0, identity) === 0) return slot
   }
   throw new RangeError(`every slot is taken: maxWriters=${maxWriters}`)

@@ -22,7 +22,10 @@ const finite = (value) => {
   if (!Number.isFinite(value)) throw new TypeError(`a count is ${value}`)
 }
 
-/** Of the words of a global buffer with 4 sub-buffers and 3 slots, which are followed by nothing up to the data. */
+/**
+ * Of the words of a global buffer with 4 sub-buffers and 3 slots, which are followed by nothing up
+ * to the data.
+ */
 const WORDS_BYTES = 384 + 4 * 64 + 3 * 256
 
 function wordsOf(bytes) {
