@@ -81,12 +81,7 @@ test('a folder that can not be read, or whose parent can not, is refused and not
 test('with the flags that the errors name it records, and frees places, also where /proc can not be read', async () => {
   const parent = realpathSync(freshFolder())
   const folder = join(parent, 'trace')
-  const narrow = [
-    WORKER,
-    ...readOwnModules(),
-    `--allow-fs-read=${parent}/*`,
-    `--allow-fs-write=${folder}/*`,
-  ]
+  const narrow = [WORKER, ...readOwnModules(), `--allow-fs-read=${parent}/*`, `--allow-fs-write=${folder}/*`]
   const wide = [WORKER, READ_ALL, `--allow-fs-write=${parent}/more/*`]
   for (const [flags, path, option] of [
     [narrow, folder, 'path'],

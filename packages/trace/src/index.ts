@@ -45,7 +45,8 @@ export {
   type FieldValues,
   type Tracepoint,
 } from './tracepoint.js'
-export type { Recording, RecordingOptions, RecordingSettings, RecordingSummary } from './recording.js'
+export type { Recording, RecordingOptions, RecordingSettings } from './recording.js'
+export type { RecordingSummary } from './summary.js'
 export type { Discarded } from '@rchan/runtime'
 export type { CpuTotals, Losses, RingLosses, ThreadTotals } from '@rchan/runtime/coordinator'
 export type { Field, FieldType, Schema } from '@rchan/ctf'

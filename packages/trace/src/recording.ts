@@ -2,18 +2,20 @@
  * Recordings: from start to stop of one trace. Runs on the thread that records. Loaded only when a recording is
  * started, so that a worker that merely traces doesn't pay for it.
  */
-import type { Losses } from '@rchan/runtime/coordinator'
-import { Runtime, type CpuTotals, type RuntimeTotals } from '@rchan/runtime/coordinator'
+import { Runtime } from '@rchan/runtime/coordinator'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import type { InspectOptionsStylized } from 'node:util'
 import { consumerSource } from './consumer-source.js'
 import type { FormatInit } from './format.js'
 import { checkLimits } from './limits.js'
 import { packetClient } from './packet.js'
 import { checkPermissions } from './permissions.js'
+import { INSPECT, summarize, type RecordingSummary } from './summary.js'
 import { claimFolder, folderPath, namedFolder } from './trace-folder.js'
+import { ChildCount, warningsOf } from './warnings.js'
 
 /** How to record: where to, and how. */
 export type RecordingOptions = RecordingSettings &
@@ -54,38 +56,6 @@ export interface RecordingSettings {
   readonly flushIntervalMs?: number
   /** How many threads can trace at once: 64 unless told, 1 to 1024. A thread that ended makes room for the next. */
   readonly possibleCpus?: number
-}
-
-/** What came of a recording. All counts are events. */
-export interface RecordingSummary {
-  /** The folder of the trace. */
-  readonly path: string
-  /** In the trace. */
-  readonly events: number
-  /** Never written, all causes. */
-  readonly discarded: number
-  /** … because the buffer was full, the event longer than a sub-buffer, its arguments bad, its thread without a place, or
-   * without a clock that can be trusted (`error` says so then). */
-  readonly discardedBy: Readonly<Losses>
-  /** Written, and overwritten before they could be delivered. */
-  readonly overwritten: number
-  /** Written, but not readable. */
-  readonly torn: number
-  /** Written, but the file system did not take them, or they came while `stop` wrote the end. */
-  readonly unwritten: number
-  /** CPUs that ever wrote. */
-  readonly cpus: number
-  /**
-   * The CPUs that wrote or lost something. Of those that share a buffer `events`, `discarded` and `threads` are known, and
-   * the others are 0: they are only known of all together.
-   */
-  readonly perCpu: readonly CpuTotals[]
-  /** Bytes of all streams. */
-  readonly bytes: number
-  /** From start to stop. */
-  readonly durationMs: number
-  /** The first error on the way to the files; absent if there was none. What it cost is in `unwritten` or `discarded`. */
-  readonly error?: string
 }
 
 /** A recording that runs. `await using` stops it, too. */
@@ -134,14 +104,22 @@ export async function start(options: RecordingOptions): Promise<Recording> {
         formatInit: formatInit(uuid, global),
       },
     })
+    const children = new ChildCount()
     let stopped: Promise<RecordingSummary> | undefined
+    let summary: RecordingSummary | undefined
     const stop = (): Promise<RecordingSummary> => {
-      stopped ??= runtime.stop().then((totals) => summarize(folder.path, totals))
+      stopped ??= runtime.stop().then((totals) => {
+        const settings = { mode, bufferSize, possibleCpus, ...geometryOf(bufferSize) }
+        summary = summarize(folder.path, totals, warningsOf(totals, settings, children.end()))
+        return summary
+      })
       return stopped
     }
     return {
       path: folder.path,
       stop,
+      // Enumerable, so that a copy has it; as a symbol it is in no JSON.
+      [INSPECT]: () => summary ?? new Running(folder.path),
       async [Symbol.asyncDispose]() {
         await stop()
       },
@@ -151,6 +129,20 @@ export async function start(options: RecordingOptions): Promise<Recording> {
     throw new Error(`can't record into ${folder.path}: ${(error as Error).message}`, { cause: error })
   } finally {
     process.off('exit', folder.undo)
+  }
+}
+
+/** Prints a recording that has not stopped. */
+class Running {
+  readonly #path: string
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  [INSPECT](depth: number, options: InspectOptionsStylized): string {
+    if (depth < 0) return options.stylize('[Recording]', 'special')
+    return `Recording { running → ${options.stylize(this.#path, 'string')} }`
   }
 }
 
@@ -224,23 +216,5 @@ function formatInit(uuid: string, global: boolean): FormatInit {
       node_version: process.version,
       platform: `${process.platform}-${process.arch}`,
     },
-  }
-}
-
-function summarize(path: string, totals: RuntimeTotals): RecordingSummary {
-  const discardedBy: Losses = { ...totals.discarded, unplaced: totals.unplaced }
-  return {
-    path,
-    events: totals.events,
-    discarded: discardedBy.full + discardedBy.tooBig + discardedBy.bad + discardedBy.unplaced,
-    discardedBy,
-    overwritten: totals.overwritten,
-    torn: totals.torn,
-    unwritten: totals.unwritten,
-    cpus: totals.cpus.filter(({ events }) => events > 0).length,
-    perCpu: totals.cpus,
-    bytes: totals.bytes,
-    durationMs: totals.durationMs,
-    ...(totals.error === undefined ? {} : { error: totals.error }),
   }
 }

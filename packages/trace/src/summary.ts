@@ -1,0 +1,105 @@
+/**
+ * The summary of a recording: what `stop` returns, and how it prints. Runs on the thread that records.
+ */
+import type { CpuTotals, Losses, RuntimeTotals } from '@rchan/runtime/coordinator'
+import type { InspectOptionsStylized } from 'node:util'
+
+/** The method that `console.log` prints an object by. */
+export const INSPECT: symbol = Symbol.for('nodejs.util.inspect.custom')
+
+/** What came of a recording. All counts are events. */
+export interface RecordingSummary {
+  /** The folder of the trace. */
+  readonly path: string
+  /** In the trace. */
+  readonly events: number
+  /** Never written, all causes. */
+  readonly discarded: number
+  /** … because the buffer was full, the event longer than a sub-buffer, its arguments bad, its thread without a place, or
+   * without a clock that can be trusted (`error` says so then). */
+  readonly discardedBy: Readonly<Losses>
+  /** Written, and overwritten before they could be delivered. */
+  readonly overwritten: number
+  /** Written, but not readable. */
+  readonly torn: number
+  /** Written, but the file system did not take them, or they came while `stop` wrote the end. */
+  readonly unwritten: number
+  /** CPUs that ever wrote. */
+  readonly cpus: number
+  /**
+   * The CPUs that wrote or lost something. Of those that share a buffer `events`, `discarded` and `threads` are known, and
+   * the others are 0: they are only known of all together.
+   */
+  readonly perCpu: readonly CpuTotals[]
+  /** Bytes of all streams. */
+  readonly bytes: number
+  /** From start to stop. */
+  readonly durationMs: number
+  /** The first error on the way to the files; absent if there was none. What it cost is in `unwritten` or `discarded`. */
+  readonly error?: string
+  /**
+   * Sentences that say why the trace is empty, or lacks something, and what to do. Empty when there is nothing to say.
+   */
+  readonly warnings: readonly string[]
+}
+
+/** Makes the summary, which prints in a few lines. */
+export function summarize(
+  path: string,
+  totals: RuntimeTotals,
+  warnings: readonly string[],
+): RecordingSummary {
+  const discardedBy: Losses = { ...totals.discarded, unplaced: totals.unplaced }
+  const summary: RecordingSummary = {
+    path,
+    events: totals.events,
+    discarded: discardedBy.full + discardedBy.tooBig + discardedBy.bad + discardedBy.unplaced,
+    discardedBy,
+    overwritten: totals.overwritten,
+    torn: totals.torn,
+    unwritten: totals.unwritten,
+    cpus: totals.cpus.filter(({ events }) => events > 0).length,
+    perCpu: totals.cpus,
+    bytes: totals.bytes,
+    durationMs: totals.durationMs,
+    ...(totals.error === undefined ? {} : { error: totals.error }),
+    warnings,
+  }
+  // Not enumerable: a summary compares and serializes as the plain data that it is.
+  return Object.defineProperty(summary, INSPECT, {
+    value: (depth: number, options: InspectOptionsStylized) =>
+      depth < 0 ? options.stylize('[Recording]', 'special') : `Recording ${shown(summary, options)}`,
+  })
+}
+
+/** What a summary says to a person: one line, and one for each kind of loss and each warning. */
+function shown(summary: RecordingSummary, options: InspectOptionsStylized): string {
+  const { path, events, cpus, durationMs, discarded, discardedBy, error, warnings } = summary
+  const stylize: typeof options.stylize = (text, style) => options.stylize(text, style)
+  const number = (value: number): string => stylize(grouped(value), 'number')
+  const unit = (count: number, one: string): string => `${number(count)} ${one}${count === 1 ? '' : 's'}`
+  const lines = [
+    `${unit(events, 'event')} of ${unit(cpus, 'CPU')} in ${stylize(duration(durationMs), 'number')} → ${stylize(path, 'string')}`,
+  ]
+  if (discarded > 0) {
+    const causes = Object.entries(discardedBy).filter(([, count]) => count > 0)
+    lines.push(
+      `${number(discarded)} discarded: ${causes.map(([cause, count]) => `${number(count)} ${cause}`).join(', ')}`,
+    )
+  }
+  for (const cause of ['overwritten', 'torn', 'unwritten'] as const) {
+    if (summary[cause] > 0) lines.push(`${number(summary[cause])} ${cause}`)
+  }
+  if (error !== undefined) lines.push(`${stylize('error', 'regexp')}: ${error}`)
+  for (const warning of warnings) lines.push(`${stylize('warning', 'regexp')}: ${warning}`)
+  return lines.length === 1 ? `{ ${lines[0]} }` : `{\n  ${lines.join(',\n  ')}\n}`
+}
+
+/** A count with a comma between groups of three digits, whatever the locale. */
+function grouped(count: number): string {
+  return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
+}
+
+function duration(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
+}

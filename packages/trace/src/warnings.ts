@@ -1,0 +1,137 @@
+/**
+ * What a newcomer should know of a recording that came out empty, or with losses: sentences that say
+ * what happened and what to do. Made at the end, from what is known by then; nothing of it costs
+ * while events are recorded. Runs on the thread that records.
+ */
+import { parseSchema } from '@rchan/ctf'
+import { thisCpu } from '@rchan/runtime'
+import type { RuntimeTotals } from '@rchan/runtime/coordinator'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { basename } from 'node:path'
+
+/** What a recording was made with. */
+interface Settings {
+  readonly mode: 'discard' | 'overwrite'
+  readonly bufferSize: number
+  readonly subbufSize: number
+  readonly possibleCpus: number
+}
+
+/** Kinds of events that are named in a sentence. */
+const MOST_NAMED = 3
+const KIB = 1024
+/** Node tells of each child process that this thread starts, on this channel. */
+const CHANNEL = 'child_process'
+
+/** Counts the processes of Node that this thread starts, until {@link end}. */
+export class ChildCount {
+  #count = 0
+  readonly #onChild = (message: unknown): void => {
+    const child = (message as { readonly process?: { readonly spawnfile?: unknown } } | undefined)?.process
+    // The process is being made: what it runs is known right after.
+    queueMicrotask(() => {
+      const file = child?.spawnfile
+      if (typeof file !== 'string') return
+      if (file === process.execPath || /^node(?:\.exe)?$/.test(basename(file))) this.#count += 1
+    })
+  }
+
+  constructor() {
+    subscribe(CHANNEL, this.#onChild)
+  }
+
+  end(): number {
+    unsubscribe(CHANNEL, this.#onChild)
+    return this.#count
+  }
+}
+
+/** What there is to say of a recording. `children`: processes of Node that were started meanwhile. */
+export function warningsOf(totals: RuntimeTotals, settings: Settings, children: number): string[] {
+  const { mode, bufferSize, subbufSize, possibleCpus } = settings
+  const { full, tooBig, bad } = totals.discarded
+  const warnings: string[] = []
+  const schemas = thisCpu.control.entries().found.map(({ text }) => ({ text, schema: parseSchema(text) }))
+  const tried = totals.events + totals.overwritten + totals.torn + totals.unwritten
+  if (tried + full + tooBig + bad + totals.unplaced === 0) warnings.push(emptiness(schemas, totals))
+  if (children > 0) {
+    warnings.push(
+      `this thread started ${plural(children, 'process', 'processes')} of Node meanwhile, whose events are not in ` +
+        `this trace: each process records by itself, so call startRecording in it, too, with a folder of its own`,
+    )
+  }
+  if (full > 0) {
+    const or = mode === 'discard' ? `, or give mode: 'overwrite' to keep the newest` : ''
+    warnings.push(
+      `${plural(full, 'event was', 'events were')} lost because a buffer was full: make bufferSize larger (it is ` +
+        `${bufferSize / KIB} KiB)${or}`,
+    )
+  }
+  if (tooBig > 0) {
+    warnings.push(
+      `${plural(tooBig, 'event was', 'events were')} longer than a sub-buffer (${subbufSize / KIB} KiB): ` +
+        `shorten the texts${subbufSize < 256 * KIB ? ', or make bufferSize larger' : ''}`,
+    )
+  }
+  if (bad > 0) {
+    warnings.push(
+      `${plural(bad, 'event', 'events')} had arguments that could not be read or don't fit their types: compare the ` +
+        `calls with the fields that their tracepoints declare`,
+    )
+  }
+  // Threads without a clock count there, too; then the error says so.
+  if (totals.unplaced > 0 && totals.error === undefined) {
+    warnings.push(
+      `${plural(totals.unplaced, 'event', 'events')} came from threads that found no place among the ` +
+        `${possibleCpus} of this recording, or did not get its buffers in time: make possibleCpus larger if more ` +
+        `threads trace at once`,
+    )
+  }
+  const first = new Map<string, string>()
+  const told = new Set<string>()
+  for (const { text, schema } of schemas) {
+    if (schema === undefined) continue
+    const other = first.get(schema.name)
+    if (other === undefined) first.set(schema.name, text)
+    else if (!told.has(schema.name)) {
+      told.add(schema.name)
+      warnings.push(
+        `the tracepoint ${schema.name} is declared with different fields, ${fieldsOf(other)} and ${fieldsOf(text)}, ` +
+          `which are two kinds of events under one name: give them two names, or the same fields`,
+      )
+    }
+  }
+  return warnings
+}
+
+/** Why there is no event at all, as far as it is known. */
+function emptiness(
+  schemas: readonly { readonly schema: { readonly name: string } | undefined }[],
+  { durationMs }: RuntimeTotals,
+): string {
+  const names = [...new Set(schemas.flatMap(({ schema }) => schema?.name ?? []))]
+  const others =
+    'a worker that was started before rchan was first imported on the main thread does not take part, so import ' +
+    'rchan before you start workers'
+  if (names.length === 0) {
+    return (
+      `no thread traced: no tracepoint has been declared with this rchan; declare some with tracepoint(name, fields) ` +
+      `and call them. Also, ${others}`
+    )
+  }
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : ''
+  return (
+    `no thread traced: no call of the tracepoints (${names.slice(0, MOST_NAMED).join(', ')}${more}) was seen while the ` +
+    `recording ran (${durationMs.toFixed(durationMs < 10 ? 1 : 0)} ms): call them after startRecording has resolved, ` +
+    `and await the work before you call stop. Also, ${others}`
+  )
+}
+
+function fieldsOf(text: string): string {
+  const fields = parseSchema(text)?.fields ?? []
+  return fields.length === 0 ? '{}' : `{ ${fields.map(({ name, type }) => `${name}: ${type}`).join(', ')} }`
+}
+
+function plural(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`
+}
