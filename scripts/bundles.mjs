@@ -1,8 +1,9 @@
 // What is bundled, and how. Writes nothing.
 //
-// - rchan/dist/{esm,cjs}/*.js: rchan as it is published, one file for each entry and format. It needs
-//   no other package. `import 'rchan'` costs a worker about 2 ms in this form, and about 16 as the
-//   modules that it consists of (Node 20). What only a recording thread needs is in recording.js.
+// - rchan/dist/{esm,cjs}/*.js: rchan as it is published, one file for each entry and format. It
+//   needs no other package. `import 'rchan'` costs a worker about 2 ms in this form, and about 16
+//   as the modules that it consists of (Node 20). What only a recording thread needs is in
+//   recording.js.
 // - trace/dist/consumer-source.js, the whole program of the consumer thread as a string: that
 //   thread needs no file, and nothing of how the program resolves its modules.
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -14,7 +15,10 @@ const RECORDING = '@rchan/trace/recording'
 
 /** The files that users import, by the names of their subpaths; `index` is `rchan` itself. */
 export const ENTRIES = ['index', 'relay', 'sync', 'reader', 'ctf']
-/** The formats, each a folder of `rchan/dist` with a package.json that tells Node what its files are. */
+/**
+ * The formats, each a folder of `rchan/dist` with a package.json that tells Node what its files
+ * are.
+ */
 export const FORMATS = { esm: 'module', cjs: 'commonjs' }
 
 const options = {

@@ -1,8 +1,9 @@
 /**
- * The suite *emit*: what a tracepoint costs the thread that calls it, for an event of `{ u32, f64 }`.
+ * The suite *emit*: what a tracepoint costs the thread that calls it, for an event of
+ * `{ u32, f64 }`.
  *
- * The buffer is in overwrite mode and nobody drains it, so that only the writer is measured: the switches of
- * sub-buffers are in the figures, the consumer's use of the machine is not.
+ * The buffer is in overwrite mode and nobody drains it, so that only the writer is measured: the
+ * switches of sub-buffers are in the figures, the consumer's use of the machine is not.
  */
 import { PACKET_HEADER_BYTES } from '@rchan/ctf'
 import { Runtime } from '@rchan/runtime/coordinator'

@@ -1,8 +1,8 @@
 /**
  * What a person wants to know of a run: the summary as data, and as text.
  *
- * Pure functions. Busy is the time between a task's start and its end on the thread's clock on the wall: with more
- * threads than cores it holds the time that the thread waited for a core, too.
+ * Pure functions. Busy is the time between a task's start and its end on the thread's clock on the
+ * wall: with more threads than cores it holds the time that the thread waited for a core, too.
  */
 import type { RecordingSummary } from 'rchan'
 import { hasRun, hasWaited, spreadOf, type Analysis, type Spread } from './analysis.js'

@@ -1,6 +1,7 @@
 /**
- * What users can import. The lists are here so that a new export is a decision, and what is not in them is free to
- * change: layouts of shared memory, constants of the ABI, what the packages use among themselves.
+ * What users can import. The lists are here so that a new export is a decision, and what is not in
+ * them is free to change: layouts of shared memory, constants of the ABI, what the packages use
+ * among themselves.
  */
 import { createRequire } from 'node:module'
 import { describe, expect, test } from 'vitest'

@@ -11,8 +11,9 @@ const WORKERS = 3
 const COUNT = 200
 
 /**
- * The one file and what it holds. Our reader refuses times that run backwards, so that they don't is part of reading.
- * Each event names the CPU and generation that its thread had, and each thread's steps are in order.
+ * The one file and what it holds. Our reader refuses times that run backwards, so that they don't
+ * is part of reading. Each event names the CPU and generation that its thread had, and each
+ * thread's steps are in order.
  */
 function expectOneStream(
   folder: string,
@@ -136,7 +137,8 @@ describe('every event that is not in the stream is counted', () => {
     const folder = join(freshFolder(), 'trace')
     const options = JSON.stringify({ ...small, mode: 'overwrite' })
     const summary = summaryOf(await run('overfull.mjs', [folder, '2', '200000', options]))
-    // What is refused in this mode: a thread that the system stopped just while it wrote is lapped by the others.
+    // What is refused in this mode: a thread that the system stopped just while it wrote is lapped
+    // by the others.
     expect(summary.events + summary.overwritten + summary.discardedBy.full).toBe(600_000)
     expect(summary).toMatchObject({ torn: 0, unwritten: 0 })
     expect(summary.overwritten).toBeGreaterThan(0)

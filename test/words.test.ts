@@ -1,0 +1,86 @@
+/**
+ * Comments and documents are as wide as a screen, and words that were given up do not come back.
+ *
+ * Code lines are the formatter's business. A picture, a table of words or an example in a comment
+ * may be wider than its text: it can't be folded.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+/** Of a line that is nothing but comment; of a picture in it; of code with a comment behind it. */
+const TEXT = 100
+const PICTURE = 120
+const TRAILING = 110
+/** Of a row of a table in a document. */
+const ROW = 120
+
+const FOLDERS = ['packages', 'examples', 'bench', 'scripts', 'test', 'docs']
+/** Are folded last, when what is being moved in them has arrived. */
+const NOT_YET = /^(packages\/(ctf|runtime|trace)\/|ARCHITECTURE\.md$)/
+const NOT_OURS = /(^|\/)(node_modules|dist|coverage|vectors)(\/|$)/
+
+function files(pattern: RegExp): string[] {
+  const inFolders = FOLDERS.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  )
+  return [...readdirSync(ROOT), ...inFolders].filter(
+    (file) => pattern.test(file) && !NOT_OURS.test(file) && !NOT_YET.test(file),
+  )
+}
+
+/** The lines of a file that are too wide, as `file:line: width`. */
+function wide(file: string, most: (line: string, index: number) => number): string[] {
+  return readFileSync(join(ROOT, file), 'utf8')
+    .split('\n')
+    .flatMap((line, i) => {
+      const columns = Array.from(line).length
+      return columns > most(line, i)
+        ? [`${relative(ROOT, join(ROOT, file))}:${i + 1}: ${columns} columns`]
+        : []
+    })
+}
+
+/** How wide each line of a source may be: a function of the lines, one after the other. */
+function widths(): (line: string) => number {
+  let inBlock = false
+  let inFence = false
+  let inExample = false
+  return (line) => {
+    const isComment = inBlock || /^\s*(\/\/|\/\*)/.test(line)
+    if (!isComment) {
+      inFence = inExample = false
+      return /\S\s+\/\/ |\S\s+\/\*.*\*\/$/.test(line) ? TRAILING : Infinity
+    }
+    const opens = !inBlock && /^\s*\/\*/.test(line)
+    if (opens) inFence = inExample = false
+    inBlock = (inBlock || opens) && !line.includes('*/')
+    const text = line.replace(/^\s*(\/\/|\/\*\*?|\*(?!\/))/, '')
+    if (text.trimStart().startsWith('```')) inFence = !inFence
+    if (/^\s?@/.test(text)) inExample = text.trimStart().startsWith('@example')
+    // A word alone, a URL say, can't be folded.
+    if (!text.trim().includes(' ')) return Infinity
+    return inFence || inExample || /^ {3}/.test(text) ? PICTURE : TEXT
+  }
+}
+
+test(`comments have at most ${TEXT} columns, code with a comment behind it ${TRAILING}`, () => {
+  const sources = files(/\.[cm]?[jt]s$/)
+  expect(sources.length).toBeGreaterThan(100)
+  expect(sources.flatMap((file) => wide(file, widths()))).toEqual([])
+})
+
+test(`no row of a table in a document is wider than ${ROW} columns`, () => {
+  const documents = files(/\.md$/)
+  expect(documents).toContain('README.md')
+  const found = documents.flatMap((file) => {
+    let inFence = false
+    return wide(file, (line) => {
+      if (line.trimStart().startsWith('```')) inFence = !inFence
+      return !inFence && line.trimStart().startsWith('|') ? ROW : Infinity
+    })
+  })
+  expect(found).toEqual([])
+})
