@@ -84,3 +84,22 @@ test(`no row of a table in a document is wider than ${ROW} columns`, () => {
   })
   expect(found).toEqual([])
 })
+
+/** Names that were given up, and what stands for them. */
+const GIVEN_UP: readonly (readonly [RegExp, string])[] = [
+  [/\bdesks?\b/i, 'Upcall'],
+  [/\bserveAlways\b/, 'serveFromEventLoop'],
+  [/\bstrays\b/, 'orphanFiles'],
+]
+
+test('no name that was given up comes back', () => {
+  // What was called so once, the history may say; and this list.
+  const all = files(/\.([cm]?[jt]s|md)$/).filter((file) => !/CHANGELOG\.md$|words\.test\.ts$/.test(file))
+  const found = all.flatMap((file) => {
+    const text = readFileSync(join(ROOT, file), 'utf8')
+    return GIVEN_UP.filter(([name]) => name.test(text)).map(
+      ([name, now]) => `${file}: ${name.source}, now ${now}`,
+    )
+  })
+  expect(found).toEqual([])
+})
