@@ -1,5 +1,6 @@
 /**
- * The summary of a recording: what `stop` returns, and how it prints. Runs on the thread that records.
+ * The summary of a recording: what `stop` returns, and how it prints. Runs on the thread that
+ * records.
  */
 import type { CpuTotals, Losses, RuntimeTotals } from '@rchan/runtime/coordinator'
 import type { InspectOptionsStylized } from 'node:util'
@@ -15,8 +16,10 @@ export interface RecordingSummary {
   readonly events: number
   /** Never written, all causes. */
   readonly discarded: number
-  /** … because the buffer was full, the event longer than a sub-buffer, its arguments bad, its thread without a place, or
-   * without a clock that can be trusted (`error` says so then). */
+  /**
+   * … because the buffer was full, the event longer than a sub-buffer, its arguments bad, its
+   * thread without a place, or without a clock that can be trusted (`error` says so then).
+   */
   readonly discardedBy: Readonly<Losses>
   /** Written, and overwritten before they could be delivered. */
   readonly overwritten: number
@@ -27,18 +30,22 @@ export interface RecordingSummary {
   /** CPUs that ever wrote. */
   readonly cpus: number
   /**
-   * The CPUs that wrote or lost something. Of those that share a buffer `events`, `discarded` and `threads` are known, and
-   * the others are 0: they are only known of all together.
+   * The CPUs that wrote or lost something. Of those that share a buffer `events`, `discarded` and
+   * `threads` are known, and the others are 0: they are only known of all together.
    */
   readonly perCpu: readonly CpuTotals[]
   /** Bytes of all streams. */
   readonly bytes: number
   /** From start to stop. */
   readonly durationMs: number
-  /** The first error on the way to the files; absent if there was none. What it cost is in `unwritten` or `discarded`. */
+  /**
+   * The first error on the way to the files; absent if there was none. What it cost is in
+   * `unwritten` or `discarded`.
+   */
   readonly error?: string
   /**
-   * Sentences that say why the trace is empty, or lacks something, and what to do. Empty when there is nothing to say.
+   * Sentences that say why the trace is empty, or lacks something, and what to do. Empty when there
+   * is nothing to say.
    */
   readonly warnings: readonly string[]
 }

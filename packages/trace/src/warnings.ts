@@ -1,7 +1,7 @@
 /**
- * What a newcomer should know of a recording that came out empty, or with losses: sentences that say
- * what happened and what to do. Made at the end, from what is known by then; nothing of it costs
- * while events are recorded. Runs on the thread that records.
+ * What a newcomer should know of a recording that came out empty, or with losses: sentences that
+ * say what happened and what to do. Made at the end, from what is known by then; nothing of it
+ * costs while events are recorded. Runs on the thread that records.
  */
 import { parseSchema } from '@rchan/ctf'
 import { thisCpu } from '@rchan/runtime'
@@ -46,7 +46,11 @@ export class ChildCount {
   }
 }
 
-/** What there is to say of a recording. `children`: processes of Node that were started meanwhile. */
+/**
+ * What there is to say of a recording.
+ *
+ * @param children processes of Node that were started meanwhile.
+ */
 export function warningsOf(totals: RuntimeTotals, settings: Settings, children: number): string[] {
   const { mode, bufferSize, subbufSize, possibleCpus } = settings
   const { full, tooBig, bad } = totals.discarded
