@@ -1,6 +1,6 @@
 /**
- * The machine that relay is given in a thread of Node: who the thread is, and how the death of
- * another one is proven. Any thread makes its own.
+ * The machine that relay is given in a thread of Node: the thread's identity, and how the death of
+ * another thread is proven. Any thread makes its own.
  */
 import type { LogLevel, Machine } from '@rchan/relay'
 import { isDead, thisThread } from '@rchan/threads'

@@ -4,7 +4,7 @@
  *
  * Runs on the thread that reads the relay file. The stream is given views of the live memory:
  * pieces that adjoin, which is all of a sub-buffer, in one write, and they are released in its
- * callback. Never ends or destroys the stream, and listens to it only while somebody waits.
+ * callback. Never ends or destroys the stream, and listens to it only while a caller waits.
  *
  * ```text
  *             take                  callback without error

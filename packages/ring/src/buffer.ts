@@ -122,6 +122,13 @@ function pages(bytes: number): number {
   return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES
 }
 
+/** @throws RangeError when a count that a caller gives is not a whole number in its range. */
+export function checkCount(name: string, value: number, least: number, most: number): void {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${name}=${String(value)} is not a whole number from ${least} to ${most}`)
+  }
+}
+
 /**
  * Checks a geometry that comes from a caller.
  *
@@ -129,15 +136,10 @@ function pages(bytes: number): number {
  */
 export function checkGeometry(geometry: Geometry): void {
   const { subbufSize, subbufCount, mode, headerBytes } = geometry
-  const whole = (name: string, value: number, least: number, most: number): void => {
-    if (!Number.isInteger(value) || value < least || value > most) {
-      throw new RangeError(`${name}=${String(value)} is not a whole number from ${least} to ${most}`)
-    }
-  }
-  whole('subbufSize', subbufSize, 1, MAX_BUFFER_BYTES)
-  whole('subbufCount', subbufCount, 1, MAX_SUBBUFS)
-  whole('subbufSize * subbufCount', subbufSize * subbufCount, 1, MAX_BUFFER_BYTES)
-  whole('headerBytes', headerBytes, 0, subbufSize - 1)
+  checkCount('subbufSize', subbufSize, 1, MAX_BUFFER_BYTES)
+  checkCount('subbufCount', subbufCount, 1, MAX_SUBBUFS)
+  checkCount('subbufSize * subbufCount', subbufSize * subbufCount, 1, MAX_BUFFER_BYTES)
+  checkCount('headerBytes', headerBytes, 0, subbufSize - 1)
   if (mode !== 'discard' && mode !== 'overwrite') {
     throw new RangeError(`mode=${String(mode)} is neither 'discard' nor 'overwrite'`)
   }

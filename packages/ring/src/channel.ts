@@ -10,7 +10,7 @@
  * by the creator. Memory that nobody touches costs nothing, so the buffers of CPUs that never come
  * are free. Any thread may attach.
  */
-import { BUFFER_ABI, BufferMemory, bufferBytes, checkGeometry, type Geometry } from './buffer.js'
+import { BUFFER_ABI, BufferMemory, bufferBytes, checkCount, checkGeometry, type Geometry } from './buffer.js'
 import { Reader } from './reader.js'
 import { Writer, type WriterCallbacks } from './writer.js'
 import type { WriterView } from './writer-view.js'
@@ -28,7 +28,7 @@ export interface ChannelOptions extends Geometry {
 
 /**
  * A channel in shared memory, seen from the calling thread. Any thread may make one over the same
- * memory; `writer` and `reader` say who may use what they give.
+ * memory; `writer` and `reader` say which thread may use what they return.
  *
  * @example
  * const shape = { subbufSize: 4096, subbufCount: 8, mode: 'discard', headerBytes: 0 }
@@ -54,9 +54,7 @@ export class Channel {
   static bytes(options: ChannelOptions): number {
     checkGeometry(options)
     const { possibleCpus } = options
-    if (!Number.isInteger(possibleCpus) || possibleCpus < 1 || possibleCpus > MAX_CPUS) {
-      throw new RangeError(`possibleCpus=${String(possibleCpus)} is not a whole number from 1 to ${MAX_CPUS}`)
-    }
+    checkCount('possibleCpus', possibleCpus, 1, MAX_CPUS)
     return HEAD_BYTES + possibleCpus * bufferBytes(options)
   }
 

@@ -275,8 +275,8 @@ export class Writer {
     // Records keep their numbers, so that the reader finds out how many went.
     if (this.#open) this.#rememberEntry(this.#index)
     this.#open = false
-    // A straight line: from here on the entry says all that a next owner needs who has to do this
-    // again. See #goOn.
+    // A straight line: from here on the entry says all that the next owner needs to do this again.
+    // See #goOn.
     words[countWord] = 0
     doubles[firstDouble] = this.#records
     doubles[bytesBeforeDouble] = this.#bytes
@@ -425,7 +425,7 @@ export class Writer {
     const { counters } = buffer
     const index = (started - 1) % this.#count
     // A label from before a reset would pass for that of the entry that is still to be stored.
-    // Within the reset nobody looks, and who has to do it again needs the label.
+    // Within the reset nobody looks, and an owner that has to do it again needs the label.
     if (buffer.words[BUFFER.resets >> 2] % 2 === 0 && buffer.hasLabel(index, started - 1))
       Atomics.store(buffer.words, buffer.labelWord(index), 0)
     // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and

@@ -9,11 +9,11 @@
  * ```text
  *   at   type  word      written by
  *    0   i32   mutex     see mutex.ts; guards the rest
- *    4   i32   turn      whoever arrives last; how often the barrier has opened; wraps
+ *    4   i32   turn      the last to arrive; how often the barrier has opened; wraps
  *    8   i32   count     creator: threads that it takes
  *   12   …     slots     8 bytes for each of them:
- *   +0   i32   threadId  whoever arrives; 0: nobody yet
- *   +4   i32   arrived   whoever arrives, leaves, or finds it dead: the turn of its last arrival
+ *   +0   i32   threadId  the thread that arrives; 0: nobody yet
+ *   +4   i32   arrived   it, or a thread that finds it dead: the turn of its last arrival
  * ```
  *
  * A thread has arrived when its `arrived` is the `turn`. So the one store of `turn + 1` opens the
@@ -101,7 +101,7 @@ export class Barrier {
     threadId: number,
     options?: LockOptions,
   ): Exclude<Arrival, 'timed-out'> {
-    return attend(barrier, threadId, Infinity, options) as Exclude<Arrival, 'timed-out'>
+    return waitAtBarrier(barrier, threadId, Infinity, options) as Exclude<Arrival, 'timed-out'>
   }
 
   /**
@@ -117,13 +117,13 @@ export class Barrier {
     timestampMs: number,
     options?: LockOptions,
   ): Arrival {
-    return attend(barrier, threadId, timestampMs, options)
+    return waitAtBarrier(barrier, threadId, timestampMs, options)
   }
 }
 
 type Words = Int32Array<SharedArrayBuffer>
 
-function attend(
+function waitAtBarrier(
   barrier: Words,
   threadId: number,
   timestampMs: number,
@@ -135,19 +135,19 @@ function attend(
   const patience = Patience.until(timestampMs)
   const { turn, slot, last } = arrive(barrier, threadId, options)
   if (last) return 'last'
-  let suspects = false
+  let sliceIsOver = false
   for (;;) {
-    // Pairs with: the store of `turn` in `settle`.
+    // Pairs with: the store of `turn` in `tryOpen`.
     if (Atomics.load(barrier, TURN) !== turn) return 'passed'
     const leftMs = patience.sliceMs(graceMs)
     // Not a number: over.
     const over = !(leftMs > 0)
-    if (over || (suspects && options?.isDead !== undefined)) {
+    if (over || (sliceIsOver && options?.isDead !== undefined)) {
       const left = leave(barrier, threadId, turn, slot, over, options)
       if (left !== 'waiting') return left
     }
     options?.whileWaiting?.()
-    suspects = patience.wait(barrier, TURN, turn, leftMs) === 'timed-out'
+    sliceIsOver = patience.wait(barrier, TURN, turn, leftMs) === 'timed-out'
   }
 }
 
@@ -163,7 +163,7 @@ function arrive(
     const turn = barrier[TURN]
     barrier[slot] = threadId
     barrier[slot + ARRIVED] = turn
-    return { turn, slot, last: settle(barrier) }
+    return { turn, slot, last: tryOpen(barrier) }
   } finally {
     Mutex.unlock(barrier, threadId)
   }
@@ -193,19 +193,19 @@ function leave(
 /** Enters the section, and opens the barrier for one that died on the point of doing so. */
 function enter(barrier: Words, threadId: number, options: LockOptions | undefined): void {
   if (Mutex.lock(barrier, threadId, options) === 'acquired') return
-  settle(barrier)
+  tryOpen(barrier)
   Mutex.consistent(barrier, threadId)
 }
 
 /** In the section: opens the barrier if all have arrived. @returns whether it did. */
-function settle(barrier: Words): boolean {
+function tryOpen(barrier: Words): boolean {
   const turn = barrier[TURN]
   const end = barrierWords(barrier[COUNT])
   for (let slot = SLOTS; slot < end; slot += SLOT_WORDS) {
     if (barrier[slot] === 0 || barrier[slot + ARRIVED] !== turn) return false
   }
   // The commit point: takes back all arrivals at once. Pairs with: the load of `turn` and
-  // Atomics.wait in `attend`.
+  // Atomics.wait in `waitAtBarrier`.
   Atomics.store(barrier, TURN, turn + 1)
   Atomics.notify(barrier, TURN)
   return true

@@ -9,15 +9,15 @@
  *
  * ```text
  *   at   type  word      written by
- *    0   i32   signals   whoever signals, by add; wraps
+ *    0   i32   signals   any thread that signals, by add; wraps
  * ```
  *
- * A waiter takes its ticket of `signals` while it holds the mutex. Whoever changes the guarded
- * things holds it later than that, and signals later still: so `signals` differs from the ticket,
- * and the waiter either finds that, or sleeps on the ticket and is notified. After each slice it
- * looks at `signals` too. So when a thread was woken and died, or a signaller died before its
- * notify, another waiter returns instead, a slice later; that is also why one signal can end more
- * than one wait.
+ * A waiter takes its ticket of `signals` while it holds the mutex. A thread that changes the
+ * guarded things holds the mutex later than that, and signals later still. So `signals` differs
+ * from the ticket: the waiter either finds that, or sleeps on the ticket and is notified. After
+ * each slice it looks at `signals` too. When a thread was woken and died, or a signaller died
+ * before its notify, another waiter returns instead, a slice later. So one signal can end more than
+ * one wait.
  */
 import { Mutex, checkCaller, type Locked } from './mutex.js'
 import { graceOf, Patience, type LockOptions } from './waiting.js'
@@ -92,13 +92,13 @@ export class Condition {
   }
 
   /**
-   * Wakes one who waits, if anyone does. Any thread, after its change, with the mutex held or not.
+   * Wakes one waiter, if there is one. Any thread, after its change, with the mutex held or not.
    */
   static signal(condition: Int32Array<SharedArrayBuffer>): void {
     ring(condition, 1)
   }
 
-  /** Wakes all who wait. Any thread, after its change, with the mutex held or not. */
+  /** Wakes all waiters. Any thread, after its change, with the mutex held or not. */
   static broadcast(condition: Int32Array<SharedArrayBuffer>): void {
     ring(condition, Infinity)
   }

@@ -1,14 +1,14 @@
 /**
  * A latch: closed until it was counted down to 0, then open for ever.
  *
- * Any thread may call any of it. It does not know who is to count down: where one of them may die,
- * wait with a deadline, or let whoever learns of the death count down for it.
+ * Any thread may call any of it. It does not know the threads that are to count down. Where one of
+ * them may die, wait with a deadline, or let a thread that learns of the death count down for it.
  *
  * One word of shared memory. All zero is an open latch.
  *
  * ```text
  *   at   type  word        written by
- *    0   i32   remaining   whoever counts down, by compare-and-exchange; never negative
+ *    0   i32   remaining   any thread that counts down, by compare-and-exchange; never negative
  * ```
  */
 import { graceOf, Patience, type WaitOptions } from './waiting.js'
@@ -24,7 +24,7 @@ const REMAINING = 0
  *
  * @example
  * const started = Latch.init(3)
- * // each of three threads             // whoever needs them
+ * // each of three threads             // a thread that needs them
  * Latch.countDown(started)             if (!Latch.timedWait(started, Date.now() + 5000)) throw new Error('…')
  */
 // oxlint-disable-next-line typescript/no-extraneous-class -- the shape of atomics-sync
@@ -46,7 +46,7 @@ export class Latch {
   }
 
   /**
-   * Counts one down; at 0 it opens, and all who wait go on. On an open latch it does nothing. Any
+   * Counts one down; at 0 it opens, and all waiters go on. On an open latch it does nothing. Any
    * thread.
    */
   static countDown(latch: Int32Array<SharedArrayBuffer>): void {

@@ -2,22 +2,22 @@
  * A mutex that survives its holder: a thread that dies in the section does not block the others for
  * ever.
  *
- * Any thread may call any of it. Who is dead, a caller says (`isDead`); this file knows nothing of
- * threads. It must never let two living threads in, and never say `acquired` of what a dead thread
- * may have left half done.
+ * Any thread may call any of it. A caller says which threads are dead (`isDead`); this file knows
+ * nothing of threads. It must never let two living threads in, and never say `acquired` of what a
+ * dead thread may have left half done.
  *
  * One word of shared memory. All zero is a free mutex, so zeroed memory needs no `init`.
  *
  * ```text
  *   at   type  word      written by
- *    0   i32   state     whoever takes the mutex, waits for it, or holds it, by compare-and-exchange
+ *    0   i32   state     threads that take it, wait for it, or hold it, by compare-and-exchange
  * ```
  *
  * ```text
  *   bits of `state`
  *    0…29  HOLDER     id of the thread that holds it; 0: free
  *    30    BROKEN     a holder died, and nobody has said since that the guarded things are whole
- *    31    SLEEPERS   somebody may sleep on this word: its next unlock notifies
+ *    31    SLEEPERS   a thread may sleep on this word: its next unlock notifies
  * ```
  *
  * ```text
@@ -37,15 +37,15 @@
  * No wake-up is missed among living threads. A waiter first puts SLEEPERS into the word and then
  * sleeps on exactly that value; an unlock takes the value away and then notifies. `Atomics.wait`
  * compares and queues in one step, so either it finds another value, or it is queued before the
- * notify. An unlock wakes one sleeper and clears SLEEPERS; so whoever was woken puts SLEEPERS back
- * for those who still sleep, whether it takes the mutex, finds it taken, or gives up. What a dead
- * thread swallowed, the slices bring back (see patience.ts).
+ * notify. An unlock wakes one sleeper and clears SLEEPERS. So the woken thread puts SLEEPERS back
+ * for those that still sleep, whether it takes the mutex, finds it taken, or gives up. If a dead
+ * thread swallowed a wake-up, the next slice makes up for it (see waiting.ts).
  *
  * Cost when nobody else wants it: one Atomics operation for lock, one for unlock, no notify. A
  * thread that was woken causes at most one notify that finds nobody.
  */
 import { graceOf, Patience, type LockOptions } from './waiting.js'
-import { checkWords, sharedWords } from './words.js'
+import { checkCount, checkWords, sharedWords } from './words.js'
 
 /** The words of a mutex. */
 export const MUTEX_WORDS = 1
@@ -65,7 +65,7 @@ const SLEEPERS = 0x8000_0000 | 0
 export type Locked = 'acquired' | 'recovered'
 
 /**
- * Mutual exclusion between threads. Not reentrant; no order among those who wait.
+ * Mutual exclusion between threads. Not reentrant; no order among waiters.
  *
  * A thread goes by an id of the caller's choice, 1 to {@link MAX_THREAD_ID}. An id must not be
  * given to a second thread while the mutex may still be held by the first.
@@ -158,7 +158,7 @@ export class Mutex {
     let seen = Atomics.compareExchange(mutex, STATE, threadId, 0)
     if (seen === threadId) return
     for (;;) {
-      if ((seen & HOLDER) !== threadId) throw stranger(threadId, seen)
+      if ((seen & HOLDER) !== threadId) throw notHolder(threadId, seen)
       const found = Atomics.compareExchange(mutex, STATE, seen, seen & BROKEN)
       if (found === seen) break
       seen = found
@@ -178,7 +178,7 @@ export class Mutex {
   static consistent(mutex: Int32Array<SharedArrayBuffer>, threadId: number): void {
     checkCaller(mutex, threadId)
     const seen = Atomics.load(mutex, STATE)
-    if ((seen & HOLDER) !== threadId) throw stranger(threadId, seen)
+    if ((seen & HOLDER) !== threadId) throw notHolder(threadId, seen)
     // Others may add SLEEPERS meanwhile; while it is held, nobody changes the rest.
     Atomics.and(mutex, STATE, ~BROKEN)
   }
@@ -216,17 +216,18 @@ function waitFor(
    * Whether a whole slice went by without a notify. A holder that lives and unlocks would have sent
    * one.
    */
-  let suspects = false
+  let sliceIsOver = false
   for (;;) {
     const holder = seen & HOLDER
     if (holder === threadId) throw new Error(`threadId=${threadId} holds the mutex already`)
     const leftMs = patience.sliceMs(graceMs)
     // Not a number: over.
     const over = !(leftMs > 0)
-    const robbed = holder !== 0 && (over || suspects) && options?.isDead?.(holder) === true
-    suspects = false
+    const takenFromDead = holder !== 0 && (over || sliceIsOver) && options?.isDead?.(holder) === true
+    sliceIsOver = false
     let next = seen | SLEEPERS
-    if (holder === 0 || robbed) next = (seen & ~HOLDER) | (robbed ? BROKEN : 0) | woken | threadId
+    if (holder === 0 || takenFromDead)
+      next = (seen & ~HOLDER) | (takenFromDead ? BROKEN : 0) | woken | threadId
     else if (over && woken === 0) return false
     if (next !== seen) {
       // From a dead holder exactly one gets it, since a dead id never comes back into the word.
@@ -245,7 +246,7 @@ function waitFor(
     // Pairs with: Atomics.notify in `unlock`.
     const awakening = patience.wait(mutex, STATE, seen, leftMs)
     if (awakening === 'ok') woken = SLEEPERS
-    suspects = awakening === 'timed-out'
+    sliceIsOver = awakening === 'timed-out'
     seen = Atomics.load(mutex, STATE)
   }
 }
@@ -256,11 +257,11 @@ export function checkCaller(mutex: Int32Array, threadId: number): void {
   // Whole numbers of 30 bits and nothing else: `&` makes NaN, fractions and what is too big
   // something else.
   if ((threadId & HOLDER) !== threadId || threadId === 0) {
-    throw new RangeError(`threadId=${String(threadId)} is not a whole number from 1 to ${MAX_THREAD_ID}`)
+    checkCount('threadId', threadId, 1, MAX_THREAD_ID)
   }
 }
 
-function stranger(threadId: number, seen: number): Error {
+function notHolder(threadId: number, seen: number): Error {
   const holder = seen & HOLDER
   return new Error(
     `threadId=${threadId} does not hold the mutex: ${holder === 0 ? 'it is free' : `holder=${holder} does`}`,

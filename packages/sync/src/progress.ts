@@ -7,7 +7,7 @@
 import { Patience } from './waiting.js'
 
 /**
- * Raises `words[index]` to `value`, unless it is there or beyond already, and wakes all who wait
+ * Raises `words[index]` to `value`, unless it is there or beyond already, and wakes all waiters
  * for it.
  *
  * Any thread. Two threads that raise at once leave the higher value.

@@ -8,7 +8,7 @@
  *
  * ```text
  *   at   type  word      written by
- *    0   i32   permits   whoever takes or posts, by compare-and-exchange; never negative
+ *    0   i32   permits   any thread that takes or posts, by compare-and-exchange; never negative
  * ```
  *
  * A waiter sleeps on 0 only, and each post changes the word before it notifies, so no living waiter
@@ -76,7 +76,7 @@ export class Semaphore {
   }
 
   /**
-   * Gives a permit, and wakes one who waits. Any thread, whether it had taken one or not.
+   * Gives a permit, and wakes one waiter. Any thread, whether it had taken one or not.
    *
    * @throws RangeError when there are 2³¹ − 1 already.
    */

@@ -1,6 +1,6 @@
 /**
- * A wait queue: any number of threads sleep until something has happened, and who makes it happen
- * pays next to nothing while nobody sleeps. (A {@link Doorbell} is for one sleeper.)
+ * A wait queue: any number of threads sleep until something has happened. The thread that makes it
+ * happen pays next to nothing while nobody sleeps. (A {@link Doorbell} is for one sleeper.)
  *
  * Two words of shared memory, zero at first. No wake-up is missed: a sleeper counts itself in,
  * takes a ticket, looks for what it waits for once more, and only then waits for the ticket to be
@@ -45,13 +45,13 @@ export class WaitQueue {
     this.#words = words
   }
 
-  /** Whether somebody sleeps, as far as is known. */
+  /** Whether a thread sleeps, as far as is known. */
   get hasSleepers(): boolean {
     return Atomics.load(this.#words, SLEEPERS) > 0
   }
 
   /**
-   * Any thread, after it has published by an `Atomics` store: wakes all who sleep. @returns whether
+   * Any thread, after it has published by an `Atomics` store: wakes all sleepers. @returns whether
    * there were any.
    */
   wake(): boolean {

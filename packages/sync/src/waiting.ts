@@ -24,8 +24,8 @@ export interface WaitOptions {
 export interface LockOptions extends WaitOptions {
   /**
    * Whether a thread is dead: proven, for good, and not to run another instruction. It is asked
-   * after a slice of waiting, or before giving up. A thread that is wrongly called dead is robbed
-   * of what it holds.
+   * after a slice of waiting, or before giving up. A thread that is wrongly called dead
+   * loses what it holds.
    */
   isDead?(threadId: number): boolean
 }

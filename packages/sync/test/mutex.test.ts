@@ -54,7 +54,7 @@ test('the mutex of a dead holder is recovered by a lock, by a try, and by a dead
   }
 })
 
-test('a living holder is asked about, and not robbed', () => {
+test('a living holder is asked about, and keeps the mutex', () => {
   const mutex = Mutex.init()
   Mutex.lock(mutex, 1)
   const asked: number[] = []
@@ -126,7 +126,7 @@ test('the holder cannot take it again, not even while it waits to', () => {
   expect(() => Mutex.lock(mutex, 2, { whileWaiting })).toThrow('threadId=2 holds the mutex already')
 })
 
-test('a stranger can neither unlock it nor call it consistent', () => {
+test('a thread that does not hold it can neither unlock it nor call it consistent', () => {
   const mutex = Mutex.init()
   for (const call of [unlock, consistent]) {
     expect(() => call(mutex, 2)).toThrow('threadId=2 does not hold the mutex: it is free')

@@ -1,5 +1,5 @@
 /**
- * Who a thread is, and whether it is dead. Any thread may call.
+ * The identity of a thread, and whether it is dead. Any thread may call.
  *
  * On Linux a thread is named by the kernel's thread id and start time, and its death is read off
  * `/proc/self/task`, with the main thread blocked, for workers of workers too. Elsewhere a thread

@@ -63,7 +63,7 @@
  * Nothing is ever set back. `committed` wraps at 2³² units and is only compared with what it should
  * be; a lap has less.
  */
-import { checkGeometry, PAGE_BYTES, type Discarded, type Geometry } from '../buffer.js'
+import { checkCount, checkGeometry, PAGE_BYTES, type Discarded, type Geometry } from '../buffer.js'
 
 /** Byte offsets of the words of a global buffer. A test holds them to the picture above. */
 export const GLOBAL = {
@@ -172,9 +172,7 @@ export function checkGlobalGeometry(geometry: GlobalGeometry): void {
       `subbufSize=${subbufSize} and headerBytes=${headerBytes} are not multiples of unitBytes=${unitBytes}`,
     )
   }
-  if (!Number.isInteger(maxWriters) || maxWriters < 1 || maxWriters > MAX_WRITERS) {
-    throw new RangeError(`maxWriters=${String(maxWriters)} is not a whole number from 1 to ${MAX_WRITERS}`)
-  }
+  checkCount('maxWriters', maxWriters, 1, MAX_WRITERS)
   if (maxWriters * subbufCount > MAX_COUNTS) {
     throw new RangeError(
       `maxWriters=${maxWriters} * subbufCount=${subbufCount} is more than ${MAX_COUNTS}: take fewer, larger sub-buffers`,

@@ -116,7 +116,7 @@ export class GlobalReader {
       if (sequence >= state.started) return undefined
       if (sequence === state.started - 1) {
         if (!state.closed) return undefined
-        // Whoever closed it may not have come as far.
+        // The thread that closed it may not have come as far.
         if (!state.noteEnd()) continue
       }
       if (!state.complete(sequence)) {
@@ -197,11 +197,6 @@ export class GlobalReader {
    */
   finalize(): void {
     this.#state.finalize()
-  }
-
-  /** Whether {@link finalize} was called. */
-  get finalized(): boolean {
-    return this.#state.load().finalized
   }
 
   /** How far the buffer is written now, records that are not committed yet included. */

@@ -432,7 +432,7 @@ function takeSlot(buffer: GlobalBuffer, identity: number): number {
   for (let slot = 0; slot < maxWriters; slot += 1) {
     const word = buffer.slotWord(slot, GLOBAL_SLOT.identity)
     if (Atomics.load(buffer.words, word) !== 0) continue
-    // First, so that whoever looks for a record of this slot looks as far.
+    // First, so that a thread that looks for a record of this slot looks as far.
     for (;;) {
       const below = Atomics.load(buffer.words, used)
       if (below > slot || Atomics.compareExchange(buffer.words, used, below, slot + 1) === below) break

@@ -90,7 +90,7 @@ function globalOf(mode) {
         },
         finalize: () => {
           reader.finalize()
-          if (!reader.finalized) throw new Error('finalized=false')
+          if (writers[0].write(new Uint8Array(16))) throw new Error('written after finalize')
           drain(reader, 40)
         },
       }
