@@ -158,3 +158,10 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
     expect(files).toEqual([])
   })
 })
+
+test('ring names neither the kernel nor relay: what only they need is theirs', () => {
+  const named = sources('ring').flatMap((text) =>
+    [...text.matchAll(/.*\b(?:kernel|relay)\b.*/gi)].map(([line]) => line),
+  )
+  expect(named).toEqual([])
+})

@@ -1,6 +1,6 @@
 /**
  * Captures the work of some CPUs, each a thread of its own, through a relay channel. Runs on the
- * main thread, which is the coordinator and the reader.
+ * main thread, which is the relay's file thread and the reader.
  *
  * The reader pauses now and then: the buffers fill, and records are refused until it goes on. Only
  * the reader decides when that is, by what the CPUs have counted, so that every machine sees the

@@ -1,7 +1,7 @@
 /**
  * A CPU: the worker thread that works and writes what it does to its buffer of the channel.
  *
- * It makes itself a CPU, by which it gets its buffer and the coordinator makes the file, and goes
+ * It makes itself a CPU, by which it gets its buffer and the file thread makes the file, and goes
  * on until it is told to stop; then it posts its ledger. How many records it has written it counts
  * in shared memory, too, so that this is known of a thread that is terminated.
  */
@@ -21,7 +21,7 @@ export interface CpuTask {
   readonly written: Int32Array<SharedArrayBuffer>
   /** Records that it refused. The CPU stores it, after each. */
   readonly refused: Int32Array<SharedArrayBuffer>
-  /** 1: stop after this batch. The coordinator stores it. */
+  /** 1: stop after this batch. The main thread stores it. */
   readonly stop: Int32Array<SharedArrayBuffer>
 }
 

@@ -2,7 +2,7 @@
  * The files that `blktrace` would leave, `NAME.blktrace.CPU`: each CPU's relay file, drained into
  * one on disk.
  *
- * Runs on the coordinator, where relay makes files, whichever thread needs one. Owns the relay
+ * Runs on the file thread, where relay makes files, whichever thread needs one. Owns the relay
  * files and the descriptors.
  */
 import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** The coordinator's side of a CPU: its thread, what it counts, and what has become of it. */
+/** The main thread's side of a CPU: its thread, what it counts, and what has become of it. */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { CpuTask } from './cpu.js'

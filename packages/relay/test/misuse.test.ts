@@ -3,7 +3,7 @@
  * loss.
  */
 import { type BufferMemory, GlobalBuffer, GlobalReader, GlobalWriter, Reader } from '@rchan/ring'
-import { plainMachine, Relay, RelayFile, type RelayCallbacks } from '@rchan/relay'
+import { plainMachine, Relay, RelayFile, type RelayBuffer, type RelayCallbacks } from '@rchan/relay'
 import { expect, test } from 'vitest'
 import { bufferOf, TestClient } from './client.js'
 
@@ -307,4 +307,33 @@ test('what is no name and no memory of a buffer is refused with what to give', (
   expect(() => new Reader(buffer as unknown as BufferMemory)).toThrow(/a Reader reads a BufferMemory/)
   expect(new Reader(buffer.memory).next()).toBeUndefined()
   expect(() => new GlobalReader(buffer as unknown as GlobalBuffer)).toThrow(/reads a GlobalBuffer/)
+})
+
+test('a relay file of what is no buffer is refused with what to give', () => {
+  const client = new TestClient()
+  const { memory } = bufferOf(client.open(), 0)
+  for (const found of [undefined, {}, memory] as unknown as RelayBuffer[]) {
+    expect(() => new RelayFile(found)).toThrow('a RelayFile is opened on a RelayBuffer: channel.buffer(cpu)')
+  }
+})
+
+test('what only relay itself may call is in no type that users have', () => {
+  // The compiler holds it: each line is an error that is expected.
+  const users = (buffer: RelayBuffer, file: RelayFile, relay: Relay): unknown[] => [
+    // @ts-expect-error -- an insider's
+    buffer.hold,
+    // @ts-expect-error -- an insider's
+    buffer.locked,
+    // @ts-expect-error -- an insider's
+    buffer.consumedTo,
+    // @ts-expect-error -- an insider's
+    buffer.page,
+    // @ts-expect-error -- an insider's
+    relay.open({ subbufSize: 8, subbufCount: 2 }).openBuffer,
+    // @ts-expect-error -- the vectors'
+    file.seek,
+    // @ts-expect-error -- the vectors'
+    relay.machine.isShortFor,
+  ]
+  expect(users.length).toBe(3)
 })

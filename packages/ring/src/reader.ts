@@ -82,9 +82,7 @@ export class Reader {
   /** @throws TypeError for what is no buffer's memory; RangeError when it is damaged. */
   constructor(buffer: BufferMemory) {
     if (!(buffer instanceof BufferMemory)) {
-      throw new TypeError(
-        'a Reader reads a BufferMemory: channel.buffer(cpu), or the `memory` of a RelayBuffer',
-      )
+      throw new TypeError('a Reader reads a BufferMemory: channel.buffer(cpu), or the `memory` of its buffer')
     }
     const { subbufSize, subbufCount, headerBytes, mode } = buffer.geometry
     this.buffer = buffer

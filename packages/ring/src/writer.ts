@@ -81,9 +81,7 @@ export class Writer {
   #sequence: number
   /** `#sequence mod subbufCount`. */
   #index: number
-  /**
-   * Whether that sub-buffer is open. The kernel marks the contrary by `offset = subbufSize + 1`.
-   */
+  /** Whether that sub-buffer is open. */
   #open = false
   /** Records that this buffer was given before the sub-buffer at `#index`. */
   #records = 0
@@ -214,14 +212,6 @@ export class Writer {
     this.buffer.doubles[BUFFER.discardedBad >> 3] += 1
   }
 
-  /**
-   * Whether a sub-buffer is open, so that records can be placed; the kernel marks the contrary in
-   * its `offset`.
-   */
-  get isOpen(): boolean {
-    return this.#open
-  }
-
   /** Ends the open sub-buffer if there are records in it, so that a reader can have them. */
   flush(): void {
     if (this.#open && this.buffer.words[this.buffer.countWord(this.#index)] > 0) this.switch(0)
@@ -244,9 +234,9 @@ export class Writer {
 
   /**
    * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the bytes
-   * completed so far, the padding of the sub-buffer completed last and what was discarded stay.
-   * Owner, while no relay file is read: a reader's words are cleared too. A {@link Reader} notices,
-   * and counts what it has not had as overwritten.
+   * completed so far, the padding of the sub-buffer completed last and the counts of discarded
+   * records stay. Owner; `consumed` goes back too, so a client's own readers must be kept out
+   * meanwhile. A {@link Reader} notices, and counts what it has not had as overwritten.
    *
    * @returns false when a {@link Reader} was just giving a sub-buffer back: nothing was done, try
    * again.

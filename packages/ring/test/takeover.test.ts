@@ -173,3 +173,35 @@ describe.each([2 ** 31, 2 ** 32, 2 ** 40])('around sub-buffer %d', (base) => {
     expect(drainDead(reader)).toEqual([7, 8])
   })
 })
+
+describe('a client that remembers a place in the buffer', () => {
+  /** A writer whose client says how often the buffer went back, and what `resets` was then. */
+  function subject() {
+    const { channel } = makeSubject()
+    const buffer = channel.buffer(0)
+    const seen: number[] = []
+    const callbacks = { reset: () => void seen.push(buffer.words[BUFFER.resets >> 2]) }
+    return { buffer, seen, callbacks, writer: new Writer(buffer, callbacks) }
+  }
+
+  test('hears of a reset while readers see that it is under way', () => {
+    const { writer, seen } = subject()
+    writeNumbers(writer, 8, 0, 1)
+    expect([writer.reset(), seen]).toEqual([true, [1]])
+    expect([writer.reset(), seen]).toEqual([true, [1, 3]])
+  })
+
+  test('hears of it again where the owner died within the reset', () => {
+    const { writer, seen, buffer, callbacks } = subject()
+    writeNumbers(writer, 8, 0, 1)
+    buffer.words[BUFFER.resets >> 2] += 1
+    const next = new Writer(buffer, callbacks)
+    expect([next.mustReset, seen, buffer.words[BUFFER.resets >> 2]]).toEqual([false, [1], 2])
+  })
+
+  test('hears nothing of a reset that a reader put off', () => {
+    const { writer, seen, buffer } = subject()
+    buffer.words[BUFFER.delivering >> 2] = 1
+    expect([writer.reset(), seen]).toEqual([false, []])
+  })
+})
