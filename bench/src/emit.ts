@@ -8,7 +8,7 @@
 import { PACKET_HEADER_BYTES } from '@rchan/ctf'
 import { Runtime } from '@rchan/runtime/coordinator'
 import { tracepoint } from '@rchan/trace'
-import { packetClient } from '@rchan/trace/packet'
+import { packetClient } from '@rchan/trace/packet-client'
 import { setFlagsFromString } from 'node:v8'
 import type { BenchTask, Suite } from './harness.js'
 

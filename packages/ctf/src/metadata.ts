@@ -5,8 +5,9 @@
  * Owns every word of that text. `tsdl.ts` reads it back by the same constants, so that writer and reader can't
  * drift apart. Pure functions, callable on any thread; never touches a file, and loads nothing of Node.
  */
+import { fieldType } from './field-types.js'
 import { layoutRecord } from './record.js'
-import { FIELD_TYPE_NAMES, fieldBytes, type EventClass, type Field, type FieldType } from './schema.js'
+import { FIELD_TYPE_NAMES, type EventClass, type Field, type FieldType } from './schema.js'
 
 /** The clock of a trace: where its zero stands on the wall clock. */
 export interface MetadataClock {
@@ -33,6 +34,8 @@ export interface MetadataInput {
 /** The first line; readers know the file by it. */
 export const METADATA_HEAD = '/* CTF 1.8 */'
 
+/** What members of 64 bits are aligned to where a record needs no gaps: see `record.ts`. */
+const PACKED_ALIGN_BYTES = 4
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 /** With an underscore before them these are words of the language, so they are written without one. */
@@ -94,7 +97,11 @@ export function tsdlFieldName(name: string): string {
 
 /** The name of a field's type in the metadata. */
 export function tsdlTypeName(type: FieldType, packed: boolean): string {
-  return packed && fieldBytes(type) === 8 ? `packed_${type}` : type
+  return packed && hasPackedForm(type) ? `packed_${type}` : type
+}
+
+function hasPackedForm(type: FieldType): boolean {
+  return fieldType(type).alignBytes > PACKED_ALIGN_BYTES
 }
 
 /**
@@ -141,27 +148,18 @@ ${global ? '\tevent.context := struct {\n\t\tu16 cpu_id;\n\t\tu16 generation;\n\
 `
 }
 
+/** All types that the language has not under our name, then the packed form of each of 64 bits. */
 const TYPE_ALIASES = [
-  ...FIELD_TYPE_NAMES.filter((type) => type !== 'string').map((type) =>
-    typeAlias(type, fieldBytes(type) * 8, type),
-  ),
-  ...FIELD_TYPE_NAMES.filter((type) => fieldBytes(type) === 8).map((type) =>
-    typeAlias(type, 32, tsdlTypeName(type, true)),
-  ),
+  ...FIELD_TYPE_NAMES.map((type) => typeAlias(type, fieldType(type).alignBytes, false)),
+  ...FIELD_TYPE_NAMES.filter(hasPackedForm).map((type) => typeAlias(type, PACKED_ALIGN_BYTES, true)),
   `typealias integer { size = 64; align = 64; signed = false; map = clock.monotonic.value; } := u64_time;\n`,
-].join('\n')
+]
+  .filter((alias) => alias !== undefined)
+  .join('\n')
 
-function typeAlias(type: FieldType, alignBits: number, alias: string): string {
-  const bits = fieldBytes(type) * 8
-  if (type === 'f32' || type === 'f64') {
-    const mantissa = type === 'f32' ? 24 : 53
-    return (
-      `typealias floating_point { exp_dig = ${bits - mantissa}; mant_dig = ${mantissa}; ` +
-      `align = ${alignBits}; } := ${alias};`
-    )
-  }
-  const signed = type.startsWith('i')
-  return `typealias integer { size = ${bits}; align = ${alignBits}; signed = ${signed}; } := ${alias};`
+function typeAlias(type: FieldType, alignBytes: number, packed: boolean): string | undefined {
+  const declaration = fieldType(type).declaration?.(alignBytes)
+  return declaration === undefined ? undefined : `typealias ${declaration} := ${tsdlTypeName(type, packed)};`
 }
 
 function envBlock(env: MetadataInput['env']): string {

@@ -6,7 +6,8 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeDecoder, type Decoder, type FieldValue } from './decode.js'
+import { makeDecoder, type Decoder } from './decode.js'
+import type { DecodedValue } from './field-readers.js'
 import { parseUuid, type MetadataClock } from './metadata.js'
 import type { EventClass, Field, FieldType, Schema } from './schema.js'
 import { PacketReader, RecordReader } from './stream.js'
@@ -17,7 +18,7 @@ import { parseMetadata } from './tsdl.js'
 export { ALL_CPUS } from './stream.js'
 export { parseMetadata } from './tsdl.js'
 export { TraceError, type TraceErrorPlace } from './trace-error.js'
-export type { EventClass, Field, FieldType, FieldValue, MetadataClock, Schema, TraceRecord }
+export type { EventClass, Field, FieldType, DecodedValue, MetadataClock, Schema, TraceRecord }
 
 /** A stream file that holds at least one packet. */
 export interface TraceStream {

@@ -19,12 +19,13 @@
  * A payload starts at the alignment of its widest member. Members of 64 bits are declared with an alignment of
  * 32 bits where, counted from 12, each falls on a multiple of 8 by itself (`packed`), else with 64, and then
  * the payload starts at 16. So every 64-bit member always stands on a multiple of 8, and the gap of four bytes
- * is there only where it can't be saved. Behind a string nothing has a fixed place. In a global trace a payload starts
- * at 16 and there is nothing to save.
+ * is there only where it can't be saved. Behind a field of variable length (a string) nothing has a fixed
+ * place. In a global trace a payload starts at 16 and there is nothing to save.
  *
  * The encoder of trace, the metadata and both readers work from this one description. Pure functions.
  */
-import { fieldBytes, type Field, type FieldType } from './schema.js'
+import { fieldType, type FieldDescriptor } from './field-types.js'
+import type { Field } from './schema.js'
 
 /** Bytes of the event header: u64 time, u32 event id. */
 export const EVENT_HEADER_BYTES = 12
@@ -40,7 +41,8 @@ const GLOBAL_PAYLOAD_OFFSET = 16
 
 /** A field and where it stands. */
 export interface PlacedField extends Field {
-  /** Bytes from the start of the record; −1 behind a string, where it depends on the string's length. */
+  readonly descriptor: FieldDescriptor
+  /** Bytes from the record's start; −1 behind a field of variable length. */
   readonly offset: number
   /** What the field's place is a multiple of, in bytes. */
   readonly alignBytes: number
@@ -53,9 +55,9 @@ export interface RecordLayout {
   readonly payloadOffset: number
   /** Whether 64-bit fields are declared with an alignment of 32 bits in the metadata. */
   readonly packed: boolean
-  /** Bytes of a whole record without strings; −1 when a string makes it depend on its content. */
+  /** Bytes of a whole record; −1 when a field of variable length makes them depend on its content. */
   readonly fixedBytes: number
-  /** Bytes of the shortest record: every string empty. */
+  /** Bytes of the shortest record: every field of variable length empty. */
   readonly minBytes: number
 }
 
@@ -67,7 +69,9 @@ export interface RecordLayout {
 export function layoutRecord(fields: readonly Field[], global = false): RecordLayout {
   if (global) return place(fields, GLOBAL_PAYLOAD_OFFSET, false)
   let wide = false
-  for (let index = 0; index < fields.length; index += 1) if (fieldBytes(fields[index].type) === 8) wide = true
+  for (let index = 0; index < fields.length; index += 1) {
+    if (fieldType(fields[index].type).alignBytes === 8) wide = true
+  }
   if (!wide) return place(fields, EVENT_HEADER_BYTES, true)
   const tight = place(fields, EVENT_HEADER_BYTES, false)
   // Placed from 12 with natural alignment: if no gap arose before a 64-bit field, 32-bit alignment reads the same.
@@ -75,9 +79,9 @@ export function layoutRecord(fields: readonly Field[], global = false): RecordLa
   let packed = true
   for (let index = 0; index < tight.fields.length; index += 1) {
     const field = tight.fields[index]
-    const bytes = fieldBytes(field.type)
-    if (bytes === 8 && (field.offset < 0 || align(end, 4) !== field.offset)) packed = false
-    if (field.offset >= 0) end = field.offset + bytes
+    const { alignBytes, descriptor, offset } = field
+    if (alignBytes === 8 && (offset < 0 || align(end, 4) !== offset)) packed = false
+    if (offset >= 0) end = offset + descriptor.bytes
   }
   return packed ? { ...tight, packed } : place(fields, 16, false)
 }
@@ -88,18 +92,14 @@ function place(fields: readonly Field[], payloadOffset: number, packed: boolean)
   const placed: PlacedField[] = []
   for (let index = 0; index < fields.length; index += 1) {
     const field = fields[index]
-    const alignBytes = Math.max(1, fieldBytes(field.type))
+    const descriptor = fieldType(field.type)
+    const { alignBytes } = descriptor
     end = align(end, alignBytes)
-    const offset = fixed ? end : -1
-    if (field.type === 'string') {
-      fixed = false
-      end += 1
-    } else {
-      end += fieldBytes(field.type)
-    }
-    placed[index] = { ...field, offset, alignBytes }
+    placed[index] = { ...field, descriptor, offset: fixed ? end : -1, alignBytes }
+    end += descriptor.bytes
+    if (descriptor.variable !== undefined) fixed = false
   }
-  // Behind a string `end` is a lower bound: alignment can only add to it.
+  // Behind a field of variable length `end` is a lower bound: alignment can only add to it.
   return { fields: placed, payloadOffset, packed, fixedBytes: fixed ? end : -1, minBytes: end }
 }
 
@@ -124,15 +124,9 @@ export function recordEnd(layout: RecordLayout, bytes: Uint8Array, start: number
   let at = start + layout.payloadOffset
   for (const field of layout.fields) {
     at = align(at, field.alignBytes)
-    if (field.type === 'string') {
-      while (at < limit && bytes[at] !== 0) at += 1
-      if (at >= limit) return -1
-      at += 1
-    } else {
-      at += fieldBytes(field.type)
-    }
+    const { bytes: fixedBytes, variable } = field.descriptor
+    at = variable === undefined ? at + fixedBytes : variable.end(bytes, at, limit)
+    if (at < 0) return -1
   }
   return at <= limit ? at : -1
 }
-
-export type { Field, FieldType }

@@ -1,31 +1,11 @@
 /**
  * The schema of an event: its name and the fields that each record of it carries.
  *
- * Owns the field types, the rules for names, and the text form in which a schema travels between threads
- * (the tracepoint table holds it). Pure functions, callable on any thread.
+ * Owns the rules for names, and the text form in which a schema travels between threads (the tracepoint
+ * table holds it). Pure functions, callable on any thread.
  */
+import { FIELD_TYPES, type FieldType } from './field-types.js'
 
-/** What a field of each type costs in a record, and the range of values it takes. */
-const FIELD_TYPES = {
-  u8: { bytes: 1 },
-  u16: { bytes: 2 },
-  u32: { bytes: 4 },
-  u64: { bytes: 8 },
-  i8: { bytes: 1 },
-  i16: { bytes: 2 },
-  i32: { bytes: 4 },
-  i64: { bytes: 8 },
-  f32: { bytes: 4 },
-  f64: { bytes: 8 },
-  bool: { bytes: 1 },
-  string: { bytes: 0 },
-} as const
-
-/**
- * The type of a field. `u8`…`u32`, `i8`…`i32`, `f32`, `f64` take a number; `u64`, `i64` a bigint; `bool` a
- * boolean; `string` a string, written as UTF-8.
- */
-export type FieldType = keyof typeof FIELD_TYPES
 
 /** One field of an event. */
 export interface Field {
@@ -54,11 +34,6 @@ const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** The names of all field types, for messages and tests. */
 export const FIELD_TYPE_NAMES: readonly FieldType[] = Object.freeze(Object.keys(FIELD_TYPES) as FieldType[])
-
-/** The bytes that a field of this type takes in a record; 0 for a string, which has no fixed size. */
-export function fieldBytes(type: FieldType): number {
-  return FIELD_TYPES[type].bytes
-}
 
 /**
  * Checks a schema that comes from a caller.
@@ -161,3 +136,5 @@ function show(value: unknown): string {
         : String(value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
+
+export type { FieldType }

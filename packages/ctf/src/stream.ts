@@ -6,7 +6,8 @@
  * format ends the reading with a TraceError that says where. Any thread; never writes.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import type { Decoder, FieldValue, PacketBytes } from './decode.js'
+import type { Decoder } from './decode.js'
+import type { DecodedValue, PacketBytes } from './field-readers.js'
 import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC } from './packet.js'
 import {
   align,
@@ -69,7 +70,7 @@ export interface TraceRecord {
   readonly generation: number
   readonly event: EventClass
   /** bigint for u64 and i64, boolean for bool, string for string, else number. */
-  readonly fields: Record<string, FieldValue>
+  readonly fields: Record<string, DecodedValue>
 }
 
 /** The packets of one stream file, in the order of the file. */

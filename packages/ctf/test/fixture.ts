@@ -15,7 +15,7 @@ import {
   PACKET,
   PACKET_HEADER_BYTES,
   PACKET_MAGIC,
-  fieldBytes,
+  fieldType,
   layoutRecord,
   metadataText,
   parseUuid,
@@ -23,7 +23,7 @@ import {
   type FieldType,
   type MetadataInput,
 } from '@rchan/ctf'
-import { ALL_CPUS, type FieldValue } from '@rchan/ctf/reader'
+import { ALL_CPUS, type DecodedValue } from '@rchan/ctf/reader'
 
 export interface FixtureRecord {
   readonly event: EventClass
@@ -31,7 +31,7 @@ export interface FixtureRecord {
   /** Who wrote it: in a global trace. */
   readonly by?: { readonly cpu: number; readonly generation: number }
   /** In the order of the event's fields. */
-  readonly values: readonly FieldValue[]
+  readonly values: readonly DecodedValue[]
 }
 
 export interface FixturePacket {
@@ -119,14 +119,14 @@ export function recordBytes({ event, time, by, values }: FixtureRecord): Uint8Ar
   }
   let at = layoutRecord(event.fields, by !== undefined).payloadOffset
   for (const [i, { type }] of event.fields.entries()) {
-    const size = fieldBytes(type) || 1
+    const size = fieldType(type).alignBytes
     at = Math.ceil(at / size) * size
     at += store(view, at, type, values[i])
   }
   return bytes.subarray(0, at)
 }
 
-function store(view: DataView, at: number, type: FieldType, value: FieldValue): number {
+function store(view: DataView, at: number, type: FieldType, value: DecodedValue): number {
   switch (type) {
     case 'u8':
       view.setUint8(at, value as number)
@@ -167,10 +167,10 @@ function store(view: DataView, at: number, type: FieldType, value: FieldValue): 
       return text.length
     }
   }
-  return fieldBytes(type)
+  return fieldType(type).bytes
 }
 
-const VALUES: Record<FieldType, fc.Arbitrary<FieldValue>> = {
+const VALUES: Record<FieldType, fc.Arbitrary<DecodedValue>> = {
   u8: fc.integer({ min: 0, max: 0xff }),
   u16: fc.integer({ min: 0, max: 0xffff }),
   u32: fc.integer({ min: 0, max: 0xffffffff }),

@@ -7,7 +7,7 @@ import {
   openTrace,
   parseMetadata,
   type CpuLosses,
-  type FieldValue,
+  type DecodedValue,
   type TraceRecord,
 } from '@rchan/ctf/reader'
 import { metadataText } from '@rchan/ctf'
@@ -175,6 +175,6 @@ function realForm(real: number): string {
   return bytes.toString('hex')
 }
 
-function plainForm(value: FieldValue): string {
+function plainForm(value: DecodedValue): string {
   return typeof value === 'boolean' ? String(Number(value)) : String(value)
 }

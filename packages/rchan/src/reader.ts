@@ -7,7 +7,7 @@ export {
   type EventClass,
   type Field,
   type FieldType,
-  type FieldValue,
+  type DecodedValue,
   type MetadataClock,
   type Schema,
   type Trace,

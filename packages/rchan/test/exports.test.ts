@@ -33,7 +33,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   },
   reader: {
     values: 'ALL_CPUS TraceError openTrace',
-    types: `CpuLosses EventClass Field FieldType FieldValue MetadataClock Schema Trace TraceErrorPlace TraceRecord
+    types: `CpuLosses DecodedValue EventClass Field FieldType MetadataClock Schema Trace TraceErrorPlace TraceRecord
       TraceStream`,
   },
   ctf: {

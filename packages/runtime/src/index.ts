@@ -4,4 +4,4 @@ export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './contro
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
 export { TextDecoder, TextEncoder } from './process.js'
 export type { CreateFormat, Packet, PacketFormat, PacketSpan, PacketStream, SealedPacket } from './format.js'
-export type { Discarded, Geometry, GlobalWriter, Hole, Mode, Span, WriterView } from '@rchan/ring'
+export type { Discarded, Geometry, GlobalWriter, Hole, Mode, Span, Writer, WriterView } from '@rchan/ring'

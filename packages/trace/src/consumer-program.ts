@@ -3,6 +3,6 @@
  * one text of it and of all that it imports, and puts that into `consumer-source.js`.
  */
 import { runConsumer } from '@rchan/runtime/consumer-thread'
-import { createFormat } from './format.js'
+import { createFormat } from './ctf-format.js'
 
 runConsumer(createFormat)

@@ -1,5 +1,5 @@
 /**
- * Encoders of a recording into one global buffer. Like those of encoder.ts they first do all that can run the caller's
+ * Encoders of a recording into one global buffer. Like those of cpu-encoder.ts they first do all that can run the caller's
  * code or fail. Then the writer reserves: it reads the clock within each try, before the exchange that decides it, so the
  * order of the records is the order of their times. What follows is plain stores without a call, and the commit. A
  * thread that is terminated in between leaves a hole, which the consumer finds.
@@ -8,13 +8,16 @@
  * record, and all others would wait behind it. So a record with texts is made in scratch memory of the thread's own,
  * which also tells its length to the byte (the next thread's record follows at once), and is copied by a loop.
  */
-import type { RecordLayout } from '@rchan/ctf'
+import type { FieldMemory, RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
-import type { Bound } from './bound.js'
-import { argumentCode, fieldCode, readArguments, storeFields, textSum } from './field-code.js'
+import { TEXTS, type Bound, type BoundEnv } from './bound.js'
+import { argumentCode, fieldCode, leastBytes, readArguments, storeFields, variableSum } from './field-code.js'
 
 /** What an encoder uses: the views of the buffer, and what it calls. */
-export type GlobalUses = GlobalWriter['view'] & {
+export type GlobalEnv = GlobalWriter['view'] & FieldMemory & BoundEnv & ThreadEnv
+
+/** What the encoders of this thread have in common in a recording. */
+interface ThreadEnv {
   readonly writer: GlobalWriter
   /** The two halves of the time that `reserve` has read. */
   readonly time: Int32Array
@@ -24,15 +27,10 @@ export type GlobalUses = GlobalWriter['view'] & {
   readonly discardBad: () => void
   /** Counts a record that could not be reserved. */
   readonly refused: () => void
-  /** For a call in another recording. */
-  readonly renew: Bound
 }
 
 /** Views of memory in which a record is made, as large as any that fits and whose texts take most bytes. */
 type Scratch = ReturnType<typeof makeScratch>
-
-/** What the encoders of this thread have in common in a recording. */
-type Common = Pick<GlobalUses, 'writer' | 'time' | 'tag' | 'scratch' | 'discardBad' | 'refused'>
 
 /** Room for fields other than texts, and for gaps. */
 const FIXED_BYTES = 2048
@@ -55,16 +53,21 @@ function makeScratch(writer: GlobalWriter) {
     i64: new BigInt64Array(buffer),
     f32: new Float32Array(buffer),
     f64: new Float64Array(buffer),
+    ...TEXTS,
   }
 }
 
 /** Of the writer that was asked for last: a thread has one at a time. */
-let latest: Common | undefined
+let latest: ThreadEnv | undefined
 
-/** What all encoders of a thread share while it has this writer. */
-export function globalUses(cpu: Cpu, writer: GlobalWriter): Common {
+/** What the encoders of this thread use in the recording of this writer. */
+export function globalEnv(cpu: Cpu, writer: GlobalWriter, renew: Bound): GlobalEnv {
+  return { ...writer.view, ...TEXTS, ...threadEnv(cpu, writer), renew }
+}
+
+function threadEnv(cpu: Cpu, writer: GlobalWriter): ThreadEnv {
   if (latest?.writer === writer) return latest
-  const common: Common = {
+  const env: ThreadEnv = {
     writer,
     time: new Int32Array(cpu.time.buffer),
     tag: cpu.tag,
@@ -72,11 +75,11 @@ export function globalUses(cpu: Cpu, writer: GlobalWriter): Common {
     discardBad: () => writer.discardBad(),
     refused: () => cpu.refused(),
   }
-  latest = common
+  latest = env
   cpu.bound(() => {
-    if (latest === common) latest = undefined
+    if (latest === env) latest = undefined
   })
-  return common
+  return env
 }
 
 /** The source of an encoder. `name` and the field names are checked: they can't end a comment or an expression. */
@@ -87,35 +90,35 @@ export function globalEncoderSource(
   generation: number,
 ): string {
   const { fixedBytes } = layout
-  const hasTexts = fixedBytes < 0
+  const isVariable = fixedBytes < 0
   // The views are constants, so that V8 folds them into the code that it inlines; it does not for parameters.
   return `'use strict' // ${name} #${id} of recording ${generation}
-const { writer, time, tag, i32: to } = uses
-const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${hasTexts ? 'uses.scratch' : 'uses'}
-const { mostCharacters, tooBig } = uses.scratch
-const { discardBad, refused, renew, writeText, asI64, asU64 } = uses
+const { writer, time, tag, i32: to } = env
+const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${isVariable ? 'env.scratch' : 'env'}
+const { mostCharacters, tooBig } = env.scratch
+const { discardBad, refused, renew, writeText, asI64, asU64 } = env
 return function (args, flag) {
   if (flag !== ${generation}) return renew(args, flag)
 ${argumentCode(layout)}
-${hasTexts ? textRecordCode(id, layout) : fixedRecordCode(id, layout)}
+${isVariable ? textRecordCode(id, layout) : fixedRecordCode(id, layout)}
 }`
 }
 
 /** A record with texts is made in scratch memory, and copied. */
 function textRecordCode(id: number, layout: RecordLayout): string {
-  return `  const characters = 0${textSum(layout, (text) => `${text}.length`)}
+  return `  const characters = 0${variableSum(layout, 'leastCode')}
   if (characters > mostCharacters) {
     writer.reserve(tooBig)
     return refused()
   }
   const at = 0
 ${fieldCode(layout)}
-  const place = writer.reserve(q)
+  const place = writer.reserve(cursor)
   if (place < 0) return refused()
 ${headCode(id, 'place')}
-  const words = (q + 3) >> 2
+  const words = (cursor + 3) >> 2
   for (let i = 4; i < words; i += 1) to[first + i] = i32[i]
-  writer.commit(place, q)`
+  writer.commit(place, cursor)`
 }
 
 function fixedRecordCode(id: number, layout: RecordLayout): string {
@@ -139,22 +142,17 @@ function headCode(id: number, at: string): string {
 export function interpretGlobal(
   id: number,
   layout: RecordLayout,
-  uses: GlobalUses,
+  env: GlobalEnv,
   generation: number,
 ): Bound {
-  const { writer, time, tag, i32: to, scratch, discardBad, refused, renew } = uses
+  const { writer, time, tag, i32: to, scratch, discardBad, refused, renew } = env
   const { fields } = layout
   const from = scratch.i32
   return (args, flag) => {
     if (flag !== generation) return renew(args, flag)
     const values = readArguments(fields, args)
     if (values === undefined) return discardBad()
-    let characters = 0
-    for (let index = 0; index < values.length; index += 1) {
-      const value = values[index]
-      if (typeof value === 'string') characters += value.length
-    }
-    if (characters > scratch.mostCharacters) {
+    if (leastBytes(fields, values) > scratch.mostCharacters) {
       writer.reserve(scratch.tooBig)
       return refused()
     }

@@ -1,4 +1,4 @@
-import { checkDescriptors } from './descriptors.js'
+import { checkOpenFiles } from './open-files.js'
 import type { Recording, RecordingOptions } from './recording.js'
 
 /**
@@ -18,7 +18,7 @@ import type { Recording, RecordingOptions } from './recording.js'
  * const { events, discarded } = await recording.stop()
  */
 export async function startRecording(options: RecordingOptions): Promise<Recording> {
-  checkDescriptors()
+  checkOpenFiles()
   const { start } = await loadRecording()
   return await start(options)
 }

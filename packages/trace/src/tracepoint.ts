@@ -2,22 +2,16 @@
  * Tracepoints: declared once, called on any thread. Declaring one enters its schema into the process's tracepoint
  * table; it needs no recording, and nothing of it keeps the program alive.
  */
-import { makeSchema, schemaText, type FieldType, type Schema } from '@rchan/ctf'
+import { makeSchema, schemaText, type FieldType, type FieldTypeValues, type Schema } from '@rchan/ctf'
 import { thisCpu } from '@rchan/runtime'
-import { makeEncoder } from './encoder.js'
-import { packetClient } from './packet.js'
+import { makeEncoder } from './facade.js'
+import { packetClient } from './packet-client.js'
 
 /** The fields of a tracepoint, by name. */
 export type FieldTypes = Readonly<Record<string, FieldType>>
 
 /** The value that a field of each type takes. */
-export type FieldValue<T extends FieldType> = T extends 'u64' | 'i64'
-  ? bigint
-  : T extends 'bool'
-    ? boolean
-    : T extends 'string'
-      ? string
-      : number
+export type FieldValue<T extends FieldType> = FieldTypeValues[T]
 
 /** The arguments of a tracepoint. */
 export type FieldValues<F extends FieldTypes> = { readonly [K in keyof F]: FieldValue<F[K]> }

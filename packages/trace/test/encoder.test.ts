@@ -2,8 +2,8 @@ import * as fc from 'fast-check'
 import { getHeapStatistics } from 'node:v8'
 import { describe, expect, test } from 'vitest'
 import { FIELD_TYPE_NAMES, layoutRecord, makeSchema, PACKET_HEADER_BYTES, type FieldType } from '@rchan/ctf'
-import { interpretEncoder, makeEncoder, textBytes, writeText } from '@rchan/trace/encoder'
-import { packetClient } from '@rchan/trace/packet'
+import { interpretEncoder, makeEncoder, textBytes, writeText } from '@rchan/trace/facade'
+import { packetClient } from '@rchan/trace/packet-client'
 import { Rig, type RigOptions } from './rig.ts'
 
 type Fields = Readonly<Record<string, FieldType>>

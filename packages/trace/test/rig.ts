@@ -22,8 +22,8 @@ import { thisThread } from '@rchan/threads'
 import { Arena, Control, Cpu, type Discarded, type PacketFormat } from '@rchan/runtime'
 import { OpenFolder } from '@rchan/runtime/folder'
 import { Consumer, type CpuTotals } from '@rchan/runtime/consumer'
-import { createFormat } from '@rchan/trace/format'
-import { interpretEncoder, makeEncoder, type Encoder } from '@rchan/trace/encoder'
+import { createFormat } from '@rchan/trace/ctf-format'
+import { interpretEncoder, makeEncoder, type Encoder } from '@rchan/trace/facade'
 
 const UUID = '2a6422d0-6cee-41e0-8c08-cb07d7b3a564'
 

@@ -8,7 +8,7 @@ import { closeSync, openSync } from 'node:fs'
 const NEEDED = 24
 
 /** @throws Error when there are too few, which says what to do. Nothing is left open. */
-export function checkDescriptors(): void {
+export function checkOpenFiles(): void {
   const open: number[] = []
   try {
     while (open.length < NEEDED) open.push(openSync(process.execPath, 'r'))

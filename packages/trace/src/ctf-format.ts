@@ -22,7 +22,7 @@ import { closeSync, renameSync, writeFileSync } from 'node:fs'
 import { clockOffset, now } from './clock.js'
 import { CpuStream } from './cpu-stream.js'
 import { GlobalStream } from './global-stream.js'
-import { UUID_BYTES } from './packet.js'
+import { UUID_BYTES } from './packet-client.js'
 
 /** The name that all readers look for. */
 const NAME = 'metadata'

@@ -1,0 +1,141 @@
+/**
+ * Encoders of a recording in which each thread has a buffer of its own: one function for each tracepoint, which turns a
+ * call into a record in this thread's buffer. This is the hot path; it runs on every thread that traces.
+ *
+ * An encoder does all that can run the caller's code or fail first: it reads every argument into a local and checks
+ * it. Then it reads the clock, then the position, and then there is a straight line of plain stores, the new end
+ * last. So a getter that itself traces finds the buffer whole, times never run backwards, and a thread that is
+ * terminated anywhere in between has written the record or has not. (Texts are copied by a loop before the end is
+ * stored: cut off there, the record does not exist.)
+ *
+ * Where all threads share one buffer, an encoder is another one: global-encoder.ts.
+ */
+import { align, type FieldMemory, type RecordLayout } from '@rchan/ctf'
+import type { Clock, Cpu, Writer, WriterView } from '@rchan/runtime'
+import { TEXTS, type Bound, type BoundEnv } from './bound.js'
+import {
+  argumentCode,
+  exactBytes,
+  fieldCode,
+  leastBytes,
+  localList,
+  readArguments,
+  storeFields,
+  variableSum,
+} from './field-code.js'
+
+/** What an encoder uses: the views of a recording's memory, and what it calls. */
+export type CpuEnv = WriterView &
+  FieldMemory &
+  BoundEnv & {
+    readonly now: Clock
+    readonly view: WriterView
+    readonly room: (bytes: number) => number
+    /** Bytes of a sub-buffer. */
+    readonly subbufSize: number
+  }
+
+/** What the encoders of this thread use in the recording of this writer. */
+export function cpuEnv(cpu: Cpu, writer: Writer, renew: Bound): CpuEnv {
+  const { view } = cpu
+  return {
+    ...view,
+    ...TEXTS,
+    view,
+    now: cpu.clock,
+    room: (bytes) => cpu.room(writer, bytes),
+    subbufSize: writer.buffer.geometry.subbufSize,
+    discardBad: () => cpu.discardBad(writer),
+    renew,
+  }
+}
+
+/**
+ * The source of an encoder. `name` and the field names are checked: they can't end a comment or an expression.
+ *
+ * The record is stored in two places: inline, and in `slowPath`, for the record that causes a switch. So the inline path
+ * has no joins, and stays small enough for V8 to inline.
+ */
+export function cpuEncoderSource(id: number, name: string, layout: RecordLayout, generation: number): string {
+  const { fixedBytes } = layout
+  const locals = localList(layout)
+  const fixed = bytesWithoutVariable(layout)
+  const bound = `${fixed}${variableSum(layout, 'mostCode')}`
+  const least = `${fixed}${variableSum(layout, 'leastCode')}`
+  const exact = `${fixed}${variableSum(layout, 'exactCode')}`
+  const isVariable = fixedBytes < 0
+  // With texts, the inline path has an upper bound, and `slowPath` is exact. Except where the length of a text alone, which
+  // is never more than its bytes, says that the record fits no sub-buffer: such a text may be long, and is not read.
+  // The views are constants, so that V8 folds them into the code that it inlines; it does not for parameters.
+  // In `slowPath` the clock is read again: a packet must not begin after its first record, and the switch has read it since.
+  return `'use strict' // ${name} #${id} of recording ${generation}
+const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = env
+const { room, subbufSize, discardBad, renew, now, textBytes, writeText, asI64, asU64 } = env
+function slowPath(${locals}) {
+  let bytes = ${isVariable ? least : fixedBytes}
+  ${isVariable ? `if (bytes <= subbufSize) bytes = ${exact}` : ''}
+  let at = (words[view.end] + 7) & -8
+  if (at + bytes > view.limit) at = room(bytes)
+  if (at < 0) return
+  i64[at >> 3] = now()
+${storeCode(id, layout)}
+}
+return function (args, flag) {
+  if (flag !== ${generation}) return renew(args, flag)
+${argumentCode(layout)}
+  const time = now()
+  const at = (words[view.end] + 7) & -8
+  if (at + ${isVariable ? bound : fixedBytes} > view.limit) return slowPath(${locals})
+  i64[at >> 3] = time
+${storeCode(id, layout)}
+}`
+}
+
+/** Stores the record at `at`, apart from its time: id, fields, count, and the new end last. */
+function storeCode(id: number, layout: RecordLayout): string {
+  // The end comes last: until then the record does not exist. Pairs with: ring's Reader.
+  return `  u32[(at + 8) >> 2] = ${id}
+${fieldCode(layout)}
+  const end = view.end
+  words[end + 1] += 1
+  words[end] = ${layout.fixedBytes < 0 ? 'cursor' : `at + ${layout.fixedBytes}`}`
+}
+
+/** Bytes of a record whose texts are empty, with every gap that the alignment behind one can make. */
+function bytesWithoutVariable({ fields, minBytes }: RecordLayout): number {
+  let bytes = minBytes
+  for (let index = 0; index < fields.length; index += 1) {
+    if (fields[index].offset < 0) bytes += fields[index].alignBytes - 1
+  }
+  return bytes
+}
+
+/** The same as the compiled encoder, step by step, for programs in which no code may be made from text. */
+export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, generation: number): Bound {
+  const { view, words, now, room, subbufSize, discardBad, renew } = env
+  const { fields } = layout
+  const fixed = bytesWithoutVariable(layout)
+  return (args, flag) => {
+    if (flag !== generation) return renew(args, flag)
+    const values = readArguments(fields, args)
+    if (values === undefined) return discardBad()
+    let bytes = fixed + leastBytes(fields, values)
+    // As in the compiled encoder: a text that is too long is not read.
+    if (bytes <= subbufSize) bytes = fixed + exactBytes(fields, values, env)
+    let time = now()
+    let at = align(words[view.end], 8)
+    if (at + bytes > view.limit) {
+      at = room(bytes)
+      if (at < 0) return undefined
+      time = now()
+    }
+    env.i64[at >> 3] = time
+    env.u32[(at + 8) >> 2] = id
+    const recordEnd = storeFields(fields, values, env, at + layout.payloadOffset)
+    const { end } = view
+    words[end + 1] += 1
+    // Last, as in the compiled encoder.
+    words[end] = recordEnd
+    return undefined
+  }
+}
