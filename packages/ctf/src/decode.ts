@@ -3,8 +3,8 @@
  *
  * Bytes are untrusted: nothing is read behind the content of the packet. Any thread; never touches a file.
  */
-import { FIELD_READERS, type DecodedValue, type PacketBytes } from './field-readers.js'
-import { layoutRecord } from './record.js'
+import { FIELD_READERS, type DecodedValue, type FieldReader, type PacketBytes } from './field-readers.js'
+import { align, layoutRecord, type RecordLayout } from './record.js'
 import type { EventClass } from './schema.js'
 
 /** An event class with what is needed to read its records. */
@@ -18,31 +18,75 @@ export interface Decoder {
   readonly decode: (packet: PacketBytes, start: number) => Record<string, DecodedValue> | undefined
 }
 
+type Decode = Decoder['decode']
+
+/** Records of an event that are decoded step by step, before its decoder is compiled: many events are rare. */
+const STEPPED_RECORDS = 100
+
 /** Makes the decoder of an event class, in a global trace or one with a stream for each CPU. */
 export function makeDecoder(event: EventClass, global: boolean): Decoder {
-  const { payloadOffset, fields } = layoutRecord(event.fields, global)
-  const names = fields.map((field) => field.name)
-  const readers = fields.map((field) => FIELD_READERS[field.type])
-  const sizes = fields.map((field) => field.descriptor.bytes)
-  const areVariable = fields.map((field) => field.descriptor.variable !== undefined)
-  const masks = fields.map((field) => field.alignBytes - 1)
+  const layout = layoutRecord(event.fields, global)
+  const stepped = steppedDecode(layout)
+  let left = STEPPED_RECORDS
+  const decoder: { event: EventClass; decode: Decode } = {
+    event,
+    decode: (packet, start) => {
+      left -= 1
+      if (left === 0) decoder.decode = compiledDecode(event, layout) ?? stepped
+      return stepped(packet, start)
+    },
+  }
+  return decoder
+}
 
-  const decode: Decoder['decode'] = (packet, start) => {
+function steppedDecode({ payloadOffset, fields }: RecordLayout): Decode {
+  return (packet, start) => {
     const { limit } = packet
     const values: Record<string, DecodedValue> = {}
     let at = start + payloadOffset
-    for (let i = 0; i < names.length; i += 1) {
-      const mask = masks[i]
-      at = (at + mask) & ~mask
-      const next = at + sizes[i]
+    for (const { name, type, descriptor, alignBytes } of fields) {
+      at = align(at, alignBytes)
+      const next = at + descriptor.bytes
       if (next > limit) return undefined
-      values[names[i]] = readers[i](packet, at)
-      at = areVariable[i] ? packet.end : next
+      values[name] = FIELD_READERS[type](packet, at)
+      at = descriptor.variable === undefined ? next : packet.end
       if (at < 0) return undefined
     }
     if (at > limit) return undefined
     packet.end = at
     return values
   }
-  return { event, decode }
+}
+
+/**
+ * The same as a function of the event's own, into which V8 inlines the readers of its fields. The names are checked:
+ * they can't end a comment or an expression.
+ *
+ * @returns undefined where the program forbids it.
+ */
+function compiledDecode(event: EventClass, { payloadOffset, fields }: RecordLayout): Decode | undefined {
+  const steps = fields.map(({ alignBytes, descriptor: { bytes, variable } }, i) => {
+    const gap = alignBytes > 1 ? `  at = (at + ${alignBytes - 1}) & -${alignBytes}\n` : ''
+    const next =
+      variable === undefined ? `  at += ${bytes}\n` : `  at = packet.end\n  if (at < 0) return undefined\n`
+    return `${gap}  if (at + ${bytes} > limit) return undefined\n  const a${i} = r${i}(packet, at)\n${next}`
+  })
+  const readers = fields.map((_, i) => `r${i}`).join(', ')
+  const members = fields.map(({ name }, i) => `${name}: a${i}`).join(', ')
+  const source = `'use strict' // ${event.name} #${event.id}
+const [${readers}] = readers
+return function (packet, start) {
+  const { limit } = packet
+  let at = start + ${payloadOffset}
+${steps.join('')}  if (at > limit) return undefined
+  packet.end = at
+  return { ${members} }
+}`
+  try {
+    // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- functions of one text share their feedback
+    const make = new Function('readers', source) as (readers: readonly FieldReader[]) => Decode
+    return make(fields.map(({ type }) => FIELD_READERS[type]))
+  } catch {
+    return undefined
+  }
 }

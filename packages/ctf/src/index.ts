@@ -28,6 +28,14 @@ export {
   type PlacedField,
   type RecordLayout,
 } from './record.js'
-export { FIELD_TYPES, asI64, asU64, fieldType, type FieldDescriptor, type FieldMemory, type FieldTypeValues } from './field-types.js'
+export {
+  FIELD_TYPES,
+  asI64,
+  asU64,
+  fieldType,
+  type FieldDescriptor,
+  type FieldMemory,
+  type FieldTypeValues,
+} from './field-types.js'
 export { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, loadU64, storeSizes, storeU64 } from './packet.js'
 export { metadataText, parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'

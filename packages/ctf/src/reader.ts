@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { makeDecoder, type Decoder } from './decode.js'
 import type { DecodedValue } from './field-readers.js'
 import { parseUuid, type MetadataClock } from './metadata.js'
+import type { FieldTypeValues } from './field-types.js'
 import type { EventClass, Field, FieldType, Schema } from './schema.js'
 import { PacketReader, RecordReader } from './stream.js'
 import type { PacketHeader, StreamFormat, TraceRecord } from './stream.js'
@@ -18,7 +19,16 @@ import { parseMetadata } from './tsdl.js'
 export { ALL_CPUS } from './stream.js'
 export { parseMetadata } from './tsdl.js'
 export { TraceError, type TraceErrorPlace } from './trace-error.js'
-export type { EventClass, Field, FieldType, DecodedValue, MetadataClock, Schema, TraceRecord }
+export type {
+  DecodedValue,
+  EventClass,
+  Field,
+  FieldType,
+  FieldTypeValues,
+  MetadataClock,
+  Schema,
+  TraceRecord,
+}
 
 /** A stream file that holds at least one packet. */
 export interface TraceStream {

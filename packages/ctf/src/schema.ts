@@ -6,7 +6,6 @@
  */
 import { FIELD_TYPES, type FieldType } from './field-types.js'
 
-
 /** One field of an event. */
 export interface Field {
   readonly name: string

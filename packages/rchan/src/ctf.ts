@@ -13,6 +13,7 @@ export {
   type EventClass,
   type Field,
   type FieldType,
+  type FieldTypeValues,
   type MetadataClock,
   type MetadataInput,
   type Schema,

@@ -8,6 +8,7 @@ export {
   type Discarded,
   type Field,
   type FieldType,
+  type FieldTypeValues,
   type FieldTypes,
   type FieldValue,
   type FieldValues,

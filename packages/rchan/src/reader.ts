@@ -7,6 +7,7 @@ export {
   type EventClass,
   type Field,
   type FieldType,
+  type FieldTypeValues,
   type DecodedValue,
   type MetadataClock,
   type Schema,

@@ -15,7 +15,7 @@ interface Names {
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
     values: 'startRecording tracepoint',
-    types: `CpuTotals Discarded Field FieldType FieldTypes FieldValue FieldValues Losses Recording RecordingOptions
+    types: `CpuTotals Discarded Field FieldType FieldTypeValues FieldTypes FieldValue FieldValues Losses Recording RecordingOptions
       RecordingSettings RecordingSummary RingLosses Schema ThreadTotals Tracepoint`,
   },
   relay: {
@@ -33,13 +33,13 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   },
   reader: {
     values: 'ALL_CPUS TraceError openTrace',
-    types: `CpuLosses DecodedValue EventClass Field FieldType MetadataClock Schema Trace TraceErrorPlace TraceRecord
+    types: `CpuLosses DecodedValue EventClass Field FieldType FieldTypeValues MetadataClock Schema Trace TraceErrorPlace TraceRecord
       TraceStream`,
   },
   ctf: {
     values: `FIELD_TYPE_NAMES MAX_FIELDS MAX_NAME_LENGTH TraceError makeSchema metadataText parseMetadata parseSchema
       schemaText`,
-    types: 'EventClass Field FieldType MetadataClock MetadataInput Schema TraceErrorPlace',
+    types: 'EventClass Field FieldType FieldTypeValues MetadataClock MetadataInput Schema TraceErrorPlace',
   },
 }
 

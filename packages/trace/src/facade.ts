@@ -53,9 +53,7 @@ function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string |
   const layout = layoutRecord(fields)
   const globalLayout = layoutRecord(fields, true)
   const bind = (env: CpuEnv, generation: number): Bound =>
-    (name === undefined
-      ? undefined
-      : compile<Bound>(cpuEncoderSource(id, name, layout, generation), env)) ??
+    (name === undefined ? undefined : compile<Bound>(cpuEncoderSource(id, name, layout, generation), env)) ??
     interpretCpu(id, layout, env, generation)
   const bindGlobal = (env: GlobalEnv, generation: number): Bound =>
     (name === undefined

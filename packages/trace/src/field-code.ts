@@ -14,10 +14,7 @@ export function localList({ fields }: RecordLayout): string {
 }
 
 /** ` + ` and the bytes beyond its fewest, for each field of variable length. */
-export function variableSum(
-  { fields }: RecordLayout,
-  code: 'leastCode' | 'mostCode' | 'exactCode',
-): string {
+export function variableSum({ fields }: RecordLayout, code: 'leastCode' | 'mostCode' | 'exactCode'): string {
   let sum = ''
   for (let index = 0; index < fields.length; index += 1) {
     const { variable } = fields[index].descriptor

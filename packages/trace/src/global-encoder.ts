@@ -139,12 +139,7 @@ function headCode(id: number, at: string): string {
 }
 
 /** The same as the compiled encoder, step by step. */
-export function interpretGlobal(
-  id: number,
-  layout: RecordLayout,
-  env: GlobalEnv,
-  generation: number,
-): Bound {
+export function interpretGlobal(id: number, layout: RecordLayout, env: GlobalEnv, generation: number): Bound {
   const { writer, time, tag, i32: to, scratch, discardBad, refused, renew } = env
   const { fields } = layout
   const from = scratch.i32

@@ -49,4 +49,4 @@ export type { Recording, RecordingOptions, RecordingSettings } from './recording
 export type { RecordingSummary } from './summary.js'
 export type { Discarded } from '@rchan/runtime'
 export type { CpuTotals, Losses, RingLosses, ThreadTotals } from '@rchan/runtime/coordinator'
-export type { Field, FieldType, Schema } from '@rchan/ctf'
+export type { Field, FieldType, FieldTypeValues, Schema } from '@rchan/ctf'

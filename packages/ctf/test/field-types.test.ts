@@ -1,0 +1,114 @@
+/** The two halves of the field types: each type is in both, and what is written in two forms agrees. */
+import { describe, expect, test } from 'vitest'
+import { FIELD_TYPES, FIELD_TYPE_NAMES, asI64, asU64, fieldType, metadataText } from '@rchan/ctf'
+import type { FieldDescriptor, FieldMemory, FieldType } from '@rchan/ctf'
+import { parseMetadata } from '@rchan/ctf/reader'
+import { FIELD_READERS } from '../dist/field-readers.js'
+import { UUID } from './fixture.js'
+
+/** Values that fit some type, at the ends of ranges and behind them. */
+const VALUES: readonly unknown[] = [
+  0, -0, 1, -1, 0.5, NaN, Infinity, 127, 128, -128, -129, 255, 256, 32767, 32768, -32768, -32769, 65535, 65536,
+  2 ** 31 - 1, 2 ** 31, -(2 ** 31), -(2 ** 31) - 1, 2 ** 32 - 1, 2 ** 32, 2 ** 53, 0n, -1n, 1n, 2n ** 63n - 1n,
+  2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, -(2n ** 63n), -(2n ** 63n) - 1n, '', 'a', 'é€😀', 'x'.repeat(300), true, false,
+  null, undefined, {}, [], Symbol.iterator,
+] // prettier-ignore
+
+const BYTES = 1024
+
+/** Memory in which each byte that is not stored shows. */
+function memory(): FieldMemory {
+  const buffer = new Uint8Array(BYTES).fill(0xaa).buffer
+  return {
+    u8: new Uint8Array(buffer),
+    i8: new Int8Array(buffer),
+    u16: new Uint16Array(buffer),
+    i16: new Int16Array(buffer),
+    u32: new Uint32Array(buffer),
+    i32: new Int32Array(buffer),
+    u64: new BigUint64Array(buffer),
+    i64: new BigInt64Array(buffer),
+    f32: new Float32Array(buffer),
+    f64: new Float64Array(buffer),
+    textBytes: (text) => Buffer.byteLength(text),
+    writeText: (u8, at, text) => {
+      const bytes = Buffer.from(`${text}\0`)
+      u8.set(bytes, at)
+      return at + bytes.length
+    },
+  }
+}
+
+/** Runs source text of a type, as the encoders do. */
+function run(code: string, value: unknown, to: FieldMemory): unknown {
+  // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- it is what the encoders do with it
+  const make = new Function(
+    'env',
+    'a0',
+    `const { ${Object.keys(to).join(', ')}, asI64, asU64 } = env\n${code}`,
+  )
+  return (make as (env: object, value: unknown) => unknown)({ ...to, asI64, asU64 }, value)
+}
+
+function fitting(descriptor: FieldDescriptor): readonly unknown[] {
+  return VALUES.filter((value) => descriptor.fits(value))
+}
+
+test('each type is known to both halves', () => {
+  expect(Object.keys(FIELD_READERS)).toEqual(FIELD_TYPE_NAMES)
+  expect(Object.keys(FIELD_TYPES)).toEqual(FIELD_TYPE_NAMES)
+})
+
+describe.each(FIELD_TYPE_NAMES)('a field of type %s', (type: FieldType) => {
+  const descriptor = fieldType(type)
+  const { variable } = descriptor
+
+  test('takes the same values compiled and step by step', () => {
+    const taken = VALUES.filter((value) => run(`return !(${descriptor.misfitCode('a0')})`, value, memory()))
+    expect(taken).toEqual(fitting(descriptor))
+    expect(taken.length).toBeGreaterThan(1)
+  })
+
+  test('is stored by the same bytes compiled and step by step, and read back from them', () => {
+    const at = 8
+    for (const value of fitting(descriptor)) {
+      const compiled = memory()
+      const stepped = memory()
+      const code = descriptor.storeCode('a0', `${at}`)
+      const end = descriptor.store(stepped, at, value)
+      const behind = run(variable === undefined ? code : `return ${code}`, value, compiled)
+      if (variable !== undefined) expect(behind).toBe(end)
+      expect(compiled.u8).toEqual(stepped.u8)
+      const bytes = Buffer.from(stepped.u8.buffer)
+      const packet = { bytes, view: new DataView(stepped.u8.buffer), limit: end, end: 0 }
+      const stored = type === 'f32' ? Math.fround(value as number) : value
+      expect(FIELD_READERS[type](packet, at)).toEqual(stored === 0 && !type.startsWith('f') ? 0 : stored)
+      if (variable !== undefined) expect(packet.end).toBe(end)
+    }
+  })
+
+  test('takes the bytes that it says', () => {
+    for (const value of fitting(descriptor)) {
+      const to = memory()
+      const bytes = descriptor.store(to, 0, value)
+      const exact = descriptor.bytes + (variable?.exact(value, to) ?? 0)
+      expect(bytes).toBe(exact)
+      if (variable === undefined) continue
+      expect(descriptor.bytes + Number(run(`return ${variable.exactCode('a0')}`, value, to))).toBe(bytes)
+      const least = variable.least(value)
+      expect(run(`return ${variable.leastCode('a0')}`, value, to)).toBe(least)
+      expect(descriptor.bytes + least).toBeLessThanOrEqual(bytes)
+      expect(
+        descriptor.bytes + Number(run(`return ${variable.mostCode('a0')}`, value, to)),
+      ).toBeGreaterThanOrEqual(bytes)
+      expect(variable.end(to.u8, 0, bytes)).toBe(bytes)
+      expect(variable.end(to.u8, 0, bytes - 1)).toBe(-1)
+    }
+  })
+
+  test('is the same after a journey through the metadata', () => {
+    const events = [{ id: 0, name: 'e', fields: [{ name: 'a', type }] }]
+    const text = metadataText({ uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {}, events })
+    expect(parseMetadata(text, 'metadata').events).toEqual(events)
+  })
+})
