@@ -25,12 +25,12 @@ export const TEXTS: Pick<FieldMemory, 'textBytes' | 'writeText'> = { textBytes, 
 /**
  * Makes a function from its source, in which `env` is what the function uses.
  *
- * @returns undefined where the program forbids it.
+ * @returns the function; undefined where the program forbids it.
  */
-export function compile<F>(source: string, env: object): F | undefined {
+export function compile(source: string, env: object): unknown {
   try {
     // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- see the head of facade.ts
-    const make = new Compiler('env', source) as (env: object) => F
+    const make = new Compiler('env', source) as (env: object) => unknown
     return make({ ...env, asI64, asU64 })
   } catch (error) {
     throwIfFull(error)

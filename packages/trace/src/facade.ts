@@ -27,7 +27,7 @@ interface Dispatch {
 export function makeEncoder(cpu: Cpu, id: number, name: string, fields: readonly Field[]): Encoder {
   const dispatch = starting(cpu, id, fields, name)
   const env = { flags: cpu.control.flags, dispatch }
-  return compile<Encoder>(facadeSource(id, name), env) ?? interpretFacade(cpu, id, dispatch)
+  return (compile(facadeSource(id, name), env) as Encoder | undefined) ?? interpretFacade(cpu, id, dispatch)
 }
 
 /** The same without compiling anything. */
@@ -53,12 +53,14 @@ function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string |
   const layout = layoutRecord(fields)
   const globalLayout = layoutRecord(fields, true)
   const bind = (env: CpuEnv, generation: number): Bound =>
-    (name === undefined ? undefined : compile<Bound>(cpuEncoderSource(id, name, layout, generation), env)) ??
+    (name === undefined
+      ? undefined
+      : (compile(cpuEncoderSource(id, name, layout, generation), env) as Bound | undefined)) ??
     interpretCpu(id, layout, env, generation)
   const bindGlobal = (env: GlobalEnv, generation: number): Bound =>
     (name === undefined
       ? undefined
-      : compile<Bound>(globalEncoderSource(id, name, globalLayout, generation), env)) ??
+      : (compile(globalEncoderSource(id, name, globalLayout, generation), env) as Bound | undefined)) ??
     interpretGlobal(id, globalLayout, env, generation)
   const start: Bound = (args) => {
     if (!cpu.online()) return
