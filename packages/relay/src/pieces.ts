@@ -1,10 +1,9 @@
 /**
- * Splicing: pieces of the live memory, handed to a pipe that gives each back when it is done with
- * it.
+ * Splicing: pieces of the live memory, handed to a pipe that gives each back when it is done.
  *
- * Runs on the thread that reads the relay file; a piece may be released later, on the same thread.
- * No byte is copied. A piece is part of one page, as a pipe's slots are. What is consumed follows
- * from what was released.
+ * Runs on the thread that reads the relay file. Pieces are made in a splice, and released in it or
+ * later. Owns nothing but what a piece remembers. It must never copy a byte, nor count as
+ * consumed what the pipe has not released.
  */
 import { PAGE_BYTES } from '@rchan/ring'
 import type { ThreadBuffer as RelayBuffer } from './buffer.js'
@@ -17,9 +16,7 @@ export interface Piece {
   readonly pageOffset: number
   /** The live memory; valid until it is released. */
   readonly bytes: Uint8Array<SharedArrayBuffer>
-  /**
-   * Bytes that count as consumed when it is released: its own, and the padding behind the last one.
-   */
+  /** Bytes that count as consumed when it is released: its own, and the padding behind the last one. */
   readonly consumes: number
   /** The pipe is done with it. Call once, in the order of the pieces. */
   release(): void
@@ -40,62 +37,89 @@ export interface Pipe {
 /** Bytes spliced, or why none were. */
 export type SpliceResult = number | 'again' | 'interrupted'
 
-/** A pipe is offered this many pieces even if it has room for fewer. */
-const LEAST_PIECES = 16
-
-/** Part of one sub-buffer, in pieces. */
-export interface SplicePieces {
-  readonly pieces: readonly Piece[]
-  /** Bytes in the pieces. */
-  readonly bytes: number
-  /** Padding that is passed over if the pipe takes all of them. */
+/** What one sub-buffer has to hand over. Offsets are bytes from the start of the buffer's data. */
+export interface Stretch {
+  /** Which sub-buffer it is of. */
+  readonly sequence: number
+  readonly from: number
+  /** The first byte behind it; not before `from`. */
+  readonly to: number
+  /** Padding that directly follows and goes with its last piece, in bytes. */
   readonly padding: number
+  /** Which life of the buffer it belongs to. */
+  readonly resets: number
 }
 
-/** The pieces of a sub-buffer from `position` on, at most `length` bytes. */
-export function splicePiecesOf(
-  buffer: RelayBuffer,
-  position: number,
-  length: number,
-  capacity: number,
-): SplicePieces {
-  const { subbufSize, subbufCount, pages } = buffer
-  const start = position % (subbufSize * subbufCount)
-  const index = Math.floor(start / subbufSize)
-  const padding = buffer.padding(index)
-  const dataEnd = (index + 1) * subbufSize - padding
-  const most = Math.min(pages.length / PAGE_BYTES, Math.max(LEAST_PIECES, capacity))
+/**
+ * Cuts a stretch at the ends of pages. One without bytes is one piece without bytes: a pipe gets it
+ * all the same, because the padding counts when that piece is released.
+ *
+ * @param most how many pieces to make; what does not fit in them is left out.
+ */
+export function piecesOf(buffer: RelayBuffer, stretch: Stretch, most: number): Piece[] {
   const pieces: Piece[] = []
-  let at = start
-  let left = length
-  while (pieces.length < most && left > 0) {
-    const pageOffset = at % PAGE_BYTES
-    const whole = Math.min(left, PAGE_BYTES - pageOffset)
-    const isLast = at + whole >= dataEnd
-    const bytes = isLast ? Math.max(0, dataEnd - at) : whole
-    pieces.push(pieceOf(buffer, at, bytes, isLast ? bytes + padding : bytes))
-    at += bytes
-    left -= bytes
-    if (isLast) break
+  let at = stretch.from
+  while (pieces.length < most) {
+    const pageEnd = (Math.floor(at / PAGE_BYTES) + 1) * PAGE_BYTES
+    const end = Math.min(pageEnd, stretch.to)
+    pieces.push(pieceOf(buffer, stretch, at, end))
+    at = end
+    if (at === stretch.to) break
   }
-  return { pieces, bytes: at - start, padding: at === dataEnd ? padding : 0 }
+  return pieces
 }
 
-function pieceOf(buffer: RelayBuffer, at: number, length: number, consumes: number): Piece {
-  let released = false
+function pieceOf(buffer: RelayBuffer, stretch: Stretch, at: number, end: number): Piece {
+  // Padding is left out of what is handed over, and is charged to the last piece before it.
+  const consumes = end - at + (end === stretch.to ? stretch.padding : 0)
+  let isReleased = false
   return {
     page: Math.floor(at / PAGE_BYTES),
     pageOffset: at % PAGE_BYTES,
-    bytes: buffer.pages.subarray(at, at + length),
+    bytes: buffer.memory.data.subarray(at, end),
     consumes,
     release: () => {
-      if (released) throw new Error(`piece at=${at} released twice`)
-      released = true
-      buffer.locked(() => {
-        const all = buffer.bytesConsumed + consumes
-        if (all >= buffer.subbufSize) buffer.subbufConsumed()
-        if (all % buffer.subbufSize > 0) buffer.bytesConsumedTo(all % buffer.subbufSize)
-      })
+      // A second release would give back bytes that nobody has had.
+      if (isReleased) return
+      isReleased = true
+      consume(buffer, consumes, stretch.resets)
     },
   }
+}
+
+/**
+ * Counts bytes as consumed. The file may have been released since they were handed over, and then
+ * the memory may be another buffer's: so the buffer is held meanwhile, if it is still there.
+ */
+function consume(buffer: RelayBuffer, bytes: number, resets: number): void {
+  const holder = { leave: () => undefined }
+  try {
+    buffer.hold(holder)
+  } catch {
+    // The buffer is gone, and with it what there was to count.
+    return
+  }
+  try {
+    buffer.locked(() => {
+      // After a reset the counters say nothing of these bytes: the new life is unread.
+      if (buffer.resets === resets) count(buffer, bytes)
+    })
+  } finally {
+    buffer.letGo(holder)
+  }
+}
+
+/**
+ * A sub-buffer is consumed when as many bytes are as it has. What exceeds it counts for the next
+ * one, modulo the size; never more than one sub-buffer is given back for a piece. Locked.
+ */
+function count(buffer: RelayBuffer, bytes: number): void {
+  const sum = buffer.bytesConsumed + bytes
+  if (sum < buffer.subbufSize) {
+    buffer.bytesConsumedTo(sum)
+    return
+  }
+  buffer.subbufConsumed()
+  // After it: a reader that dies in between leaves the carried bytes to be read again.
+  if (sum % buffer.subbufSize > 0) buffer.bytesConsumedTo(sum % buffer.subbufSize)
 }
