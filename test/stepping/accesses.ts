@@ -51,6 +51,11 @@ export class Access {
     return this.name === 'write' || this.name === 'set' || this.name === 'fill'
   }
 
+  /** Of a `wait`: whether the word still is what the thread would wait on. */
+  get isWorthWaiting(): boolean {
+    return this.target[this.args[0] as number] === this.args[1]
+  }
+
   /** Does it: to its own memory, or to other memory, `shift` elements further on. */
   perform(target: SharedArray = this.target, shift = 0): unknown {
     const { name, args } = this
@@ -102,6 +107,12 @@ export function watchMemory<M extends object>(memory: M, observer: (name: string
     Object.defineProperty(copy, name, { value: watch(value as SharedArray, observer(name)) })
   }
   return copy
+}
+
+/** Watches all arrays of an object in place, for one that must be the thread's own. */
+export function watchInPlace<M extends object>(memory: M, observer: (name: string) => Observer): M {
+  const watchedCopy = watchMemory(memory, observer)
+  return Object.defineProperties(memory, Object.getOwnPropertyDescriptors(watchedCopy))
 }
 
 /**

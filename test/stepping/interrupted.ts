@@ -4,7 +4,7 @@
  *
  * Others are not stepped. They must not wait for the thread that is interrupted.
  */
-import { catchAccesses, watch, watchMemory, type Access, type Observer } from './accesses.js'
+import { catchAccesses, watch, watchInPlace, watchMemory, type Access, type Observer } from './accesses.js'
 
 /**
  * What ends a thread. Nothing in the code under test may catch it; a test that does throws it on.
@@ -42,11 +42,7 @@ export type Own = <M extends object>(memory: M, plain: PlainSteps) => M
 /** Runs a life in which each operation of `Atomics` is a step, on whatever memory. */
 export function interrupt(interruptions: Interruptions, life: (own: Own) => void): Life {
   const steps = new Steps(interruptions)
-  const own: Own = (memory, plain) =>
-    Object.defineProperties(
-      memory,
-      Object.getOwnPropertyDescriptors(watchMemory(memory, () => steps.observerOf(plain))),
-    )
+  const own: Own = (memory, plain) => watchInPlace(memory, () => steps.observerOf(plain))
   return steps.run(() => life(own), steps.observer)
 }
 
@@ -101,16 +97,15 @@ class Steps {
     if (!isInterrupting) this.#interrupt()
     if (access.name !== 'wait') return access.perform()
     // Nobody is there to end a wait: it is over at once.
-    const [index, value, ms = Infinity] = access.args as [number, number, number?]
-    if (access.target[index] !== value) return 'not-equal'
+    if (!access.isWorthWaiting) return 'not-equal'
     if (isInterrupting || this.#interruptions.pass === undefined) return 'timed-out'
     this.#isInterrupted = true
     try {
-      this.#interruptions.pass(ms)
+      this.#interruptions.pass((access.args[2] as number | undefined) ?? Infinity)
     } finally {
       this.#isInterrupted = false
     }
-    return access.target[index] === value ? 'timed-out' : 'ok'
+    return access.isWorthWaiting ? 'timed-out' : 'ok'
   }
 
   #interrupt(): void {

@@ -6,7 +6,7 @@
  * comes to where it was, and goes on in earnest. It must do the same each time, and keep what it
  * does in its `report`.
  */
-import { catchAccesses, watchMemory, type Access } from './accesses.js'
+import { catchAccesses, watchInPlace, watchMemory, type Access, type Observer } from './accesses.js'
 import type { GlobalBuffer } from '@rchan/ring'
 
 /** Ends a run of a thread that goes on later. */
@@ -61,7 +61,9 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
   readonly #life: (thread: PausedThread<Report, Memory>, memory: Memory) => void
   readonly #newReport: () => Report
   readonly #memory: Memory
+  readonly #stored: () => void
   #replay = new Replay([], 0)
+  #isPerforming = false
 
   /** @param stored is called after each store into the data. */
   constructor(
@@ -73,14 +75,16 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
     this.#life = life
     this.#newReport = newReport
     this.report = newReport()
-    this.#memory = watchMemory(memory, (name) => (access) => {
-      const isOfData = name === 'data'
-      return this.access(access.isAtomic || isOfData, () => {
-        const result = resultOf(access)
-        if (isOfData && access.isPlainStore) stored()
-        return result
-      })
-    })
+    this.#stored = stored
+    this.#memory = watchMemory(memory, (name) => this.#observer(name))
+  }
+
+  /**
+   * Watches the arrays of more memory, in place. For objects that the life itself makes: each run
+   * has its own.
+   */
+  own<M extends object>(memory: M): M {
+    return watchInPlace(memory, (name) => this.#observer(name))
   }
 
   /** Goes on for this many steps. @returns whether it can go on after them. */
@@ -89,7 +93,7 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
     this.#replay = new Replay(this.#replay.results, steps)
     this.report = this.#newReport()
     try {
-      catchAccesses(() => this.#life(this, this.#memory))
+      catchAccesses(() => this.#life(this, this.#memory), this.#observer('others'))
       this.done = true
     } catch (error) {
       if (!(error instanceof Pause)) throw error
@@ -101,7 +105,12 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
   access<T>(isStep: boolean, perform: () => T): T {
     return this.#replay.access(isStep, () => {
       if (isStep) this.steps += 1
-      return perform()
+      this.#isPerforming = true
+      try {
+        return perform()
+      } finally {
+        this.#isPerforming = false
+      }
     })
   }
 
@@ -115,10 +124,27 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
   advanceUntil(ready: () => boolean): void {
     while (!ready()) if (!this.advance(1)) throw new Error('it never came to that')
   }
+
+  #observer(name: string): Observer {
+    const isOfData = name === 'data'
+    return (access) => {
+      // A part of a step of the test's own.
+      if (this.#isPerforming) return access.perform()
+      return this.access(access.isAtomic || isOfData, () => {
+        const result = resultOf(access)
+        if (isOfData && access.isPlainStore) this.#stored()
+        return result
+      })
+    }
+  }
 }
 
-/** Bytes are read all at once: the memory may be another's when the thread is run again. */
+/**
+ * Bytes are read all at once: the memory may be another's when the thread is run again. A wait is
+ * over at once.
+ */
 function resultOf(access: Access): unknown {
+  if (access.name === 'wait') return access.isWorthWaiting ? 'timed-out' : 'not-equal'
   const result = access.perform()
   return access.name === 'subarray' ? (result as Uint8Array).slice() : result
 }

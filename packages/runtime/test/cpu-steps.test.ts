@@ -1,16 +1,18 @@
 /**
- * Threads that come online, trace, leave and die, stepped, against a consumer that works in between.
+ * Threads that come online, trace, leave and die, stepped, against a consumer that works in
+ * between.
  *
- * Forbidden: a record that is torn in the file, there twice, out of order, or of nobody; a record that
- * was accepted and is neither delivered nor counted as lost; sums that are not those of the attempts; a
- * place of a dead thread's that no other gets; memory of a recording that is over and laid out anew, and
- * is stored into by a thread of the one before.
+ * Forbidden: a record that is torn in the file, there twice, out of order, or of nobody; a record
+ * that was accepted and is neither delivered nor counted as lost; sums that are not those of the
+ * attempts; a place of a dead thread's that no other gets; memory of a recording that is over and
+ * laid out anew, and is stored into by a thread of the one before.
  */
 import { Arena, ARENA, Cpu, PLACE, STATE } from '@rchan/runtime'
 import { thisThread, type ThreadIdentity } from '@rchan/threads'
 import type { Mode } from '@rchan/ring'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { PausedThread } from '../../../test/stepping/paused.js'
 import { interrupt, type Interruptions, type Life, type Own } from '../../../test/stepping/interrupted.js'
 import { ArenaPool } from '../dist/arena-pool.js'
 import { FLUSH_MS, Machine } from './machine.ts'
@@ -18,7 +20,10 @@ import { FLUSH_MS, Machine } from './machine.ts'
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 const NEVER = -1
 const CLIENT = { subbufStart: () => undefined, subbufEnd: () => undefined }
-/** Words of an arena that a thread without a place in it may change though it is laid out anew, see arena-pool.ts. */
+/**
+ * Words of an arena that a thread without a place in it may change though it is laid out anew, see
+ * arena-pool.ts.
+ */
 const MAY_CHANGE = [ARENA.joining >> 2, ARENA.wanted >> 2]
 /** More than are in a sub-buffer. */
 const RECORDS = 6
@@ -44,12 +49,17 @@ const identityOf = (identity: number): ThreadIdentity => ({
   threadId: identity,
 })
 
-/** One recording with a single place besides that of the thread that records, and all that was tried in it. */
+/**
+ * One recording with a single place besides that of the thread that records, and all that was tried
+ * in it.
+ */
 class Recording {
   readonly machine: Machine
   attempted = 0
   readonly accepted: number[] = []
-  /** Attempts that were cut off: their record may be there, or count as lost, or have left no trace. */
+  /**
+   * Attempts that were cut off: their record may be there, or count as lost, or have left no trace.
+   */
   readonly cut: number[] = []
 
   constructor(mode: Mode = 'discard') {
@@ -97,7 +107,8 @@ class Recording {
     expect(accounted, JSON.stringify(sums)).toBeLessThanOrEqual(attempted)
     expect(accounted, JSON.stringify(sums)).toBeGreaterThanOrEqual(attempted - cut.length)
     expect(torn + unwritten, JSON.stringify(sums)).toBeLessThanOrEqual(cut.length)
-    // The file is read packet by packet: one that is torn is no packet, or a record that differs from its copy.
+    // The file is read packet by packet: one that is torn is no packet, or a record that differs
+    // from its copy.
     const delivered = machine.content(1)?.numbers ?? []
     expect(delivered.length).toBe(events)
     expect(new Set(delivered).size).toBe(events)
@@ -167,7 +178,10 @@ describe.each(['discard', 'overwrite'] as const)('in %s mode', (mode) => {
 })
 
 describe('a thread that waits for a place', () => {
-  /** The place is taken by a thread that has traced. @returns how it went for another one that wants it. */
+  /**
+   * The place is taken by a thread that has traced. @returns how it went for another one that wants
+   * it.
+   */
   function waits(
     recording: Recording,
     cpu: PlayedCpu,
@@ -196,10 +210,13 @@ describe('a thread that waits for a place', () => {
     expect(alone.machine.control.unplaced).toBe(RECORDS)
     alone.settle()
     let got = 0
-    for (let dies = 0; dies < steps; dies += 1) {
+    let tried = 0
+    // The rounds of the wait are all alike: another access of each is enough.
+    for (let dies = 0; dies < steps; dies += dies < 100 ? 1 : 7) {
       const recording = new Recording()
       const cpu = recording.cpu(8)
       waits(recording, cpu, { dies })
+      tried += 1
       const { unplaced } = recording.machine.control
       expect([0, RECORDS]).toContain(unplaced)
       expect(cpu.number).toBe(unplaced === 0 ? 1 : -1)
@@ -209,7 +226,7 @@ describe('a thread that waits for a place', () => {
       }
       recording.settle()
     }
-    expect(got).toBeGreaterThan(steps / 2)
+    expect(got).toBeGreaterThan(tried / 2)
   })
 
   test('may die itself before any access, and the next one has the place', () => {
@@ -268,7 +285,8 @@ describe('the memory of a recording that ended before any access of a thread in 
     if (anew !== undefined) {
       const now = new Int32Array(memory)
       const changed = [...now.keys()].filter((word) => now[word] !== anew?.[word])
-      // A thread on its way into the recording before counts itself in and out, and asks for a place.
+      // A thread on its way into the recording before counts itself in and out, and asks for a
+      // place.
       expect(changed.filter((word) => !MAY_CHANGE.includes(word))).toEqual([])
       if (!died) expect(now[ARENA.joining >> 2]).toBe(0)
     }
@@ -286,6 +304,102 @@ describe('the memory of a recording that ended before any access of a thread in 
     const { steps } = leaves(NEVER)
     for (let endsAt = 0; endsAt < steps; endsAt += 5) {
       for (let deathAt = endsAt; deathAt < steps; deathAt += 1) leaves(endsAt, deathAt)
+    }
+  })
+})
+
+/** What a thread that comes online has come to. */
+interface Came {
+  cpu: number
+  isOnline: boolean | undefined
+}
+
+describe('two threads that come online at once, wherever each of them stops', () => {
+  function play(possibleCpus: number) {
+    const machine = new Machine({ possibleCpus })
+    machine.control.enable(1)
+    const comes = (identity: number): PausedThread<Came, object> =>
+      new PausedThread(
+        {},
+        (): Came => ({ cpu: -1, isOnline: undefined }),
+        (thread) => {
+          const cpu = new PlayedCpu(machine, identityOf(identity))
+          const arena = thread.own(Arena.attach(machine.arena.memory))
+          const { channel } = arena
+          const buffer = channel.buffer.bind(channel)
+          channel.buffer = (number) => thread.own(buffer(number))
+          cpu.know(arena)
+          thread.report.isOnline = cpu.online()
+          thread.report.cpu = cpu.number
+        },
+      )
+    return { machine, threads: [comes(7), comes(8)] as const }
+  }
+  /**
+   * Lets the first take `i` steps, then the second `j`, and so on by turns till both are through.
+   */
+  function run([one, other]: readonly PausedThread<Came, object>[], i: number, j: number): void {
+    one.advance(i)
+    other.advance(j)
+    one.advance(i % 5)
+    other.advance(j % 3)
+    one.advance(Infinity)
+    other.advance(Infinity)
+  }
+  /** How many steps each takes when the other is through. */
+  function lengths(): number[] {
+    const { threads } = play(3)
+    run(threads, Infinity, Infinity)
+    return threads.map(({ steps }) => steps)
+  }
+
+  test('have two places', () => {
+    const [first, second] = lengths()
+    expect(first).toBeGreaterThan(10)
+    for (let i = 0; i <= first; i += 1) {
+      for (let j = 0; j <= second; j += 1) {
+        const { machine, threads } = play(3)
+        run(threads, i, j)
+        expect(threads.map(({ report }) => report.isOnline)).toEqual([true, true])
+        expect(threads.map(({ report }) => report.cpu).sort((a, b) => a - b)).toEqual([1, 2])
+        expect(threads.map(({ report }) => machine.place(report.cpu, PLACE.owner))).toEqual([7, 8])
+        expect(machine.control.unplaced).toBe(0)
+      }
+    }
+  })
+
+  test('have one place if there is one, and the record of the other is counted', () => {
+    const [first, second] = lengths()
+    expect(first).toBeGreaterThan(10)
+    for (let i = 0; i <= first; i += 1) {
+      for (let j = 0; j <= second; j += 1) {
+        const { machine, threads } = play(2)
+        run(threads, i, j)
+        const online = threads.filter(({ report }) => report.isOnline)
+        expect(online.map(({ report }) => report.cpu)).toEqual([1])
+        expect(machine.place(1, PLACE.owner)).toBe(threads[0] === online[0] ? 7 : 8)
+        expect([machine.control.unplaced, machine.arena.words[ARENA.joining >> 2]]).toEqual([1, 0])
+      }
+    }
+  })
+
+  test('and one of which dies there: the other has a place, and the dead one’s is free again', () => {
+    const [first, second] = lengths()
+    expect(first).toBeGreaterThan(10)
+    for (let i = 0; i < first; i += 1) {
+      for (let j = 0; j <= second; j += 3) {
+        const { machine, threads } = play(3)
+        const [dies, lives] = threads
+        dies.advance(i)
+        lives.advance(j)
+        dies.dead = true
+        machine.dead.add(7)
+        machine.pass(2 * FLUSH_MS)
+        lives.advance(Infinity)
+        expect(lives.report.isOnline).toBe(true)
+        const taken = [1, 2].filter((cpu) => machine.place(cpu, PLACE.owner) !== 0)
+        expect(taken).toEqual([lives.report.cpu])
+      }
     }
   })
 })
