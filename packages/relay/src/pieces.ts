@@ -16,7 +16,9 @@ export interface Piece {
   readonly pageOffset: number
   /** The live memory; valid until it is released. */
   readonly bytes: Uint8Array<SharedArrayBuffer>
-  /** Bytes that count as consumed when it is released: its own, and the padding behind the last one. */
+  /**
+   * Bytes that count as consumed when it is released: its own, and the padding behind the last one.
+   */
   readonly consumes: number
   /** The pipe is done with it. Call once, in the order of the pieces. */
   release(): void
