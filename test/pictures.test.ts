@@ -3,7 +3,7 @@ import { ARENA, CLIENT_BYTES, CONTROL, Control, MAX_ENTRIES, PLACE } from '@rcha
 import { expect, test } from 'vitest'
 import { misplacedWords, offsetsOf, readPicture, typeBytes } from './picture.js'
 
-const control = readPicture(new URL('../packages/runtime/src/control.ts', import.meta.url))
+const control = readPicture(new URL('../packages/runtime/src/control-page.ts', import.meta.url))
 const arena = readPicture(new URL('../packages/runtime/src/arena.ts', import.meta.url))
 
 test('the picture of the control page has the exported offsets', () => {

@@ -6,7 +6,7 @@
  * switches of sub-buffers are in the figures, the consumer's use of the machine is not.
  */
 import { PACKET_HEADER_BYTES } from '@rchan/ctf'
-import { Runtime } from '@rchan/runtime/coordinator'
+import { Recorder } from '@rchan/runtime/recorder'
 import { tracepoint } from '@rchan/trace'
 import { packetClient } from '@rchan/trace/packet-client'
 import { setFlagsFromString } from 'node:v8'
@@ -79,8 +79,8 @@ function disabledCalls(): void {
 }
 
 /** Records into a buffer that nobody drains. */
-async function startUndrained(global = false): Promise<Runtime> {
-  return await Runtime.start({
+async function startUndrained(global = false): Promise<Recorder> {
+  return await Recorder.start({
     channel: {
       subbufSize: 2 ** 18,
       subbufCount: 16,

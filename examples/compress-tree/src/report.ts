@@ -178,7 +178,7 @@ function lossesText(summary: Summary): string {
     ['buffer full', discardedBy.full],
     ['longer than a sub-buffer', discardedBy.tooBig],
     ['bad arguments', discardedBy.bad],
-    ['thread without a place', discardedBy.unplaced],
+    ['thread without a place', discardedBy.noBuffer],
     ['overwritten', summary.overwritten],
     ['torn', summary.torn],
     ['not written to the file', summary.unwritten],

@@ -1,7 +1,8 @@
 /**
  * Decoders: one for each event class, made once, that turns the bytes of a record into its fields.
  *
- * Bytes are untrusted: nothing is read behind the content of the packet. Any thread; never touches a file.
+ * Bytes are untrusted: nothing is read behind the content of the packet. Any thread; never touches
+ * a file.
  */
 import { FIELD_READERS, type DecodedValue, type FieldReader, type PacketBytes } from './field-readers.js'
 import { align, layoutRecord, type RecordLayout } from './record.js'
@@ -20,7 +21,10 @@ export interface Decoder {
 
 type Decode = Decoder['decode']
 
-/** Records of an event that are decoded step by step, before its decoder is compiled: many events are rare. */
+/**
+ * Records of an event that are decoded step by step, before its decoder is compiled: many events
+ * are rare.
+ */
 const STEPPED_RECORDS = 100
 
 /** Makes the decoder of an event class, in a global trace or one with a stream for each CPU. */
@@ -59,8 +63,8 @@ function steppedDecode({ payloadOffset, fields }: RecordLayout): Decode {
 }
 
 /**
- * The same as a function of the event's own, into which V8 inlines the readers of its fields. The names are checked:
- * they can't end a comment or an expression.
+ * The same as a function of the event's own, into which V8 inlines the readers of its fields. The
+ * names are checked: they can't end a comment or an expression.
  *
  * @returns undefined where the program forbids it.
  */

@@ -1,6 +1,6 @@
 /**
- * How fields are read back: the half of the field types that only readers load; see `field-types.ts` for the other.
- * Pure functions, any thread.
+ * How fields are read back: the half of the field types that only readers load; see
+ * `field-types.ts` for the other. Pure functions, any thread.
  */
 import type { FieldType } from './schema.js'
 
@@ -20,8 +20,8 @@ export interface PacketBytes {
 }
 
 /**
- * Reads a field that starts at `at`. Its least bytes are inside the content. A type of variable length sets the
- * packet's `end`, and distrusts what it reads.
+ * Reads a field that starts at `at`. Its least bytes are inside the content. A type of variable
+ * length sets the packet's `end`, and distrusts what it reads.
  */
 export type FieldReader = (packet: PacketBytes, at: number) => DecodedValue
 

@@ -1,13 +1,16 @@
 /**
- * The types of fields. One entry for each type says all that a writer, the metadata and the layout need: its size,
- * which values fit, how they are stored, and how the metadata declares it. `field-readers.ts` is the other half, which
- * only readers load. To add a type, add an entry to both tables; nothing else knows the types.
+ * The types of fields. One entry for each type says all that a writer, the metadata and the layout
+ * need: its size, which values fit, how they are stored, and how the metadata declares it.
+ * `field-readers.ts` is the other half, which only readers load. To add a type, add an entry to
+ * both tables; nothing else knows the types.
  *
- * An encoder is compiled from source text, or works step by step where a program forbids that. So each entry has
- * both, made from one description: the range of a type is written once. Pure functions, callable on any thread.
+ * An encoder is compiled from source text, or works step by step where a program forbids that. So
+ * each entry has both, made from one description: the range of a type is written once. Pure
+ * functions, callable on any thread.
  *
- * In source text these names are in scope: the typed arrays of {@link FieldMemory} over the record's memory, its
- * `writeText` and `textBytes`, {@link asI64} and {@link asU64}, and `cursor`, see {@link VariableLength}.
+ * In source text these names are in scope: the typed arrays of {@link FieldMemory} over the
+ * record's memory, its `writeText` and `textBytes`, {@link asI64} and {@link asU64}, and `cursor`,
+ * see {@link VariableLength}.
  */
 
 /** The type of the values that fields of each type take. */
@@ -27,8 +30,8 @@ export interface FieldTypeValues {
 }
 
 /**
- * The type of a field. `u8`…`u32`, `i8`…`i32`, `f32`, `f64` take a number; `u64`, `i64` a bigint; `bool` a
- * boolean; `string` a string, written as UTF-8.
+ * The type of a field. `u8`…`u32`, `i8`…`i32`, `f32`, `f64` take a number; `u64`, `i64` a bigint;
+ * `bool` a boolean; `string` a string, written as UTF-8.
  */
 export type FieldType = keyof FieldTypeValues
 
@@ -52,7 +55,10 @@ export interface FieldMemory {
 
 /** A type whose fields take more bytes the longer their value is. */
 export interface VariableLength {
-  /** Source: bytes beyond `bytes`, at least and at most, from the value's length alone: it may be too long to be read. */
+  /**
+   * Source: bytes beyond `bytes`, at least and at most, from the value's length alone: it may be
+   * too long to be read.
+   */
   readonly leastCode: (local: string) => string
   readonly mostCode: (local: string) => string
   /** Source: exactly how many. */
@@ -60,7 +66,10 @@ export interface VariableLength {
   /** The same, step by step. */
   readonly least: (value: unknown) => number
   readonly exact: (value: unknown, memory: FieldMemory) => number
-  /** Finds the end of a field that starts at `at`, distrusting its bytes. @returns −1 if it is not before `limit`. */
+  /**
+   * Finds the end of a field that starts at `at`, distrusting its bytes. @returns −1 if it is not
+   * before `limit`.
+   */
   readonly end: (bytes: Uint8Array, at: number, limit: number) => number
 }
 
@@ -72,7 +81,10 @@ export interface FieldDescriptor<V = unknown> {
   readonly alignBytes: number
   /** Undefined: each field takes `bytes` bytes. Else nothing behind it has a fixed place. */
   readonly variable: VariableLength | undefined
-  /** The type in the metadata's language, for an alias; undefined where the language has it under our name. */
+  /**
+   * The type in the metadata's language, for an alias; undefined where the language has it under
+   * our name.
+   */
   readonly declaration: ((alignBytes: number) => string) | undefined
   /** Whether a value fits. */
   readonly fits: (value: unknown) => value is V
@@ -80,7 +92,10 @@ export interface FieldDescriptor<V = unknown> {
   readonly misfitCode: (local: string) => string
   /** Stores a value that fits at a byte. @returns the first byte behind it. */
   readonly store: (memory: FieldMemory, at: number, value: unknown) => number
-  /** Source: a statement that stores a local at a byte. Of variable length: an expression, the first byte behind. */
+  /**
+   * Source: a statement that stores a local at a byte. Of variable length: an expression, the first
+   * byte behind.
+   */
   readonly storeCode: (local: string, at: string) => string
 }
 

@@ -1,9 +1,10 @@
 /**
- * The metadata of a trace: the text, in the language of CTF 1.8 (TSDL), that tells a reader how packets and
- * records are laid out.
+ * The metadata of a trace: the text, in the language of CTF 1.8 (TSDL), that tells a reader how
+ * packets and records are laid out.
  *
- * Owns every word of that text. `tsdl.ts` reads it back by the same constants, so that writer and reader can't
- * drift apart. Pure functions, callable on any thread; never touches a file, and loads nothing of Node.
+ * Owns every word of that text. `tsdl.ts` reads it back by the same constants, so that writer and
+ * reader can't drift apart. Pure functions, callable on any thread; never touches a file, and loads
+ * nothing of Node.
  */
 import { fieldType } from './field-types.js'
 import { layoutRecord } from './record.js'
@@ -27,7 +28,10 @@ export interface MetadataInput {
   /** Facts about where the trace was made. A number is a whole one. */
   readonly env: Readonly<Record<string, string | number>>
   readonly events: readonly EventClass[]
-  /** All CPUs write one stream, and each record says which did. Absent: each CPU has a stream of its own. */
+  /**
+   * All CPUs write one stream, and each record says which did. Absent: each CPU has a stream of its
+   * own.
+   */
   readonly global?: true
 }
 
@@ -38,16 +42,20 @@ export const METADATA_HEAD = '/* CTF 1.8 */'
 const PACKED_ALIGN_BYTES = 4
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
-/** With an underscore before them these are words of the language, so they are written without one. */
+/**
+ * With an underscore before them these are words of the language, so they are written without one.
+ */
 const NEVER_PREFIXED: readonly string[] = ['Bool', 'Complex', 'Imaginary']
 
 /**
  * Writes the metadata of a trace with one stream class and these events.
  *
- * @returns the whole text. Bytes on disk are its UTF-8; a file is replaced by rename, never changed in place.
- * @throws TypeError with the value, where readers would refuse it: a uuid that is not one, a clock offset that
- * is negative or not whole, a name in `env` that is not an identifier, an `env` string that contains NUL, a
- * number in `env` that is not a safe integer, an id that is not a u32 or is there twice.
+ * @returns the whole text. Bytes on disk are its UTF-8; a file is replaced by rename, never changed
+ * in place.
+ * @throws TypeError with the value, where readers would refuse it: a uuid that is not one, a clock
+ * offset that is negative or not whole, a name in `env` that is not an identifier, an `env` string
+ * that contains NUL, a number in `env` that is not a safe integer, an id that is not a u32 or is
+ * there twice.
  * @example
  * metadataText({
  *   uuid: '2a6422d0-6cee-41e0-8c08-cb07d7b3a564',
@@ -90,7 +98,10 @@ export function parseUuid(text: string): Uint8Array {
   return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(digits.slice(i * 2, i * 2 + 2), 16))
 }
 
-/** The name under which a field stands in the metadata: readers take one leading underscore off again. */
+/**
+ * The name under which a field stands in the metadata: readers take one leading underscore off
+ * again.
+ */
 export function tsdlFieldName(name: string): string {
   return NEVER_PREFIXED.includes(name) ? name : `_${name}`
 }
@@ -105,11 +116,11 @@ function hasPackedForm(type: FieldType): boolean {
 }
 
 /**
- * The part that is the same in all our traces but for the uuid: types, packet header, packet context, event
- * header. `packet.ts` and `record.ts` describe the same bytes.
+ * The part that is the same in all our traces but for the uuid: types, packet header, packet
+ * context, event header. `packet.ts` and `record.ts` describe the same bytes.
  *
- * In a global trace the packet has no CPU, and readers would print one with each event. Its eight bytes are still there,
- * skipped by an alignment: from 72 to the next multiple of 16.
+ * In a global trace the packet has no CPU, and readers would print one with each event. Its eight
+ * bytes are still there, skipped by an alignment: from 72 to the next multiple of 16.
  */
 export function layoutBlocks(uuid: string, global = false): string {
   return `${TYPE_ALIASES}
@@ -214,7 +225,10 @@ ${event.fields.map(line).join('')}	};
 `
 }
 
-/** A string literal: control characters as three octal digits, which can't swallow a digit that follows. */
+/**
+ * A string literal: control characters as three octal digits, which can't swallow a digit that
+ * follows.
+ */
 function quote(text: string): string {
   let literal = '"'
   for (const char of text) {

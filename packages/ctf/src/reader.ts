@@ -1,8 +1,9 @@
 /**
- * `@rchan/ctf/reader`: opens a trace folder that rchan wrote and gives its events, in the order of time.
+ * `@rchan/ctf/reader`: opens a trace folder that rchan wrote and gives its events, in the order of
+ * time.
  *
- * Owns which files of a folder count, the merge of the streams, and the account of losses. Runs on any thread,
- * synchronously; reads only, and keeps one packet of each stream in memory.
+ * Owns which files of a folder count, the merge of the streams, and the account of losses. Runs on
+ * any thread, synchronously; reads only, and keeps one packet of each stream in memory.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -48,7 +49,10 @@ export interface CpuLosses {
   readonly packetsLost: number
 }
 
-/** An open trace. It holds no file open: `records()` and `losses()` open what they read, and close it. */
+/**
+ * An open trace. It holds no file open: `records()` and `losses()` open what they read, and close
+ * it.
+ */
 export interface Trace {
   readonly folder: string
   /** Canonical lower-case text form. */
@@ -63,8 +67,8 @@ export interface Trace {
   /**
    * All events, merged by time, then by CPU.
    *
-   * @throws TraceError, while it is iterated, at the first thing that breaks a rule of the format; what came
-   * before that has been given.
+   * @throws TraceError, while it is iterated, at the first thing that breaks a rule of the format;
+   * what came before that has been given.
    */
   records(): IterableIterator<TraceRecord>
   /**
@@ -81,12 +85,13 @@ const MAX_METADATA_BYTES = 2 ** 26
 /**
  * Opens a trace.
  *
- * Everything in the folder that is a regular file must be a stream of the trace, apart from `metadata` and
- * names that start with a dot; folders and devices are passed over. Other readers demand the same.
+ * Everything in the folder that is a regular file must be a stream of the trace, apart from
+ * `metadata` and names that start with a dot; folders and devices are passed over. Other readers
+ * demand the same.
  *
  * @param folder the folder that holds the file `metadata`.
- * @throws TraceError when there is no trace, when its metadata is not one that rchan writes, or when a file
- * doesn't start with a packet of this trace.
+ * @throws TraceError when there is no trace, when its metadata is not one that rchan writes, or
+ * when a file doesn't start with a packet of this trace.
  * @example
  * for (const { time, cpu, event, fields } of openTrace('./trace').records()) console.log(time, cpu, event.name, fields)
  */
@@ -117,8 +122,9 @@ export function openTrace(folder: string): Trace {
 }
 
 /**
- * The decoders of a trace's events, by id. A trace that is still being recorded gets new events: an unknown id has the
- * metadata read once more, which was replaced before the packet that needs it was written.
+ * The decoders of a trace's events, by id. A trace that is still being recorded gets new events: an
+ * unknown id has the metadata read once more, which was replaced before the packet that needs it
+ * was written.
  */
 class Decoders {
   private readonly folder: string
@@ -246,7 +252,8 @@ interface FileAccount {
 }
 
 function countLosses(paths: readonly string[], format: StreamFormat): CpuLosses[] {
-  // Files with one stream_instance_id are parts of one stream and its counters run on from file to file.
+  // Files with one stream_instance_id are parts of one stream and its counters run on from file to
+  // file.
   const instances = new Map<bigint, FileAccount[]>()
   for (const path of paths) {
     const account = accountOf(path, format)

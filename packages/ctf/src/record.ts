@@ -16,13 +16,15 @@
  *   +---------------+------+-----+-----+-----------------
  * ```
  *
- * A payload starts at the alignment of its widest member. Members of 64 bits are declared with an alignment of
- * 32 bits where, counted from 12, each falls on a multiple of 8 by itself (`packed`), else with 64, and then
- * the payload starts at 16. So every 64-bit member always stands on a multiple of 8, and the gap of four bytes
- * is there only where it can't be saved. Behind a field of variable length (a string) nothing has a fixed
- * place. In a global trace a payload starts at 16 and there is nothing to save.
+ * A payload starts at the alignment of its widest member. Members of 64 bits are declared with an
+ * alignment of 32 bits where, counted from 12, each falls on a multiple of 8 by itself (`packed`),
+ * else with 64, and then the payload starts at 16. So every 64-bit member always stands on a
+ * multiple of 8, and the gap of four bytes is there only where it can't be saved. Behind a field of
+ * variable length (a string) nothing has a fixed place. In a global trace a payload starts at 16
+ * and there is nothing to save.
  *
- * The encoder of trace, the metadata and both readers work from this one description. Pure functions.
+ * The encoder of trace, the metadata and both readers work from this one description. Pure
+ * functions.
  */
 import { fieldType, type FieldDescriptor } from './field-types.js'
 import type { Field } from './schema.js'
@@ -55,7 +57,9 @@ export interface RecordLayout {
   readonly payloadOffset: number
   /** Whether 64-bit fields are declared with an alignment of 32 bits in the metadata. */
   readonly packed: boolean
-  /** Bytes of a whole record; −1 when a field of variable length makes them depend on its content. */
+  /**
+   * Bytes of a whole record; −1 when a field of variable length makes them depend on its content.
+   */
   readonly fixedBytes: number
   /** Bytes of the shortest record: every field of variable length empty. */
   readonly minBytes: number
@@ -74,7 +78,8 @@ export function layoutRecord(fields: readonly Field[], global = false): RecordLa
   }
   if (!wide) return place(fields, EVENT_HEADER_BYTES, true)
   const tight = place(fields, EVENT_HEADER_BYTES, false)
-  // Placed from 12 with natural alignment: if no gap arose before a 64-bit field, 32-bit alignment reads the same.
+  // Placed from 12 with natural alignment: if no gap arose before a 64-bit field, 32-bit alignment
+  // reads the same.
   let end = EVENT_HEADER_BYTES
   let packed = true
   for (let index = 0; index < tight.fields.length; index += 1) {

@@ -1,8 +1,8 @@
 /**
  * The schema of an event: its name and the fields that each record of it carries.
  *
- * Owns the rules for names, and the text form in which a schema travels between threads (the tracepoint
- * table holds it). Pure functions, callable on any thread.
+ * Owns the rules for names, and the text form in which a schema travels between threads (the
+ * tracepoint table holds it). Pure functions, callable on any thread.
  */
 import { FIELD_TYPES, type FieldType } from './field-types.js'
 
@@ -37,7 +37,8 @@ export const FIELD_TYPE_NAMES: readonly FieldType[] = Object.freeze(Object.keys(
 /**
  * Checks a schema that comes from a caller.
  *
- * @returns the schema, its fields as a list, frozen throughout: encoders are compiled from it later.
+ * @returns the schema, its fields as a list, frozen throughout: encoders are compiled from it
+ * later.
  * @throws TypeError with the value, where it stands and what is allowed there.
  * @example
  * makeSchema('tile:done', { id: 'u32', ms: 'f64' })
@@ -66,7 +67,8 @@ export function makeSchema(name: string, fields: Readonly<Record<string, FieldTy
 
 /** The text form of a schema: what the tracepoint table holds. Equal schemas have equal texts. */
 export function schemaText(schema: Schema): string {
-  // JSON, made by hand: a `toJSON` of arrays that a program has added would make something else of it.
+  // JSON, made by hand: a `toJSON` of arrays that a program has added would make something else of
+  // it.
   let text = `[${JSON.stringify(schema.name)}`
   for (let index = 0; index < schema.fields.length; index += 1) {
     const { name, type } = schema.fields[index]
@@ -118,7 +120,8 @@ function whatIsWrongWith(fields: readonly Field[]): string | undefined {
       return `field ${name} has type=${show(type)}; the types are ${FIELD_TYPE_NAMES.join(', ')}`
     }
     if (seen[name]) return `field ${name} is there twice`
-    // Trace readers take one leading underscore off, and babeltrace2 then takes the two for one field.
+    // Trace readers take one leading underscore off, and babeltrace2 then takes the two for one
+    // field.
     const twin = name.startsWith('_') ? name.slice(1) : `_${name}`
     if (seen[twin]) return `fields ${twin} and ${name} differ only by a leading underscore`
     seen[name] = true

@@ -1,9 +1,10 @@
 /**
  * One stream file, read packet by packet and record by record.
  *
- * Owns the file descriptor and the memory of one packet: a stream may be bigger than memory. Whatever a file
- * says is untrusted: every size is bounded before it is used, and the first thing that breaks a rule of the
- * format ends the reading with a TraceError that says where. Any thread; never writes.
+ * Owns the file descriptor and the memory of one packet: a stream may be bigger than memory.
+ * Whatever a file says is untrusted: every size is bounded before it is used, and the first thing
+ * that breaks a rule of the format ends the reading with a TraceError that says where. Any thread;
+ * never writes.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Decoder } from './decode.js'
@@ -66,7 +67,10 @@ export interface TraceRecord {
   readonly time: bigint
   /** The CPU that wrote it. */
   readonly cpu: number
-  /** How often the CPU's place had been taken when it was written; in a global trace the low 16 bits of that. */
+  /**
+   * How often the CPU's place had been taken when it was written; in a global trace the low 16 bits
+   * of that.
+   */
   readonly generation: number
   readonly event: EventClass
   /** bigint for u64 and i64, boolean for bool, string for string, else number. */
@@ -116,8 +120,8 @@ export class PacketReader implements PacketBytes {
     const offset = this.previous === undefined ? 0 : this.previous.offset + this.previous.packetBytes
     if (offset === this.fileBytes) return undefined
     if (this.fileBytes - offset < PACKET_HEADER_BYTES) this.failCutOff(offset)
-    // While a trace is recorded, its last packet is an empty one that reaches over the room to come, and is cut off when
-    // the file is done.
+    // While a trace is recorded, its last packet is an empty one that reaches over the room to
+    // come, and is cut off when the file is done.
     if (this.readHeader(offset) === 'gone') return undefined
     const header = this.parseHeader(offset)
     this.previous = header
@@ -154,8 +158,9 @@ export class PacketReader implements PacketBytes {
   }
 
   /**
-   * Reads a header, which changes once, from that of an empty packet to that of the packet which comes there. No system
-   * promises that we see all of it change at once, so it counts when it was read twice the same.
+   * Reads a header, which changes once, from that of an empty packet to that of the packet which
+   * comes there. No system promises that we see all of it change at once, so it counts when it was
+   * read twice the same.
    *
    * @returns whether the file now ends before it.
    */

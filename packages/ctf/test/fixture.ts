@@ -1,8 +1,8 @@
 /**
  * Traces made by hand: plain values in, the bytes of a trace folder out.
  *
- * Owns a second, slow writer of the format, which shares only constants and the record's start with the real
- * one. What no reader may look at (gaps, padding) is filled with 0xAA. For tests only.
+ * Owns a second, slow writer of the format, which shares only constants and the record's start with
+ * the real one. What no reader may look at (gaps, padding) is filled with 0xAA. For tests only.
  */
 import * as fc from 'fast-check'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -190,7 +190,10 @@ const VALUES: Record<FieldType, fc.Arbitrary<DecodedValue>> = {
   ),
 }
 
-/** Names that are words of the metadata's language, or of JavaScript, or look like what readers strip. */
+/**
+ * Names that are words of the metadata's language, or of JavaScript, or look like what readers
+ * strip.
+ */
 const HARD_NAMES = (
   'Bool Complex Imaginary _Bool _ __ _x x enum event string struct align u8 u64 packed_u64 u64_time bool clock ' +
   'trace stream env timestamp id cpu_id constructor toString hasOwnProperty typealias variant callsite _proto__'
@@ -212,7 +215,8 @@ function plainRecord<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbit
 
 const eventClasses: fc.Arbitrary<EventClass[]> = fc.uniqueArray(
   plainRecord({
-    // Small: babeltrace 1.5 has a table with a place for each number up to the greatest, or crashes.
+    // Small: babeltrace 1.5 has a table with a place for each number up to the greatest, or
+    // crashes.
     id: fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 5000 })),
     name: eventName,
     fields: fc.uniqueArray(plainRecord({ name: fieldName, type: fc.constantFrom(...FIELD_TYPE_NAMES) }), {

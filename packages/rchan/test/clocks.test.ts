@@ -52,7 +52,7 @@ describe.each(['per-thread', 'global'])('%s buffers', (buffers) => {
   ])('without a clock to be trusted the events of %s are counted: %s', async (where, how, error) => {
     const { threads, summary } = await faked(buffers, where, 'import', 'end', how)
     expect(threads).toEqual([where === 'main' ? 'worker' : 'main'])
-    expect(summary.discardedBy).toEqual({ full: 0, tooBig: 0, bad: 0, unplaced: 5 })
+    expect(summary.discardedBy).toEqual({ full: 0, tooBig: 0, bad: 0, noBuffer: 5 })
     expect(summary.error).toMatch(error)
   })
 })

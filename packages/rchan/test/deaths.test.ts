@@ -21,7 +21,7 @@ describe.each(['per-thread', 'global'])('with buffers: %s', (buffers) => {
   test('a place goes from thread to thread as each ends, without an event lost and without a flush', async () => {
     const folder = join(freshFolder(), 'trace')
     const summary = summaryOf(await run('relay-race.mjs', [folder, buffers, `${WORKERS}`, `${COUNT}`]))
-    expect(summary.discardedBy).toEqual({ full: 0, tooBig: 0, bad: 0, unplaced: 0 })
+    expect(summary.discardedBy).toEqual({ full: 0, tooBig: 0, bad: 0, noBuffer: 0 })
     expect(summary).toMatchObject({ events: WORKERS * COUNT + 1, torn: 0, unwritten: 0 })
     expect(readTrace(folder).records.length).toBe(summary.events)
   })

@@ -117,7 +117,7 @@ describe('every event that is not in the stream is counted', () => {
     const summary = summaryOf(await run('overfull.mjs', [folder, '2', '200000', JSON.stringify(small)]))
     expect(summary.attempts).toBe(600_000)
     expect(summary.events + summary.discarded).toBe(summary.attempts)
-    expect(summary.discardedBy).toEqual({ full: summary.discarded, tooBig: 0, bad: 0, unplaced: 0 })
+    expect(summary.discardedBy).toEqual({ full: summary.discarded, tooBig: 0, bad: 0, noBuffer: 0 })
     expect(summary.discarded).toBeGreaterThan(0)
     expect(summary).toMatchObject({ overwritten: 0, torn: 0, unwritten: 0 })
     // On a busy machine one may have ended before another one starts, which then has its place.
@@ -157,7 +157,7 @@ describe('every event that is not in the stream is counted', () => {
     const options = JSON.stringify({ possibleCpus: 2, bufferSize: 2 ** 24, ...GLOBAL })
     const summary = summaryOf(await run('overfull.mjs', [folder, '3', '5000', options]))
     expect(summary.events + summary.discarded).toBe(4 * 5000)
-    expect(summary.discarded).toBe(summary.discardedBy.unplaced)
+    expect(summary.discarded).toBe(summary.discardedBy.noBuffer)
     expect(babeltrace(folder)).toEqual({ events: summary.events, discarded: summary.discarded })
   })
 

@@ -14,7 +14,7 @@ describe('every record that was not delivered is counted', () => {
     const summary = summaryOf(await run('overfull.mjs', [folder, '2', `${COUNT}`, options]))
     expect(summary.attempts).toBe(3 * COUNT)
     expect(summary.events + summary.discarded).toBe(summary.attempts)
-    expect(summary.discardedBy).toEqual({ full: summary.discarded, tooBig: 0, bad: 0, unplaced: 0 })
+    expect(summary.discardedBy).toEqual({ full: summary.discarded, tooBig: 0, bad: 0, noBuffer: 0 })
     expect(summary.discarded).toBeGreaterThan(0)
     expect(summary).toMatchObject({ overwritten: 0, torn: 0, unwritten: 0 })
     const { records, discarded } = readTrace(folder)
@@ -46,7 +46,7 @@ describe('every record that was not delivered is counted', () => {
     const options = JSON.stringify({ possibleCpus: 2, bufferSize: 2 ** 24 })
     const summary = summaryOf(await run('overfull.mjs', [folder, '3', '5000', options]))
     expect(summary.events + summary.discarded).toBe(4 * 5000)
-    expect(summary.discarded).toBe(summary.discardedBy.unplaced)
+    expect(summary.discarded).toBe(summary.discardedBy.noBuffer)
     expect(babeltrace(folder)).toEqual({ events: summary.events, discarded: summary.discarded })
   })
 
@@ -89,7 +89,7 @@ test('arguments that trace, throw or do not fit tear nothing, and each is writte
     const trace = join(folder, `${i}`)
     const summary = summaryOf(await run('bad-arguments.mjs', [trace, JSON.stringify(options)], nodeArgs))
     expect(summary.thrown).toEqual([])
-    expect(summary.discardedBy).toEqual({ full: 0, tooBig: 1, bad: summary.bad, unplaced: 0 })
+    expect(summary.discardedBy).toEqual({ full: 0, tooBig: 1, bad: summary.bad, noBuffer: 0 })
     const { records, discarded } = readTrace(trace)
     expect(discarded).toBe(summary.discarded)
     expect(records.map(({ event, fields }) => [event.name, fields])).toEqual([

@@ -52,7 +52,7 @@ test('losses are said with what to do, by cause', async () => {
     point({ n: -1 })
     text({ text: 'x'.repeat(100_000) })
   })
-  expect(summary.discardedBy).toMatchObject({ bad: 1, tooBig: 1, unplaced: 0 })
+  expect(summary.discardedBy).toMatchObject({ bad: 1, tooBig: 1, noBuffer: 0 })
   expect(summary.warnings).toEqual([
     expect.stringMatching(/^\d+ events? (was|were) lost because a buffer was full: .*32 KiB.*'overwrite'/),
     expect.stringMatching(/^1 event was longer than a sub-buffer \(4 KiB\): .* or make bufferSize larger$/),

@@ -39,7 +39,8 @@
  * what is laid out anew.
  */
 import { ARENA, PLACE, type Arena, type ArenaOptions } from './arena.js'
-import { isDead, isProvable } from '@rchan/threads'
+import { isProvable } from '@rchan/threads'
+import { nodeMachine, type Machine } from './machine.js'
 
 /**
  * The most arenas that are kept. The one of the recording before and one more are enough for
@@ -56,11 +57,16 @@ interface Ended {
 }
 
 export class ArenaPool {
+  readonly #machine: Machine
   /** The newest first. */
   #ended: Ended[] = []
 
   get size(): number {
     return this.#ended.length
+  }
+
+  constructor(machine: Machine = nodeMachine) {
+    this.#machine = machine
   }
 
   /** Takes an arena whose consumer thread has ended, or never was. */
@@ -77,12 +83,12 @@ export class ArenaPool {
    */
   take(options: ArenaOptions): SharedArrayBuffer | undefined {
     const shape = shapeOf(options)
-    const found = this.#ended.find((ended) => ended.shape === shape && isFree(ended.arena))
+    const found = this.#ended.find((ended) => ended.shape === shape && isFree(ended.arena, this.#machine))
     let free = 0
     this.#ended = this.#ended.filter((ended) => {
       if (ended === found) return false
       // Those that somebody is in stay in memory anyway.
-      if (ended.shape === shape || !isFree(ended.arena)) return true
+      if (ended.shape === shape || !isFree(ended.arena, this.#machine)) return true
       free += 1
       return free <= MOST_FREE
     })
@@ -96,7 +102,7 @@ function shapeOf(options: ArenaOptions): string {
 }
 
 /** Whether nobody touches an ended arena any more. Stays so. */
-function isFree(arena: Arena): boolean {
+function isFree(arena: Arena, machine: Machine): boolean {
   const { words } = arena
   // First: who had joined by then has its place by now.
   if (Atomics.load(words, ARENA.joining >> 2) !== 0) return false
@@ -105,7 +111,7 @@ function isFree(arena: Arena): boolean {
     const owner = word(PLACE.owner)
     // Pairs with: Cpu.#leave, Atomics.store of `left`, its last of this memory.
     if (owner === 0 || word(PLACE.left) === 1) continue
-    const isGone = isProvable(owner) ? isDead(owner, arena.startTicks(cpu)) : word(PLACE.exited) === 1
+    const isGone = isProvable(owner) ? machine.isDead(owner, arena.startTicks(cpu)) : word(PLACE.exited) === 1
     if (!isGone) return false
   }
   return true

@@ -1,35 +1,35 @@
 /**
- * The arena of a recording: one fixed-length shared memory with the places of all possible CPUs and their buffers, or
- * the one buffer that all of them write.
+ * The arena of a recording: one fixed-length shared memory with the places of all possible CPUs and
+ * their buffers, or the one buffer that all of them write.
  *
  * A new recording is a new arena, or the memory of one that is over and that nobody touches any
  * more (arena-pool.ts): so nobody ever resets memory that another thread may still be writing.
  *
  * ```text
  *      at  type    word             written by
- *       0  u32     magic            coordinator  'rchA'
- *       4  u32     abi              coordinator
- *       8  i32     generation       coordinator  number of the recording; 0: it is over
- *      12  i32     state            coordinator, consumer   only grows, see below
- *      16  u32     possibleCpus     coordinator
- *      20  i32     starter          coordinator  identity of the thread that CPU 0 is for
+ *       0  u32     magic            recorder     'rchA'
+ *       4  u32     abi              recorder
+ *       8  i32     generation       recorder     number of the recording; 0: it is over
+ *      12  i32     state            consumer     what has become of it, see below
+ *      16  u32     possibleCpus     recorder
+ *      20  i32     recorder         recorder     identity of the thread that CPU 0 is for
  *      24  i32     rounds           consumer     counted up each time it looked for work or wrote a packet
  *      28  i32     freed            consumer     places that became free again
- *      32  i32     wanted           any thread   1: a thread found no place, look for dead ones now
- *      36  u32     kind             coordinator  0: a channel, 1: a global buffer
- *      40  i32     flushAsked       any thread   counted up by a thread that wants all delivered, see flush.ts
- *      44  i32     flushServed      consumer     the value of `flushAsked` that it has served
+ *      32  i32     wanted           any thread   bits: what the consumer is asked for; consumer: back to 0. See request.ts
+ *      36  u32     kind             recorder     0: a channel, 1: a global buffer
+ *      40  i32     requests         any thread   counted up by each request
+ *      44  i32     answers          consumer     the value of `requests` up to which it has done all
  *      48  i32     looks            consumer     counted up after each look for dead threads
  *      52  i32     leaving          consumer     places that the last look found to be of the dead, and not free yet
  *      56  i32     joining          any thread   threads that are just about to take a place; outlives the recording
- *      64  u8[64]  client           coordinator  the client's own bytes
+ *      64  u8[64]  client           recorder     the client's own bytes
  *     128  …       places           64 bytes for each possible CPU:
  *      +0  i32     owner            thread: compare-and-exchange from 0 to its identity; consumer: back to 0
  *      +4  i32     online           thread: 1 when its buffer can be read; consumer: back to 0
  *      +8  i32     generation       consumer     how often the place was given back
  *     +12  i32     threadId         thread
  *     +16  f64     startTicks       thread
- *     +24  i32     exited           coordinator  1: the `exit` event of the owner came (where it can't be proven)
+ *     +24  i32     exited           recorder     1: the `exit` event of the owner came (where it can't be proven)
  *     +28  i32     left             thread       1: the recording is over, and it will not touch this memory again
  *       …  channel or global buffer: the next multiple of 4096
  * ```
@@ -47,7 +47,7 @@
  */
 import { Channel, GlobalBuffer, globalBufferBytes } from '@rchan/ring'
 import type { ChannelOptions, GlobalGeometry } from '@rchan/ring'
-import { RUNTIME_ABI } from './control.js'
+import { RUNTIME_ABI } from './control-page.js'
 
 /** Byte offsets in the arena's head, and in a place. A test holds them to the picture above. */
 export const ARENA = {
@@ -56,13 +56,13 @@ export const ARENA = {
   generation: 8,
   state: 12,
   possibleCpus: 16,
-  starter: 20,
+  recorder: 20,
   rounds: 24,
   freed: 28,
   wanted: 32,
   kind: 36,
-  flushAsked: 40,
-  flushServed: 44,
+  requests: 40,
+  answers: 44,
   looks: 48,
   leaving: 52,
   joining: 56,
@@ -83,16 +83,19 @@ const PLACE_BYTES = 64
 /** Bytes of the client's own in an arena. */
 export const CLIENT_BYTES = 64
 
-/** What `state` says; it only grows. */
-export const STATE = {
-  /** The consumer is not there yet. */
+/**
+ * What `state` says of the consumer, which alone stores it once its thread has started (the
+ * recorder does where there is no such thread, or it has ended by itself):
+ *
+ * ```text
+ *             its format and sink are ready          it was asked to stop and is done, or it failed
+ *   starting ─────────────────────────────▶ running ──────────────────────────────────────────────▶ over
+ * ```
+ */
+export const CONSUMER_STATE = {
   starting: 0,
-  /** The consumer drains. */
   running: 1,
-  /** Tracing is off; the consumer delivers what is left. */
-  stopping: 2,
-  /** The consumer has delivered everything, or failed. */
-  stopped: 3,
+  over: 2,
 } as const
 
 const MAGIC = 0x41686372 // 'rchA'
@@ -100,8 +103,8 @@ const GLOBAL_KIND = 1
 /** Records are read as words. */
 const UNIT_BYTES = 8
 /**
- * Slots of a global buffer beyond one for each place: a thread whose stack is full just while it comes online takes one
- * and doesn't know it.
+ * Slots of a global buffer beyond one for each place: a thread whose stack is full just while it
+ * comes online takes one and doesn't know it.
  */
 const SPARE_WRITERS = 64
 
@@ -111,12 +114,18 @@ export interface ArenaOptions extends ChannelOptions {
   readonly global?: boolean
 }
 
-/** Which thread wrote a record of a global buffer: its CPU in the low half, the generation of its place in the other. */
+/**
+ * Which thread wrote a record of a global buffer: its CPU in the low half, the generation of its
+ * place in the other.
+ */
 export function threadTag(cpu: number, generation: number): number {
   return cpu | (generation << 16)
 }
 
-/** The identity of a CPU's slot in a global buffer. A place is freed after its slot, so that no two threads share one. */
+/**
+ * The identity of a CPU's slot in a global buffer. A place is freed after its slot, so that no two
+ * threads share one.
+ */
 export function slotIdentity(cpu: number): number {
   return cpu + 1
 }
@@ -150,7 +159,7 @@ export class Arena {
   }
 
   /**
-   * Coordinator: lays an arena out.
+   * Recorder: lays an arena out.
    *
    * @param used memory of an arena of the same options that nobody touches any more.
    * @throws RangeError for a geometry that can't be, or when the memory can't be had.
@@ -158,7 +167,7 @@ export class Arena {
   static create(
     options: ArenaOptions,
     generation: number,
-    starterIdentity: number,
+    recorderIdentity: number,
     client: Uint8Array,
     used?: SharedArrayBuffer,
   ): Arena {
@@ -192,14 +201,17 @@ export class Arena {
     arena.words[ARENA.kind >> 2] = isGlobal ? GLOBAL_KIND : 0
     arena.words[ARENA.abi >> 2] = RUNTIME_ABI
     arena.words[ARENA.possibleCpus >> 2] = options.possibleCpus
-    arena.words[ARENA.starter >> 2] = starterIdentity
+    arena.words[ARENA.recorder >> 2] = recorderIdentity
     arena.client.set(client)
     // Pairs with: attach, Atomics.load of `magic`.
     Atomics.store(arena.words, ARENA.magic >> 2, MAGIC)
     return arena
   }
 
-  /** Any thread: finds what is in an arena. @throws RangeError when the memory is none, or of another version. */
+  /**
+   * Any thread: finds what is in an arena. @throws RangeError when the memory is none, or of
+   * another version.
+   */
   static attach(memory: SharedArrayBuffer): Arena {
     if (memory.byteLength < 4096) throw new RangeError(`no arena in byteLength=${memory.byteLength}`)
     const head = new Int32Array(memory, 0, ARENA.places / 4)

@@ -1,26 +1,30 @@
 /**
- * The calling thread as a CPU: how it finds the arena, takes a place, and gets a writer. Runs on every thread that
- * traces, at its first record of a recording; nothing of it runs before, and nothing keeps the thread alive.
+ * The calling thread as a CPU: how it finds the arena, takes a place, and gets a writer. Runs on
+ * every thread that traces, at its first record of a recording; nothing of it runs before, and
+ * nothing keeps the thread alive.
  *
- * It must never throw into the program that traces (but for a full stack, which is the program's own), and it waits
- * only here, once for a recording, with a deadline.
+ * It must never throw into the program that traces (but for a full stack, which is the program's
+ * own), and it waits only here, once for a recording, with a deadline.
  */
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
-import { waitAtLeast } from '@rchan/sync'
 import { ENOUGH_LOOKS, LOOK_SLICE_MS } from '@rchan/sync/look-again'
-import { BroadcastChannel, receiveMessageOnPort, threadId } from 'node:worker_threads'
-import { Arena, ARENA, PLACE, slotIdentity, STATE, threadTag } from './arena.js'
+import { Arena, ARENA, PLACE, slotIdentity, CONSUMER_STATE, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
-import { CONTROL, Control, RUNTIME_ABI } from './control.js'
+import { CONTROL, Control, RUNTIME_ABI } from './control-page.js'
 import { thisProcess } from './process.js'
-import { thisThread, type ThreadIdentity } from '@rchan/threads'
+import { request, WANT } from './request.js'
+import type { ThreadIdentity } from '@rchan/threads'
+import type { Machine } from './machine.js'
 
-/** The hot path's view. Its generation is equal to a tracepoint's flag when the view is of the recording that runs. */
+/**
+ * The hot path's view. Its generation is equal to a tracepoint's flag when the view is of the
+ * recording that runs.
+ */
 export type CpuView = WriterView
 
 /**
- * What the client does on the thread that writes. The ends of a sub-buffer are those of the CPU's own buffer, see relay's
- * `WriterCallbacks`; a global buffer has none.
+ * What the client does on the thread that writes. The ends of a sub-buffer are those of the CPU's
+ * own buffer, see relay's `WriterCallbacks`; a global buffer has none.
  */
 export interface CpuClient {
   subbufStart(cpu: Cpu, start: number): void
@@ -28,27 +32,42 @@ export interface CpuClient {
 }
 
 /**
- * Name of the channel on which the consumer posts the arena of a recording. A process can have several control pages
- * (when workers import rchan, and the main thread does not), and each counts its recordings from 1: the identity of
- * the thread that records tells them apart.
+ * Name of the channel on which the consumer posts the arena of a recording. A process can have
+ * several control pages (when workers import rchan, and the main thread does not), and each counts
+ * its recordings from 1: the identity of the thread that records tells them apart.
  */
-export function arenaChannelName(starterIdentity: number, generation: number): string {
-  return `rchan:arena:${RUNTIME_ABI}:${thisProcess.pid}:${starterIdentity}:${generation}`
+export function arenaChannelName(recorderIdentity: number, generation: number): string {
+  return `rchan:arena:${RUNTIME_ABI}:${thisProcess.pid}:${recorderIdentity}:${generation}`
 }
 
 /** How long a thread waits for the consumer to hand it the arena, in milliseconds. */
 const ASK_TIMEOUT_MS = 1000
-/** How long a thread that needs a place waits for a consumer that is busy, in slices of a millisecond: about 1 s. */
+/**
+ * How long a thread that needs a place waits for a consumer that is busy, in slices of a
+ * millisecond: about 1 s.
+ */
 const MOST_PLACE_SLICES = 1000
-/** A thread that found no place tries again when one has become free, and at every so many records. */
+/**
+ * A thread that found no place tries again when one has become free, and at every so many records.
+ */
 const RETRY_RECORDS = 4096
-/** At every so many switches and refusals a thread looks whether the thread that records still lives. */
-const STARTER_CHECKS = 1024
+/**
+ * At every so many switches and refusals a thread looks whether the thread that records still
+ * lives.
+ */
+const RECORDER_CHECKS = 1024
 
-/** A thread as a CPU. There is one for a thread, shared by all copies of this module: {@link thisCpu}. */
+/**
+ * A thread as a CPU. There is one for a thread, shared by all copies of this module:
+ * {@link thisCpu}.
+ */
 export class Cpu {
   readonly control: Control
-  /** Of the recording that this thread is in; another object for each, so that none is written for another. */
+  readonly #machine: Machine
+  /**
+   * Of the recording that this thread is in; another object for each, so that none is written for
+   * another.
+   */
   view: CpuView = emptyView()
   /** The arena of the recording of `view.generation`. */
   arena: Arena | undefined
@@ -58,52 +77,68 @@ export class Cpu {
   globalWriter: GlobalWriter | undefined
   /** The time of the record that this thread reserved last in a global buffer. */
   readonly time = new BigInt64Array(1)
-  /** What this thread's records are timed by in the recording that it is in: checked when it came online. */
+  /**
+   * What this thread's records are timed by in the recording that it is in: checked when it came
+   * online.
+   */
   clock: Clock = now
   /** Number of this CPU, and generation of its place. */
   number = -1
   placeGeneration = 0
   #client: CpuClient | undefined
-  /** Records to pass over before a place is tried for again, in the recording of this generation. */
+  /**
+   * Records to pass over before a place is tried for again, in the recording of this generation.
+   */
   #skipRecords = 0
   #skipGeneration = 0
-  /** The recording in which this thread has waited for the arena or a place: it never waits again in it. */
+  /**
+   * The recording in which this thread has waited for the arena or a place: it never waits again in
+   * it.
+   */
   #waitedGeneration = 0
   /** The recording in which this thread had no clock that can be trusted. */
   #faultGeneration = 0
   #roomCalls = 0
-  /** Within the slow path of a record, this thread can't leave the recording that the record is for. */
+  /**
+   * Within the slow path of a record, this thread can't leave the recording that the record is for.
+   */
   #isInSlowPath = false
-  #unbinds: (() => void)[] = []
+  #leaveCallbacks: (() => void)[] = []
   /** The arena that had no place for this thread, and how many had become free in it by then. */
-  #full: Arena | undefined
+  #fullArena: Arena | undefined
   #freedCount = 0
-  /** The place that this thread claimed last, and for which recording: known even if an exception cut off the rest. */
+  /**
+   * The place that this thread claimed last, and for which recording: known even if an exception
+   * cut off the rest.
+   */
   #claimedArena: Arena | undefined
   #claimedCpu = -1
   #claimedGeneration = 0
-  /** The arena that this thread was given last; by the coordinator, on its own thread. */
+  /** The arena that this thread was given last; by the recorder, on the thread that records. */
   #arena: Arena | undefined
 
   constructor(control: Control) {
     this.control = control
+    this.#machine = control.machine
   }
 
-  /** Who this thread is: as the first copy of these modules found it, perhaps before the file system was mocked. */
+  /** Who this thread is. */
   get thread(): ThreadIdentity {
-    return thisThread()
+    return this.#machine.thread
   }
 
   /**
-   * Sets what happens at the ends of a sub-buffer; no thread comes online before. The first copy of the client in a
-   * thread is the one.
+   * Sets what happens at the ends of a sub-buffer; no thread comes online before. The first copy of
+   * the client in a thread is the one.
    */
-  use(client: CpuClient): void {
+  setClient(client: CpuClient): void {
     this.#client ??= client
   }
 
-  /** Coordinator: makes the arena known to its own thread, and the clock that it has checked. */
-  know(arena: Arena, clock: Clock = now): void {
+  /**
+   * Recorder: makes the arena known to the thread that records, and the clock that it has checked.
+   */
+  setArena(arena: Arena, clock: Clock = now): void {
     this.#arena = arena
     this.clock = clock
   }
@@ -111,8 +146,8 @@ export class Cpu {
   /**
    * The slow path of a record: brings this thread online for the recording that runs.
    *
-   * @returns whether the view now writes to that recording. If not, nothing is recorded (then nothing is counted),
-   * or there was no place (the record is counted as unplaced).
+   * @returns whether the view now writes to that recording. If not, nothing is recorded (then
+   * nothing is counted), or there was no place (the record is counted as without a buffer).
    */
   online(): boolean {
     const { generation } = this.control
@@ -120,7 +155,7 @@ export class Cpu {
     if (this.view.generation === generation) return true
     // Its sub-buffers would have no headers, or its records no times: nobody could read them.
     if (this.#client === undefined) {
-      this.control.addUnplaced()
+      this.control.countNoBuffer()
       return false
     }
     if (
@@ -129,8 +164,9 @@ export class Cpu {
     ) {
       this.#skipRecords -= 1
     } else {
-      this.#full = undefined
-      // First, so that code which this calls (a patched `fs`, say) and which traces does not come here again.
+      this.#fullArena = undefined
+      // First, so that code which this calls (a patched `fs`, say) and which traces does not come
+      // here again.
       this.#skipRecords = RETRY_RECORDS
       this.#skipGeneration = generation
       try {
@@ -149,7 +185,7 @@ export class Cpu {
       if (this.#faultGeneration !== generation) this.#waitedGeneration = generation
       if (this.control.generation !== generation) return false
     }
-    this.control.addUnplaced()
+    this.control.countNoBuffer()
     return false
   }
 
@@ -159,8 +195,8 @@ export class Cpu {
    * @param writer the one that the record is for: it may be of a recording that is over.
    * @returns where the record goes, or a negative number when it is not to be written.
    */
-  room(writer: Writer, length: number): number {
-    this.#nowAndThen()
+  makeRoom(writer: Writer, length: number): number {
+    this.#checkRecorder()
     // Of a recording that this thread has left: its memory may be another's.
     if (writer !== this.writer) return -1
     if (this.view.generation !== this.control.generation) return writer.refuse()
@@ -174,7 +210,7 @@ export class Cpu {
 
   /** This thread could not reserve a record in the global buffer, which has counted it. */
   refused(): void {
-    this.#nowAndThen()
+    this.#checkRecorder()
   }
 
   /** Which thread writes: what the records of a global buffer carry. */
@@ -183,26 +219,26 @@ export class Cpu {
   }
 
   /**
-   * Has `unbind` called when this thread leaves the recording that it is in: whoever keeps views of its memory lets go
-   * of them then.
+   * Has a function called once, when this thread leaves the recording that it is in: whoever keeps
+   * views of its memory lets go of them then.
    */
-  bound(unbind: () => void): void {
-    this.#unbinds[this.#unbinds.length] = unbind
+  onLeave(callback: () => void): void {
+    this.#leaveCallbacks[this.#leaveCallbacks.length] = callback
   }
 
-  #unbind(): void {
-    const unbinds = this.#unbinds
-    this.#unbinds = []
-    for (let index = 0; index < unbinds.length; index += 1) unbinds[index]()
+  #callOnLeave(): void {
+    const callbacks = this.#leaveCallbacks
+    this.#leaveCallbacks = []
+    for (let index = 0; index < callbacks.length; index += 1) callbacks[index]()
   }
 
   /**
-   * At switches and refusals. A recording ends with the thread that started it; if that was terminated, somebody has to
-   * switch it off.
+   * At switches and refusals. A recording ends with the thread that started it; if that was
+   * terminated, somebody has to switch it off.
    */
-  #nowAndThen(): void {
+  #checkRecorder(): void {
     this.#roomCalls += 1
-    if (this.#roomCalls % STARTER_CHECKS !== 0) return
+    if (this.#roomCalls % RECORDER_CHECKS !== 0) return
     const { control } = this
     const wasIn = this.#isInSlowPath
     this.#isInSlowPath = true
@@ -229,15 +265,16 @@ export class Cpu {
   }
 
   /**
-   * Leaves the recording that this thread was in, which is over: it never touches that memory again, so the thread that
-   * records may use it for another recording (arena-pool.ts).
+   * Leaves the recording that this thread was in, which is over: it never touches that memory
+   * again, so the thread that records may use it for another recording (arena-pool.ts).
    *
-   * A record of that recording may still be under way on this very thread, further down the stack: this call can come out
-   * of a getter among its arguments. It has not looked for its place yet. When it does, the view that it holds has no
-   * room, and the slow path refuses it without a store; a writer of a global buffer refuses by itself.
+   * A record of that recording may still be under way on this very thread, further down the stack:
+   * this call can come out of a getter among its arguments. It has not looked for its place yet.
+   * When it does, the view that it holds has no room, and the slow path refuses it without a store;
+   * a writer of a global buffer refuses by itself.
    */
   #leave(): void {
-    this.#unbind()
+    this.#callOnLeave()
     this.view.limit = -1
     this.view = emptyView()
     this.writer = undefined
@@ -250,15 +287,19 @@ export class Cpu {
     this.#claimedArena = undefined
   }
 
-  /** Whether a place has become free since this thread found none. A plain read: stale by a moment does no harm. */
+  /**
+   * Whether a place has become free since this thread found none. A plain read: stale by a moment
+   * does no harm.
+   */
   #hasFreed(): boolean {
-    return this.#full !== undefined && this.#full.words[ARENA.freed >> 2] !== this.#freedCount
+    return this.#fullArena !== undefined && this.#fullArena.words[ARENA.freed >> 2] !== this.#freedCount
   }
 
   /**
-   * Asks the consumer thread, which no user code can block, for the arena. It comes by a channel that is polled, so it
-   * comes to a thread that never returns to its event loop, and to one that is older than the recording. Threads don't
-   * inherit it: a worker would hold its memory for life, also when it never traces.
+   * Asks the consumer thread, which no user code can block, for the arena. It comes by a channel
+   * that is polled, so it comes to a thread that never returns to its event loop, and to one that
+   * is older than the recording. Threads don't inherit it: a worker would hold its memory for life,
+   * also when it never traces.
    */
   #ask(generation: number): Arena | undefined {
     const { control } = this
@@ -268,33 +309,39 @@ export class Cpu {
       control.disable(generation)
       return undefined
     }
-    const channel = new BroadcastChannel(arenaChannelName(control.recorder, generation))
-    // Where the stack is full its `close` may throw, and an open one would keep the thread alive for ever.
-    channel.unref()
+    const mailbox = this.#machine.openMailbox(arenaChannelName(control.recorder, generation))
     try {
       const check = new ClockCheck()
       const ticket = Atomics.add(control.words, CONTROL.asked >> 2, 1) + 1
-      // A consumer answers once more after the switch-off, so either it sees this ticket, or we see that it is over.
+      // A consumer answers once more after the switch-off, so either it sees this ticket, or we see
+      // that it is over.
       if (control.generation !== generation) return undefined
       control.doorbell.ring()
       // Pairs with: Control.answer, Atomics.store of `answered` after the arena was posted.
-      if (!waitAtLeast(control.words, CONTROL.answered >> 2, ticket, this.#mayWait ? ASK_TIMEOUT_MS : 0)) {
+      if (
+        !this.#machine.waitAtLeast(
+          control.words,
+          CONTROL.answered >> 2,
+          ticket,
+          this.#mayWait ? ASK_TIMEOUT_MS : 0,
+        )
+      ) {
         return undefined
       }
       // A consumer that has failed has told no time.
       if (control.generation !== generation) return undefined
       const clock = check.pick(control.time)
       if (clock === undefined) {
-        if (this.#faultGeneration !== generation) control.addClockFault(threadId, check.differenceNs)
+        if (this.#faultGeneration !== generation)
+          control.addClockFault(this.thread.threadId, check.differenceNs)
         this.#faultGeneration = generation
         return undefined
       }
-      const received = receiveMessageOnPort(channel as unknown as Parameters<typeof receiveMessageOnPort>[0])
-      this.#arena = arenaOf(received?.message, generation)
+      this.#arena = arenaOf(mailbox.take(), generation)
       this.clock = clock
       return this.#arena
     } finally {
-      channel.close()
+      mailbox.close()
     }
   }
 
@@ -313,9 +360,9 @@ export class Cpu {
     this.arena = arena
     this.number = cpu
     this.placeGeneration = Atomics.load(arena.words, arena.placeWord(cpu, PLACE.generation))
-    // A view of its own for each recording, so that a record which was begun in the one before can't get into this. Anew
-    // when an exception has cut off what follows.
-    this.#unbind()
+    // A view of its own for each recording, so that a record which was begun in the one before
+    // can't get into this. Anew when an exception has cut off what follows.
+    this.#callOnLeave()
     this.view = emptyView()
     this.writer = undefined
     this.globalWriter = undefined
@@ -325,7 +372,8 @@ export class Cpu {
       this.globalWriter = new GlobalWriter(arena.global, slotIdentity(cpu), this.#globalCallbacks())
       Object.assign(this.view, this.globalWriter.view)
     }
-    // Pairs with: Consumer, Atomics.load of `online`; the place's words and the first sub-buffer are stored before.
+    // Pairs with: Consumer, Atomics.load of `online`; the place's words and the first sub-buffer
+    // are stored before.
     Atomics.store(arena.words, arena.placeWord(cpu, PLACE.online), 1)
     return true
   }
@@ -350,25 +398,30 @@ export class Cpu {
       },
       produced: () => {
         doorbell.ring()
-        this.#nowAndThen()
+        this.#checkRecorder()
       },
     }
   }
 
-  /** Takes a free place by storing this thread's identity in it. CPU 0 is for the thread that records. */
+  /**
+   * Takes a free place by storing this thread's identity in it. CPU 0 is for the thread that
+   * records.
+   */
   #claim(arena: Arena): number | undefined {
     if (this.#claimedGeneration === arena.generation) return this.#claimedCpu
     const { identity } = this.thread
     const { words } = arena
-    // Pairs with: ArenaPool, which stores `generation` when the recording is over and then loads `joining`. So the memory
-    // is not laid out anew from here on until we have counted down, or we see that it may have been.
+    // Pairs with: ArenaPool, which stores `generation` when the recording is over and then loads
+    // `joining`. So the memory is not laid out anew from here on until we have counted down, or we
+    // see that it may have been.
     Atomics.add(words, ARENA.joining >> 2, 1)
     try {
       if (Atomics.load(words, ARENA.generation >> 2) !== arena.generation) return undefined
-      const first = words[ARENA.starter >> 2] === identity ? 0 : 1
+      const first = words[ARENA.recorder >> 2] === identity ? 0 : 1
       for (let cpu = first; cpu < arena.possibleCpus; cpu += 1) {
         const owner = arena.placeWord(cpu, PLACE.owner)
-        // Pairs with: Consumer, Atomics.store of 0 once the thread before is dead and its buffer drained.
+        // Pairs with: Consumer, Atomics.store of 0 once the thread before is dead and its buffer
+        // drained.
         if (Atomics.compareExchange(words, owner, 0, identity) !== 0) continue
         this.#claimedGeneration = arena.generation
         this.#claimedArena = arena
@@ -385,23 +438,26 @@ export class Cpu {
   /**
    * Has the consumer look for dead threads, again and again, and takes what that frees.
    *
-   * The wait ends by an answer: enough looks found that all live (see sync's `look-again`; here they are the consumer's,
-   * and all who wait share them). A look that found dead threads whose places are not free yet does not count: they will
-   * be. It ends, too, with the recording, and when a consumer that is busy does not get to it for about a second.
+   * The wait ends by an answer: enough looks found that all live (see sync's `look-again`; here
+   * they are the consumer's, and all who wait share them). A look that found dead threads whose
+   * places are not free yet does not count: they will be. It ends, too, with the recording, and
+   * when a consumer that is busy does not get to it for about a second.
    */
   #claimFreed(arena: Arena): number | undefined {
     const { words } = arena
-    // Without a consumer nobody would answer; and the one place of a thread that records and lives is never free.
+    // Without a consumer nobody would answer; and the one place of a thread that records and lives
+    // is never free.
     const isHopeless = arena.possibleCpus === 1
-    const mayWait = this.#mayWait && !isHopeless && Atomics.load(words, ARENA.state >> 2) === STATE.running
+    const mayWait =
+      this.#mayWait && !isHopeless && Atomics.load(words, ARENA.state >> 2) === CONSUMER_STATE.running
     let looksLeft = mayWait ? ENOUGH_LOOKS : 1
     for (let slices = 0; looksLeft > 0 && slices < MOST_PLACE_SLICES; slices += 1) {
       const looks = Atomics.load(words, ARENA.looks >> 2)
-      // Pairs with: Consumer.doWork, Atomics.exchange of `wanted`.
-      Atomics.store(words, ARENA.wanted >> 2, 1)
-      this.control.doorbell.ring()
-      // Pairs with: Consumer.#reap, Atomics.add of `looks` after the owner of each place that it freed is 0.
-      const isAnswered = mayWait && waitAtLeast(words, ARENA.looks >> 2, looks + 1, LOOK_SLICE_MS)
+      request(arena, this.control, WANT.places)
+      // Pairs with: Consumer.#reap, Atomics.add of `looks` after the owner of each place that it
+      // freed is 0.
+      const isAnswered =
+        mayWait && this.#machine.waitAtLeast(words, ARENA.looks >> 2, looks + 1, LOOK_SLICE_MS)
       // Before the claim: what is freed after it changes this, and is seen at the next record.
       this.#freedCount = Atomics.load(words, ARENA.freed >> 2)
       const cpu = this.#claim(arena)
@@ -411,9 +467,9 @@ export class Cpu {
       if (Atomics.load(words, ARENA.leaving >> 2) === 0) looksLeft -= 1
       slices += 1
       // Pairs with: Consumer.#free, Atomics.add of `freed`.
-      waitAtLeast(words, ARENA.freed >> 2, this.#freedCount + 1, LOOK_SLICE_MS)
+      this.#machine.waitAtLeast(words, ARENA.freed >> 2, this.#freedCount + 1, LOOK_SLICE_MS)
     }
-    this.#full = arena
+    this.#fullArena = arena
     return undefined
   }
 }
@@ -436,10 +492,10 @@ const HERE = Symbol.for(`rchan.cpu.${RUNTIME_ABI}`)
 export const thisCpu: Cpu = cpuOfThread()
 
 /**
- * Kept on the process object, which all realms of a thread share: a test runner that makes a `vm` context for
- * each file has one `globalThis` for each. Where it can't be kept or found there (jest gives each context a copy of
- * the object), each copy is a CPU of its own. That is right, too: places are claimed one by one, and all that the same
- * thread holds are freed when it is dead.
+ * Kept on the process object, which all realms of a thread share: a test runner that makes a `vm`
+ * context for each file has one `globalThis` for each. Where it can't be kept or found there (jest
+ * gives each context a copy of the object), each copy is a CPU of its own. That is right, too:
+ * places are claimed one by one, and all that the same thread holds are freed when it is dead.
  */
 function cpuOfThread(): Cpu {
   const holder = thisProcess as unknown as Record<symbol, Cpu | undefined>

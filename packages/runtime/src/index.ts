@@ -1,7 +1,16 @@
-export { Arena, ARENA, CLIENT_BYTES, PLACE, STATE, threadTag, type ArenaOptions } from './arena.js'
+export { Arena, ARENA, CLIENT_BYTES, PLACE, CONSUMER_STATE, threadTag, type ArenaOptions } from './arena.js'
 export { now, type Clock } from './clock.js'
-export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control.js'
+export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control-page.js'
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
 export { TextDecoder, TextEncoder } from './process.js'
-export type { CreateFormat, Packet, PacketFormat, PacketSpan, PacketStream, SealedPacket } from './format.js'
+export type {
+  CreateFormat,
+  Packet,
+  PacketFormat,
+  PacketSpan,
+  PacketStream,
+  SealedPacket,
+} from './packet-format.js'
 export type { Discarded, Geometry, GlobalWriter, Hole, Mode, Span, Writer, WriterView } from '@rchan/ring'
+export type { CreateSink, Sink, SinkStream, StreamEnd } from './sink.js'
+export { nodeMachine, type Machine, type Mailbox } from './machine.js'

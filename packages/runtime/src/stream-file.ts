@@ -1,9 +1,10 @@
 /**
- * The files of one stream on disk. They hold whole packets at every moment, whatever is killed. Runs on the consumer
- * thread.
+ * The files of one stream on disk. They hold whole packets at every moment, whatever is killed.
+ * Runs on the consumer thread.
  *
- * A kill ends a `write` at a page: the kernel stops there when a fatal signal is pending. So a packet is never appended.
- * The file always ends with an *empty packet* whose size reaches over the room to come, which is a hole in the file:
+ * A kill ends a `write` at a page: the kernel stops there when a fatal signal is pending. So a
+ * packet is never appended. The file always ends with an *empty packet* whose size reaches over the
+ * room to come, which is a hole in the file:
  *
  * ```text
  *   … packet │ header of the empty packet │ room                                      │ end of the file
@@ -16,18 +17,20 @@
  *                                                   ▲ #at
  * ```
  *
- * A header never lies across a page. To keep to that, the packet before it is made a little longer; so is a large one,
- * so that the records of the next start at a multiple of a large power of two: the kernel then takes them in large pieces
- * (on ext4 a fifth faster).
+ * A header never lies across a page. To keep to that, the packet before it is made a little longer;
+ * so is a large one, so that the records of the next start at a multiple of a large power of two:
+ * the kernel then takes them in large pieces (on ext4 a fifth faster).
  *
- * File size and header can't change together, so a file never grows. When its room is used up, a further file of the
- * same stream goes on (`cpu_0`, `cpu_0_1`, …), each twice as long as the one before. It is written under a name that
- * readers pass over, and gets its own when it is whole; before that, the file before it is cut behind its last packet.
- * Readers join the files of a stream by its `stream_instance_id`.
+ * File size and header can't change together, so a file never grows. When its room is used up, a
+ * further file of the same stream goes on (`cpu_0`, `cpu_0_1`, …), each twice as long as the one
+ * before. It is written under a name that readers pass over, and gets its own when it is whole;
+ * before that, the file before it is cut behind its last packet. Readers join the files of a stream
+ * by its `stream_instance_id`.
  */
 import { closeSync, ftruncateSync, writevSync } from 'node:fs'
 import { isSame, removeDraft, stateOfDescriptor, type FileState, type OpenFolder } from './folder.js'
-import type { Packet } from './format.js'
+import type { Packet } from './packet-format.js'
+import type { SinkStream, StreamEnd } from './sink.js'
 
 /** Pages of the file: what one write reaches whole. No system has smaller ones. */
 const PAGE_BYTES = 4096
@@ -55,16 +58,8 @@ interface Segment {
   problem: string | undefined
 }
 
-/** What came of the files. */
-export interface StreamEnd {
-  /** The first thing that is wrong with them. */
-  readonly problem: string | undefined
-  /** Events that are not in them any more. */
-  readonly lostEvents: number
-}
-
 /** The files of one stream. */
-export class StreamFile {
+export class StreamFile implements SinkStream {
   readonly #folder: OpenFolder
   readonly #name: string
   readonly #segments: Segment[] = []
@@ -123,8 +118,8 @@ export class StreamFile {
   }
 
   /**
-   * Writes the packet that the stream ends with, and leaves no room behind it. If there is more after all, that goes
-   * into a further file.
+   * Writes the packet that the stream ends with, and leaves no room behind it. If there is more
+   * after all, that goes into a further file.
    *
    * @throws the error of the file system.
    */
@@ -195,7 +190,10 @@ export class StreamFile {
     }
   }
 
-  /** Makes a new file as long as it is to become, or as the system lets it; at least `needed`. @returns how long. */
+  /**
+   * Makes a new file as long as it is to become, or as the system lets it; at least
+   * `needed`. @returns how long.
+   */
   #reach(fd: number, needed: number): number {
     for (let bytes = Math.max(needed, Math.min(this.#nextBytes, this.#mostBytes)); ;) {
       try {
@@ -210,7 +208,10 @@ export class StreamFile {
     }
   }
 
-  /** Cuts the last file behind its last packet: the empty one is gone, and the file ends with a whole one. */
+  /**
+   * Cuts the last file behind its last packet: the empty one is gone, and the file ends with a
+   * whole one.
+   */
   #cut(): void {
     const segment = this.#segments.at(-1)
     if (segment === undefined || segment.bytes === this.#at) return
@@ -241,7 +242,10 @@ export class StreamFile {
     return `${this.#folder.path}/${name}`
   }
 
-  /** Writes pieces at a place of a file. @throws the error of the file system, when it takes no more. */
+  /**
+   * Writes pieces at a place of a file. @throws the error of the file system, when it takes no
+   * more.
+   */
   #write(fd: number, pieces: readonly Uint8Array[], at: number): void {
     let rest = pieces.filter((piece) => piece.byteLength > 0)
     let position = at

@@ -22,8 +22,8 @@ function setPlace(of: Arena, cpu: number, word: number, value: number): void {
 /** A thread as a CPU, on this thread; what it knows of the arena is handed to it. */
 function online(control: Control, of: Arena): Cpu {
   const cpu = new Cpu(control)
-  cpu.use(CLIENT)
-  cpu.know(of)
+  cpu.setClient(CLIENT)
+  cpu.setArena(of)
   control.enable(of.generation)
   expect(cpu.online()).toBe(true)
   return cpu
@@ -47,7 +47,7 @@ describe('the memory of an arena that is over is given again', () => {
     expect(pool.take(SHAPE)).toBeUndefined()
     // It comes online in the next recording.
     const two = arena(SHAPE, 2)
-    cpu.know(two)
+    cpu.setArena(two)
     control.enable(2)
     expect(cpu.online()).toBe(true)
     expect(pool.take(SHAPE)).toBe(one.memory)
@@ -105,8 +105,8 @@ describe('the memory of an arena that is over is given again', () => {
     const control = Control.create()
     const one = arena()
     const late = new Cpu(control)
-    late.use(CLIENT)
-    late.know(one)
+    late.setClient(CLIENT)
+    late.setArena(one)
     pool.add(SHAPE, one)
     const next = arena(SHAPE, 2, pool.take(SHAPE))
     // It still believes that recording 1 runs.
@@ -144,7 +144,7 @@ for (const [name, options] of [
     cpu.writer?.discardBad()
     cpu.globalWriter?.discardBad()
     if (used.global === undefined) new Writer(used.channel.buffer(2)).write(new Uint8Array(8))
-    for (const word of [ARENA.state, ARENA.rounds, ARENA.freed, ARENA.wanted, ARENA.flushAsked])
+    for (const word of [ARENA.state, ARENA.rounds, ARENA.freed, ARENA.wanted, ARENA.requests])
       used.words[word >> 2] = 3
     cpu.release()
     const again = arena(options, 2, used.memory)
@@ -164,15 +164,15 @@ for (const [name, options] of [
     const cpu = online(control, one)
     const { view, writer, globalWriter } = cpu
     const two = arena(options, 2)
-    cpu.know(two)
+    cpu.setArena(two)
     control.enable(2)
     expect(cpu.online()).toBe(true)
     const before = new Uint8Array(one.memory.slice(0))
     // As an encoder goes on, in each of the ways that it can.
     if (writer !== undefined) {
       expect(view.limit).toBe(-1)
-      expect(cpu.room(writer, 24)).toBeLessThan(0)
-      expect(cpu.room(writer, 2 ** 20)).toBeLessThan(0)
+      expect(cpu.makeRoom(writer, 24)).toBeLessThan(0)
+      expect(cpu.makeRoom(writer, 2 ** 20)).toBeLessThan(0)
       cpu.discardBad(writer)
     }
     expect(globalWriter?.reserve(24) ?? -1).toBeLessThan(0)

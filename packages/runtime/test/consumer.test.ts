@@ -1,4 +1,5 @@
 import * as fc from 'fast-check'
+import { request, WANT } from '../dist/request.js'
 import { existsSync, renameSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -192,7 +193,7 @@ describe('death', () => {
     machine.dead.add(7)
     machine.consumer.doWork()
     expect(machine.place(1, PLACE.owner)).toBe(7)
-    Atomics.store(machine.arena.words, ARENA.wanted >> 2, 1)
+    request(machine.arena, machine.control, WANT.places)
     machine.consumer.doWork()
     expect(machine.place(1, PLACE.owner)).toBe(0)
     expect(machine.arena.words[ARENA.wanted >> 2]).toBe(0)
@@ -206,7 +207,7 @@ describe('death', () => {
       if (!ticks) machine.arena.setStartTicks(2, 0)
       machine.pass(FLUSH_MS)
       expect(machine.place(2, PLACE.owner)).toBe(9)
-      expect(machine.asked).toEqual([[9, ticks ? 90 : 0, false]])
+      expect(machine.asked).toEqual([[9, ticks ? 90 : 0]])
       machine.dead.add(9)
       machine.pass(FLUSH_MS)
       expect(machine.place(2, PLACE.owner)).toBe(0)
@@ -427,7 +428,7 @@ describe('a write that fails', () => {
 describe('what nobody can read', () => {
   test('is not in the trace, whatever was written: metadata that is gone, a folder that was moved, a stream that was cut', () => {
     const spoil: ((machine: Machine) => void)[] = [
-      (machine) => (machine.formatProblem = 'metadata was removed'),
+      (machine) => (machine.sinkProblem = 'metadata was removed'),
       ({ folder }) => renameSync(folder, `${folder} moved`),
       ({ folder }) => truncateSync(join(folder, 'cpu_0'), 40),
       ({ folder }) => rmSync(join(folder, 'cpu_0')),
@@ -465,14 +466,14 @@ describe('the end', () => {
     const machine = new Machine()
     machine.thread(0, 7).write(6)
     machine.thread(2, 8).write(1)
-    const { cpus, unplaced, error } = machine.consumer.finish()
+    const { cpus, noBuffer, error } = machine.consumer.finish()
     expect(machine.content(0)).toMatchObject({ numbers: numbers(6), lost: 0 })
     expect(machine.content(2)).toMatchObject({ numbers: [0], lost: 0 })
     expect(cpus.map(({ cpu, events }) => [cpu, events])).toEqual([
       [0, 6],
       [2, 1],
     ])
-    expect([unplaced, error]).toEqual([0, undefined])
+    expect([noBuffer, error]).toEqual([0, undefined])
   })
 
   test('delivers nothing that has not aged, and so sleeps between the sample and the delivery', () => {
@@ -523,18 +524,18 @@ describe('the end', () => {
     const machine = new Machine()
     machine.thread(0, 7).write(1)
     machine.thread(1, 8).write(1)
-    for (let i = 0; i < 5; i += 1) machine.control.addUnplaced()
-    const { unplaced } = machine.consumer.finish()
-    expect(unplaced).toBe(5)
+    for (let i = 0; i < 5; i += 1) machine.control.countNoBuffer()
+    const { noBuffer } = machine.consumer.finish()
+    expect(noBuffer).toBe(5)
     expect([machine.content(0)?.lost, machine.content(1)?.lost]).toEqual([5, 0])
   })
 
   test('tells of records without a place when nobody wrote anything', () => {
     const machine = new Machine()
     machine.thread(0, 7)
-    machine.control.addUnplaced()
-    const { unplaced } = machine.consumer.finish()
-    expect(unplaced).toBe(1)
+    machine.control.countNoBuffer()
+    const { noBuffer } = machine.consumer.finish()
+    expect(noBuffer).toBe(1)
     expect(machine.content(0)).toMatchObject({ numbers: [], lost: 1 })
   })
 

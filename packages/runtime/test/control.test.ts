@@ -173,11 +173,11 @@ test('switching on sets the flag of every possible id; switching off clears them
 
 test('records without a place are counted from all sides, and reset', () => {
   const control = Control.create()
-  control.addUnplaced()
-  new Control(control.memory).addUnplaced()
-  expect(control.unplaced).toBe(2)
+  control.countNoBuffer()
+  new Control(control.memory).countNoBuffer()
+  expect(control.noBuffer).toBe(2)
   control.resetFaults()
-  expect(control.unplaced).toBe(0)
+  expect(control.noBuffer).toBe(0)
 })
 
 test('switching a recording off that is over leaves the one after it on', () => {
@@ -196,7 +196,8 @@ test('switching a recording off that is over leaves the one after it on', () => 
 test.skipIf(process.platform !== 'linux')(
   'a thread that replaces a dead recorder is never seen with the start time of the dead one',
   () => {
-    // Two threads took over at once: next to the start time of the dead one the identity of the living one is nobody's.
+    // Two threads took over at once: next to the start time of the dead one the identity of the
+    // living one is nobody's.
     const control = Control.create()
     const dead = { identity: 2 ** 22 + 1, startTicks: 5, threadId: 9 }
     expect(control.claimRecorder(dead)).toBe(0)

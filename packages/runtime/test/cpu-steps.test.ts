@@ -7,7 +7,7 @@
  * attempts; a place of a dead thread's that no other gets; memory of a recording that is over and
  * laid out anew, and is stored into by a thread of the one before.
  */
-import { Arena, ARENA, Cpu, PLACE, STATE } from '@rchan/runtime'
+import { Arena, ARENA, Cpu, PLACE, CONSUMER_STATE } from '@rchan/runtime'
 import { thisThread, type ThreadIdentity } from '@rchan/threads'
 import type { Mode } from '@rchan/ring'
 import * as fc from 'fast-check'
@@ -24,7 +24,7 @@ const CLIENT = { subbufStart: () => undefined, subbufEnd: () => undefined }
  * Words of an arena that a thread without a place in it may change though it is laid out anew, see
  * arena-pool.ts.
  */
-const MAY_CHANGE = [ARENA.joining >> 2, ARENA.wanted >> 2]
+const MAY_CHANGE = [ARENA.joining >> 2, ARENA.wanted >> 2, ARENA.requests >> 2]
 /** More than are in a sub-buffer. */
 const RECORDS = 6
 
@@ -35,7 +35,7 @@ class PlayedCpu extends Cpu {
   constructor(machine: Machine, identity: ThreadIdentity) {
     super(machine.control)
     this.#identity = identity
-    this.use(CLIENT)
+    this.setClient(CLIENT)
   }
 
   override get thread(): ThreadIdentity {
@@ -64,7 +64,7 @@ class Recording {
 
   constructor(mode: Mode = 'discard') {
     this.machine = new Machine({ mode, possibleCpus: 2 })
-    this.machine.arena.words[ARENA.state >> 2] = STATE.running
+    this.machine.arena.words[ARENA.state >> 2] = CONSUMER_STATE.running
     this.machine.control.enable(1)
   }
 
@@ -81,7 +81,7 @@ class Recording {
       const buffer = channel.buffer.bind(channel)
       channel.buffer = (number) => own(buffer(number), 'stores')
     }
-    cpu.know(arena)
+    cpu.setArena(arena)
   }
 
   /** What a tracepoint does that is switched on. */
@@ -102,8 +102,8 @@ class Recording {
     expect(totals.error).toBeUndefined()
     const { full, tooBig, bad } = totals.discarded
     const { events, overwritten, torn, unwritten } = totals
-    const sums = { attempted, cut, events, full, overwritten, torn, unwritten, unplaced: totals.unplaced }
-    const accounted = events + overwritten + torn + unwritten + full + tooBig + bad + totals.unplaced
+    const sums = { attempted, cut, events, full, overwritten, torn, unwritten, noBuffer: totals.noBuffer }
+    const accounted = events + overwritten + torn + unwritten + full + tooBig + bad + totals.noBuffer
     expect(accounted, JSON.stringify(sums)).toBeLessThanOrEqual(attempted)
     expect(accounted, JSON.stringify(sums)).toBeGreaterThanOrEqual(attempted - cut.length)
     expect(torn + unwritten, JSON.stringify(sums)).toBeLessThanOrEqual(cut.length)
@@ -207,7 +207,7 @@ describe('a thread that waits for a place', () => {
     const alone = new Recording()
     const { steps } = waits(alone, alone.cpu(8), {})
     // The waits are over when all were found living.
-    expect(alone.machine.control.unplaced).toBe(RECORDS)
+    expect(alone.machine.control.noBuffer).toBe(RECORDS)
     alone.settle()
     let got = 0
     let tried = 0
@@ -217,10 +217,10 @@ describe('a thread that waits for a place', () => {
       const cpu = recording.cpu(8)
       waits(recording, cpu, { dies })
       tried += 1
-      const { unplaced } = recording.machine.control
-      expect([0, RECORDS]).toContain(unplaced)
-      expect(cpu.number).toBe(unplaced === 0 ? 1 : -1)
-      if (unplaced === 0) {
+      const { noBuffer } = recording.machine.control
+      expect([0, RECORDS]).toContain(noBuffer)
+      expect(cpu.number).toBe(noBuffer === 0 ? 1 : -1)
+      if (noBuffer === 0) {
         got += 1
         expect(cpu.placeGeneration).toBe(1)
       }
@@ -275,10 +275,10 @@ describe('the memory of a recording that ended before any access of a thread in 
     const { died } = interrupt({ before, deathAt }, (own) => {
       recording.join(cpu, own)
       for (let i = 0; i < RECORDS; i += 1) {
-        if (hasEnded) cpu.know(next)
+        if (hasEnded) cpu.setArena(next)
         recording.trace(cpu)
       }
-      cpu.know(next)
+      cpu.setArena(next)
       cpu.online()
     })
     takeAgain()
@@ -328,7 +328,7 @@ describe('two threads that come online at once, wherever each of them stops', ()
           const { channel } = arena
           const buffer = channel.buffer.bind(channel)
           channel.buffer = (number) => thread.own(buffer(number))
-          cpu.know(arena)
+          cpu.setArena(arena)
           thread.report.isOnline = cpu.online()
           thread.report.cpu = cpu.number
         },
@@ -363,7 +363,7 @@ describe('two threads that come online at once, wherever each of them stops', ()
         expect(threads.map(({ report }) => report.isOnline)).toEqual([true, true])
         expect(threads.map(({ report }) => report.cpu).sort((a, b) => a - b)).toEqual([1, 2])
         expect(threads.map(({ report }) => machine.place(report.cpu, PLACE.owner))).toEqual([7, 8])
-        expect(machine.control.unplaced).toBe(0)
+        expect(machine.control.noBuffer).toBe(0)
       }
     }
   })
@@ -378,7 +378,7 @@ describe('two threads that come online at once, wherever each of them stops', ()
         const online = threads.filter(({ report }) => report.isOnline)
         expect(online.map(({ report }) => report.cpu)).toEqual([1])
         expect(machine.place(1, PLACE.owner)).toBe(threads[0] === online[0] ? 7 : 8)
-        expect([machine.control.unplaced, machine.arena.words[ARENA.joining >> 2]]).toEqual([1, 0])
+        expect([machine.control.noBuffer, machine.arena.words[ARENA.joining >> 2]]).toEqual([1, 0])
       }
     }
   })

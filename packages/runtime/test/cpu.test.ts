@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { thisThread } from '@rchan/threads'
-import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, STATE, type CpuClient } from '@rchan/runtime'
+import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, CONSUMER_STATE, type CpuClient } from '@rchan/runtime'
 import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
 import { Machine } from './machine.ts'
 
 const GEOMETRY = { mode: 'discard', subbufSize: 4096, subbufCount: 4, headerBytes: 0 } as const
 
 /** An arena for a recording of this thread, or of another one. */
-function arenaOf(generation: number, possibleCpus = 4, starter = thisThread().identity): Arena {
-  return Arena.create({ ...GEOMETRY, possibleCpus }, generation, starter, new Uint8Array(0))
+function arenaOf(generation: number, possibleCpus = 4, recorder = thisThread().identity): Arena {
+  return Arena.create({ ...GEOMETRY, possibleCpus }, generation, recorder, new Uint8Array(0))
 }
 
 /** The client of a format without headers. */
@@ -21,9 +21,9 @@ function cpuWith(...arenas: Arena[]): { cpu: Cpu; control: Control } {
 function cpuOf(client: CpuClient, ...arenas: Arena[]): { cpu: Cpu; control: Control } {
   const control = Control.create()
   const cpu = new Cpu(control)
-  cpu.use(client)
+  cpu.setClient(client)
   for (const arena of arenas) {
-    cpu.know(arena)
+    cpu.setArena(arena)
     control.enable(arena.generation)
   }
   return { cpu, control }
@@ -50,11 +50,11 @@ function sleepsOf(run: () => void): number {
 
 describe('a thread comes online', () => {
   test('in place 0 if it is the one that records, and in the first free one of the others if it is not', () => {
-    for (const [starter, place] of [
+    for (const [recorder, place] of [
       [thisThread().identity, 0],
       [123, 1],
     ]) {
-      const arena = arenaOf(1, 4, starter)
+      const arena = arenaOf(1, 4, recorder)
       const { cpu } = cpuWith(arena)
       expect(cpu.online()).toBe(true)
       expect(cpu.number).toBe(place)
@@ -71,12 +71,13 @@ describe('a thread comes online', () => {
   test('not at all while nothing is recorded, and nothing is counted then', () => {
     const { cpu, control } = cpuWith()
     expect(cpu.online()).toBe(false)
-    expect(control.unplaced).toBe(0)
+    expect(control.noBuffer).toBe(0)
     expect(cpu.discarded).toBe(0)
   })
 
   test('in one place only, however often an exception cuts it off on the way', () => {
-    // A recursion that traces until the stack is full used up all places: each try claimed one more.
+    // A recursion that traces until the stack is full used up all places: each try claimed one
+    // more.
     const arena = arenaOf(1)
     let throws = 5
     const client = {
@@ -91,42 +92,42 @@ describe('a thread comes online', () => {
     expect(cpu.view.generation).toBe(-1)
     expect(cpu.online()).toBe(true)
     expect(owners(arena).filter((owner) => owner !== 0).length).toBe(1)
-    expect(cpu.control.unplaced).toBe(0)
+    expect(cpu.control.noBuffer).toBe(0)
   })
 
   test('not before its client is known, who makes its sub-buffers readable, and what it traces till then is counted', () => {
     const control = Control.create()
     const cpu = new Cpu(control)
     const arena = arenaOf(1)
-    cpu.know(arena)
+    cpu.setArena(arena)
     control.enable(1)
     expect(cpu.online()).toBe(false)
-    expect(control.unplaced).toBe(1)
+    expect(control.noBuffer).toBe(1)
     expect(owners(arena)).toEqual([0, 0, 0, 0])
-    cpu.use(CLIENT)
+    cpu.setClient(CLIENT)
     expect(cpu.online()).toBe(true)
   })
 
   test('in the next recording at once, though it found no place in the one before', () => {
     const control = Control.create()
     const cpu = new Cpu(control)
-    cpu.use(CLIENT)
+    cpu.setClient(CLIENT)
     const small = arenaOf(1, 1, 123)
-    cpu.know(small)
+    cpu.setArena(small)
     control.enable(1)
     for (let i = 0; i < 10; i += 1) expect(cpu.online()).toBe(false)
-    expect(control.unplaced).toBe(10)
+    expect(control.noBuffer).toBe(10)
     const arena = arenaOf(2, 2, 123)
-    cpu.know(arena)
+    cpu.setArena(arena)
     control.enable(2)
     expect(cpu.online()).toBe(true)
-    expect(control.unplaced).toBe(10)
+    expect(control.noBuffer).toBe(10)
   })
 
   test('when it found no place, again after some records, and every record until then is counted', () => {
     const arena = arenaOf(1, 2, 123)
     arena.words[arena.placeWord(1, PLACE.owner)] = 999
-    arena.words[ARENA.state >> 2] = STATE.running
+    arena.words[ARENA.state >> 2] = CONSUMER_STATE.running
     const { cpu, control } = cpuWith(arena)
     expect(sleepsOf(() => expect(cpu.online()).toBe(false))).toBeGreaterThan(0)
     expect(arena.words[ARENA.wanted >> 2]).toBe(1)
@@ -138,7 +139,7 @@ describe('a thread comes online', () => {
       }),
     ).toBe(0)
     expect(records).toBeLessThan(10_000)
-    expect(control.unplaced).toBe(records)
+    expect(control.noBuffer).toBe(records)
   })
 
   test('in a place that had an owner before: it is told apart by the generation', () => {
@@ -151,19 +152,22 @@ describe('a thread comes online', () => {
 })
 
 describe('a thread that finds all places taken', () => {
-  /** Two places, both taken, and a thread that wants one; the consumer takes a step at each of its sleeps. */
+  /**
+   * Two places, both taken, and a thread that wants one; the consumer takes a step at each of its
+   * sleeps.
+   */
   function fullHouse(): {
     machine: Machine
     cpu: Cpu
     sleeps: (run: () => void, step?: () => void) => number
   } {
     const machine = new Machine({ possibleCpus: 2 })
-    machine.arena.words[ARENA.state >> 2] = STATE.running
+    machine.arena.words[ARENA.state >> 2] = CONSUMER_STATE.running
     machine.thread(0, 7)
     machine.thread(1, 8).write(1)
     const cpu = new Cpu(machine.control)
-    cpu.use(CLIENT)
-    cpu.know(machine.arena)
+    cpu.setClient(CLIENT)
+    cpu.setArena(machine.arena)
     machine.control.enable(1)
     const sleeps = (run: () => void, step: () => void = () => void machine.consumer.doWork()): number => {
       const { wait } = Atomics
@@ -188,7 +192,7 @@ describe('a thread that finds all places taken', () => {
     const { machine, cpu, sleeps } = fullHouse()
     machine.onLook = () => void (looksAt(machine) === 30 && machine.dead.add(8))
     sleeps(() => expect(cpu.online()).toBe(true))
-    expect([cpu.number, cpu.placeGeneration, machine.control.unplaced]).toEqual([1, 1, 0])
+    expect([cpu.number, cpu.placeGeneration, machine.control.noBuffer]).toEqual([1, 1, 0])
     // Without a flush, and what was there is delivered.
     expect(machine.content(1)?.numbers).toEqual([0])
   })
@@ -198,19 +202,19 @@ describe('a thread that finds all places taken', () => {
     sleeps(() => expect(cpu.online()).toBe(false))
     expect(looksAt(machine)).toBe(ENOUGH_LOOKS)
     expect(sleeps(() => cpu.online())).toBe(0)
-    expect(machine.control.unplaced).toBe(2)
+    expect(machine.control.noBuffer).toBe(2)
   })
 
   test('does not wait where the only place is that of the thread that records', () => {
     const machine = new Machine({ possibleCpus: 1 })
-    machine.arena.words[ARENA.state >> 2] = STATE.running
+    machine.arena.words[ARENA.state >> 2] = CONSUMER_STATE.running
     machine.thread(0, 7)
     const cpu = new Cpu(machine.control)
-    cpu.use(CLIENT)
-    cpu.know(machine.arena)
+    cpu.setClient(CLIENT)
+    cpu.setArena(machine.arena)
     machine.control.enable(1)
     expect(sleepsOf(() => expect(cpu.online()).toBe(false))).toBe(0)
-    expect(machine.control.unplaced).toBe(1)
+    expect(machine.control.noBuffer).toBe(1)
   })
 
   test('waits on while a dead one’s place is about to be free', () => {
@@ -224,7 +228,7 @@ describe('a thread that finds all places taken', () => {
     }
     sleeps(() => expect(cpu.online()).toBe(true))
     expect(looksAt(machine)).toBeGreaterThanOrEqual(2 * ENOUGH_LOOKS)
-    expect(machine.control.unplaced).toBe(0)
+    expect(machine.control.noBuffer).toBe(0)
   })
 
   test('gives up on a consumer that does not get to it, and when the recording ends', () => {
@@ -238,12 +242,12 @@ describe('a thread that finds all places taken', () => {
     const ended = fullHouse()
     const stop = () => ended.machine.control.disable(1)
     expect(ended.sleeps(() => expect(ended.cpu.online()).toBe(false), stop)).toBeLessThanOrEqual(2)
-    expect(ended.machine.control.unplaced).toBe(0)
+    expect(ended.machine.control.noBuffer).toBe(0)
   })
 
   test('does not wait where there is no consumer', () => {
     const { machine, cpu, sleeps } = fullHouse()
-    machine.arena.words[ARENA.state >> 2] = STATE.starting
+    machine.arena.words[ARENA.state >> 2] = CONSUMER_STATE.starting
     expect(sleeps(() => expect(cpu.online()).toBe(false))).toBe(0)
   })
 })
@@ -253,7 +257,7 @@ describe('a thread without the arena does not wait', () => {
     'when the thread that records is dead: nobody would answer',
     () => {
       const { cpu, control } = cpuWith()
-      control.words[CONTROL.coordinator >> 2] = 2 ** 31 - 1
+      control.words[CONTROL.recorder >> 2] = 2 ** 31 - 1
       control.enable(1)
       expect(
         sleepsOf(() => {
@@ -262,14 +266,14 @@ describe('a thread without the arena does not wait', () => {
       ).toBe(0)
       // Its recording is over: it is switched off for all.
       expect(control.generation).toBe(0)
-      expect(control.unplaced).toBe(0)
+      expect(control.noBuffer).toBe(0)
       expect(control.words[CONTROL.asked >> 2]).toBe(0)
     },
   )
 
   test('when recording was switched off just before it asked', () => {
     const { cpu, control } = cpuWith()
-    control.words[CONTROL.coordinator >> 2] = thisThread().identity
+    control.words[CONTROL.recorder >> 2] = thisThread().identity
     control.enable(1)
     const { add } = Atomics
     Atomics.add = ((...args: Parameters<typeof add>) => {
@@ -282,7 +286,7 @@ describe('a thread without the arena does not wait', () => {
       Atomics.add = add
     }
     // Nothing is recorded any more, so nothing was lost.
-    expect(control.unplaced).toBe(0)
+    expect(control.noBuffer).toBe(0)
   })
 })
 
@@ -291,7 +295,7 @@ test('a record that needs a new sub-buffer after the recording is not written, a
   const { cpu, control } = cpuWith(arena)
   cpu.online()
   control.enable(0)
-  expect(cpu.writer && cpu.room(cpu.writer, 8)).toBe(-1)
+  expect(cpu.writer && cpu.makeRoom(cpu.writer, 8)).toBe(-1)
   expect(cpu.discarded).toBe(1)
 })
 
@@ -307,7 +311,7 @@ describe('an arena', () => {
   test('is found by whoever has its memory, with all that was put in', () => {
     const arena = Arena.create({ ...GEOMETRY, possibleCpus: 3 }, 9, 77, new Uint8Array([1, 2, 3]))
     const other = Arena.attach(arena.memory)
-    expect([other.generation, other.possibleCpus, other.words[ARENA.starter >> 2]]).toEqual([9, 3, 77])
+    expect([other.generation, other.possibleCpus, other.words[ARENA.recorder >> 2]]).toEqual([9, 3, 77])
     expect([...other.client.subarray(0, 4)]).toEqual([1, 2, 3, 0])
     expect(other.channel.buffer(2).geometry).toEqual(GEOMETRY)
   })

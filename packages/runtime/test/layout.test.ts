@@ -24,7 +24,7 @@ function expectApart(words: readonly { at: number; type: string }[]): void {
 }
 
 test('the control page is what its picture shows', () => {
-  const words = picture('control.ts').filter(({ place }) => !place)
+  const words = picture('control-page.ts').filter(({ place }) => !place)
   expect(Object.fromEntries(words.map(({ name, at }) => [name, at]))).toEqual(CONTROL)
   expectApart(words)
 })

@@ -9,10 +9,19 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Mode } from '@rchan/ring'
 import { Writer } from '@rchan/ring'
-import { Arena, Control, PLACE, type PacketFormat, type SealedPacket } from '@rchan/runtime'
-import { Consumer, type World } from '@rchan/runtime/consumer'
-import { flush } from '../dist/flush.js'
-import { OpenFolder } from '@rchan/runtime/folder'
+import {
+  Arena,
+  Control,
+  nodeMachine,
+  PLACE,
+  type Machine as PlayedMachine,
+  type PacketFormat,
+  type SealedPacket,
+  type Sink,
+} from '@rchan/runtime'
+import { Consumer } from '@rchan/runtime/consumer'
+import { flush } from '../dist/request.js'
+import { FileSink } from '@rchan/runtime/file-sink'
 import { freshFolder } from './faults.ts'
 import { HEADER_BYTES, packet, streamOf } from './packets.ts'
 
@@ -60,7 +69,22 @@ export class Thread {
 
 /** Everything around a consumer. */
 export class Machine {
-  readonly control = Control.create()
+  /** Time passes when the test says so, and deaths are those that it plays. Waits are real. */
+  readonly played: PlayedMachine = {
+    ...nodeMachine,
+    thread: nodeMachine.thread,
+    now: () => this.timeMs,
+    sleep: (ms) => {
+      this.timeMs += ms
+      this.onSleep()
+    },
+    isDead: (identity, startTicks) => {
+      this.asked.push([identity, startTicks])
+      this.onLook()
+      return this.dead.has(identity)
+    },
+  }
+  readonly control = Control.create(this.played)
   readonly arena: Arena
   readonly folder: string
   readonly consumer: Consumer
@@ -71,8 +95,8 @@ export class Machine {
   prepares = 0
   /** Thrown by the format's `prepare`. */
   failPrepare: Error | undefined
-  /** What the format says at the end. */
-  formatProblem: string | undefined
+  /** What the sink says at the end. */
+  sinkProblem: string | undefined
   /** Called at each sealing; may write records, or throw. */
   onSeal: () => void = () => undefined
   /** Called at each sleep of the consumer. */
@@ -80,7 +104,7 @@ export class Machine {
   /** Called at each look at a thread. */
   onLook: () => void = () => undefined
   /** What `isDead` was asked. */
-  asked: [identity: number, startTicks: number, exited: boolean][] = []
+  asked: [identity: number, startTicks: number][] = []
 
   constructor(
     options: {
@@ -89,6 +113,8 @@ export class Machine {
       possibleCpus?: number
       records?: number
       folder?: string
+      /** Default: one that writes {@link folder}. */
+      sink?: Sink
     } = {},
   ) {
     const { mode = 'discard', subbufCount = 4, possibleCpus = 3, records = 4 } = options
@@ -96,24 +122,16 @@ export class Machine {
     const channel = { mode, subbufCount, possibleCpus, subbufSize, headerBytes: HEADER_BYTES }
     this.arena = Arena.create(channel, 1, 0, new Uint8Array(0))
     this.folder = options.folder ?? freshFolder()
-    const world: World = {
-      now: () => this.timeMs,
-      sleep: (ms) => {
-        this.timeMs += ms
-        this.onSleep()
-      },
-      isDead: (identity, startTicks, exited) => {
-        this.asked.push([identity, startTicks, exited])
-        this.onLook()
-        return identity < 0 ? exited : this.dead.has(identity)
-      },
+    const sink = options.sink ?? new FileSink(this.folder)
+    const problem = sink.problem.bind(sink)
+    sink.problem = () => this.sinkProblem ?? problem()
+    const setup = { flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
+    this.consumer = new Consumer(this.control, this.arena, this.#format(), sink, setup, {
       trouble: () => undefined,
       postArena: () => {
         this.posts += 1
       },
-    }
-    const setup = { folder: new OpenFolder(this.folder), flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
-    this.consumer = new Consumer(this.control, this.arena, this.#format(), setup, world)
+    })
   }
 
   place(cpu: number, word: number): number {
@@ -188,7 +206,6 @@ export class Machine {
         this.prepares += 1
         if (this.failPrepare !== undefined) throw this.failPrepare
       },
-      problem: () => this.formatProblem,
       stream: () => ({
         head: () => packet(HEAD, 0),
         seal: (span, generation, refused, lost): SealedPacket => {

@@ -1,6 +1,6 @@
 /**
- * Bound encoders: what encoders of both kinds of buffers have in common. A bound encoder belongs to one recording, whose
- * memory and generation it has as constants. On every thread that traces.
+ * Bound encoders: what encoders of both kinds of buffers have in common. A bound encoder belongs to
+ * one recording, whose memory and generation it has as constants. On every thread that traces.
  */
 import { asI64, asU64, type FieldMemory } from '@rchan/ctf'
 import { textBytes, writeText } from './text.js'
@@ -15,7 +15,8 @@ export interface BoundEnv {
   readonly renew: Bound
 }
 
-// Taken when this module is loaded: programs that harden themselves replace it, or forbid it, later.
+// Taken when this module is loaded: programs that harden themselves replace it, or forbid it,
+// later.
 const Compiler = Function
 const StackError = RangeError
 
@@ -38,7 +39,10 @@ export function compile(source: string, env: object): unknown {
   }
 }
 
-/** That code from text is forbidden comes as an error of any kind. A full stack is the program's own. */
+/**
+ * That code from text is forbidden comes as an error of any kind. A full stack is the program's
+ * own.
+ */
 function throwIfFull(error: unknown): void {
   if (error instanceof StackError && error.message === 'Maximum call stack size exceeded') throw error
 }

@@ -1,12 +1,14 @@
 /**
- * Encoders of a recording in which each thread has a buffer of its own: one function for each tracepoint, which turns a
- * call into a record in this thread's buffer. This is the hot path; it runs on every thread that traces.
+ * Encoders of a recording in which each thread has a buffer of its own: one function for each
+ * tracepoint, which turns a call into a record in this thread's buffer. This is the hot path; it
+ * runs on every thread that traces.
  *
- * An encoder does all that can run the caller's code or fail first: it reads every argument into a local and checks
- * it. Then it reads the clock, then the position, and then there is a straight line of plain stores, the new end
- * last. So a getter that itself traces finds the buffer whole, times never run backwards, and a thread that is
- * terminated anywhere in between has written the record or has not. (Texts are copied by a loop before the end is
- * stored: cut off there, the record does not exist.)
+ * An encoder does all that can run the caller's code or fail first: it reads every argument into a
+ * local and checks it. Then it reads the clock, then the position, and then there is a straight
+ * line of plain stores, the new end last. So a getter that itself traces finds the buffer whole,
+ * times never run backwards, and a thread that is terminated anywhere in between has written the
+ * record or has not. (Texts are copied by a loop before the end is stored: cut off there, the
+ * record does not exist.)
  *
  * Where all threads share one buffer, an encoder is another one: global-encoder.ts.
  */
@@ -43,7 +45,7 @@ export function cpuEnv(cpu: Cpu, writer: Writer, renew: Bound): CpuEnv {
     ...TEXTS,
     view,
     now: cpu.clock,
-    room: (bytes) => cpu.room(writer, bytes),
+    room: (bytes) => cpu.makeRoom(writer, bytes),
     subbufSize: writer.buffer.geometry.subbufSize,
     discardBad: () => cpu.discardBad(writer),
     renew,
@@ -51,10 +53,11 @@ export function cpuEnv(cpu: Cpu, writer: Writer, renew: Bound): CpuEnv {
 }
 
 /**
- * The source of an encoder. `name` and the field names are checked: they can't end a comment or an expression.
+ * The source of an encoder. `name` and the field names are checked: they can't end a comment or an
+ * expression.
  *
- * The record is stored in two places: inline, and in `slowPath`, for the record that causes a switch. So the inline path
- * has no joins, and stays small enough for V8 to inline.
+ * The record is stored in two places: inline, and in `slowPath`, for the record that causes a
+ * switch. So the inline path has no joins, and stays small enough for V8 to inline.
  */
 export function cpuEncoderSource(id: number, name: string, layout: RecordLayout, generation: number): string {
   const { fixedBytes } = layout
@@ -64,10 +67,11 @@ export function cpuEncoderSource(id: number, name: string, layout: RecordLayout,
   const least = `${fixed}${variableSum(layout, 'leastCode')}`
   const exact = `${fixed}${variableSum(layout, 'exactCode')}`
   const isVariable = fixedBytes < 0
-  // With texts, the inline path has an upper bound, and `slowPath` is exact. Except where the length of a text alone, which
-  // is never more than its bytes, says that the record fits no sub-buffer: such a text may be long, and is not read.
-  // The views are constants, so that V8 folds them into the code that it inlines; it does not for parameters.
-  // In `slowPath` the clock is read again: a packet must not begin after its first record, and the switch has read it since.
+  // With texts, the inline path has an upper bound, and `slowPath` is exact. Except where the
+  // length of a text alone, which is never more than its bytes, says that the record fits no
+  // sub-buffer: such a text may be long, and is not read. The views are constants, so that V8 folds
+  // them into the code that it inlines; it does not for parameters. In `slowPath` the clock is read
+  // again: a packet must not begin after its first record, and the switch has read it since.
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = env
 const { room, subbufSize, discardBad, renew, now, textBytes, writeText, asI64, asU64 } = env
@@ -101,7 +105,9 @@ ${fieldCode(layout)}
   words[end] = ${layout.fixedBytes < 0 ? 'cursor' : `at + ${layout.fixedBytes}`}`
 }
 
-/** Bytes of a record whose texts are empty, with every gap that the alignment behind one can make. */
+/**
+ * Bytes of a record whose texts are empty, with every gap that the alignment behind one can make.
+ */
 function bytesWithoutVariable({ fields, minBytes }: RecordLayout): number {
   let bytes = minBytes
   for (let index = 0; index < fields.length; index += 1) {
@@ -110,7 +116,10 @@ function bytesWithoutVariable({ fields, minBytes }: RecordLayout): number {
   return bytes
 }
 
-/** The same as the compiled encoder, step by step, for programs in which no code may be made from text. */
+/**
+ * The same as the compiled encoder, step by step, for programs in which no code may be made from
+ * text.
+ */
 export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, generation: number): Bound {
   const { view, words, now, room, subbufSize, discardBad, renew } = env
   const { fields } = layout

@@ -1,6 +1,6 @@
 /**
- * The trace's side of the consumer: knows the streams (cpu-stream.ts, global-stream.ts), and keeps the metadata on disk
- * ahead of their packets. Runs on the consumer thread, which loads it by URL.
+ * The trace's side of the consumer: knows the streams (cpu-stream.ts, global-stream.ts), and keeps
+ * the metadata in the sink ahead of their packets. Runs on the consumer thread.
  */
 import {
   layoutRecord,
@@ -10,15 +10,7 @@ import {
   type MetadataInput,
   type RecordLayout,
 } from '@rchan/ctf'
-import { Arena, Control, type CreateFormat, type PacketFormat } from '@rchan/runtime'
-import {
-  isSame,
-  removeDraft,
-  stateOfDescriptor,
-  type FileState,
-  type OpenFolder,
-} from '@rchan/runtime/folder'
-import { closeSync, renameSync, writeFileSync } from 'node:fs'
+import { Arena, Control, type CreateFormat, type PacketFormat, type Sink } from '@rchan/runtime'
 import { clockOffset, now } from './clock.js'
 import { CpuStream } from './cpu-stream.js'
 import { GlobalStream } from './global-stream.js'
@@ -27,7 +19,10 @@ import { UUID_BYTES } from './packet-client.js'
 /** The name that all readers look for. */
 const NAME = 'metadata'
 
-/** What the recording hands to this module: everything of the metadata but the events, and where the clock's zero is. */
+/**
+ * What the recording hands to this module: everything of the metadata but the events, and where the
+ * clock's zero is.
+ */
 export type FormatInit = Omit<MetadataInput, 'events' | 'clock'> & {
   readonly clock: Partial<MetadataInput['clock']>
 }
@@ -39,14 +34,13 @@ export const createFormat: CreateFormat = (init, shared): PacketFormat => {
   const uuid = arena.client.slice(0, UUID_BYTES)
   const given = init as FormatInit
   const clock = { ...clockOffset(), ...given.clock }
-  const metadata = new MetadataFile(shared.folder, { ...given, clock })
+  const metadata = new Metadata(shared.sink, { ...given, clock })
   const start = now()
   return {
     prepare(): void {
       events.update()
       metadata.write(events.classes)
     },
-    problem: () => metadata.problem(),
     stream: (cpu) =>
       cpu === undefined
         ? new GlobalStream(uuid, start, events.layouts)
@@ -89,44 +83,20 @@ class EventTable {
   }
 }
 
-/** The file `metadata`, replaced by rename, so that a reader finds it whole at any time. */
-class MetadataFile {
-  readonly #folder: OpenFolder
+/** The document `metadata`, put into the sink anew for each new event. */
+class Metadata {
+  readonly #sink: Sink
   readonly #init: Omit<MetadataInput, 'events'>
   #events = -1
-  /** The file that we put there. */
-  #state: FileState | undefined
 
-  constructor(folder: OpenFolder, init: Omit<MetadataInput, 'events'>) {
-    this.#folder = folder
+  constructor(sink: Sink, init: Omit<MetadataInput, 'events'>) {
+    this.#sink = sink
     this.#init = init
   }
 
   write(events: readonly EventClass[]): void {
     if (events.length === this.#events) return
-    const { fd, path } = this.#folder.draft(NAME)
-    try {
-      try {
-        writeFileSync(fd, metadataText({ ...this.#init, events }))
-        this.#state = stateOfDescriptor(fd)
-      } finally {
-        closeSync(fd)
-      }
-      renameSync(path, this.#folder.at(NAME))
-    } catch (error) {
-      removeDraft(path)
-      throw error
-    }
+    this.#sink.document(NAME, metadataText({ ...this.#init, events }))
     this.#events = events.length
-  }
-
-  problem(): string | undefined {
-    const found = this.#folder.find(NAME)
-    const path = `${this.#folder.path}/${NAME}`
-    if (found === undefined)
-      return `${path} was removed while it was recorded into: nobody can read the trace`
-    if (this.#state !== undefined && isSame(found, this.#state) && found.bytes === this.#state.bytes)
-      return undefined
-    return `${path} was changed by somebody else while it was recorded into: the trace can't be relied on`
   }
 }

@@ -1,13 +1,14 @@
 /**
- * The function of a tracepoint, which stays, around an encoder, which is made for each recording and holds views of that
- * recording's memory as constants: so V8 folds them into the code that it inlines, which saves a tenth of the whole. On
- * every thread that traces.
+ * The function of a tracepoint, which stays, around an encoder, which is made for each recording
+ * and holds views of that recording's memory as constants: so V8 folds them into the code that it
+ * inlines, which saves a tenth of the whole. On every thread that traces.
  *
- * Both are compiled from source text that is unique, because functions made of the same text share their type
- * feedback. Where the program forbids that (`--disallow-code-generation-from-strings`), an interpreter of the layout
- * does the same, more slowly.
+ * Both are compiled from source text that is unique, because functions made of the same text share
+ * their type feedback. Where the program forbids that (`--disallow-code-generation-from-strings`),
+ * an interpreter of the layout does the same, more slowly.
  *
- * The encoder is that of the kind of buffer that the recording has: cpu-encoder.ts, global-encoder.ts.
+ * The encoder is that of the kind of buffer that the recording has: cpu-encoder.ts,
+ * global-encoder.ts.
  */
 import { layoutRecord, type Field } from '@rchan/ctf'
 import type { Cpu } from '@rchan/runtime'
@@ -15,7 +16,9 @@ import { compile, type Bound } from './bound.js'
 import { cpuEnv, cpuEncoderSource, interpretCpu, type CpuEnv } from './cpu-encoder.js'
 import { globalEncoderSource, globalEnv, interpretGlobal, type GlobalEnv } from './global-encoder.js'
 
-/** Writes one record; does nothing while the tracepoint is off. Throws only where the stack is full. */
+/**
+ * Writes one record; does nothing while the tracepoint is off. Throws only where the stack is full.
+ */
 export type Encoder = (args?: Readonly<Record<string, unknown>>) => void
 
 /** The encoder that a tracepoint's facade calls. */
@@ -44,7 +47,8 @@ function interpretFacade(cpu: Cpu, id: number, dispatch: Dispatch): Encoder {
 }
 
 /**
- * Starts with an encoder that comes online, and replaces itself in each recording by one bound to its memory.
+ * Starts with an encoder that comes online, and replaces itself in each recording by one bound to
+ * its memory.
  *
  * @param name undefined: it is interpreted.
  */
@@ -71,7 +75,7 @@ function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string |
     else if (writer !== undefined) encode = bind(cpuEnv(cpu, writer, start), generation)
     else return
     dispatch.encode = encode
-    cpu.bound(() => {
+    cpu.onLeave(() => {
       dispatch.encode = start
     })
     encode(args, generation)
@@ -81,8 +85,9 @@ function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string |
 }
 
 /**
- * The source of what stays: while nothing is recorded, a load and a branch. The encoder is a property and not a captured
- * variable, which on Node 26 would keep V8 from dropping the argument object (6 ns).
+ * The source of what stays: while nothing is recorded, a load and a branch. The encoder is a
+ * property and not a captured variable, which on Node 26 would keep V8 from dropping the argument
+ * object (6 ns).
  */
 function facadeSource(id: number, name: string): string {
   return `'use strict' // ${name} #${id}

@@ -1,10 +1,12 @@
 /**
- * What the encoders have in common: the arguments of a call are read and checked, and the fields of a record stored, as
- * source text and step by step. What a type needs is in ctf's field types. On every thread that traces.
+ * What the encoders have in common: the arguments of a call are read and checked, and the fields of
+ * a record stored, as source text and step by step. What a type needs is in ctf's field types. On
+ * every thread that traces.
  */
 import { align, type FieldMemory, type PlacedField, type RecordLayout } from '@rchan/ctf'
 
-// This runs when a thread comes online, in a program that may have replaced the methods of arrays: so there are none.
+// This runs when a thread comes online, in a program that may have replaced the methods of arrays:
+// so there are none.
 
 /** The locals of all fields, separated by commas. */
 export function localList({ fields }: RecordLayout): string {
@@ -47,7 +49,10 @@ export function exactBytes(
   return bytes
 }
 
-/** Reads every argument into a local and checks it. All that can run the caller's code or fail is here. */
+/**
+ * Reads every argument into a local and checks it. All that can run the caller's code or fail is
+ * here.
+ */
 export function argumentCode(layout: RecordLayout): string {
   const { fields } = layout
   if (fields.length === 0) return ''
@@ -66,7 +71,10 @@ ${reads}  } catch {
 ${checks}`
 }
 
-/** Stores the fields of a record at `at`. Behind one of variable length, `cursor` is where the last one ended. */
+/**
+ * Stores the fields of a record at `at`. Behind one of variable length, `cursor` is where the last
+ * one ended.
+ */
 export function fieldCode({ fields }: RecordLayout): string {
   let code = ''
   let moving = false
@@ -85,7 +93,10 @@ export function fieldCode({ fields }: RecordLayout): string {
   return code
 }
 
-/** Reads and checks the arguments. @returns their values; undefined when one can't be read or doesn't fit. */
+/**
+ * Reads and checks the arguments. @returns their values; undefined when one can't be read or
+ * doesn't fit.
+ */
 export function readArguments(
   fields: readonly PlacedField[],
   args: Readonly<Record<string, unknown>> | undefined,
@@ -104,7 +115,9 @@ export function readArguments(
   return values
 }
 
-/** Stores the fields of a record whose payload starts at `at`. @returns the first byte behind it. */
+/**
+ * Stores the fields of a record whose payload starts at `at`. @returns the first byte behind it.
+ */
 export function storeFields(
   fields: readonly PlacedField[],
   values: readonly unknown[],

@@ -1,12 +1,14 @@
 /**
- * Encoders of a recording into one global buffer. Like those of cpu-encoder.ts they first do all that can run the caller's
- * code or fail. Then the writer reserves: it reads the clock within each try, before the exchange that decides it, so the
- * order of the records is the order of their times. What follows is plain stores without a call, and the commit. A
- * thread that is terminated in between leaves a hole, which the consumer finds.
+ * Encoders of a recording into one global buffer. Like those of cpu-encoder.ts they first do all
+ * that can run the caller's code or fail. Then the writer reserves: it reads the clock within each
+ * try, before the exchange that decides it, so the order of the records is the order of their
+ * times. What follows is plain stores without a call, and the commit. A thread that is terminated
+ * in between leaves a hole, which the consumer finds.
  *
- * Nothing in between may throw, not even because the stack is full: the room would stay open until the thread's next
- * record, and all others would wait behind it. So a record with texts is made in scratch memory of the thread's own,
- * which also tells its length to the byte (the next thread's record follows at once), and is copied by a loop.
+ * Nothing in between may throw, not even because the stack is full: the room would stay open until
+ * the thread's next record, and all others would wait behind it. So a record with texts is made in
+ * scratch memory of the thread's own, which also tells its length to the byte (the next thread's
+ * record follows at once), and is copied by a loop.
  */
 import type { FieldMemory, RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
@@ -29,7 +31,10 @@ interface ThreadEnv {
   readonly refused: () => void
 }
 
-/** Views of memory in which a record is made, as large as any that fits and whose texts take most bytes. */
+/**
+ * Views of memory in which a record is made, as large as any that fits and whose texts take most
+ * bytes.
+ */
 type Scratch = ReturnType<typeof makeScratch>
 
 /** Room for fields other than texts, and for gaps. */
@@ -41,7 +46,10 @@ function makeScratch(writer: GlobalWriter) {
   return {
     /** Texts of more characters than this together fit no sub-buffer. */
     mostCharacters: subbufSize,
-    /** A length that is refused. Not that of the texts: several long ones can have more than 2^32 together. */
+    /**
+     * A length that is refused. Not that of the texts: several long ones can have more than 2^32
+     * together.
+     */
     tooBig: subbufSize + 1,
     u8: new Uint8Array(buffer),
     i8: new Int8Array(buffer),
@@ -76,13 +84,16 @@ function threadEnv(cpu: Cpu, writer: GlobalWriter): ThreadEnv {
     refused: () => cpu.refused(),
   }
   latest = env
-  cpu.bound(() => {
+  cpu.onLeave(() => {
     if (latest === env) latest = undefined
   })
   return env
 }
 
-/** The source of an encoder. `name` and the field names are checked: they can't end a comment or an expression. */
+/**
+ * The source of an encoder. `name` and the field names are checked: they can't end a comment or an
+ * expression.
+ */
 export function globalEncoderSource(
   id: number,
   name: string,
@@ -91,7 +102,8 @@ export function globalEncoderSource(
 ): string {
   const { fixedBytes } = layout
   const isVariable = fixedBytes < 0
-  // The views are constants, so that V8 folds them into the code that it inlines; it does not for parameters.
+  // The views are constants, so that V8 folds them into the code that it inlines; it does not for
+  // parameters.
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { writer, time, tag, i32: to } = env
 const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${isVariable ? 'env.scratch' : 'env'}

@@ -2,16 +2,16 @@ import { checkOpenFiles } from './open-files.js'
 import type { Recording, RecordingOptions } from './recording.js'
 
 /**
- * Starts recording: from the moment it returns, every tracepoint call in this process is an event of the trace, on
- * this thread and in all workers, those that were there before included.
+ * Starts recording: from the moment it returns, every tracepoint call in this process is an event
+ * of the trace, on this thread and in all workers, those that were there before included.
  *
- * One recording at a time in a process. The thread that calls is CPU 0; let it be the main thread, since a recording
- * ends with the thread that started it. If the process ends without `stop`, by `process.exit()`, an uncaught
- * exception or because nothing is left to do, everything recorded is written first; a signal that kills it costs at
- * most what was recorded since the last flush.
+ * One recording at a time in a process. The thread that calls is CPU 0; let it be the main thread,
+ * since a recording ends with the thread that started it. If the process ends without `stop`, by
+ * `process.exit()`, an uncaught exception or because nothing is left to do, everything recorded is
+ * written first; a signal that kills it costs at most what was recorded since the last flush.
  *
- * @throws TypeError or RangeError for bad options; Error when the folder can't be used or a recording runs already.
- * Then nothing was made.
+ * @throws TypeError or RangeError for bad options; Error when the folder can't be used or a
+ * recording runs already. Then nothing was made.
  * @example
  * const recording = await startRecording({ path: 'trace' })
  * await work()
@@ -48,5 +48,5 @@ export {
 export type { Recording, RecordingOptions, RecordingSettings } from './recording.js'
 export type { RecordingSummary } from './summary.js'
 export type { Discarded } from '@rchan/runtime'
-export type { CpuTotals, Losses, RingLosses, ThreadTotals } from '@rchan/runtime/coordinator'
+export type { CpuTotals, Losses, RingLosses, ThreadTotals } from '@rchan/runtime/recorder'
 export type { Field, FieldType, FieldTypeValues, Schema } from '@rchan/ctf'

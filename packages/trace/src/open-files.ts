@@ -1,10 +1,14 @@
 /**
- * Whether the process has file descriptors left for the start of a recording. Runs on the thread that records, before
- * anything else of the start is loaded: a module that could not be opened can't be imported later either.
+ * Whether the process has file descriptors left for the start of a recording. Runs on the thread
+ * that records, before anything else of the start is loaded: a module that could not be opened
+ * can't be imported later either.
  */
 import { closeSync, openSync } from 'node:fs'
 
-/** What a start has open at the same time: modules that are loaded, the thread that writes the files, and its files. */
+/**
+ * What a start has open at the same time: modules that are loaded, the thread that writes the
+ * files, and its files.
+ */
 const NEEDED = 24
 
 /** @throws Error when there are too few, which says what to do. Nothing is left open. */

@@ -1,8 +1,8 @@
 /**
- * Recordings: from start to stop of one trace. Runs on the thread that records. Loaded only when a recording is
- * started, so that a worker that merely traces doesn't pay for it.
+ * Recordings: from start to stop of one trace. Runs on the thread that records. Loaded only when a
+ * recording is started, so that a worker that merely traces doesn't pay for it.
  */
-import { Runtime } from '@rchan/runtime/coordinator'
+import { Recorder } from '@rchan/runtime/recorder'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -21,12 +21,18 @@ import { ChildCount, warningsOf } from './warnings.js'
 export type RecordingOptions = RecordingSettings &
   (
     | {
-        /** The folder of the trace: absent (it is made) or empty. A path, or a `file:` URL as an object. */
+        /**
+         * The folder of the trace: absent (it is made) or empty. A path, or a `file:` URL as an
+         * object.
+         */
         readonly path: string | URL
         readonly dir?: never
       }
     | {
-        /** A folder in which a fresh one is made for the trace, named after the time (`trace-20261123-080750`). */
+        /**
+         * A folder in which a fresh one is made for the trace, named after the time
+         * (`trace-20261123-080750`).
+         */
         readonly dir: string | URL
         readonly path?: never
       }
@@ -35,26 +41,33 @@ export type RecordingOptions = RecordingSettings &
 /** How to record. */
 export interface RecordingSettings {
   /**
-   * What happens when a thread writes faster than its buffer is drained: its newest events are lost (`'discard'`,
-   * the default), or its oldest (`'overwrite'`). Both are counted.
+   * What happens when a thread writes faster than its buffer is drained: its newest events are lost
+   * (`'discard'`, the default), or its oldest (`'overwrite'`). Both are counted.
    */
   readonly mode?: 'discard' | 'overwrite'
   /**
-   * Whether each thread that traces writes to a buffer of its own (`'per-thread'`, the default) or all of them to one
-   * (`'global'`). In one buffer all events are in one strict order, that of their times, and `bufferSize` is all the
-   * memory that the recording takes, however many threads trace; but an event costs several times as much, more where
-   * threads trace at the same moment.
+   * Whether each thread that traces writes to a buffer of its own (`'per-thread'`, the default) or
+   * all of them to one (`'global'`). In one buffer all events are in one strict order, that of
+   * their times, and `bufferSize` is all the memory that the recording takes, however many threads
+   * trace; but an event costs several times as much, more where threads trace at the same moment.
    */
   readonly buffers?: 'per-thread' | 'global'
   /**
-   * Bytes of the buffer of each CPU (a thread that traces), or of the one of all: 4 MiB unless told, 32 KiB at least, 256 MiB at most;
-   * rounded up to whole sub-buffers. Room for `possibleCpus` buffers is set aside, but memory that no thread
-   * touches is not used: a program in which 5 threads trace uses 5 buffers, 20 MiB.
+   * Bytes of the buffer of each CPU (a thread that traces), or of the one of all: 4 MiB unless
+   * told, 32 KiB at least, 256 MiB at most; rounded up to whole sub-buffers. Room for
+   * `possibleCpus` buffers is set aside, but memory that no thread touches is not used: a program
+   * in which 5 threads trace uses 5 buffers, 20 MiB.
    */
   readonly bufferSize?: number
-  /** How often events are written that don't fill a sub-buffer yet, in milliseconds: 100 unless told, 10 to 60000. */
+  /**
+   * How often events are written that don't fill a sub-buffer yet, in milliseconds: 100 unless
+   * told, 10 to 60000.
+   */
   readonly flushIntervalMs?: number
-  /** How many threads can trace at once: 64 unless told, 1 to 1024. A thread that ended makes room for the next. */
+  /**
+   * How many threads can trace at once: 64 unless told, 1 to 1024. A thread that ended makes room
+   * for the next.
+   */
   readonly possibleCpus?: number
 }
 
@@ -63,8 +76,8 @@ export interface Recording extends AsyncDisposable {
   /** The folder of the trace, absolute. */
   readonly path: string
   /**
-   * Stops recording. When it returns, every event whose call returned before is in the files (they are not synced
-   * to the disk). A second call returns the same summary.
+   * Stops recording. When it returns, every event whose call returned before is in the files (they
+   * are not synced to the disk). A second call returns the same summary.
    *
    * @throws Error when the thread that writes the files failed.
    */
@@ -93,12 +106,13 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   // A process that ends before the recording has started leaves nothing either.
   process.once('exit', folder.undo)
   try {
-    const runtime = await Runtime.start({
+    const runtime = await Recorder.start({
       channel: { ...geometryOf(bufferSize), mode, headerBytes: PACKET_HEADER_BYTES, possibleCpus, global },
       client: parseUuid(uuid),
       cpuClient: packetClient,
       consumer: {
-        folder: folder.path,
+        target: folder.path,
+        sinkInit: folder.path,
         flushIntervalMs,
         program: consumerSource,
         formatInit: formatInit(uuid, global),

@@ -2,7 +2,7 @@
  * The summary of a recording: what `stop` returns, and how it prints. Runs on the thread that
  * records.
  */
-import type { CpuTotals, Losses, RuntimeTotals } from '@rchan/runtime/coordinator'
+import type { CpuTotals, Losses, RecordingTotals } from '@rchan/runtime/recorder'
 import type { InspectOptionsStylized } from 'node:util'
 
 /** The method that `console.log` prints an object by. */
@@ -53,14 +53,14 @@ export interface RecordingSummary {
 /** Makes the summary, which prints in a few lines. */
 export function summarize(
   path: string,
-  totals: RuntimeTotals,
+  totals: RecordingTotals,
   warnings: readonly string[],
 ): RecordingSummary {
-  const discardedBy: Losses = { ...totals.discarded, unplaced: totals.unplaced }
+  const discardedBy: Losses = { ...totals.discarded, noBuffer: totals.noBuffer }
   const summary: RecordingSummary = {
     path,
     events: totals.events,
-    discarded: discardedBy.full + discardedBy.tooBig + discardedBy.bad + discardedBy.unplaced,
+    discarded: discardedBy.full + discardedBy.tooBig + discardedBy.bad + discardedBy.noBuffer,
     discardedBy,
     overwritten: totals.overwritten,
     torn: totals.torn,

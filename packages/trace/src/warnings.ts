@@ -5,7 +5,7 @@
  */
 import { parseSchema } from '@rchan/ctf'
 import { thisCpu } from '@rchan/runtime'
-import type { RuntimeTotals } from '@rchan/runtime/coordinator'
+import type { RecordingTotals } from '@rchan/runtime/recorder'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { basename } from 'node:path'
 
@@ -51,13 +51,13 @@ export class ChildCount {
  *
  * @param children processes of Node that were started meanwhile.
  */
-export function warningsOf(totals: RuntimeTotals, settings: Settings, children: number): string[] {
+export function warningsOf(totals: RecordingTotals, settings: Settings, children: number): string[] {
   const { mode, bufferSize, subbufSize, possibleCpus } = settings
   const { full, tooBig, bad } = totals.discarded
   const warnings: string[] = []
   const schemas = thisCpu.control.entries().found.map(({ text }) => ({ text, schema: parseSchema(text) }))
   const tried = totals.events + totals.overwritten + totals.torn + totals.unwritten
-  if (tried + full + tooBig + bad + totals.unplaced === 0) warnings.push(emptiness(schemas, totals))
+  if (tried + full + tooBig + bad + totals.noBuffer === 0) warnings.push(emptiness(schemas, totals))
   if (children > 0) {
     warnings.push(
       `this thread started ${plural(children, 'process', 'processes')} of Node meanwhile, whose events are not in ` +
@@ -84,9 +84,9 @@ export function warningsOf(totals: RuntimeTotals, settings: Settings, children: 
     )
   }
   // Threads without a clock count there, too; then the error says so.
-  if (totals.unplaced > 0 && totals.error === undefined) {
+  if (totals.noBuffer > 0 && totals.error === undefined) {
     warnings.push(
-      `${plural(totals.unplaced, 'event', 'events')} came from threads that found no place among the ` +
+      `${plural(totals.noBuffer, 'event', 'events')} came from threads that found no place among the ` +
         `${possibleCpus} of this recording, or did not get its buffers in time: make possibleCpus larger if more ` +
         `threads trace at once`,
     )
@@ -111,7 +111,7 @@ export function warningsOf(totals: RuntimeTotals, settings: Settings, children: 
 /** Why there is no event at all, as far as it is known. */
 function emptiness(
   schemas: readonly { readonly schema: { readonly name: string } | undefined }[],
-  { durationMs }: RuntimeTotals,
+  { durationMs }: RecordingTotals,
 ): string {
   const names = [...new Set(schemas.flatMap(({ schema }) => schema?.name ?? []))]
   const others =

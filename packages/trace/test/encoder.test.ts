@@ -8,7 +8,10 @@ import { Rig, type RigOptions } from './rig.ts'
 
 type Fields = Readonly<Record<string, FieldType>>
 
-/** Texts of all kinds: short, around the length from which the engine encodes them, with what UTF-8 finds hard. */
+/**
+ * Texts of all kinds: short, around the length from which the engine encodes them, with what UTF-8
+ * finds hard.
+ */
 const character = fc.constantFrom(
   'a',
   '~',
@@ -107,7 +110,8 @@ describe('compiled and interpreted encoders', () => {
         const { full, tooBig, bad } = compiled.discarded()
         const discarded = full + tooBig + bad
         expect(compiled.discarded()).toEqual(interpreted.discarded())
-        // The reader checks the times: within a packet, from packet to packet, and against the packets' own.
+        // The reader checks the times: within a packet, from packet to packet, and against the
+        // packets' own.
         const { records, totals } = compiled.deliver()
         expect(untimed(records)).toEqual(untimed(interpreted.deliver().records))
         expect(records.length + discarded).toBe(list.length)
@@ -163,8 +167,8 @@ describe('compiled and interpreted encoders', () => {
         const rig = new Rig(packetClient, { subbufSize: 4096, subbufCount: 4, global })
         const encoder = rig.encoder(kind, 'test:long', { s: 'string', t: 'string' })
         encoder({ s: 'x', t: '' })
-        // V8 makes such a text as a tree of halves. Whatever reads a character of it copies it into one piece first,
-        // which then stays: 512 MiB more of memory.
+        // V8 makes such a text as a tree of halves. Whatever reads a character of it copies it into
+        // one piece first, which then stays: 512 MiB more of memory.
         const long = 'x'.repeat(2 ** 29 - 24)
         const before = getHeapStatistics().used_heap_size
         encoder({ s: long, t: '' })
@@ -286,7 +290,8 @@ describe('compiled and interpreted encoders', () => {
         const { fields: placed } = layoutRecord(makeSchema('test:x', fields).fields, true)
         const call = (length: number): void =>
           encoder({ s: 'y'.repeat(length), n: fields.n === 'u64' ? 1n : 1, t: '', m: 1.5 })
-        // The longest text with which the record, worked out here from its fields, has no more than 512 bytes.
+        // The longest text with which the record, worked out here from its fields, has no more than
+        // 512 bytes.
         const bytes = (length: number): number =>
           placed.reduce((end, { name, type, alignBytes }) => {
             const at = Math.ceil(end / alignBytes) * alignBytes

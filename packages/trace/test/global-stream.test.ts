@@ -1,6 +1,7 @@
 /**
- * Threads that share one buffer, played on one thread, and the consumer, taken step by step: whatever they do, and
- * wherever they die, the stream can be read and each call is in it or counted.
+ * Threads that share one buffer, played on one thread, and the consumer, taken step by step:
+ * whatever they do, and wherever they die, the stream can be read and each call is in it or
+ * counted.
  */
 import * as fc from 'fast-check'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -9,9 +10,9 @@ import { join } from 'node:path'
 import { makeSchema, PACKET_HEADER_BYTES, parseUuid, schemaText } from '@rchan/ctf'
 import { openTrace, type TraceRecord } from '@rchan/ctf/reader'
 import { thisThread } from '@rchan/threads'
-import { Arena, ARENA, Control, Cpu, PLACE } from '@rchan/runtime'
-import { OpenFolder } from '@rchan/runtime/folder'
-import { Consumer, type Totals, type World } from '@rchan/runtime/consumer'
+import { Arena, ARENA, Control, Cpu, nodeMachine, PLACE } from '@rchan/runtime'
+import { FileSink } from '@rchan/runtime/file-sink'
+import { Consumer, type Totals } from '@rchan/runtime/consumer'
 import { makeEncoder, type Encoder } from '@rchan/trace/facade'
 import { createFormat } from '@rchan/trace/ctf-format'
 import { packetClient } from '@rchan/trace/packet-client'
@@ -34,7 +35,12 @@ interface Played {
 /** A recording of played threads. */
 class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), 'rchan test '))
-  readonly control = Control.create()
+  readonly control = Control.create({
+    ...nodeMachine,
+    now: () => this.#timeMs,
+    sleep: (ms) => void (this.#timeMs += ms),
+    isDead: (identity) => this.dead.has(identity) && (this.lateLooks -= 1) < 0,
+  })
   readonly arena: Arena
   readonly consumer: Consumer
   readonly dead = new Set<number>()
@@ -56,20 +62,16 @@ class Scene {
     }
     this.arena = Arena.create(channel, 1, thisThread().identity, parseUuid(UUID))
     this.control.enable(1)
-    const folder = new OpenFolder(this.folder)
-    const shared = { control: this.control.memory, arena: this.arena.memory, folder }
+    const sink = new FileSink(this.folder)
+    const shared = { control: this.control.memory, arena: this.arena.memory, sink }
     const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {}, global: true }
-    const world: World = {
-      now: () => this.#timeMs,
-      sleep: (ms) => void (this.#timeMs += ms),
-      isDead: (identity) => this.dead.has(identity) && (this.lateLooks -= 1) < 0,
-      postArena: () => undefined,
-      trouble: () => undefined,
-    }
-    const setup = { folder, flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
+    const setup = { flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
     const format = createFormat(init, shared)
     format.prepare()
-    this.consumer = new Consumer(this.control, this.arena, format, setup, world)
+    this.consumer = new Consumer(this.control, this.arena, format, sink, setup, {
+      postArena: () => undefined,
+      trouble: () => undefined,
+    })
   }
 
   /** A new thread, online; undefined when no place is free. */
@@ -78,8 +80,8 @@ class Scene {
     const places = Array.from({ length: PLACES }, (_, cpu) => cpu)
     if (places.every((cpu) => this.arena.words[owner(cpu)] !== 0)) return undefined
     const cpu = new Cpu(this.control)
-    cpu.use(packetClient)
-    cpu.know(this.arena)
+    cpu.setClient(packetClient)
+    cpu.setArena(this.arena)
     if (!cpu.online()) throw new Error('no place')
     this.#identity += 1
     this.arena.words[owner(cpu.number)] = this.#identity
@@ -135,7 +137,10 @@ function sumOf({ discarded: { full, tooBig, bad }, ...totals }: Totals): number 
   return full + tooBig + bad + totals.events + totals.overwritten + totals.torn + totals.unwritten
 }
 
-/** Each thread's records are in order and carry who wrote them, and the CPUs add up. @throws when not. */
+/**
+ * Each thread's records are in order and carry who wrote them, and the CPUs add up. @throws when
+ * not.
+ */
 function check(totals: Totals, records: readonly TraceRecord[]): void {
   const ofCpus = (of: (cpu: Totals['cpus'][number]) => number): number =>
     totals.cpus.reduce((sum, cpu) => sum + of(cpu), 0)
@@ -202,7 +207,8 @@ describe('threads that share a buffer', () => {
     scene.die(first, 40)
     scene.trace(second, 5)
     expect(scene.thread()).toBeUndefined()
-    // Nobody can tell the dead from the sleeping before they are looked for, and the open claim holds the rest back.
+    // Nobody can tell the dead from the sleeping before they are looked for, and the open claim
+    // holds the rest back.
     scene.pass(FLUSH_MS - 1)
     expect(scene.arena.words[scene.arena.placeWord(first.cpu.number, PLACE.owner)]).not.toBe(0)
     scene.pass(1)

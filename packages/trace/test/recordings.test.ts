@@ -27,7 +27,7 @@ describe('recording after recording', () => {
         stepsOf(records, all)
         expect(records.filter(({ fields }) => fields.thread === 0).length).toBe(100)
         for (const { fields } of records) cpus.add(fields.thread as number)
-        expect(summary.discardedBy.unplaced + summary.discardedBy.bad + summary.torn).toBe(0)
+        expect(summary.discardedBy.noBuffer + summary.discardedBy.bad + summary.torn).toBe(0)
         // A call that the stop came into may end after the last look: one of each worker, at most.
         expect(summary.unwritten).toBeLessThanOrEqual(4)
       }
@@ -42,7 +42,7 @@ describe('recording after recording', () => {
     const { summaries } = printed(await run('no-place.mjs', [freshFolder()])) as {
       summaries: RecordingSummary[]
     }
-    expect(summaries[0]).toMatchObject({ events: 0, discarded: 10, discardedBy: { unplaced: 10 } })
+    expect(summaries[0]).toMatchObject({ events: 0, discarded: 10, discardedBy: { noBuffer: 10 } })
     expect(summaries[1]).toMatchObject({ events: 10, discarded: 0 })
     opened(summaries[0])
     expect(stepsOf(opened(summaries[1]).slice(1)).get(1)).toEqual(upTo(9))
@@ -53,7 +53,7 @@ describe('recording after recording', () => {
       await run('retry.mjs', [join(freshFolder(), 'trace')]),
     ) as RecordingSummary & { attempts: number; late: number }
     const records = opened(summary)
-    expect(summary.events + summary.discardedBy.unplaced).toBe(attempts)
+    expect(summary.events + summary.discardedBy.noBuffer).toBe(attempts)
     expect(summary.perCpu).toMatchObject([{ cpu: 1, threads: [{ generation: 0 }, { generation: 1 }] }])
     const [first, second] = summary.perCpu[0].threads
     expect(
@@ -86,8 +86,9 @@ describe('a stop while main and two workers write at full speed', () => {
       expect(records.length).toBe(summary.events)
       const lost = summary.discarded + summary.overwritten + summary.unwritten
       expect(discarded).toBe(lost)
-      expect(summary).toMatchObject({ torn: 0, discardedBy: { tooBig: 0, bad: 0, unplaced: 0 } })
-      // A thread that the system didn't let run in the middle of a call may end that call after the last look.
+      expect(summary).toMatchObject({ torn: 0, discardedBy: { tooBig: 0, bad: 0, noBuffer: 0 } })
+      // A thread that the system didn't let run in the middle of a call may end that call after the
+      // last look.
       expect(summary.unwritten).toBeLessThanOrEqual(before.length - 1)
       const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0)
       expect(summary.events + lost).toBeGreaterThanOrEqual(sum(before))
@@ -121,7 +122,8 @@ describe('a recording of a worker', () => {
       expect(steps.get(0)).toEqual(upTo(10).map((i) => summary.main - 10 + i))
       expect(steps.get(1)?.length).toBeGreaterThan(0)
       const first = stepsOf(readTrace(join(folder, 'first')).records)
-      // It ends in order, so what was written before is there; a terminated one loses what was not flushed.
+      // It ends in order, so what was written before is there; a terminated one loses what was not
+      // flushed.
       if (!how.startsWith('terminate')) {
         expect(first.get(2)).toEqual(upTo(10))
         expect(first.get(0)?.slice(0, 10)).toEqual(upTo(10))
@@ -153,7 +155,7 @@ for (const when of ['before', 'after']) {
     // What a program replaces later is not called.
     expect(summary.during > 0).toBe(when === 'before')
     expect(summary.events).toBe(100)
-    expect(summary.discardedBy.unplaced).toBe(summary.during)
+    expect(summary.discardedBy.noBuffer).toBe(summary.during)
     opened(summary)
   })
 }

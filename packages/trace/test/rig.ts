@@ -1,6 +1,6 @@
 /**
- * One CPU of its own, without a recording: control page, arena, writer and, when asked for, a consumer that puts all
- * that was written into a trace. For tests of encoders.
+ * One CPU of its own, without a recording: control page, arena, writer and, when asked for, a
+ * consumer that puts all that was written into a trace. For tests of encoders.
  */
 import { BUFFER } from '@rchan/ring'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -19,8 +19,16 @@ import {
 } from '@rchan/ctf'
 import { openTrace, type TraceRecord } from '@rchan/ctf/reader'
 import { thisThread } from '@rchan/threads'
-import { Arena, Control, Cpu, type Discarded, type PacketFormat } from '@rchan/runtime'
-import { OpenFolder } from '@rchan/runtime/folder'
+import {
+  Arena,
+  Control,
+  Cpu,
+  nodeMachine,
+  type Discarded,
+  type PacketFormat,
+  type Sink,
+} from '@rchan/runtime'
+import { FileSink } from '@rchan/runtime/file-sink'
 import { Consumer, type CpuTotals } from '@rchan/runtime/consumer'
 import { createFormat } from '@rchan/trace/ctf-format'
 import { interpretEncoder, makeEncoder, type Encoder } from '@rchan/trace/facade'
@@ -36,23 +44,31 @@ export interface RigOptions {
 }
 
 export class Rig {
-  readonly control = Control.create()
+  readonly control = Control.create({
+    ...nodeMachine,
+    now: () => 0,
+    sleep: () => undefined,
+    isDead: () => false,
+  })
   readonly cpu = new Cpu(this.control)
   readonly arena: Arena
   readonly #global: boolean
   readonly #schemas: Schema[] = []
   /** Before the first record, because the stream of a global buffer starts then. */
-  readonly #start: { folder: string; format: PacketFormat } | undefined
+  readonly #start: { folder: string; format: PacketFormat; sink: Sink } | undefined
 
-  /** @param client from packet.js: what fills the headers. Taken from `tracepoint`'s own CPU by the caller. */
-  constructor(client: Parameters<Cpu['use']>[0], options: RigOptions) {
+  /**
+   * @param client from packet.js: what fills the headers. Taken from `tracepoint`'s own CPU by the
+   * caller.
+   */
+  constructor(client: Parameters<Cpu['setClient']>[0], options: RigOptions) {
     const { subbufSize, subbufCount, mode = 'discard', global = false } = options
     this.#global = global
     const headerBytes = PACKET_HEADER_BYTES
     const channel = { subbufSize, subbufCount, mode, headerBytes, possibleCpus: 1, global }
     this.arena = Arena.create(channel, 1, thisThread().identity, parseUuid(UUID))
-    this.cpu.use(client)
-    this.cpu.know(this.arena)
+    this.cpu.setClient(client)
+    this.cpu.setArena(this.arena)
     if (global) this.#start = this.#format()
     this.control.enable(1)
   }
@@ -63,11 +79,12 @@ export class Rig {
     return buffer?.discarded() ?? { full: 0, tooBig: 0, bad: 0 }
   }
 
-  #format(): { folder: string; format: PacketFormat } {
+  #format(): { folder: string; format: PacketFormat; sink: Sink } {
     const folder = mkdtempSync(join(tmpdir(), 'rchan test '))
-    const shared = { control: this.control.memory, arena: this.arena.memory, folder: new OpenFolder(folder) }
+    const sink = new FileSink(folder)
+    const shared = { control: this.control.memory, arena: this.arena.memory, sink }
     const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {} }
-    return { folder, format: createFormat(this.#global ? { ...init, global: true } : init, shared) }
+    return { folder, sink, format: createFormat(this.#global ? { ...init, global: true } : init, shared) }
   }
 
   /** Enters a schema into the table. @returns its id. */
@@ -90,7 +107,10 @@ export class Rig {
       : interpretEncoder(this.cpu, id, schema.fields)
   }
 
-  /** The bytes of all sub-buffers of the CPU's own buffer, all times and gaps set to 0. Nothing is consumed. */
+  /**
+   * The bytes of all sub-buffers of the CPU's own buffer, all times and gaps set to 0. Nothing is
+   * consumed.
+   */
   bytes(): Buffer[] {
     const { buffer } = this.cpu.writer ?? {}
     if (buffer === undefined) return []
@@ -115,18 +135,12 @@ export class Rig {
   /** Delivers everything through a consumer, and reads it back. */
   deliver(): { records: TraceRecord[]; totals: CpuTotals | undefined; folder: string } {
     this.control.enable(0)
-    const { folder, format } = this.#start ?? this.#format()
+    const { folder, format, sink } = this.#start ?? this.#format()
     try {
-      const setup = { folder: new OpenFolder(folder), flushIntervalMs: 100, graceMs: 10 }
-      const quiet = {
-        now: () => 0,
-        sleep: () => undefined,
-        isDead: () => false,
-        postArena: () => undefined,
-        trouble: () => undefined,
-      }
+      const setup = { flushIntervalMs: 100, graceMs: 10 }
+      const quiet = { postArena: () => undefined, trouble: () => undefined }
       format.prepare()
-      const { cpus, error } = new Consumer(this.control, this.arena, format, setup, quiet).finish()
+      const { cpus, error } = new Consumer(this.control, this.arena, format, sink, setup, quiet).finish()
       if (error !== undefined) throw new Error(error)
       return { records: [...openTrace(folder).records()], totals: cpus[0], folder }
     } finally {

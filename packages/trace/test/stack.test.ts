@@ -5,8 +5,9 @@ import { freshFolder, opened, printed, run } from './process.ts'
 
 type Counted = RecordingSummary & { returned: number; threw: number; step: number }
 
-// A full stack throws at any call inside an encoder and inside a switch, in whatever tier V8 runs them. Forbidden: a
-// trace that can't be read, a step twice or out of order, a call that returned and is neither there nor counted.
+// A full stack throws at any call inside an encoder and inside a switch, in whatever tier V8 runs
+// them. Forbidden: a trace that can't be read, a step twice or out of order, a call that returned
+// and is neither there nor counted.
 for (const nodeArgs of [[], ['--no-opt'], ['--max-inlined-bytecode-size=0']]) {
   for (const options of [
     { bufferSize: 32_768 },
@@ -29,7 +30,7 @@ for (const nodeArgs of [[], ['--no-opt'], ['--max-inlined-bytecode-size=0']]) {
       expect(summary, note).toMatchObject({
         torn: 0,
         unwritten: 0,
-        discardedBy: { bad: 0, tooBig: 0, unplaced: 0 },
+        discardedBy: { bad: 0, tooBig: 0, noBuffer: 0 },
       })
       let last = 0
       for (const { fields } of opened(summary)) {
@@ -53,7 +54,7 @@ test.each([
       await run('deep-start.mjs', [join(freshFolder(), 'trace'), '4', options]),
     ) as Counted
     expect(summary.threw).toBeGreaterThan(0)
-    expect(summary.discardedBy.unplaced).toBe(0)
+    expect(summary.discardedBy.noBuffer).toBe(0)
     expect(summary.events).toBeGreaterThanOrEqual(summary.returned)
     expect(summary.events).toBeLessThanOrEqual(summary.returned + summary.threw)
     expect(summary.perCpu.flatMap(({ threads }) => threads).length).toBe(4)

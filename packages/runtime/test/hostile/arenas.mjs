@@ -1,11 +1,13 @@
-/** An arena and a control page, with a few records in them, and all that the runtime does with them. */
-import { Arena, ARENA, CONTROL, Control, Cpu } from '@rchan/runtime'
+/**
+ * An arena and a control page, with a few records in them, and all that the runtime does with them.
+ */
+import { Arena, ARENA, CONTROL, Control, Cpu, nodeMachine } from '@rchan/runtime'
 import { Consumer } from '@rchan/runtime/consumer'
-import { OpenFolder } from '@rchan/runtime/folder'
+import { FileSink } from '@rchan/runtime/file-sink'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { flush } from '../../dist/flush.js'
+import { flush } from '../../dist/request.js'
 
 // Nobody is there to end a wait, so each is over at once.
 Atomics.wait = () => 'timed-out'
@@ -13,7 +15,7 @@ Atomics.wait = () => 'timed-out'
 const HEADER_BYTES = 16
 const CPUS = 4
 const path = mkdtempSync(join(tmpdir(), 'rchan test '))
-const folder = new OpenFolder(path)
+const sink = new FileSink(path)
 process.on('exit', () => rmSync(path, { recursive: true, force: true }))
 
 function packet(pieces = []) {
@@ -24,7 +26,6 @@ function packet(pieces = []) {
 
 const format = {
   prepare: () => undefined,
-  problem: () => undefined,
   stream: () => ({
     head: () => packet(),
     seal(span) {
@@ -58,19 +59,27 @@ class Draining {
 
   constructor(memory, control) {
     for (const name of readdirSync(path)) rmSync(join(path, name))
-    const world = {
+    const machine = {
+      ...nodeMachine,
       now: () => this.#nowMs,
       sleep: (ms) => {
         this.#nowMs += ms
       },
       isDead: () => this.areDead,
-      postArena: () => undefined,
-      trouble: (message) => {
-        this.#trouble = message
-      },
     }
-    const setup = { folder, flushIntervalMs: 100, graceMs: 10 }
-    this.#consumer = new Consumer(control, Arena.attach(memory), format, setup, world)
+    this.#consumer = new Consumer(
+      new Control(control.memory, machine),
+      Arena.attach(memory),
+      format,
+      sink,
+      { flushIntervalMs: 100, graceMs: 10 },
+      {
+        postArena: () => undefined,
+        trouble: (message) => {
+          this.#trouble = message
+        },
+      },
+    )
   }
 
   pass() {
@@ -107,8 +116,8 @@ function make(global) {
   const options = { subbufSize: 64, subbufCount: 4, mode: 'discard', headerBytes, possibleCpus: CPUS, global }
   const arena = Arena.create(options, 1, 0, new Uint8Array(16))
   const cpu = new Cpu(control)
-  cpu.use(client)
-  cpu.know(arena)
+  cpu.setClient(client)
+  cpu.setArena(arena)
   control.enable(1)
   control.declare('["a",["b","u32"]]')
   control.declare('["c"]')
@@ -123,8 +132,8 @@ function use({ control, arena, cpu }) {
     attach: () => Arena.attach(memory).startTicks(1),
     'a thread comes online': () => {
       const other = new Cpu(control)
-      other.use(client)
-      other.know(Arena.attach(memory))
+      other.setClient(client)
+      other.setArena(Arena.attach(memory))
       write(other)
       write(other)
     },
@@ -149,7 +158,7 @@ function use({ control, arena, cpu }) {
       page.isRecorderDead()
       page.claimRecorder({ identity: 5, startTicks: 3 })
       page.releaseRecorder()
-      page.addUnplaced()
+      page.countNoBuffer()
       page.addClockFault(1, 2n)
       void page.clockFault
       page.resetFaults()

@@ -1,44 +1,47 @@
 /**
- * The coordinator: starts and stops the tracing of a process. Runs on the thread that records, which is CPU 0.
+ * The recorder: starts and stops the tracing of a process. Runs on the thread that records, which
+ * is CPU 0.
  *
- * A recording goes through these states (`state` in the arena; only grows):
+ * A recording runs from the moment when the flags of the control page say so (`enable`), after the
+ * consumer was ready, until `stop` clears them (`disable`) and asks the consumer to stop
+ * (`request.ts`). It is over when the consumer is.
  *
- * ```text
- *             consumer: ready         coordinator: stop        consumer: everything is delivered
- *   starting ─────────────────▶ running ────────────────▶ stopping ─────────────────────────▶ stopped
- * ```
- *
- * A process that ends without `stop` leaves it running: what is recorded is flushed (`exit-hook.ts`), and the files are
- * valid at every moment.
+ * A process that ends without `stop` leaves it running: what is recorded is flushed
+ * (`exit-hook.ts`), and the files are valid at every moment.
  */
-import { raise } from '@rchan/sync'
 import { Worker } from 'node:worker_threads'
 import { ArenaPool } from './arena-pool.js'
-import { Arena, ARENA, PLACE, STATE, type ArenaOptions } from './arena.js'
-import { NO_TOTALS, type Totals } from './totals.js'
+import { Arena, ARENA, PLACE, CONSUMER_STATE, type ArenaOptions } from './arena.js'
+import { NO_TOTALS, type Totals } from './ledger.js'
 import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
 import { ClockCheck, now, type Clock } from './clock.js'
-import { CONTROL } from './control.js'
+import { CONTROL } from './control-page.js'
 import { thisCpu, type CpuClient } from './cpu.js'
 import { ExitHook } from './exit-hook.js'
-import { flush } from './flush.js'
+import { flush, request, WANT } from './request.js'
 import { eventIdentity } from '@rchan/threads'
 
-/** How a recording is consumed. Without it, buffers are only written, as a relay channel without files. */
+/**
+ * How a recording is consumed. Without it, buffers are only written, as a relay channel without
+ * files.
+ */
 export interface ConsumerSetup {
-  readonly folder: string
+  /** Where it goes, for messages. */
+  readonly target: string
+  /** What the function is given that makes the sink. */
+  readonly sinkInit: unknown
   readonly flushIntervalMs: number
   /**
-   * The program of the consumer thread, as CommonJS text that needs nothing but Node: it calls `runConsumer` (of
-   * `consumer-thread`) with the function that makes its format.
+   * The program of the consumer thread, as CommonJS text that needs nothing but Node: it calls
+   * `runConsumer` (of `consumer-thread`) with the functions that make its format and its sink.
    */
   readonly program: string
-  /** What that function is given. */
+  /** What the function is given that makes the format. */
   readonly formatInit: unknown
 }
 
 /** What a recording needs. */
-export interface RuntimeOptions {
+export interface RecorderOptions {
   readonly channel: ArenaOptions
   /** Bytes that every thread finds in the arena; the client's own. */
   readonly client: Uint8Array
@@ -48,25 +51,30 @@ export interface RuntimeOptions {
 }
 
 /** What came of a recording, and how long it went on. */
-export interface RuntimeTotals extends Totals {
+export interface RecordingTotals extends Totals {
   readonly durationMs: number
 }
 
-/** How old a sampled end must be before another thread may read up to it, in milliseconds (see relay's Reader). */
+/**
+ * How old a sampled end must be before another thread may read up to it, in milliseconds (see
+ * relay's Reader).
+ */
 const GRACE_MS = 10
-/** A process that exits gives up on a consumer that makes no progress for so long, in milliseconds. */
+/**
+ * A process that exits gives up on a consumer that makes no progress for so long, in milliseconds.
+ */
 const EXIT_PATIENCE_MS = 10_000
 
 /** The arenas of this thread's recordings that are over. */
 const endedArenas = new ArenaPool()
 
 /** A recording that runs. */
-export class Runtime {
+export class Recorder {
   readonly arena: Arena
   readonly #options: ArenaOptions
   readonly #worker: Worker | undefined
-  readonly #ended: Promise<RuntimeTotals>
-  #stopping: Promise<RuntimeTotals> | undefined
+  readonly #ended: Promise<RecordingTotals>
+  #stopping: Promise<RecordingTotals> | undefined
   /** The consumer has ended: the arena may be another recording's by now. */
   #isOver = false
   readonly #exitHook: ExitHook | undefined
@@ -76,7 +84,7 @@ export class Runtime {
     options: ArenaOptions,
     arena: Arena,
     worker: Worker | undefined,
-    ended: Promise<RuntimeTotals>,
+    ended: Promise<RecordingTotals>,
   ) {
     this.#options = options
     this.arena = arena
@@ -94,9 +102,10 @@ export class Runtime {
   /**
    * Starts a recording; when it returns, every tracepoint call in the process is recorded.
    *
-   * @throws Error when one runs already, or the consumer thread can't start; RangeError for a geometry that can't be.
+   * @throws Error when one runs already, or the consumer thread can't start; RangeError for a
+   * geometry that can't be.
    */
-  static async start(options: RuntimeOptions): Promise<Runtime> {
+  static async start(options: RecorderOptions): Promise<Recorder> {
     const { control } = thisCpu
     if (!control.isShared) {
       throw new Error(
@@ -123,7 +132,7 @@ export class Runtime {
       )
       control.resetFaults()
       let worker: Worker | undefined
-      let ended: Promise<RuntimeTotals> = new Promise(() => undefined)
+      let ended: Promise<RecordingTotals> = new Promise(() => undefined)
       let clock: Clock | undefined = now
       if (options.consumer !== undefined) {
         const check = new ClockCheck()
@@ -131,12 +140,12 @@ export class Runtime {
         clock = check.pick(await consumer.ready)
         ;({ worker, ended } = consumer)
       }
-      thisCpu.use(options.cpuClient)
+      thisCpu.setClient(options.cpuClient)
       // Without a clock this thread asks again, as others do, at its first record.
-      if (clock !== undefined) thisCpu.know(arena, clock)
+      if (clock !== undefined) thisCpu.setArena(arena, clock)
       control.enable(generation)
       if (clock !== undefined) thisCpu.online()
-      return new Runtime(options.channel, arena, worker, ended)
+      return new Recorder(options.channel, arena, worker, ended)
     } catch (error) {
       control.releaseRecorder()
       throw error
@@ -148,18 +157,18 @@ export class Runtime {
    *
    * @throws Error when the consumer thread failed.
    */
-  async stop(): Promise<RuntimeTotals> {
+  async stop(): Promise<RecordingTotals> {
     this.#stopping ??= this.#stop()
     return await this.#stopping
   }
 
-  async #stop(): Promise<RuntimeTotals> {
+  async #stop(): Promise<RecordingTotals> {
     if (this.#isOver) return await this.#ended
     this.#worker?.ref()
     this.#switchOff()
     if (this.#worker === undefined) {
       this.#forget()
-      return { ...NO_TOTALS, unplaced: thisCpu.control.unplaced, durationMs: 0 }
+      return { ...NO_TOTALS, noBuffer: thisCpu.control.noBuffer, durationMs: 0 }
     }
     return await this.#ended
   }
@@ -167,8 +176,7 @@ export class Runtime {
   #switchOff(): void {
     const { control } = thisCpu
     control.disable(this.arena.generation)
-    raise(this.arena.words, ARENA.state >> 2, STATE.stopping)
-    control.doorbell.ring()
+    request(this.arena, control, WANT.stop)
   }
 
   /** Nothing of the recording stays behind in this thread. */
@@ -183,8 +191,9 @@ export class Runtime {
   }
 
   /**
-   * A worker's `exit` event tells of its death where the kernel can't be asked, or knows it by another name: one that had
-   * mocked its file system before it loaded rchan has an identity of Node's.
+   * A worker's `exit` event tells of its death where the kernel can't be asked, or knows it by
+   * another name: one that had mocked its file system before it loaded rchan has an identity of
+   * Node's.
    */
   #watch(worker: Worker): void {
     const { identity } = eventIdentity(worker.threadId)
@@ -202,17 +211,18 @@ export class Runtime {
 function startConsumer(
   arena: Arena,
   setup: ConsumerSetup,
-): { worker: Worker; ready: Promise<bigint>; ended: Promise<RuntimeTotals> } {
+): { worker: Worker; ready: Promise<bigint>; ended: Promise<RecordingTotals> } {
   const data: ConsumerData = {
     control: thisCpu.control.memory,
     arena: arena.memory,
-    folder: setup.folder,
+    sinkInit: setup.sinkInit,
     flushIntervalMs: setup.flushIntervalMs,
     graceMs: GRACE_MS,
     formatInit: setup.formatInit,
   }
-  // A text, an empty environment, no arguments: no preload of the program runs in this thread, and what it is made of is
-  // not looked up in whatever way the program finds its modules (Plug'n'Play, an archive, a bundle).
+  // A text, an empty environment, no arguments: no preload of the program runs in this thread, and
+  // what it is made of is not looked up in whatever way the program finds its modules (Plug'n'Play,
+  // an archive, a bundle).
   const worker = new Worker(setup.program, {
     eval: true,
     name: 'rchan consumer',
@@ -227,15 +237,15 @@ function startConsumer(
     isReady = resolve
     isNotReady = reject
   })
-  const ended = new Promise<RuntimeTotals>((resolve, reject) => {
-    let totals: RuntimeTotals | undefined
+  const ended = new Promise<RecordingTotals>((resolve, reject) => {
+    let totals: RecordingTotals | undefined
     let failure: unknown = new Error('the consumer thread ended before the recording was stopped')
     worker.on('message', (message: ConsumerMessage) => {
       if (message.kind === 'ready') {
         worker.unref()
         isReady(message.time)
       } else if (message.kind === 'trouble') {
-        process.emitWarning(`rchan: can't write to ${setup.folder}, will try again: ${message.message}`)
+        process.emitWarning(`rchan: can't write to ${setup.target}, will try again: ${message.message}`)
       } else if (message.kind === 'totals') totals = { ...message.totals, durationMs: message.durationMs }
       else failure = new Error(message.message)
     })
@@ -243,13 +253,14 @@ function startConsumer(
       failure = error
     })
     worker.on('exit', () => {
-      raise(arena.words, ARENA.state >> 2, STATE.stopped)
+      // Also where the thread could not say so itself.
+      Atomics.store(arena.words, ARENA.state >> 2, CONSUMER_STATE.over)
       if (totals !== undefined) return resolve(totals)
       const { message } = failure as Error
       isNotReady(failure as Error)
       reject(
         new Error(
-          `the recording in ${setup.folder} failed: ${message}; its files hold what was delivered before`,
+          `the recording in ${setup.target} failed: ${message}; its files hold what was delivered before`,
           { cause: failure },
         ),
       )
@@ -259,4 +270,4 @@ function startConsumer(
   return { worker, ready, ended }
 }
 
-export type { CpuTotals, Losses, RingLosses, ThreadTotals, Totals } from './totals.js'
+export type { CpuTotals, Losses, RingLosses, ThreadTotals, Totals } from './ledger.js'

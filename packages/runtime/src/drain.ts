@@ -1,11 +1,12 @@
 /**
- * What the consumer drains: the buffer of one CPU, or the one that all CPUs write. Runs on the consumer thread; each of
- * the two is one face of a reader of relay's, so that the consumer needn't know which it is.
+ * What the consumer drains: the buffer of one CPU, or the one that all CPUs write. Runs on the
+ * consumer thread; each of the two is one face of a reader of relay's, so that the consumer needn't
+ * know which it is.
  */
 import { GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/ring'
 import type { BufferMemory, Discarded, Extent, GlobalBuffer, GlobalSpan, Span } from '@rchan/ring'
 import { slotIdentity } from './arena.js'
-import type { PacketSpan } from './format.js'
+import type { PacketSpan } from './packet-format.js'
 
 /** A ring that is drained. Counts are records. */
 export interface Ring {
@@ -15,7 +16,10 @@ export interface Ring {
   readonly torn: number
   /** The next complete sub-buffer, or what is left of it. */
   next(): PacketSpan | undefined
-  /** Remembers how far the open sub-buffer is written. @returns whether something in it is not delivered. */
+  /**
+   * Remembers how far the open sub-buffer is written. @returns whether something in it is not
+   * delivered.
+   */
   sample(): boolean
   /** What was sampled at least a grace period ago, once {@link next} has nothing. */
   aged(): PacketSpan | undefined
@@ -115,8 +119,9 @@ export class GlobalRing implements Ring {
   }
 
   /**
-   * Nothing has to age here: commits are Atomics operations. But while some thread is always just writing, there is no
-   * moment at which the open sub-buffer is whole; then it is closed, once, and {@link next} has it.
+   * Nothing has to age here: commits are Atomics operations. But while some thread is always just
+   * writing, there is no moment at which the open sub-buffer is whole; then it is closed, once, and
+   * {@link next} has it.
    */
   aged(): GlobalSpan | undefined {
     const span = this.#reader.newest()

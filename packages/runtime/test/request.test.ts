@@ -1,14 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { ARENA, STATE } from '@rchan/runtime'
+import { ARENA, CONSUMER_STATE, PLACE } from '@rchan/runtime'
+import { endRequests, request, WANT } from '../dist/request.js'
 import { fsError } from './faults.ts'
 import { GRACE_MS, Machine, numbers } from './machine.ts'
 
-const asked = ARENA.flushAsked >> 2
-const served = ARENA.flushServed >> 2
+const asked = ARENA.requests >> 2
+const served = ARENA.answers >> 2
 
 /** Asks as a thread does, without the wait. */
 function ask(machine: Machine): number {
-  return Atomics.add(machine.arena.words, asked, 1) + 1
+  return request(machine.arena, machine.control, WANT.flush)
 }
 
 function answered(machine: Machine): number {
@@ -90,13 +91,13 @@ describe('a flush on request', () => {
     const machine = new Machine()
     const quiet = machine.thread(0, 7)
     machine.thread(1, 8).write(1)
-    for (let i = 0; i < 5; i += 1) machine.control.addUnplaced()
+    for (let i = 0; i < 5; i += 1) machine.control.countNoBuffer()
     ask(machine)
     machine.pass(2 * GRACE_MS)
     expect(machine.content(1)?.lost).toBe(5)
     quiet.write(1)
-    machine.control.addUnplaced()
-    expect(machine.consumer.finish().unplaced).toBe(6)
+    machine.control.countNoBuffer()
+    expect(machine.consumer.finish().noBuffer).toBe(6)
     expect([machine.content(0)?.lost, machine.content(1)?.lost]).toEqual([0, 6])
   })
 
@@ -116,9 +117,51 @@ describe('a flush on request', () => {
     expect(machine.content(0)?.numbers).toEqual(numbers(4))
   })
 
+  test('is one of the things that can be wanted: all are done before the last request is answered', () => {
+    const machine = new Machine()
+    const thread = machine.thread(0, 7)
+    thread.write(2)
+    machine.claim(1, 8, 8)
+    machine.dead.add(8)
+    ask(machine)
+    const ticket = request(machine.arena, machine.control, WANT.places)
+    machine.consumer.doWork()
+    expect(machine.place(1, PLACE.owner)).toBe(0)
+    expect(answered(machine)).toBe(0)
+    machine.pass(GRACE_MS)
+    expect(answered(machine)).toBe(ticket)
+    expect(machine.content(0)?.numbers).toEqual(numbers(2))
+  })
+
+  test('is answered by the end that a stop brings', () => {
+    const machine = new Machine()
+    const thread = machine.thread(0, 7)
+    thread.write(2)
+    const ticket = ask(machine)
+    request(machine.arena, machine.control, WANT.stop)
+    expect(machine.consumer.isToStop).toBe(false)
+    machine.consumer.doWork()
+    expect(machine.consumer.isToStop).toBe(true)
+    machine.consumer.finish()
+    expect(machine.content(0)?.numbers).toEqual(numbers(2))
+    endRequests(machine.arena)
+    expect(machine.arena.words[ARENA.state >> 2]).toBe(CONSUMER_STATE.over)
+    expect(answered(machine)).toBe(ticket + 1)
+    expect(machine.flush()).toBe(true)
+  })
+
+  test('is answered though a word of its memory was damaged', () => {
+    const machine = new Machine()
+    machine.thread(0, 7).write(2)
+    Atomics.store(machine.arena.words, ARENA.wanted >> 2, 0x7ffffff8)
+    const ticket = ask(machine)
+    machine.pass(1 + GRACE_MS)
+    expect(answered(machine)).toBe(ticket)
+  })
+
   test('is not waited for when the consumer has ended', () => {
     const machine = new Machine()
-    Atomics.store(machine.arena.words, ARENA.state >> 2, STATE.stopped)
+    Atomics.store(machine.arena.words, ARENA.state >> 2, CONSUMER_STATE.over)
     expect(machine.flush()).toBe(true)
   })
 

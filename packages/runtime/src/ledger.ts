@@ -1,5 +1,6 @@
 /**
- * What came of a recording, in numbers, and who wrote it. Pure bookkeeping; runs on the consumer thread.
+ * What came of a recording, in numbers, and who wrote it. Pure bookkeeping; runs on the consumer
+ * thread.
  */
 import type { Discarded } from '@rchan/ring'
 import { Arena, PLACE } from './arena.js'
@@ -13,7 +14,7 @@ export interface Losses {
   /** The arguments could not be read, or did not fit their types. */
   bad: number
   /** The thread found no place, or not the arena. */
-  unplaced: number
+  noBuffer: number
 }
 
 /** A thread that was a CPU. */
@@ -28,7 +29,10 @@ export interface RingLosses {
   readonly discarded: Discarded
   readonly overwritten: number
   readonly torn: number
-  /** Records that are in the buffer and not in the file: it took no more, or they came while the end was written. */
+  /**
+   * Records that are in the buffer and not in the file: it took no more, or they came while the end
+   * was written.
+   */
   readonly unwritten: number
 }
 
@@ -39,7 +43,10 @@ export interface CpuTotals extends RingLosses {
   readonly threads: readonly ThreadTotals[]
   /** Its records in the trace. */
   readonly events: number
-  /** Bytes of its file; like the following and the losses other than `discarded` 0 where all CPUs share one buffer. */
+  /**
+   * Bytes of its file; like the following and the losses other than `discarded` 0 where all CPUs
+   * share one buffer.
+   */
   readonly bytes: number
   readonly packets: number
 }
@@ -54,13 +61,13 @@ export interface StreamTotals extends RingLosses {
 export interface Totals extends StreamTotals {
   /** The CPUs that ever wrote, or tried to. */
   readonly cpus: readonly CpuTotals[]
-  readonly unplaced: number
+  readonly noBuffer: number
   /** The first error on the way to the files, if there was one. */
   readonly error: string | undefined
 }
 
 /** Of a recording that nobody drains. */
-export const NO_TOTALS: Totals = { ...sumOf([]), cpus: [], unplaced: 0, error: undefined }
+export const NO_TOTALS: Totals = { ...sumOf([]), cpus: [], noBuffer: 0, error: undefined }
 
 /** Adds streams up. */
 export function sumOf(streams: readonly StreamTotals[]): StreamTotals {
@@ -81,10 +88,13 @@ export function sumOf(streams: readonly StreamTotals[]): StreamTotals {
 }
 
 /** Which threads wrote what was delivered. */
-export class Roster {
+export class ThreadHistory {
   readonly #arena: Arena
   readonly #byCpu = new Map<number, { readonly threads: ThreadTotals[]; events: number }>()
-  /** Threads that gave their places back, whose records may still be on the way. Only needed where CPUs share a buffer. */
+  /**
+   * Threads that gave their places back, whose records may still be on the way. Only needed where
+   * CPUs share a buffer.
+   */
   readonly #former = new Map<number, ThreadTotals[]>()
 
   constructor(arena: Arena) {
@@ -92,7 +102,7 @@ export class Roster {
   }
 
   /** The thread of a place is dead, and the place is about to be freed. */
-  leave(cpu: number): void {
+  retired(cpu: number): void {
     if (this.#arena.global === undefined) return
     const former = this.#former.get(cpu) ?? []
     former.push(this.#present(cpu))
@@ -100,11 +110,12 @@ export class Roster {
   }
 
   /**
-   * Records of a thread were delivered. The records of the threads of one place come one thread after the other.
+   * Records of a thread were delivered. The records of the threads of one place come one thread
+   * after the other.
    *
    * @param generation of its place; the low 16 bits of it will do where CPUs share a buffer.
    */
-  wrote(cpu: number, generation: number, records: number): void {
+  credit(cpu: number, generation: number, records: number): void {
     let entry = this.#byCpu.get(cpu)
     if (entry === undefined) this.#byCpu.set(cpu, (entry = { threads: [], events: 0 }))
     entry.events += records

@@ -1,34 +1,36 @@
 /**
- * The control page: the small shared memory that every thread of the process finds, recording or not.
+ * The control page: the small shared memory that every thread of the process finds, recording or
+ * not.
  *
- * Made when rchan is first imported in the process, and put into the environment data, so that every worker started
- * later inherits it, and theirs too. While nothing is recorded there is nothing else.
+ * Made when rchan is first imported in the process, and put into the environment data, so that
+ * every worker started later inherits it, and theirs too. While nothing is recorded there is
+ * nothing else.
  *
  * ```text
  *     at   type      word            written by
  *      0   u32       magic           maker        'rchP'
  *      4   u32       abi             maker
- *      8   i32       generation      coordinator  number of the recording that runs; 0: none
- *     12   i32       recordings      coordinator  recordings started so far
- *     16   i32       coordinator     coordinator  identity of the thread that records (compare-and-exchange); 0: none
- *     24   f64       startTicks      coordinator  when that thread started; 0: not known (yet)
+ *      8   i32       generation      recorder     number of the recording that runs; 0: none
+ *     12   i32       recordings      recorder     recordings started so far
+ *     16   i32       recorder        coordinator  identity of the thread that records (compare-and-exchange); 0: none
+ *     24   f64       startTicks      recorder     when that thread started; 0: not known (yet)
  *     64   i32[2]    doorbell        sync         where the consumer sleeps
  *    128   i32       asked           any thread   counted up by a thread that lacks the arena
  *    132   i32       answered        consumer     the value of `asked` that it has served
- *    192   i64       unplaced        any thread   records of threads that found no place, added atomically
+ *    192   i64       noBuffer        any thread   records of threads that found no place, added atomically
  *    200   i64       time            consumer     what its clock said when it answered last
  *    208   i32       clockFaults     any thread   threads whose clocks can't be trusted, added atomically
  *    212   i32       faultThread     any thread   1 + Node's number of the first of them, by compare-and-exchange from 0
  *    216   i64       faultNs         that thread  how far its clock is off; 0: it stands still
- *   4096   i32[2048] flags           coordinator  one for each id of the table: the generation that records it, or 0
+ *   4096   i32[2048] flags           recorder     one for each id of the table: the generation that records it, or 0
  *  16384   …         table           declarers    the tracepoint table, see below
  * ```
  *
- * Generation and flags are set to 0 also by the consumer when it fails, and by a thread that finds the thread that
- * records dead: by compare-and-exchange from the recording that is over.
+ * Generation and flags are set to 0 also by the consumer when it fails, and by a thread that finds
+ * the thread that records dead: by compare-and-exchange from the recording that is over.
  *
- * The table is a list of entries without gaps, each on a multiple of 8; an entry's place in the list is its id. An
- * entry belongs to the thread that claimed it:
+ * The table is a list of entries without gaps, each on a multiple of 8; an entry's place in the
+ * list is its id. An entry belongs to the thread that claimed it:
  *
  * ```text
  *   +0   i32   bytes       of the whole entry; claimed by compare-and-exchange from 0, so a dead claimer leaves an
@@ -44,7 +46,8 @@ import { isSharedMemory } from '@rchan/ring'
 import { lookAgain } from '@rchan/sync/look-again'
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { TextDecoder, TextEncoder } from './process.js'
-import { isDead, type ThreadIdentity } from '@rchan/threads'
+import type { ThreadIdentity } from '@rchan/threads'
+import { nodeMachine, type Machine } from './machine.js'
 
 /** Byte offsets in the control page. A test holds them to the picture above. */
 export const CONTROL = {
@@ -52,12 +55,12 @@ export const CONTROL = {
   abi: 4,
   generation: 8,
   recordings: 12,
-  coordinator: 16,
+  recorder: 16,
   startTicks: 24,
   doorbell: 64,
   asked: 128,
   answered: 132,
-  unplaced: 192,
+  noBuffer: 192,
   time: 200,
   clockFaults: 208,
   faultThread: 212,
@@ -67,14 +70,14 @@ export const CONTROL = {
 } as const
 
 /**
- * Version of everything that the threads of a process share, and of what copies of these modules in one thread share:
- * the class `Cpu`. Part of the names by which they find it.
+ * Version of everything that the threads of a process share, and of what copies of these modules in
+ * one thread share: the class `Cpu`. Part of the names by which they find it.
  */
 export const RUNTIME_ABI = 1
 /** The most entries that the table can have. */
 export const MAX_ENTRIES = 2048
 const PAGE_BYTES = 256 * 1024
-/** Elements from `unplaced` on. */
+/** Elements from `noBuffer` on. */
 const TIME = 1
 const FAULT_NS = 3
 const MAGIC = 0x50686372 // 'rchP'
@@ -91,7 +94,10 @@ const ENTRY_TEXT_BYTES = 8
 const ENTRY_TEXT = 12
 const READY = 1
 const VOID = -1
-/** How long a declarer waits for another one's half-written entry. Only a dead or stopped thread takes longer. */
+/**
+ * How long a declarer waits for another one's half-written entry. Only a dead or stopped thread
+ * takes longer.
+ */
 const PATIENCE_MS = 50
 
 /** An entry of the table. */
@@ -103,28 +109,34 @@ export interface Entry {
 /** The control page of this process, seen from the calling thread. */
 export class Control {
   readonly memory: SharedArrayBuffer
+  /** The machine that the calling thread is on. */
+  readonly machine: Machine
   /** All words, 4 bytes an element. */
   readonly words: Int32Array<SharedArrayBuffer>
-  /** One for each id: the generation of the recording that wants its records, 0 for none. Read plainly. */
+  /**
+   * One for each id: the generation of the recording that wants its records, 0 for none. Read
+   * plainly.
+   */
   readonly flags: Int32Array<SharedArrayBuffer>
   readonly doorbell: Doorbell
   readonly #longs: BigInt64Array<SharedArrayBuffer>
   readonly #ticks: Float64Array<SharedArrayBuffer>
   readonly #bytes: Uint8Array<SharedArrayBuffer>
 
-  constructor(memory: SharedArrayBuffer) {
+  constructor(memory: SharedArrayBuffer, machine: Machine = nodeMachine) {
     this.memory = memory
+    this.machine = machine
     this.words = new Int32Array(memory, 0, PAGE_BYTES / 4)
     this.flags = new Int32Array(memory, CONTROL.flags, MAX_ENTRIES)
     this.doorbell = new Doorbell(new Int32Array(memory, CONTROL.doorbell, DOORBELL_WORDS))
-    this.#longs = new BigInt64Array(memory, CONTROL.unplaced, 4)
+    this.#longs = new BigInt64Array(memory, CONTROL.noBuffer, 4)
     this.#ticks = new Float64Array(memory, CONTROL.startTicks, 1)
     this.#bytes = new Uint8Array(memory, 0, PAGE_BYTES)
   }
 
   /** A page of its own: for the first thread of a process, and for tests. */
-  static create(): Control {
-    const control = new Control(new SharedArrayBuffer(PAGE_BYTES))
+  static create(machine?: Machine): Control {
+    const control = new Control(new SharedArrayBuffer(PAGE_BYTES), machine)
     control.words[CONTROL.abi >> 2] = RUNTIME_ABI
     // Pairs with: ofProcess, Atomics.load of `magic`.
     Atomics.store(control.words, CONTROL.magic >> 2, MAGIC)
@@ -162,28 +174,29 @@ export class Control {
 
   /** Identity of the thread that records; 0 for none. */
   get recorder(): number {
-    return Atomics.load(this.words, CONTROL.coordinator >> 2)
+    return Atomics.load(this.words, CONTROL.recorder >> 2)
   }
 
   /** Whether the thread that records is proven to have died without ending its recording. */
   isRecorderDead(): boolean {
-    return isDead(this.recorder, this.#ticks[0])
+    return this.machine.isDead(this.recorder, this.#ticks[0])
   }
 
   /**
-   * Coordinator: makes the calling thread the one that records. A thread that died while it
+   * Recorder: makes the calling thread the one that records. A thread that died while it
    * recorded is replaced; one that lives, or has just ended, is looked at for a while (see sync's
    * `look-again`).
    *
    * @returns 0 when it is now, else the identity of the thread that records.
    */
   claimRecorder({ identity, startTicks }: ThreadIdentity): number {
-    const at = CONTROL.coordinator >> 2
+    const at = CONTROL.recorder >> 2
     let holder = 0
     lookAgain(() => {
       holder = Atomics.compareExchange(this.words, at, 0, identity)
       if (holder !== 0 && this.isRecorderDead()) {
-        // Those of the dead thread: next to the identity of the thread that takes over they would prove that one dead.
+        // Those of the dead thread: next to the identity of the thread that takes over they would
+        // prove that one dead.
         this.#ticks[0] = 0
         const found = Atomics.compareExchange(this.words, at, holder, identity)
         if (found === holder) holder = 0
@@ -195,23 +208,28 @@ export class Control {
     return holder
   }
 
-  /** Coordinator: nobody records any more. */
+  /** Recorder: nobody records any more. */
   releaseRecorder(): void {
     this.#ticks[0] = 0
     // Pairs with: claimRecorder, compare-and-exchange from 0.
-    Atomics.store(this.words, CONTROL.coordinator >> 2, 0)
+    Atomics.store(this.words, CONTROL.recorder >> 2, 0)
   }
 
-  /** Coordinator: switches every tracepoint on for a recording (its generation). See {@link disable}. */
+  /**
+   * Coordinator: switches every tracepoint on for a recording (its generation). See
+   * {@link disable}.
+   */
   enable(generation: number): void {
-    // Pairs with: Cpu.online, Atomics.load of `generation`. The flags are hints: encoders read them plainly.
+    // Pairs with: Cpu.online, Atomics.load of `generation`. The flags are hints: encoders read them
+    // plainly.
     Atomics.store(this.words, CONTROL.generation >> 2, generation)
     for (let id = 0; id < MAX_ENTRIES; id += 1) Atomics.store(this.flags, id, generation)
   }
 
   /**
-   * Switches every tracepoint off for a recording that ends, and leaves one that has begun since alone. The coordinator,
-   * the consumer when it fails, and any thread that has proven the thread that records dead.
+   * Switches every tracepoint off for a recording that ends, and leaves one that has begun since
+   * alone. The thread that records, the consumer when it fails, and any thread that has proven the
+   * thread that records dead.
    */
   disable(generation: number): void {
     Atomics.compareExchange(this.words, CONTROL.generation >> 2, generation, 0)
@@ -219,7 +237,7 @@ export class Control {
   }
 
   /** Any thread: counts a record that had no place to go. */
-  addUnplaced(): void {
+  countNoBuffer(): void {
     Atomics.add(this.#longs, 0, 1n)
   }
 
@@ -227,7 +245,7 @@ export class Control {
    * Records of threads that found no place, since the recording started; 0 for what is no count, in
    * a damaged page.
    */
-  get unplaced(): number {
+  get noBuffer(): number {
     const count = Number(Atomics.load(this.#longs, 0))
     return Number.isSafeInteger(count) && count >= 0 ? count : 0
   }
@@ -277,7 +295,8 @@ export class Control {
   }
 
   /**
-   * Enters a text into the table, or finds it there. Any thread; without a message, a lock or an event loop.
+   * Enters a text into the table, or finds it there. Any thread; without a message, a lock or an
+   * event loop.
    *
    * @returns its id; the same for the same text in all threads.
    * @throws RangeError when the table is full, or damaged.
@@ -297,7 +316,8 @@ export class Control {
           Atomics.notify(this.words, (at + ENTRY_READY) >> 2)
           return this.#sameBefore(pending, text) ?? id
         }
-        // We were stopped for so long that somebody gave this entry up, and may have entered the text behind it.
+        // We were stopped for so long that somebody gave this entry up, and may have entered the
+        // text behind it.
         at += bytes
         continue
       }
@@ -353,14 +373,15 @@ export class Control {
   }
 
   /**
-   * The id of the same text in an earlier entry that was being written when we passed it. An entry that does not get
-   * ready is made void, so that its text can't have two ids, and nobody waits for it again.
+   * The id of the same text in an earlier entry that was being written when we passed it. An entry
+   * that does not get ready is made void, so that its text can't have two ids, and nobody waits for
+   * it again.
    */
   #sameBefore(pending: { id: number; at: number }[], text: string): number | undefined {
     for (let index = 0; index < pending.length; index += 1) {
       const { id, at } = pending[index]
       const ready = (at + ENTRY_READY) >> 2
-      if (Atomics.wait(this.words, ready, 0, PATIENCE_MS) === 'timed-out') {
+      if (this.machine.wait(this.words, ready, 0, PATIENCE_MS) === 'timed-out') {
         Atomics.compareExchange(this.words, ready, 0, VOID)
       }
       if (this.textAt(at) === text) return id

@@ -1,0 +1,65 @@
+/**
+ * The sink that writes a folder: a stream is a file, or several (`stream-file.ts`), a document is a
+ * file that is replaced by rename, so that a reader finds it whole at any time. Runs on the
+ * consumer thread.
+ */
+import { closeSync, renameSync, writeFileSync } from 'node:fs'
+import { isSame, OpenFolder, removeDraft, stateOfDescriptor, type FileState } from './folder.js'
+import type { Sink, SinkStream } from './sink.js'
+import { StreamFile } from './stream-file.js'
+
+/** Writes the folder of this path, which must be there. @throws the error of the file system. */
+export class FileSink implements Sink {
+  readonly #folder: OpenFolder
+  /** The documents that we put there, by name. */
+  readonly #documents = new Map<string, FileState>()
+
+  constructor(path: string) {
+    this.#folder = new OpenFolder(path)
+  }
+
+  stream(name: string): SinkStream {
+    return new StreamFile(this.#folder, name)
+  }
+
+  document(name: string, text: string): void {
+    const { fd, path } = this.#folder.draft(name)
+    try {
+      let state: FileState
+      try {
+        writeFileSync(fd, text)
+        state = stateOfDescriptor(fd)
+      } finally {
+        closeSync(fd)
+      }
+      renameSync(path, this.#folder.at(name))
+      this.#documents.set(name, state)
+    } catch (error) {
+      removeDraft(path)
+      throw error
+    }
+  }
+
+  /** Whether the folder, and the documents in it, are still those that we wrote. */
+  problem(): string | undefined {
+    const problem = this.#folder.problem()
+    if (problem !== undefined) return problem
+    for (const [name, state] of this.#documents) {
+      const path = `${this.#folder.path}/${name}`
+      const found = this.#folder.find(name)
+      if (found === undefined)
+        return `${path} was removed while it was recorded into: nobody can read the trace`
+      if (!isSame(found, state) || found.bytes !== state.bytes)
+        return `${path} was changed by somebody else while it was recorded into: the trace can't be relied on`
+    }
+    return undefined
+  }
+
+  /**
+   * Node does not close it with the thread: each recording would leave a descriptor behind in the
+   * process.
+   */
+  close(): void {
+    this.#folder.close()
+  }
+}
