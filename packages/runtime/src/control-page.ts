@@ -12,7 +12,7 @@
  *      4   u32       abi             maker
  *      8   i32       generation      recorder     number of the recording that runs; 0: none
  *     12   i32       recordings      recorder     recordings started so far
- *     16   i32       recorder        coordinator  identity of the thread that records (compare-and-exchange); 0: none
+ *     16   i32       recorder        recorder     identity of the thread that records (compare-and-exchange); 0: none
  *     24   f64       startTicks      recorder     when that thread started; 0: not known (yet)
  *     64   i32[2]    doorbell        sync         where the consumer sleeps
  *    128   i32       asked           any thread   counted up by a thread that lacks the arena
