@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { catchAccesses, type Observer } from '../../../test/stepping/accesses.js'
+import { interrupt } from '../../../test/stepping/interrupted.js'
 import { thisThread } from '@rchan/threads'
 import { CONTROL, Control, MAX_ENTRIES } from '@rchan/runtime'
 
@@ -88,16 +90,9 @@ describe('the tracepoint table', () => {
     leaveHole(control, 64)
     control.declare('the first waits')
     const sleeps: number[] = []
-    const { wait } = Atomics
-    Atomics.wait = ((...args: Parameters<typeof wait>) => {
-      sleeps.push(1)
-      return wait(...args)
-    }) as typeof wait
-    try {
+    interrupt({ pass: (ms) => void sleeps.push(ms) }, () => {
       for (let i = 0; i < 5; i += 1) new Control(control.memory).declare(`later ${i}`)
-    } finally {
-      Atomics.wait = wait
-    }
+    })
     expect(sleeps).toEqual([])
   })
 
@@ -202,18 +197,20 @@ test.skipIf(process.platform !== 'linux')(
     const dead = { identity: 2 ** 22 + 1, startTicks: 5, threadId: 9 }
     expect(control.claimRecorder(dead)).toBe(0)
     const me = thisThread()
-    const { compareExchange } = Atomics
-    const seen: boolean[] = []
-    Atomics.compareExchange = ((...args: Parameters<typeof compareExchange>) => {
-      const found = compareExchange(...args)
-      if (control.recorder === me.identity) seen.push(control.isRecorderDead())
-      return found
-    }) as typeof compareExchange
-    try {
-      expect(control.claimRecorder(me)).toBe(0)
-    } finally {
-      Atomics.compareExchange = compareExchange
+    let seen = 0
+    let isLooking = false
+    const observer: Observer = (access) => {
+      const result = access.perform()
+      if (isLooking) return result
+      isLooking = true
+      if (control.recorder === me.identity) {
+        seen += 1
+        expect(control.isRecorderDead()).toBe(false)
+      }
+      isLooking = false
+      return result
     }
-    expect(seen).toEqual([false])
+    catchAccesses(() => expect(control.claimRecorder(me)).toBe(0), observer)
+    expect(seen).toBeGreaterThan(0)
   },
 )

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { thisThread } from '@rchan/threads'
 import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, CONSUMER_STATE, type CpuClient } from '@rchan/runtime'
 import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
+import { catchAccesses, type Observer } from '../../../test/stepping/accesses.js'
+import { interrupt } from '../../../test/stepping/interrupted.js'
 import { Machine } from './machine.ts'
 
 const GEOMETRY = { mode: 'discard', subbufSize: 4096, subbufCount: 4, headerBytes: 0 } as const
@@ -32,19 +34,14 @@ function cpuOf(client: CpuClient, ...arenas: Arena[]): { cpu: Cpu; control: Cont
 const owners = (arena: Arena): number[] =>
   Array.from({ length: arena.possibleCpus }, (_, cpu) => arena.words[arena.placeWord(cpu, PLACE.owner)])
 
-/** Counts how often this thread sleeps while `run` runs. */
-function sleepsOf(run: () => void): number {
-  const { wait } = Atomics
+/** Counts how often this thread sleeps while `run` runs; each sleep is over after `during`. */
+function sleepsOf(run: () => void, during: () => void = () => undefined): number {
   let sleeps = 0
-  Atomics.wait = ((...args: Parameters<typeof wait>) => {
+  const pass = (): void => {
     sleeps += 1
-    return wait(...args)
-  }) as typeof wait
-  try {
-    run()
-  } finally {
-    Atomics.wait = wait
+    during()
   }
+  interrupt({ pass }, run)
   return sleeps
 }
 
@@ -169,21 +166,8 @@ describe('a thread that finds all places taken', () => {
     cpu.setClient(CLIENT)
     cpu.setArena(machine.arena)
     machine.control.enable(1)
-    const sleeps = (run: () => void, step: () => void = () => void machine.consumer.doWork()): number => {
-      const { wait } = Atomics
-      let count = 0
-      Atomics.wait = () => {
-        count += 1
-        step()
-        return 'timed-out'
-      }
-      try {
-        run()
-      } finally {
-        Atomics.wait = wait
-      }
-      return count
-    }
+    const sleeps = (run: () => void, step: () => void = () => void machine.consumer.doWork()): number =>
+      sleepsOf(run, step)
     return { machine, cpu, sleeps }
   }
   const looksAt = (machine: Machine): number => machine.asked.filter(([identity]) => identity === 8).length
@@ -275,16 +259,15 @@ describe('a thread without the arena does not wait', () => {
     const { cpu, control } = cpuWith()
     control.words[CONTROL.recorder >> 2] = thisThread().identity
     control.enable(1)
-    const { add } = Atomics
-    Atomics.add = ((...args: Parameters<typeof add>) => {
-      control.enable(0)
-      return add(...args)
-    }) as typeof add
-    try {
-      expect(sleepsOf(() => expect(cpu.online()).toBe(false))).toBe(0)
-    } finally {
-      Atomics.add = add
+    const names: string[] = []
+    const observer: Observer = (access) => {
+      names.push(access.name)
+      if (access.name === 'add') control.enable(0)
+      return access.perform()
     }
+    catchAccesses(() => expect(cpu.online()).toBe(false), observer)
+    expect(names).toContain('add')
+    expect(names).not.toContain('wait')
     // Nothing is recorded any more, so nothing was lost.
     expect(control.noBuffer).toBe(0)
   })

@@ -83,6 +83,11 @@ export class Machine {
       this.onLook()
       return this.dead.has(identity)
     },
+    openMailbox: () => {
+      const messages: unknown[] = []
+      this.#mailboxes.add(messages)
+      return { take: () => messages.shift(), close: () => void this.#mailboxes.delete(messages) }
+    },
   }
   readonly control = Control.create(this.played)
   readonly arena: Arena
@@ -105,6 +110,7 @@ export class Machine {
   onLook: () => void = () => undefined
   /** What `isDead` was asked. */
   asked: [identity: number, startTicks: number][] = []
+  readonly #mailboxes = new Set<unknown[]>()
 
   constructor(
     options: {
@@ -130,6 +136,7 @@ export class Machine {
       trouble: () => undefined,
       postArena: () => {
         this.posts += 1
+        for (const messages of this.#mailboxes) messages.push(this.arena.memory)
       },
     })
   }
