@@ -87,7 +87,8 @@ ${steps.join('')}  if (at > limit) return undefined
   return { ${members} }
 }`
   try {
-    // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- functions of one text share their feedback
+    // Functions of one text share their feedback, so each decoder has a text of its own.
+    // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- see above
     const make = new Function('readers', source) as (readers: readonly FieldReader[]) => Decode
     return make(fields.map(({ type }) => FIELD_READERS[type]))
   } catch {

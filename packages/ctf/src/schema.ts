@@ -134,7 +134,8 @@ function show(value: unknown): string {
     typeof value === 'string'
       ? JSON.stringify(value)
       : typeof value === 'object' && value !== null
-        ? Object.prototype.toString.call(value) // String() would call methods of the caller's, if there are any
+        ? // String() would call methods of the caller's, if there are any.
+          Object.prototype.toString.call(value)
         : String(value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }

@@ -43,7 +43,7 @@ function memory(): FieldMemory {
 
 /** Runs source text of a type, as the encoders do. */
 function run(code: string, value: unknown, to: FieldMemory): unknown {
-  // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- it is what the encoders do with it
+  // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- as encoders do
   const make = new Function(
     'env',
     'a0',

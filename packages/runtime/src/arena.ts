@@ -15,7 +15,7 @@
  *      20  i32     recorder         recorder     identity of the thread that CPU 0 is for
  *      24  i32     rounds           consumer     counted up each time it looked for work or wrote a packet
  *      28  i32     freed            consumer     places that became free again
- *      32  i32     wanted           any thread   bits: what the consumer is asked for; consumer: back to 0. See request.ts
+ *      32  i32     wanted           any thread   bits: what is asked for, see request.ts; consumer: back to 0
  *      36  u32     kind             recorder     0: a channel, 1: a global buffer
  *      40  i32     requests         any thread   counted up by each request
  *      44  i32     answers          consumer     the value of `requests` up to which it has done all

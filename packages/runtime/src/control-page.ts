@@ -20,7 +20,7 @@
  *    192   i64       noBuffer        any thread   records of threads that found no place, added atomically
  *    200   i64       time            consumer     what its clock said when it answered last
  *    208   i32       clockFaults     any thread   threads whose clocks can't be trusted, added atomically
- *    212   i32       faultThread     any thread   1 + Node's number of the first of them, by compare-and-exchange from 0
+ *    212   i32       faultThread     any thread   1 + Node's number of the first; compare-and-exchange from 0
  *    216   i64       faultNs         that thread  how far its clock is off; 0: it stands still
  *   4096   i32[2048] flags           recorder     one for each id of the table: the generation that records it, or 0
  *  16384   …         table           declarers    the tracepoint table, see below
