@@ -86,6 +86,11 @@ const GIVEN_UP: readonly (readonly [RegExp, string])[] = [
   [/\bdesks?\b/i, 'Upcall'],
   [/\bserveAlways\b/, 'serveFromEventLoop'],
   [/\bstrays\b/, 'orphanFiles'],
+  [/\bunplaced\b/i, 'noBuffer'],
+  [/\bhomeless\b/, 'unattributed'],
+  [/\bRoster\b/, 'ledger'],
+  [/\bOutlet\b/, 'DrainedStream'],
+  [/\bnowAndThen\b/, 'checkRecorder'],
 ]
 
 test('no name that was given up comes back', () => {
