@@ -87,8 +87,7 @@ const GIVEN_UP: readonly (readonly [RegExp, string])[] = [
   [/\bserveAlways\b/, 'serveFromEventLoop'],
   [/\bstrays\b/, 'orphanFiles'],
   [/\bunplaced\b/i, 'noBuffer'],
-  [/\bhomeless\b/, 'unattributed'],
-  [/\bRoster\b/, 'ledger'],
+  [/\bRoster\b/, 'ThreadHistory'],
   [/\bOutlet\b/, 'DrainedStream'],
   [/\bnowAndThen\b/, 'checkRecorder'],
 ]
