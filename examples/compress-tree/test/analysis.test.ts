@@ -20,6 +20,8 @@ function record(
     time: CLOCK_AT_START_NS + BigInt(atNs),
     cpu,
     generation,
+    threadId: 0,
+    threadName: 'main',
     event: { id: 0, name, fields: [] },
     fields,
   }

@@ -18,9 +18,9 @@ export {
 } from './schema.js'
 export {
   EVENT_CPU_OFFSET,
-  EVENT_GENERATION_OFFSET,
   EVENT_HEADER_BYTES,
   EVENT_ID_OFFSET,
+  EVENT_THREAD_OFFSET,
   RECORD_ALIGN_BYTES,
   align,
   layoutRecord,
@@ -38,4 +38,5 @@ export {
   type FieldTypeValues,
 } from './field-types.js'
 export { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, loadU64, storeSizes, storeU64 } from './packet.js'
+export { threadNumber, threadRanges, type ThreadRange } from './thread-names.js'
 export { metadataText, parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'

@@ -9,6 +9,7 @@
 import { fieldType } from './field-types.js'
 import { layoutRecord } from './record.js'
 import { FIELD_TYPE_NAMES, type EventClass, type Field, type FieldType } from './schema.js'
+import { wrongThreadRange, type ThreadRange } from './thread-names.js'
 
 /** The clock of a trace: where its zero stands on the wall clock. */
 export interface MetadataClock {
@@ -33,6 +34,8 @@ export interface MetadataInput {
    * own.
    */
   readonly global?: true
+  /** The names of threads, in the order of their numbers. */
+  readonly threads?: readonly ThreadRange[]
 }
 
 /** The first line; readers know the file by it. */
@@ -55,7 +58,7 @@ const NEVER_PREFIXED: readonly string[] = ['Bool', 'Complex', 'Imaginary']
  * @throws TypeError with the value, where readers would refuse it: a uuid that is not one, a clock
  * offset that is negative or not whole, a name in `env` that is not an identifier, an `env` string
  * that contains NUL, a number in `env` that is not a safe integer, an id that is not a u32 or is
- * there twice.
+ * there twice, numbers of threads that are not in order.
  * @example
  * metadataText({
  *   uuid: '2a6422d0-6cee-41e0-8c08-cb07d7b3a564',
@@ -77,7 +80,7 @@ export function metadataText(input: MetadataInput): string {
     METADATA_HEAD,
     envBlock(input.env),
     clockBlock(input.clock),
-    layoutBlocks(input.uuid, input.global),
+    layoutBlocks(input.uuid, input.global, threadType(input)),
     ...input.events.map((event) => eventBlock(event, input.global)),
   ].join('\n')
 }
@@ -119,10 +122,12 @@ function hasPackedForm(type: FieldType): boolean {
  * The part that is the same in all our traces but for the uuid: types, packet header, packet
  * context, event header. `packet.ts` and `record.ts` describe the same bytes.
  *
- * In a global trace the packet has no CPU, and readers would print one with each event. Its eight
- * bytes are still there, skipped by an alignment: from 72 to the next multiple of 16.
+ * In a global trace the packet has no CPU and no thread: readers would print them with each event.
+ * Their 16 bytes are still there, skipped by an alignment: from 48 to the next multiple of 32.
+ *
+ * @param threads the type of a thread's number.
  */
-export function layoutBlocks(uuid: string, global = false): string {
+export function layoutBlocks(uuid: string, global: boolean | undefined, threads: string): string {
   return `${TYPE_ALIASES}
 trace {
 	major = 1;
@@ -142,21 +147,39 @@ stream {
 	packet.context := struct {
 		u64_time timestamp_begin;
 		u64_time timestamp_end;
-		u64 content_size;
-		u64 packet_seq_num;
-		u64 events_discarded;
 ${
   global
-    ? '\t\tinteger { size = 64; align = 128; signed = false; } packet_size;'
-    : '\t\tu32 cpu_id;\n\t\tu32 generation;\n\t\tu64 packet_size;'
+    ? '\t\tinteger { size = 64; align = 256; signed = false; } content_size;'
+    : `\t\tu32 cpu_id;\n\t\tu32 generation;\n\t\t${threads} thread_id;\n\t\tu64 content_size;`
 }
+		u64 packet_seq_num;
+		u64 events_discarded;
+		u64 packet_size;
 	};
 	event.header := struct {
 		u64_time timestamp;
 		u32 id;
 	} align(64);
-${global ? '\tevent.context := struct {\n\t\tu16 cpu_id;\n\t\tu16 generation;\n\t};\n' : ''}};
+${global ? `\tevent.context := struct {\n\t\tu16 cpu_id;\n\t\t${threads} thread_id;\n\t};\n` : ''}};
 `
+}
+
+/** The type of a thread's number: with names, if there are any. An enumeration can't be empty. */
+function threadType({ threads = [], global: isGlobal }: MetadataInput): string {
+  const global = isGlobal === true
+  const wrong = wrongThreadRange(threads, global)
+  if (wrong !== undefined) throw new TypeError(wrong)
+  const container = threadContainer(global)
+  if (threads.length === 0) return container
+  const labels = threads.map(({ name, first, last }) =>
+    first === last ? `${quote(name)} = ${first}` : `${quote(name)} = ${first} ... ${last}`,
+  )
+  return `enum : ${container} {\n\t\t\t${labels.join(',\n\t\t\t')}\n\t\t}`
+}
+
+/** The integer that holds a thread's number. */
+export function threadContainer(global: boolean): 'u16' | 'u32' {
+  return global ? 'u16' : 'u32'
 }
 
 /** All types that the language has not under our name, then the packed form of each of 64 bits. */

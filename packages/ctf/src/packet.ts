@@ -8,14 +8,18 @@
  *   24  u64     stream_instance_id          once
  *   32  u64     timestamp_begin, ns         open
  *   40  u64     timestamp_end, ns           close
- *   48  u64     content_size, bits          close
- *   56  u64     packet_seq_num              when written to the stream
- *   64  u64     events_discarded, so far    close
- *   72  u32     cpu_id                      open
- *   76  u32     generation                  open
- *   80  u64     packet_size, bits           close
- *   88          records
+ *   48  u32     cpu_id                      open
+ *   52  u32     generation                  open
+ *   56  u32     thread_id                   open
+ *   60          nothing
+ *   64  u64     content_size, bits          close
+ *   72  u64     packet_seq_num              when written to the stream
+ *   80  u64     events_discarded, so far    close
+ *   88  u64     packet_size, bits           close
+ *   96          records
  * ```
+ *
+ * In a global trace each record says who wrote it, and the bytes from 48 to 64 mean nothing.
  *
  * All is little endian and stands on a multiple of its size, so each is one plain typed-array
  * store. Sizes are split in two 32-bit halves rather than made into BigInts: nothing here
@@ -23,7 +27,7 @@
  */
 
 /** Bytes of a packet header; a multiple of 8, so that the first record follows at once. */
-export const PACKET_HEADER_BYTES = 88
+export const PACKET_HEADER_BYTES = 96
 /** The first word of every packet. */
 export const PACKET_MAGIC = 0xc1fc1fc1
 /** Byte offsets of the fields of a packet header. */
@@ -34,12 +38,13 @@ export const PACKET = {
   streamInstanceId: 24,
   timestampBegin: 32,
   timestampEnd: 40,
-  contentBits: 48,
-  sequence: 56,
-  eventsDiscarded: 64,
-  cpuId: 72,
-  generation: 76,
-  packetBits: 80,
+  cpuId: 48,
+  generation: 52,
+  threadId: 56,
+  contentBits: 64,
+  sequence: 72,
+  eventsDiscarded: 80,
+  packetBits: 88,
 } as const
 
 /**

@@ -9,11 +9,12 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDecoder, type Decoder } from './decode.js'
 import type { DecodedValue } from './field-readers.js'
-import { parseUuid, type MetadataClock } from './metadata.js'
+import { parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'
 import type { FieldTypeValues } from './field-types.js'
 import type { EventClass, Field, FieldType, Schema } from './schema.js'
 import { PacketReader, RecordReader } from './stream.js'
-import type { PacketHeader, StreamFormat, TraceRecord } from './stream.js'
+import type { PacketHeader, RecordFormat, StreamFormat, TraceRecord } from './stream.js'
+import { ThreadNames } from './thread-names.js'
 import { TraceError } from './trace-error.js'
 import { parseMetadata } from './tsdl.js'
 
@@ -96,7 +97,8 @@ const MAX_METADATA_BYTES = 2 ** 26
  * for (const { time, cpu, event, fields } of openTrace('./trace').records()) console.log(time, cpu, event.name, fields)
  */
 export function openTrace(folder: string): Trace {
-  const { uuid, env, clock, events, global = false } = readMetadata(folder)
+  const metadata = readMetadata(folder)
+  const { uuid, env, clock, events, global = false } = metadata
   const format: StreamFormat = { uuid: parseUuid(uuid), global }
   const streams: TraceStream[] = []
   for (const file of streamFiles(folder)) {
@@ -116,38 +118,66 @@ export function openTrace(folder: string): Trace {
     clock,
     events,
     streams,
-    records: () => mergedRecords(paths, format, new Decoders(folder, events, global)),
+    records: () => mergedRecords(paths, format, new LiveFormat(folder, metadata)),
     losses: () => countLosses(paths, format),
   }
 }
 
 /**
- * The decoders of a trace's events, by id. A trace that is still being recorded gets new events: an
- * unknown id has the metadata read once more, which was replaced before the packet that needs it
- * was written.
+ * What the metadata says of records. A trace that is still being recorded gets new events and
+ * threads: an id that is unknown has the metadata read once more, which was replaced before the
+ * packet that needs it was written.
  */
-class Decoders {
+class LiveFormat implements RecordFormat {
   private readonly folder: string
   private readonly global: boolean
-  private readonly known = new Map<number, Decoder>()
+  private readonly decoders = new Map<number, Decoder>()
+  private threads: ThreadNames
+  /** Which file `threads` is from. */
+  private version: string | undefined
 
-  constructor(folder: string, events: readonly EventClass[], global: boolean) {
+  constructor(folder: string, { events, threads = [], global }: MetadataInput) {
     this.folder = folder
-    this.global = global
-    for (const event of events) this.known.set(event.id, makeDecoder(event, global))
+    this.global = global === true
+    for (const event of events) this.decoders.set(event.id, makeDecoder(event, this.global))
+    this.threads = new ThreadNames(threads)
   }
 
-  get(id: number): Decoder | undefined {
-    const decoder = this.known.get(id)
-    if (decoder !== undefined) return decoder
-    for (const event of readMetadata(this.folder).events) {
-      if (!this.known.has(event.id)) this.known.set(event.id, makeDecoder(event, this.global))
+  decoder(id: number): Decoder | undefined {
+    if (!this.decoders.has(id)) this.read()
+    return this.decoders.get(id)
+  }
+
+  threadName(number: number): string {
+    const name = this.threads.get(number)
+    if (name !== undefined) return name
+    // A file that names nobody must not be read for each record.
+    if (this.version !== versionOf(this.folder)) this.read()
+    return this.threads.get(number) ?? ''
+  }
+
+  private read(): void {
+    // First: what replaces the file meanwhile is another version.
+    this.version = versionOf(this.folder)
+    const { events, threads = [] } = readMetadata(this.folder)
+    this.threads = new ThreadNames(threads)
+    for (const event of events) {
+      if (!this.decoders.has(event.id)) this.decoders.set(event.id, makeDecoder(event, this.global))
     }
-    return this.known.get(id)
   }
 }
 
-function readMetadata(folder: string): ReturnType<typeof parseMetadata> {
+/** Tells one metadata file from the next, which replaces it. */
+function versionOf(folder: string): string | undefined {
+  try {
+    const { ino, size, mtimeMs } = statSync(join(folder, 'metadata'))
+    return `${ino} ${size} ${mtimeMs}`
+  } catch {
+    return undefined
+  }
+}
+
+function readMetadata(folder: string): MetadataInput {
   const path = join(folder, 'metadata')
   let text: string
   try {
@@ -181,11 +211,11 @@ function streamFiles(folder: string): string[] {
 function* mergedRecords(
   paths: readonly string[],
   format: StreamFormat,
-  decoders: Decoders,
+  records: RecordFormat,
 ): IterableIterator<TraceRecord> {
   const readers: RecordReader[] = []
   try {
-    for (const path of paths) readers.push(new RecordReader(path, format, decoders))
+    for (const path of paths) readers.push(new RecordReader(path, format, records))
     const heap = new StreamHeap(readers)
     for (let reader = heap.first; reader !== undefined; reader = heap.first) {
       yield reader.record as TraceRecord

@@ -12,7 +12,7 @@
  *   0               8      12    14    16
  *   +---------------+------+-----+-----+-----------------
  *   | u64 time      | u32  | u16 | u16 | payload
- *   |               | id   | CPU | gen |
+ *   |               | id   | CPU | thr |
  *   +---------------+------+-----+-----+-----------------
  * ```
  *
@@ -37,8 +37,8 @@ export const RECORD_ALIGN_BYTES = 8
 export const EVENT_ID_OFFSET = 8
 /** In a global trace: where the number of the CPU stands in a record, 16 bits. */
 export const EVENT_CPU_OFFSET = 12
-/** In a global trace: where the generation of the CPU's place stands, its low 16 bits. */
-export const EVENT_GENERATION_OFFSET = 14
+/** In a global trace: where the low 16 bits of the thread's id stand. */
+export const EVENT_THREAD_OFFSET = 14
 const GLOBAL_PAYLOAD_OFFSET = 16
 
 /** A field and where it stands. */

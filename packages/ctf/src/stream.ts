@@ -13,7 +13,7 @@ import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC } from './packet.js'
 import {
   align,
   EVENT_CPU_OFFSET,
-  EVENT_GENERATION_OFFSET,
+  EVENT_THREAD_OFFSET,
   EVENT_HEADER_BYTES,
   EVENT_ID_OFFSET,
   RECORD_ALIGN_BYTES,
@@ -56,7 +56,9 @@ export interface PacketHeader {
   readonly eventsDiscarded: number
   /** {@link ALL_CPUS} in a global trace. */
   readonly cpu: number
+  /** How often the CPU's place had been taken before; like the thread 0 in a global trace. */
   readonly generation: number
+  readonly threadId: number
   /** The same in all files that are parts of one stream. */
   readonly streamInstanceId: bigint
 }
@@ -67,11 +69,12 @@ export interface TraceRecord {
   readonly time: bigint
   /** The CPU that wrote it. */
   readonly cpu: number
-  /**
-   * How often the CPU's place had been taken when it was written; in a global trace the low 16 bits
-   * of that.
-   */
+  /** How often the CPU's place had been taken before; −1 in a global trace, which doesn't say. */
   readonly generation: number
+  /** Node's id of the thread that wrote it, 0 for the main one; in a global trace modulo 65536. */
+  readonly threadId: number
+  /** The thread's name; empty where the trace has none. */
+  readonly threadName: string
   readonly event: EventClass
   /** bigint for u64 and i64, boolean for bool, string for string, else number. */
   readonly fields: Record<string, DecodedValue>
@@ -241,6 +244,7 @@ export class PacketReader implements PacketBytes {
       eventsDiscarded: this.count('events_discarded', PACKET.eventsDiscarded, offset),
       cpu: this.global ? ALL_CPUS : view.getUint32(PACKET.cpuId, true),
       generation: this.global ? 0 : view.getUint32(PACKET.generation, true),
+      threadId: this.global ? 0 : view.getUint32(PACKET.threadId, true),
       streamInstanceId: view.getBigUint64(PACKET.streamInstanceId, true),
     }
     if (header.timestampEnd < header.timestampBegin) {
@@ -314,20 +318,31 @@ export class PacketReader implements PacketBytes {
   }
 }
 
+/** What the metadata says of records. */
+export interface RecordFormat {
+  /** @returns undefined where no event has this id. */
+  decoder(id: number): Decoder | undefined
+  /** @returns the name of the thread with this number; empty where none is known. */
+  threadName(number: number): string
+}
+
 /** The records of one stream file, in the order of the file. */
 export class RecordReader {
   /** The record that {@link next} found. */
   record: TraceRecord | undefined
   private readonly packets: PacketReader
-  private readonly decoders: Pick<ReadonlyMap<number, Decoder>, 'get'>
+  private readonly format: RecordFormat
   private readonly global: boolean
+  /** The thread of the record that was read last. */
+  private threadId = -1
+  private threadName = ''
   private header: PacketHeader | undefined
   private lastTime = 0n
 
-  constructor(path: string, format: StreamFormat, decoders: Pick<ReadonlyMap<number, Decoder>, 'get'>) {
-    this.packets = new PacketReader(path, format)
-    this.global = format.global
-    this.decoders = decoders
+  constructor(path: string, streamFormat: StreamFormat, format: RecordFormat) {
+    this.packets = new PacketReader(path, streamFormat)
+    this.global = streamFormat.global
+    this.format = format
   }
 
   close(): void {
@@ -356,7 +371,7 @@ export class RecordReader {
     if (start + EVENT_HEADER_BYTES > packets.limit) this.failEnd(header, start, 'a record')
     const time = packets.view.getBigUint64(start, true)
     const id = packets.view.getUint32(start + EVENT_ID_OFFSET, true)
-    const decoder = this.decoders.get(id)
+    const decoder = this.format.decoder(id)
     if (decoder === undefined) {
       packets.fail(
         header.offset + start + EVENT_ID_OFFSET,
@@ -368,12 +383,18 @@ export class RecordReader {
     if (time < this.lastTime || time > header.timestampEnd) this.failTime(header, start, time)
     this.lastTime = time
     const { event } = decoder
-    if (!this.global) return { time, cpu: header.cpu, generation: header.generation, event, fields }
-    const cpu = packets.view.getUint16(start + EVENT_CPU_OFFSET, true)
+    const { global } = this
+    const threadId = global ? packets.view.getUint16(start + EVENT_THREAD_OFFSET, true) : header.threadId
+    if (threadId !== this.threadId) {
+      this.threadId = threadId
+      this.threadName = this.format.threadName(threadId)
+    }
     return {
       time,
-      cpu,
-      generation: packets.view.getUint16(start + EVENT_GENERATION_OFFSET, true),
+      cpu: global ? packets.view.getUint16(start + EVENT_CPU_OFFSET, true) : header.cpu,
+      generation: global ? -1 : header.generation,
+      threadId,
+      threadName: this.threadName,
       event,
       fields,
     }

@@ -5,11 +5,19 @@
  * with what the writer would write, so a layout that the stream reader doesn't know is never taken
  * for ours. Any thread; never touches a file.
  */
-import { layoutBlocks, METADATA_HEAD, parseUuid, tsdlFieldName, tsdlTypeName } from './metadata.js'
+import {
+  layoutBlocks,
+  METADATA_HEAD,
+  parseUuid,
+  threadContainer,
+  tsdlFieldName,
+  tsdlTypeName,
+} from './metadata.js'
 import type { MetadataClock, MetadataInput } from './metadata.js'
 import { layoutRecord } from './record.js'
 import { FIELD_TYPE_NAMES, parseSchema, schemaText } from './schema.js'
 import type { EventClass, Field, FieldType } from './schema.js'
+import { wrongThreadRange, type ThreadRange } from './thread-names.js'
 import { TraceError } from './trace-error.js'
 
 interface Token {
@@ -21,6 +29,8 @@ interface Token {
 
 /** What stands where the uuid of the trace will be found. */
 const ANY_UUID = '00000000-0000-0000-0000-000000000000'
+/** What stands where the type of a thread's number will be found. */
+const THREAD_TYPE = 'thread_type'
 /** A type's name in the metadata, and what it says about a field. */
 const TYPES = new Map<string, { readonly type: FieldType; readonly packed: boolean }>(
   FIELD_TYPE_NAMES.flatMap((type) => [
@@ -46,7 +56,7 @@ export function parseMetadata(text: string, path: string): MetadataInput {
   const source = new Tokens(text, path)
   const env = readEnv(source)
   const clock = readClock(source)
-  const { uuid, global } = readLayout(source)
+  const { uuid, global, threads } = readLayout(source)
   const events: EventClass[] = []
   const ids = new Set<number>()
   while (source.token.kind !== 'end') {
@@ -56,7 +66,14 @@ export function parseMetadata(text: string, path: string): MetadataInput {
     ids.add(event.id)
     events.push(event)
   }
-  return global ? { uuid, clock, env, events, global } : { uuid, clock, env, events }
+  return {
+    uuid,
+    clock,
+    env,
+    events,
+    ...(global ? { global } : {}),
+    ...(threads.length > 0 ? { threads } : {}),
+  }
 }
 
 function readEnv(source: Tokens): Record<string, string | number> {
@@ -94,11 +111,12 @@ function readClock(source: Tokens): MetadataClock {
 }
 
 /** The layout is one of two: which, shows where they first differ. */
-function readLayout(source: Tokens): { uuid: string; global: boolean } {
+function readLayout(source: Tokens): { uuid: string; global: boolean; threads: ThreadRange[] } {
   let uuid = ANY_UUID
   let global = false
-  let ours = new Tokens(layoutBlocks(ANY_UUID), '')
-  let other: Tokens | undefined = new Tokens(layoutBlocks(ANY_UUID, true), '')
+  let threads: ThreadRange[] = []
+  let ours = new Tokens(layoutBlocks(ANY_UUID, false, THREAD_TYPE), '')
+  let other: Tokens | undefined = new Tokens(layoutBlocks(ANY_UUID, true, THREAD_TYPE), '')
   for (; ours.token.kind !== 'end'; ours.next()) {
     if (other !== undefined && other.token.text !== ours.token.text) {
       global = source.token.text === other.token.text
@@ -106,10 +124,40 @@ function readLayout(source: Tokens): { uuid: string; global: boolean } {
       other = undefined
     }
     if (ours.token.text === ANY_UUID) uuid = source.uuid()
+    else if (ours.token.text === THREAD_TYPE) threads = readThreads(source, global)
     else source.expect(ours.token.text)
     other?.next()
   }
-  return { uuid, global }
+  return { uuid, global, threads }
+}
+
+/** The names of the threads: an enumeration, or the bare integer where none is named. */
+function readThreads(source: Tokens, global: boolean): ThreadRange[] {
+  const container = threadContainer(global)
+  if (source.token.text === container) {
+    source.next()
+    return []
+  }
+  source.expect('enum', ':', container, '{')
+  const threads: ThreadRange[] = []
+  for (;;) {
+    const { line } = source.token
+    const name = source.string('the name of a thread')
+    source.expect('=')
+    const first = source.natural('the number of a thread')
+    let last = first
+    if (source.token.text === '...') {
+      source.next()
+      last = source.natural('the number of a thread')
+    }
+    threads.push({ name, first, last })
+    const wrong = wrongThreadRange(threads.slice(-2), global)
+    if (wrong !== undefined) source.fail('numbers of threads in order', wrong, line)
+    if (source.token.text !== ',' || source.token.kind === 'string') break
+    source.next()
+  }
+  source.expect('}')
+  return threads
 }
 
 function readEvent(source: Tokens, global: boolean): EventClass {
@@ -152,7 +200,7 @@ const LETTER = /[A-Za-z_]/
 const BLANK = /(?:[ \t\r\n]+|\/\*[^]*?\*\/)*/y
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y
 const NUMBER = /-?[0-9]+/y
-const MARK = /:=|[{}[\]();=,.]/y
+const MARK = /:=|\.\.\.|[{}[\]():;=,.]/y
 const ESCAPE = /\\(n|"|\\|[0-7]{3})|\\/g
 
 /** The words of a text, one ahead. */

@@ -35,18 +35,30 @@ const event: EventClass = {
   ],
 }
 const record = (time: bigint): FixturePacket['records'][number] => ({ event, time, values: [7, 'hello'] })
-/** Three packets, at bytes 0, 88 and 224: a header alone; two records at 88 and 112; one record. */
+/**
+ * Three packets, at bytes 0, 96 and 240: a header alone; two records, at 96 and 120 of the packet;
+ * one record.
+ */
 const packets: FixturePacket[] = [
-  { begin: 100n, end: 100n, sequence: 0, eventsDiscarded: 0, generation: 1, records: [] },
+  { begin: 100n, end: 100n, sequence: 0, eventsDiscarded: 0, generation: 1, threadId: 0, records: [] },
   {
     begin: 100n,
     end: 200n,
     sequence: 1,
     eventsDiscarded: 0,
     generation: 1,
+    threadId: 0,
     records: [record(150n), record(160n)],
   },
-  { begin: 200n, end: 300n, sequence: 2, eventsDiscarded: 4, generation: 2, records: [record(250n)] },
+  {
+    begin: 200n,
+    end: 300n,
+    sequence: 2,
+    eventsDiscarded: 4,
+    generation: 2,
+    threadId: 0,
+    records: [record(250n)],
+  },
 ]
 const stream: FixtureStream = { file: 'cpu0', cpu: 0, instance: 0, packets }
 const trace: FixtureTrace = {
@@ -56,9 +68,9 @@ const trace: FixtureTrace = {
   events: [event],
   streams: [stream],
 }
-const SECOND = 88
-const THIRD = 224
-const FILE_BYTES = 336
+const SECOND = 96
+const THIRD = 240
+const FILE_BYTES = 360
 const FIRST_RECORD = SECOND + PACKET_HEADER_BYTES
 
 let folder: ReturnType<typeof temporaryFolder>
@@ -99,7 +111,7 @@ test('the trace that the others are made from is whole', () => {
   expect(openTrace(folder.path).losses()).toStrictEqual([{ cpu: 0, eventsDiscarded: 4, packetsLost: 0 }])
 })
 
-const cut = /cpu0, at byte 224: ends in the middle of a packet at byte \d+; it is whole up to byte 224: cut/
+const cut = /cpu0, at byte 240: ends in the middle of a packet at byte \d+; it is whole up to byte 240: cut/
 // name, what breaks it, what the message says, whether babeltrace2 is known to refuse it as well
 const BROKEN: [string, () => void, RegExp, 'refused' | 'not asked'][] = [
   ['half a packet at the end', () => truncateSync(inFolder('cpu0'), FILE_BYTES - 8), cut, 'refused'],
@@ -107,19 +119,19 @@ const BROKEN: [string, () => void, RegExp, 'refused' | 'not asked'][] = [
   [
     'a tail of zeros',
     () => appendFileSync(inFolder('cpu0'), Buffer.alloc(128)),
-    /cpu0, at byte 336: expected a packet.*found 0x00000000$/,
+    /cpu0, at byte 360: expected a packet.*found 0x00000000$/,
     'refused',
   ],
   [
     'a zeroed packet',
     () => put(SECOND, Buffer.alloc(THIRD - SECOND)),
-    /cpu0, at byte 88: expected a packet/,
+    /cpu0, at byte 96: expected a packet/,
     'refused',
   ],
   [
     'an unknown event id',
     () => put(FIRST_RECORD + 8, u32(99)),
-    /cpu0, at byte 184: record has id=99, which no event/,
+    /cpu0, at byte 200: record has id=99, which no event/,
     'refused',
   ],
   [
@@ -131,7 +143,7 @@ const BROKEN: [string, () => void, RegExp, 'refused' | 'not asked'][] = [
   [
     'metadata without the event',
     () => writeFileSync(inFolder('metadata'), metadataText({ ...trace, events: [] })),
-    /cpu0, at byte 184: record has id=0/,
+    /cpu0, at byte 200: record has id=0/,
     'refused',
   ],
   [
@@ -149,20 +161,20 @@ const BROKEN: [string, () => void, RegExp, 'refused' | 'not asked'][] = [
   [
     'the uuid of another trace',
     () => put(SECOND + PACKET.uuid, Buffer.alloc(16)),
-    /cpu0, at byte 92: packet has uuid=0{32}, the trace has 2a6422d0/,
+    /cpu0, at byte 100: packet has uuid=0{32}, the trace has 2a6422d0/,
     'not asked',
   ],
   [
     'another stream class',
     () => put(SECOND + PACKET.streamId, u32(1)),
-    /cpu0, at byte 108: packet has stream_id=1/,
+    /cpu0, at byte 116: packet has stream_id=1/,
     'refused',
   ],
   ['a packet longer than its file', () => put(THIRD + PACKET.packetBits, u64(8n * 1024n)), cut, 'refused'],
   [
     'a packet size with all bits set',
     () => put(SECOND + PACKET.packetBits, u64(2n ** 64n - 1n)),
-    /cpu0, at byte 168: packet has packet_size=18446744073709551615 bits/,
+    /cpu0, at byte 184: packet has packet_size=18446744073709551615 bits/,
     'refused',
   ],
   [
@@ -174,14 +186,14 @@ const BROKEN: [string, () => void, RegExp, 'refused' | 'not asked'][] = [
   ['a packet size of 0', () => put(SECOND + PACKET.packetBits, u64(0n)), /packet_size=0 bits/, 'refused'],
   [
     'a packet size that is not a multiple of 64 bits',
-    () => put(SECOND + PACKET.packetBits, u64(136n * 8n - 8n)),
-    /packet_size=1080 bits/,
+    () => put(SECOND + PACKET.packetBits, u64(144n * 8n - 8n)),
+    /packet_size=1144 bits/,
     'refused',
   ],
   [
     'content longer than its packet',
-    () => put(SECOND + PACKET.contentBits, u64(137n * 8n)),
-    /cpu0, at byte 136: packet has content_size=1096 bits, .*packet_size=1088/,
+    () => put(SECOND + PACKET.contentBits, u64(145n * 8n)),
+    /cpu0, at byte 160: packet has content_size=1160 bits, .*packet_size=1152/,
     'refused',
   ],
   [
@@ -192,86 +204,86 @@ const BROKEN: [string, () => void, RegExp, 'refused' | 'not asked'][] = [
   ],
   [
     'content that ends inside a byte',
-    () => put(SECOND + PACKET.contentBits, u64(134n * 8n + 1n)),
-    /content_size=1073 bits/,
+    () => put(SECOND + PACKET.contentBits, u64(142n * 8n + 1n)),
+    /content_size=1137 bits/,
     'not asked',
   ],
   [
     'content that ends inside a record',
-    () => put(SECOND + PACKET.contentBits, u64(130n * 8n)),
-    /cpu0, at byte 200: a record of e starts here and does not end inside .* at byte 218/,
+    () => put(SECOND + PACKET.contentBits, u64(138n * 8n)),
+    /cpu0, at byte 216: a record of e starts here and does not end inside .* at byte 234/,
     'refused',
   ],
   [
     'content rounded up to the next record',
-    () => put(SECOND + PACKET.contentBits, u64(136n * 8n)),
-    /cpu0, at byte 224: a record starts here and does not end/,
+    () => put(SECOND + PACKET.contentBits, u64(144n * 8n)),
+    /cpu0, at byte 240: a record starts here and does not end/,
     'refused',
   ],
   [
     'a string without an end',
     () => put(FIRST_RECORD + 16, Buffer.alloc(30, 0x61)),
-    /cpu0, at byte 176: a record of e starts here/,
+    /cpu0, at byte 192: a record of e starts here/,
     'not asked',
   ],
   [
     'a record older than the one before',
     () => put(FIRST_RECORD + 24, u64(149n)),
-    /cpu0, at byte 200: record has timestamp=149, before 150/,
+    /cpu0, at byte 216: record has timestamp=149, before 150/,
     'refused',
   ],
   [
     'a record older than its packet',
     () => put(FIRST_RECORD, u64(99n)),
-    /cpu0, at byte 176: record has timestamp=99, before 100/,
+    /cpu0, at byte 192: record has timestamp=99, before 100/,
     'refused',
   ],
   [
     'a record younger than its packet',
     () => put(FIRST_RECORD + 24, u64(201n)),
-    /cpu0, at byte 200: record has timestamp=201, after .*timestamp_end=200/,
+    /cpu0, at byte 216: record has timestamp=201, after .*timestamp_end=200/,
     'refused',
   ],
   [
     'a packet that ends before it begins',
     () => put(SECOND + PACKET.timestampEnd, u64(99n)),
-    /cpu0, at byte 128: packet has timestamp_end=99/,
+    /cpu0, at byte 136: packet has timestamp_end=99/,
     'refused',
   ],
   [
     'packets that overlap',
     () => put(THIRD + PACKET.timestampBegin, u64(199n)),
-    /cpu0, at byte 256: packet has timestamp_begin=199/,
+    /cpu0, at byte 272: packet has timestamp_begin=199/,
     'refused',
   ],
   [
     'a packet number twice',
     () => put(THIRD + PACKET.sequence, u64(1n)),
-    /cpu0, at byte 280: packet has packet_seq_num=1/,
+    /cpu0, at byte 312: packet has packet_seq_num=1/,
     'not asked',
   ],
   [
     'a count of losses that goes back',
     () => put(SECOND + PACKET.eventsDiscarded, u64(5n)),
-    /cpu0, at byte 288: packet has events_discarded=4, less than 5/,
+    /cpu0, at byte 320: packet has events_discarded=4, less than 5/,
     'not asked',
   ],
   [
     'a count of losses that nobody can have counted',
     () => put(SECOND + PACKET.eventsDiscarded, u64(2n ** 63n)),
-    /cpu0, at byte 152: packet has events_discarded=9223372036854775808/,
+    /cpu0, at byte 176: packet has events_discarded=9223372036854775808/,
     'not asked',
   ],
   [
     'packets of two CPUs in one file',
     () => put(SECOND + PACKET.cpuId, u32(1)),
-    /cpu0, at byte 160: packet has cpu_id=1/,
+    /cpu0, at byte 144: packet has cpu_id=1/,
     'not asked',
   ],
   [
     'packets of two streams in one file',
     () => put(SECOND + PACKET.streamInstanceId, u64(1n)),
-    /cpu0, at byte 112: packet has stream_instance_id=1/,
+    /cpu0, at byte 120: packet has stream_instance_id=1/,
     'not asked',
   ],
 ]

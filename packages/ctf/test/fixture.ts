@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   EVENT_CPU_OFFSET,
-  EVENT_GENERATION_OFFSET,
+  EVENT_THREAD_OFFSET,
   FIELD_TYPE_NAMES,
   PACKET,
   PACKET_HEADER_BYTES,
@@ -19,6 +19,7 @@ import {
   layoutRecord,
   metadataText,
   parseUuid,
+  threadRanges,
   type EventClass,
   type FieldType,
   type MetadataInput,
@@ -29,7 +30,7 @@ export interface FixtureRecord {
   readonly event: EventClass
   readonly time: bigint
   /** Who wrote it: in a global trace. */
-  readonly by?: { readonly cpu: number; readonly generation: number }
+  readonly by?: { readonly cpu: number; readonly threadId: number }
   /** In the order of the event's fields. */
   readonly values: readonly DecodedValue[]
 }
@@ -40,6 +41,7 @@ export interface FixturePacket {
   readonly sequence: number
   readonly eventsDiscarded: number
   readonly generation: number
+  readonly threadId: number
   readonly records: readonly FixtureRecord[]
   /** Bytes of packet_size behind the content, before rounding up. */
   readonly paddingBytes?: number
@@ -98,6 +100,7 @@ export function packetBytes(uuid: string, stream: FixtureStream, packet: Fixture
   if (stream.cpu !== ALL_CPUS) {
     view.setUint32(PACKET.cpuId, stream.cpu, true)
     view.setUint32(PACKET.generation, packet.generation, true)
+    view.setUint32(PACKET.threadId, packet.threadId, true)
   }
   view.setBigUint64(PACKET.packetBits, BigInt(totalBytes * 8), true)
   for (const [i, record] of records.entries()) bytes.set(record, starts[i])
@@ -115,7 +118,7 @@ export function recordBytes({ event, time, by, values }: FixtureRecord): Uint8Ar
   view.setUint32(8, event.id, true)
   if (by !== undefined) {
     view.setUint16(EVENT_CPU_OFFSET, by.cpu, true)
-    view.setUint16(EVENT_GENERATION_OFFSET, by.generation, true)
+    view.setUint16(EVENT_THREAD_OFFSET, by.threadId, true)
   }
   let at = layoutRecord(event.fields, by !== undefined).payloadOffset
   for (const [i, { type }] of event.fields.entries()) {
@@ -234,6 +237,7 @@ interface PacketSeed {
   readonly lost: number
   readonly discarded: number
   readonly generations: number
+  readonly threadId: number
   readonly paddingBytes: number
 }
 
@@ -254,6 +258,7 @@ function packetSeeds(events: readonly EventClass[]): fc.Arbitrary<PacketSeed[]> 
       lost: fc.constantFrom(0, 0, 0, 1, 5),
       discarded: fc.constantFrom(0, 0, 0, 1, 1000),
       generations: fc.constantFrom(0, 0, 1),
+      threadId: fc.oneof(fc.nat(12), fc.constantFrom(65_535, 2 ** 31, 2 ** 32 - 1)),
       paddingBytes: fc.constantFrom(0, 0, 0, 1, 8, 300),
     }),
     { maxLength: 5 },
@@ -267,7 +272,7 @@ function streamOf(cpu: number, startNs: number, seeds: readonly PacketSeed[]): F
   let eventsDiscarded = 0
   let generation = 1
   const packets: FixturePacket[] = [
-    { begin: now, end: now, sequence, eventsDiscarded, generation, records: [] },
+    { begin: now, end: now, sequence, eventsDiscarded, generation, threadId: cpu, records: [] },
     ...seeds.map((seed) => {
       sequence += 1 + seed.lost
       eventsDiscarded += seed.discarded
@@ -275,7 +280,8 @@ function streamOf(cpu: number, startNs: number, seeds: readonly PacketSeed[]): F
       const begin = (now += BigInt(seed.waitBeforeNs))
       const records = seed.records.map(({ record, waitNs }) => ({ ...record, time: (now += BigInt(waitNs)) }))
       const end = (now += BigInt(seed.waitAfterNs))
-      return { begin, end, sequence, eventsDiscarded, generation, records, paddingBytes: seed.paddingBytes }
+      const { threadId, paddingBytes } = seed
+      return { begin, end, sequence, eventsDiscarded, generation, threadId, records, paddingBytes }
     }),
   ]
   return { file: `cpu${cpu}`, cpu, instance: cpu, packets }
@@ -291,6 +297,11 @@ const clock = fc.record(
   { requiredKeys: ['offsetSeconds', 'offsetNs'], noNullPrototype: true },
 )
 
+const threadName = fc.oneof(
+  fc.constantFrom('main', 'worker.js', 'a "b" \\ c', '\n\x01\x7f1', 'é😀', ''),
+  fc.string({ unit: 'binary', maxLength: 9 }).map((name) => name.replaceAll('\0', '')),
+)
+
 /** Traces of random schemas and values, in several streams, with losses and empty files. */
 export const anyTrace: fc.Arbitrary<FixtureTrace> = eventClasses.chain((events) =>
   fc
@@ -302,9 +313,11 @@ export const anyTrace: fc.Arbitrary<FixtureTrace> = eventClasses.chain((events) 
         { minLength: 1, maxLength: 4 },
       ),
       emptyFile: fc.boolean(),
+      names: fc.array(fc.tuple(fc.nat(12), threadName), { maxLength: 8 }),
     })
-    .map(({ streams, emptyFile, ...rest }) => ({
+    .map(({ streams, emptyFile, names, ...rest }) => ({
       ...rest,
+      threads: threadRanges(new Map(names)),
       env: { hostname: 'here', domain: 'rchan', pid: 4711 },
       events,
       streams: [
@@ -322,7 +335,7 @@ export const anyGlobalTrace: fc.Arbitrary<FixtureTrace> = anyTrace.map((trace) =
     ...packet,
     records: packet.records.map((record) => {
       count += 1
-      return { ...record, by: { cpu: (count * 7919) % 1024, generation: (count * 40_503) % 65_536 } }
+      return { ...record, by: { cpu: (count * 7919) % 1024, threadId: (count * 40_503) % 65_536 } }
     }),
   }))
   return {

@@ -2,7 +2,7 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { metadataText, parseUuid, type EventClass, type MetadataInput } from '@rchan/ctf'
+import { metadataText, parseUuid, threadRanges, type EventClass, type MetadataInput } from '@rchan/ctf'
 import { openTrace, parseMetadata, TraceError } from '@rchan/ctf/reader'
 import { needReader, runReader } from '../../../test/readers.js'
 import { temporaryFolder, UUID, writeTrace } from './fixture.js'
@@ -15,6 +15,11 @@ const input: MetadataInput = {
   events: [
     { id: 0, name: 'a', fields: [{ name: 'x', type: 'u32' }] },
     { id: 7, name: 'tile:done', fields: [{ name: 'ms', type: 'f64' }] },
+  ],
+  threads: [
+    { name: 'main', first: 0, last: 0 },
+    { name: 'worker.js', first: 1, last: 4 },
+    { name: 'b', first: 5, last: 5 },
   ],
 }
 /** Whatever has a meaning between quotes, in a text, in a terminal, or in UTF-8. */
@@ -49,13 +54,32 @@ describe('metadata', () => {
     needReader(context, 'python3-bt2')
     needReader(context, 'babeltrace')
     using folder = temporaryFolder()
-    const packets = [{ begin: 1n, end: 1n, sequence: 0, eventsDiscarded: 0, generation: 1, records: [] }]
+    const packets = [
+      { begin: 1n, end: 1n, sequence: 0, eventsDiscarded: 0, generation: 1, threadId: 0, records: [] },
+    ]
     const stream = { file: 'cpu0', cpu: 0, instance: 0, packets }
     writeTrace(folder.path, { ...input, env: HARD_ENV, events: [], streams: [stream] })
     const run = runReader('python3-bt2', [PRINT_TRACE, folder.path])
     const printed = Object.fromEntries(Object.entries(HARD_ENV).map(([name, value]) => [name, String(value)]))
     expect(JSON.parse(run.stdout), run.stderr).toStrictEqual({ trace: 0, env: printed })
     expect(runReader('babeltrace', [folder.path])).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  test('keeps the names of threads, whatever they are, and puts those of one name together', () => {
+    const names = Object.values(HARD_ENV).map((name, number) => [number * 3, String(name)] as const)
+    const threads = threadRanges(
+      new Map([...names, [1000, 'pool'], [1002, 'pool'], [1001, 'pool'], [1003, '']]),
+    )
+    expect(threads.slice(-2)).toStrictEqual([
+      { name: 'pool', first: 1000, last: 1002 },
+      { name: '', first: 1003, last: 1003 },
+    ])
+    for (const global of [{}, { global: true as const }]) {
+      const text = metadataText({ ...input, ...global, threads })
+      expect(text).toContain('"pool" = 1000 ... 1002,')
+      expect(parseMetadata(text, 'metadata').threads).toStrictEqual(threads)
+      expect(parseMetadata(metadataText({ ...input, ...global, threads: [] }), '').threads).toBe(undefined)
+    }
   })
 
   test('knows a clock by its uuid when there is one', () => {
@@ -93,6 +117,18 @@ describe('metadata', () => {
       { events: [input.events[0], { ...input.events[1], id: 0 }] },
       /event tile:done has id=0/,
     ],
+    [
+      'numbers of threads that are not in order',
+      { threads: [input.threads![1], input.threads![0]] },
+      /thread "main" has numbers 0 to 0, expected them in order, from 5/,
+    ],
+    ['a thread of a number with a fraction', { threads: [{ name: 'm', first: 0.5, last: 1 }] }, /0.5 to 1/],
+    [
+      'a thread number that a record of a global trace has no room for',
+      { global: true, threads: [{ name: 'm', first: 65_535, last: 65_536 }] },
+      /65535 to 65536, .* to 65535/,
+    ],
+    ["a thread's name with NUL", { threads: [{ name: 'a\0', first: 1, last: 1 }] }, /name="a.*NUL/],
   ])('is not written for %s', (_, part, message) => {
     expect(() => metadataText({ ...input, ...part })).toThrow(TypeError)
     expect(() => metadataText({ ...input, ...part })).toThrow(message)
@@ -117,6 +153,12 @@ describe('metadata', () => {
   test.each<[string, string | RegExp, string, RegExp]>([
     ['another byte order', 'byte_order = le', 'byte_order = be', /line \d+: expected le, found be/],
     ['another layout of the packet', 'u32 cpu_id;', '', /line \d+: expected cpu_id, found generation/],
+    ['numbers of threads that overlap', '"main" = 0', '"main" = 0 ... 2', /in order, from 3/],
+    ['a thread number that is too great', '"b" = 5', '"b" = 4294967296', /from 5 to 4294967295/],
+    ['a range of threads that ends before it begins', '1 ... 4', '4 ... 1', /in order/],
+    ['another integer for threads', 'enum : u32', 'enum : u16', /expected u32, found u16/],
+    ['threads without a name', '"main" = 0', '0', /expected the name of a thread/],
+    ['no threads in the list', /enum : u32 \{[^}]*\}/, 'enum : u32 { }', /expected the name of a thread/],
     ['another alignment', 'align(64)', 'align(32)', /expected 64, found 32/],
     ['another clock rate', '1000000000', '1000000', /expected 1000000000, found 1000000/],
     [

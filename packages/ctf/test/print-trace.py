@@ -23,6 +23,14 @@ def value_of(field):
     return str(int(field))
 
 
+def label_of(field):
+    try:
+        return "".join(field.labels)
+    except (AttributeError, AssertionError):
+        # The trace names no thread, or not this one; for the latter babeltrace2 2.0.4 has nothing but an assertion.
+        return ""
+
+
 def line_of(message):
     if isinstance(message, bt2._EventMessageConst):
         event = message.event
@@ -31,7 +39,9 @@ def line_of(message):
         return {
             "time": str(message.default_clock_snapshot.value),
             "cpu": int(context["cpu_id"]),
-            "generation": int(context["generation"]),
+            "generation": int(context["generation"]) if "generation" in context else -1,
+            "threadId": int(context["thread_id"]),
+            "threadName": label_of(context["thread_id"]),
             "id": str(event.cls.id),
             "name": event.cls.name,
             "fields": [[name, value_of(field)] for name, field in event.payload_field.items()],

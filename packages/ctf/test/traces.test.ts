@@ -1,5 +1,6 @@
 /** Random traces, written by the fixture, read by our reader and by everybody else's. */
 import * as fc from 'fast-check'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -21,16 +22,21 @@ const SEED = Number(process.env.RCHAN_SEED ?? 20260101)
 function expectedRecords(trace: FixtureTrace): TraceRecord[] {
   return trace.streams
     .flatMap(({ cpu, packets }) =>
-      packets.flatMap(({ generation, records }) =>
+      packets.flatMap(({ generation, threadId, records }) =>
         records.map(({ event, time, by, values }) => ({
           time,
-          ...(by ?? { cpu, generation }),
+          ...(by === undefined ? { cpu, generation, threadId } : { ...by, generation: -1 }),
+          threadName: nameOf(trace, by?.threadId ?? threadId),
           event,
           fields: Object.fromEntries(event.fields.map(({ name }, i) => [name, values[i]])),
         })),
       ),
     )
     .sort((a, b) => (a.time === b.time ? order(trace, a, b) : a.time < b.time ? -1 : 1))
+}
+
+function nameOf({ threads = [] }: FixtureTrace, threadId: number): string {
+  return threads.find(({ first, last }) => first <= threadId && threadId <= last)?.name ?? ''
 }
 
 /** In a global trace, records of one time stay as they were written. */
@@ -81,6 +87,20 @@ test('metadata is read back as it was written, whatever the schemas', () => {
     }),
     { numRuns: 500 },
   )
+})
+
+test('a thread that came after a trace was opened has its name, and one that has none has none', () => {
+  using folder = temporaryFolder()
+  const hasRecords = anyTrace.filter(({ streams }) =>
+    streams.some(({ packets }) => packets.some(({ records }) => records.length > 0)),
+  )
+  const [trace] = fc.sample(hasRecords, { numRuns: 1, seed: SEED })
+  writeTrace(folder.path, { ...trace, threads: [] })
+  const open = openTrace(folder.path)
+  for (const { threadName } of open.records()) expect(threadName).toBe('')
+  const threads = [{ name: 'new', first: 0, last: 2 ** 32 - 1 }]
+  writeFileSync(join(folder.path, 'metadata'), metadataText({ ...trace, threads }))
+  for (const { threadName } of open.records()) expect(threadName).toBe('new')
 })
 
 describe.each([
@@ -153,12 +173,17 @@ interface PrintedLine {
   readonly discarded_packets?: number
 }
 
-function printedForm(trace: number, { time, cpu, generation, event, fields }: TraceRecord): unknown {
+function printedForm(
+  trace: number,
+  { time, cpu, generation, threadId, threadName, event, fields }: TraceRecord,
+): unknown {
   return {
     trace,
     time: String(time),
     cpu,
     generation,
+    threadId,
+    threadName,
     id: String(event.id),
     name: event.name,
     fields: event.fields.map(({ name, type }) => [

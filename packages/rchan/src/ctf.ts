@@ -17,5 +17,6 @@ export {
   type MetadataClock,
   type MetadataInput,
   type Schema,
+  type ThreadRange,
 } from '@rchan/ctf'
 export { parseMetadata, TraceError, type TraceErrorPlace } from '@rchan/ctf/reader'

@@ -39,7 +39,8 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   ctf: {
     values: `FIELD_TYPE_NAMES MAX_FIELDS MAX_NAME_LENGTH TraceError makeSchema metadataText parseMetadata parseSchema
       schemaText`,
-    types: 'EventClass Field FieldType FieldTypeValues MetadataClock MetadataInput Schema TraceErrorPlace',
+    types: `EventClass Field FieldType FieldTypeValues MetadataClock MetadataInput Schema ThreadRange
+      TraceErrorPlace`,
   },
 }
 

@@ -12,7 +12,7 @@ const COUNT = 200
 
 /**
  * The one file and what it holds. Our reader refuses times that run backwards, so that they don't
- * is part of reading. Each event names the CPU and generation that its thread had, and each
+ * is part of reading. Each event names the thread that wrote it and its CPU, and each
  * thread's steps are in order.
  */
 function expectOneStream(
@@ -25,13 +25,12 @@ function expectOneStream(
   const { records, discarded } = readTrace(folder)
   const events = new Map<number, number>()
   const next = new Map<unknown, number>()
-  for (const { cpu, generation, fields } of records) {
+  for (const { cpu, threadId, threadName, fields } of records) {
     events.set(cpu, (events.get(cpu) ?? 0) + 1)
-    const thread = perCpu
-      .find((each) => each.cpu === cpu)
-      ?.threads.find((each) => each.generation === generation)
+    const thread = perCpu.find((each) => each.cpu === cpu)?.threads.find((each) => each.threadId === threadId)
     const { thread: wrote, step = Infinity } = fields as { thread: number; step?: number }
-    if (thread?.threadId !== wrote) throw new Error(`thread ${wrote} as CPU ${cpu}, generation ${generation}`)
+    if (thread?.threadId !== wrote || thread.threadName !== threadName)
+      throw new Error(`thread ${wrote} as ${threadId} ${threadName}, CPU ${cpu}`)
     if (step < (next.get(wrote) ?? 0))
       throw new Error(`thread ${wrote}: step ${step} after ${next.get(wrote)}`)
     next.set(wrote, step + 1)

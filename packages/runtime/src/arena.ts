@@ -23,7 +23,7 @@
  *      52  i32     leaving          consumer     places that the last look found to be of the dead, and not free yet
  *      56  i32     joining          any thread   threads that are just about to take a place; outlives the recording
  *      64  u8[64]  client           recorder     the client's own bytes
- *     128  …       places           64 bytes for each possible CPU:
+ *     128  …       places           128 bytes for each possible CPU:
  *      +0  i32     owner            thread: compare-and-exchange from 0 to its identity; consumer: back to 0
  *      +4  i32     online           thread: 1 when its buffer can be read; consumer: back to 0
  *      +8  i32     generation       consumer     how often the place was given back
@@ -31,6 +31,7 @@
  *     +16  f64     startTicks       thread
  *     +24  i32     exited           recorder     1: the `exit` event of the owner came (where it can't be proven)
  *     +28  i32     left             thread       1: the recording is over, and it will not touch this memory again
+ *     +32  u8[64]  threadName       thread       in UTF-8; NUL behind it, if there is room
  *       …  channel or global buffer: the next multiple of 4096
  * ```
  *
@@ -48,6 +49,7 @@
 import { Channel, GlobalBuffer, globalBufferBytes } from '@rchan/ring'
 import type { ChannelOptions, GlobalGeometry } from '@rchan/ring'
 import { RUNTIME_ABI } from './control-page.js'
+import { TextDecoder } from './process.js'
 
 /** Byte offsets in the arena's head, and in a place. A test holds them to the picture above. */
 export const ARENA = {
@@ -78,8 +80,11 @@ export const PLACE = {
   startTicks: 16,
   exited: 24,
   left: 28,
+  threadName: 32,
 } as const
-const PLACE_BYTES = 64
+const PLACE_BYTES = 128
+/** Bytes of a thread's name in its place. */
+export const THREAD_NAME_BYTES = 64
 /** Bytes of the client's own in an arena. */
 export const CLIENT_BYTES = 64
 
@@ -115,11 +120,16 @@ export interface ArenaOptions extends ChannelOptions {
 }
 
 /**
- * Which thread wrote a record of a global buffer: its CPU in the low half, the generation of its
- * place in the other.
+ * Which thread wrote a record of a global buffer: its CPU in the low half, in the other the low 16
+ * bits of Node's id of the thread.
  */
-export function threadTag(cpu: number, generation: number): number {
-  return cpu | (generation << 16)
+export function threadTag(cpu: number, threadId: number): number {
+  return cpu | (threadId << 16)
+}
+
+/** What a tag says: the CPU, and the low 16 bits of the thread's id. */
+export function tagParts(tag: number): { cpu: number; thread: number } {
+  return { cpu: tag & 0xffff, thread: (tag >>> 16) & 0xffff }
 }
 
 /**
@@ -145,6 +155,7 @@ export class Arena {
   /** Number of the recording. A constant: the word may be of another recording one day. */
   readonly generation: number
   readonly #doubles: Float64Array<SharedArrayBuffer>
+  readonly #bytes: Uint8Array<SharedArrayBuffer>
 
   private constructor(memory: SharedArrayBuffer, possibleCpus: number, buffers: Channel | GlobalBuffer) {
     const headBytes = channelOffset(possibleCpus)
@@ -154,6 +165,7 @@ export class Arena {
     else this.global = buffers
     this.words = new Int32Array(memory, 0, headBytes / 4)
     this.#doubles = new Float64Array(memory, 0, headBytes / 8)
+    this.#bytes = new Uint8Array(memory, 0, headBytes)
     this.client = new Uint8Array(memory, ARENA.client, CLIENT_BYTES)
     this.generation = Atomics.load(this.words, ARENA.generation >> 2)
   }
@@ -240,6 +252,24 @@ export class Arena {
 
   startTicks(cpu: number): number {
     return this.#doubles[(ARENA.places + cpu * PLACE_BYTES + PLACE.startTicks) >> 3]
+  }
+
+  /** Consumer: what the thread of a place is called. Its bytes are untrusted. */
+  threadName(cpu: number): string {
+    const at = ARENA.places + cpu * PLACE_BYTES + PLACE.threadName
+    // A copy: what decodes texts takes no shared memory.
+    const bytes = new Uint8Array(THREAD_NAME_BYTES)
+    bytes.set(this.#bytes.subarray(at, at + THREAD_NAME_BYTES))
+    const end = bytes.indexOf(0)
+    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end)) || 'unknown'
+  }
+
+  /** Thread: its name, in UTF-8, at most so many bytes as a place has. */
+  setThreadName(cpu: number, name: Uint8Array): void {
+    const at = ARENA.places + cpu * PLACE_BYTES + PLACE.threadName
+    for (let index = 0; index < THREAD_NAME_BYTES; index += 1) {
+      this.#bytes[at + index] = index < name.length ? name[index] : 0
+    }
   }
 
   setStartTicks(cpu: number, ticks: number): void {

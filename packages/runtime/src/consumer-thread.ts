@@ -55,7 +55,7 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
   try {
     sink = createSink(data.sinkInit)
     const format = createFormat(data.formatInit, { control: data.control, arena: data.arena, sink })
-    format.prepare()
+    format.prepare([])
     const { flushIntervalMs, graceMs } = data
     const consumer = new Consumer(control, arena, format, sink, { flushIntervalMs, graceMs }, listeners)
     const startedAt = now()

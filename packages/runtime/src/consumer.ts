@@ -14,7 +14,14 @@ import { CONTROL, Control } from './control-page.js'
 import { answer, requestsOf, takeWanted, WANT } from './request.js'
 import { DrainedStream, sumOfCauses, type Account } from './drained-stream.js'
 import { CpuRing, GlobalRing } from './drain.js'
-import { ThreadHistory, sumOf, type CpuTotals, type RingLosses, type Totals } from './ledger.js'
+import {
+  ThreadHistory,
+  sumOf,
+  type CpuTotals,
+  type RingLosses,
+  type ThreadTotals,
+  type Totals,
+} from './ledger.js'
 import type { Machine } from './machine.js'
 import type { PacketFormat, PacketSpan } from './packet-format.js'
 import type { Sink } from './sink.js'
@@ -314,14 +321,17 @@ export class Consumer {
   #deliver(stream: DrainedStream, span: PacketSpan): boolean {
     const { words } = this.#arena
     const { cpu, ring } = stream
-    const generation =
-      cpu === undefined ? 0 : Atomics.load(words, this.#arena.placeWord(cpu, PLACE.generation))
+    const history = this.#history
+    let thread: ThreadTotals | undefined
+    // In a buffer of all CPUs any of them may have written.
+    if (cpu === undefined) history.findNew()
+    else thread = history.present(cpu)
     try {
       // A process that exits sees that we get on.
       Atomics.add(words, ARENA.rounds >> 2, 1)
-      const { records, writers, problem, end } = stream.write(span, generation)
-      if (cpu !== undefined && records > 0) this.#history.credit(cpu, generation, records)
-      for (const [tag, count] of writers ?? []) this.#history.credit(tag & 0xffff, tag >>> 16, count)
+      const { records, writers, problem, end } = stream.write(span, thread, history.all)
+      if (cpu !== undefined && records > 0) history.credit(cpu, thread, records)
+      for (const [tag, count] of writers ?? []) history.creditTag(tag, count)
       if (problem !== undefined) this.#report(`${stream.name}: ${problem}`)
       // What is no record of a complete sub-buffer is gone with it. (A global ring counts it
       // itself, as torn.)
@@ -361,9 +371,11 @@ export class Consumer {
 
   /** Ends a stream with what was lost on it. @returns whether the sink has that. */
   #endStream(stream: DrainedStream, lostRecords: number): boolean {
-    const generation = stream.cpu === undefined ? 0 : this.#history.threads(stream.cpu).at(-1)?.generation
+    const history = this.#history
+    const { cpu } = stream
+    const thread = cpu === undefined ? undefined : (history.threads(cpu).at(-1) ?? history.latest(cpu))
     try {
-      stream.end(generation ?? 0, lostRecords)
+      stream.end(thread, lostRecords, history.all)
       return true
     } catch (error) {
       this.#fail(stream, error)

@@ -8,10 +8,10 @@
  */
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
 import { ENOUGH_LOOKS, LOOK_SLICE_MS } from '@rchan/sync/look-again'
-import { Arena, ARENA, PLACE, slotIdentity, CONSUMER_STATE, threadTag } from './arena.js'
+import { Arena, ARENA, CONSUMER_STATE, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control-page.js'
-import { thisProcess } from './process.js'
+import { TextEncoder, thisProcess } from './process.js'
 import { request, WANT } from './request.js'
 import type { ThreadIdentity } from '@rchan/threads'
 import type { Machine } from './machine.js'
@@ -57,6 +57,8 @@ const RETRY_RECORDS = 4096
  */
 const RECORDER_CHECKS = 1024
 
+const coder = new TextEncoder()
+const encodeInto = coder.encodeInto.bind(coder)
 /**
  * A thread as a CPU. There is one for a thread, shared by all copies of this module:
  * {@link thisCpu}.
@@ -64,6 +66,8 @@ const RECORDER_CHECKS = 1024
 export class Cpu {
   readonly control: Control
   readonly #machine: Machine
+  /** What this thread is called, as its places hold it: UTF-8, cut at a character. */
+  readonly #name = new Uint8Array(THREAD_NAME_BYTES)
   /**
    * Of the recording that this thread is in; another object for each, so that none is written for
    * another.
@@ -120,6 +124,11 @@ export class Cpu {
   constructor(control: Control) {
     this.control = control
     this.#machine = control.machine
+    try {
+      encodeInto(this.#machine.threadName, this.#name)
+    } catch {
+      // The stack is full, or the program has broken built-ins before: a trace can do without.
+    }
   }
 
   /** Who this thread is. */
@@ -215,7 +224,7 @@ export class Cpu {
 
   /** Which thread writes: what the records of a global buffer carry. */
   get tag(): number {
-    return threadTag(this.number, this.placeGeneration)
+    return threadTag(this.number, this.thread.threadId)
   }
 
   /**
@@ -357,6 +366,7 @@ export class Cpu {
     const me = this.thread
     arena.setStartTicks(cpu, me.startTicks)
     arena.words[arena.placeWord(cpu, PLACE.threadId)] = me.threadId
+    arena.setThreadName(cpu, this.#name)
     this.arena = arena
     this.number = cpu
     this.placeGeneration = Atomics.load(arena.words, arena.placeWord(cpu, PLACE.generation))

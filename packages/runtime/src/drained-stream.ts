@@ -4,7 +4,7 @@
  */
 import type { Ring } from './drain.js'
 import type { RingLosses } from './ledger.js'
-import type { PacketFormat, PacketSpan, PacketStream, SealedPacket } from './packet-format.js'
+import type { PacketFormat, PacketSpan, PacketStream, ThreadTotals, SealedPacket } from './packet-format.js'
 import type { Sink, SinkStream, StreamEnd } from './sink.js'
 
 /** What a ring lost in all, and the sum of it. */
@@ -65,14 +65,15 @@ export class DrainedStream<R extends Ring = Ring> {
   /**
    * Puts a span into the stream, as one packet, and marks it as delivered.
    *
-   * @param generation of the place, for the thread that wrote; 0 where all CPUs share the ring.
+   * @param thread that wrote; undefined where all CPUs share the ring.
+   * @param threads see {@link PacketFormat.prepare}.
    * @returns the packet; it is in the stream if it has records.
    * @throws where the sink or the format can't; then the span stays in the ring.
    */
-  write(span: PacketSpan, generation: number): SealedPacket {
-    this.#format.prepare()
-    const { packets, out } = this.#open(span.bytes)
-    const sealed = packets.seal(span, generation, this.refused, this.lost)
+  write(span: PacketSpan, thread: ThreadTotals | undefined, threads: readonly ThreadTotals[]): SealedPacket {
+    this.#format.prepare(threads)
+    const { packets, out } = this.#open(span.bytes, thread)
+    const sealed = packets.seal(span, thread, this.refused, this.lost)
     if (sealed.records > 0) {
       out.append(sealed, sealed.records)
       packets.written()
@@ -86,11 +87,11 @@ export class DrainedStream<R extends Ring = Ring> {
    * Ends the stream with what was lost on it, unless it has just this end. @throws as
    * {@link write}.
    */
-  end(generation: number, lostRecords: number): void {
+  end(thread: ThreadTotals | undefined, lostRecords: number, threads: readonly ThreadTotals[]): void {
     if (this.#out?.isEnded === true && this.#endedLost === lostRecords) return
-    this.#format.prepare()
-    const { packets, out } = this.#open(undefined)
-    out.end(packets.tail(generation, lostRecords))
+    this.#format.prepare(threads)
+    const { packets, out } = this.#open(undefined, thread)
+    out.end(packets.tail(thread, lostRecords))
     packets.written()
     this.#endedLost = lostRecords
   }
@@ -114,13 +115,16 @@ export class DrainedStream<R extends Ring = Ring> {
     }
   }
 
-  #open(subbuf: Uint8Array | undefined): { packets: PacketStream; out: SinkStream } {
+  #open(
+    subbuf: Uint8Array | undefined,
+    thread: ThreadTotals | undefined,
+  ): { packets: PacketStream; out: SinkStream } {
     this.#packets ??= this.#format.stream(this.cpu)
     this.#out ??= this.#sink.stream(this.name)
     const packets = this.#packets
     const out = this.#out
     if (out.bytes === 0) {
-      out.append(packets.head(subbuf), 0)
+      out.append(packets.head(subbuf, thread), 0)
       packets.written()
     }
     return { packets, out }

@@ -1,4 +1,14 @@
-export { Arena, ARENA, CLIENT_BYTES, PLACE, CONSUMER_STATE, threadTag, type ArenaOptions } from './arena.js'
+export {
+  Arena,
+  ARENA,
+  CLIENT_BYTES,
+  PLACE,
+  CONSUMER_STATE,
+  tagParts,
+  threadTag,
+  THREAD_NAME_BYTES,
+  type ArenaOptions,
+} from './arena.js'
 export { now, type Clock } from './clock.js'
 export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control-page.js'
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
@@ -9,6 +19,7 @@ export type {
   PacketFormat,
   PacketSpan,
   PacketStream,
+  ThreadTotals,
   SealedPacket,
 } from './packet-format.js'
 export type { Discarded, Geometry, GlobalWriter, Hole, Mode, Span, Writer, WriterView } from '@rchan/ring'

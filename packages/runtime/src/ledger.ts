@@ -3,7 +3,8 @@
  * thread.
  */
 import type { Discarded } from '@rchan/ring'
-import { Arena, PLACE } from './arena.js'
+import { Arena, PLACE, tagParts, threadTag } from './arena.js'
+import type { ThreadTotals } from './packet-format.js'
 
 /** The records that are lost, by cause. */
 export interface Losses {
@@ -15,13 +16,6 @@ export interface Losses {
   bad: number
   /** The thread found no place, or not the arena. */
   noBuffer: number
-}
-
-/** A thread that was a CPU. */
-export interface ThreadTotals {
-  readonly generation: number
-  /** Node's number of the thread; 0 is the main thread. */
-  readonly threadId: number
 }
 
 /** What one buffer lost. */
@@ -87,10 +81,13 @@ export function sumOf(streams: readonly StreamTotals[]): StreamTotals {
   }
 }
 
-/** Which threads wrote what was delivered. */
+/** Which threads there were, and which of them wrote what was delivered. */
 export class ThreadHistory {
   readonly #arena: Arena
   readonly #byCpu = new Map<number, { readonly threads: ThreadTotals[]; events: number }>()
+  /** Of each place, the thread that was seen there last. */
+  readonly #latest: (ThreadTotals | undefined)[] = []
+  readonly #all: ThreadTotals[] = []
   /**
    * Threads that gave their places back, whose records may still be on the way. Only needed where
    * CPUs share a buffer.
@@ -101,30 +98,80 @@ export class ThreadHistory {
     this.#arena = arena
   }
 
-  /** The thread of a place is dead, and the place is about to be freed. */
-  retired(cpu: number): void {
-    if (this.#arena.global === undefined) return
-    const former = this.#former.get(cpu) ?? []
-    former.push(this.#present(cpu))
-    this.#former.set(cpu, former)
+  /** All threads that were found, in that order. The same list each time; it only grows. */
+  get all(): readonly ThreadTotals[] {
+    return this.#all
   }
 
   /**
-   * Records of a thread were delivered. The records of the threads of one place come one thread
-   * after the other.
-   *
-   * @param generation of its place; the low 16 bits of it will do where CPUs share a buffer.
+   * Looks which threads have come online. A thread is found here before any record of its own is
+   * read: it comes online before its first, and only this thread frees its place.
    */
-  credit(cpu: number, generation: number, records: number): void {
-    let entry = this.#byCpu.get(cpu)
-    if (entry === undefined) this.#byCpu.set(cpu, (entry = { threads: [], events: 0 }))
+  findNew(): void {
+    for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) this.latest(cpu)
+  }
+
+  /** The thread of a place; undefined where there is none now. */
+  present(cpu: number): ThreadTotals | undefined {
+    const thread = this.latest(cpu)
+    const { words } = this.#arena
+    const generation = Atomics.load(words, this.#arena.placeWord(cpu, PLACE.generation))
+    return thread?.generation === generation ? thread : undefined
+  }
+
+  /**
+   * The thread of a place; where there is none now, the one before. Undefined if there was none.
+   */
+  latest(cpu: number): ThreadTotals | undefined {
+    const arena = this.#arena
+    const { words } = arena
+    const known = this.#latest[cpu]
+    // Pairs with: Cpu.#take, Atomics.store of `online`. What the place says of its thread is stored
+    // before, and does not change until the consumer, which is this thread, frees the place.
+    if (Atomics.load(words, arena.placeWord(cpu, PLACE.online)) !== 1) return known
+    const generation = Atomics.load(words, arena.placeWord(cpu, PLACE.generation))
+    if (known?.generation === generation) return known
+    const threadId = words[arena.placeWord(cpu, PLACE.threadId)]
+    const thread = { generation, threadId, threadName: arena.threadName(cpu) }
+    this.#latest[cpu] = thread
+    this.#all.push(thread)
+    return thread
+  }
+
+  /** The thread of a place is dead, and the place is about to be freed. */
+  retired(cpu: number): void {
+    const thread = this.latest(cpu)
+    if (thread === undefined || this.#arena.global === undefined) return
+    const former = this.#former.get(cpu) ?? []
+    if (former.at(-1) !== thread) former.push(thread)
+    this.#former.set(cpu, former)
+  }
+
+  /** Records of a thread were delivered, from a buffer of its CPU's own. */
+  credit(cpu: number, thread: ThreadTotals | undefined, records: number): void {
+    const entry = this.#entry(cpu)
+    entry.events += records
+    if (thread !== undefined && entry.threads.at(-1) !== thread) entry.threads.push(thread)
+  }
+
+  /**
+   * The same, from a buffer that CPUs share. The records of the threads of one place come one
+   * thread after the other. A tag of no thread that was there is damaged memory, and nobody's.
+   */
+  creditTag(tag: number, records: number): void {
+    const { cpu, thread: number } = tagParts(tag)
+    const entry = this.#entry(cpu)
     entry.events += records
     const last = entry.threads.at(-1)
-    if (last !== undefined && same(last.generation, generation)) return
+    if (last !== undefined && numberOf(last) === number) return
     const former = this.#former.get(cpu) ?? []
-    const at = former.findIndex((thread) => same(thread.generation, generation))
+    const at = former.findIndex((thread) => numberOf(thread) === number)
     // Those before it wrote nothing, or nothing that is still to come.
-    entry.threads.push(at < 0 ? this.#present(cpu) : former.splice(0, at + 1)[at])
+    if (at >= 0) entry.threads.push(...former.splice(0, at + 1).slice(-1))
+    else {
+      const latest = cpu < this.#arena.possibleCpus ? this.latest(cpu) : undefined
+      if (latest !== undefined && numberOf(latest) === number) entry.threads.push(latest)
+    }
   }
 
   /** The CPUs that wrote, in order. */
@@ -140,14 +187,16 @@ export class ThreadHistory {
     return this.#byCpu.get(cpu)?.events ?? 0
   }
 
-  #present(cpu: number): ThreadTotals {
-    const word = (of: number): number => this.#arena.words[this.#arena.placeWord(cpu, of)]
-    return { generation: word(PLACE.generation), threadId: word(PLACE.threadId) }
+  #entry(cpu: number): { readonly threads: ThreadTotals[]; events: number } {
+    let entry = this.#byCpu.get(cpu)
+    if (entry === undefined) this.#byCpu.set(cpu, (entry = { threads: [], events: 0 }))
+    return entry
   }
 }
 
-const LOW_BITS = 0xffff
-
-function same(generation: number, lowBits: number): boolean {
-  return (generation & LOW_BITS) === (lowBits & LOW_BITS)
+/** What a tag says of a thread. */
+function numberOf({ threadId }: ThreadTotals): number {
+  return tagParts(threadTag(0, threadId)).thread
 }
+
+export type { ThreadTotals }

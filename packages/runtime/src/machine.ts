@@ -6,13 +6,16 @@
  * The clock of a trace is not of it: see clock.ts.
  */
 import { waitAtLeast } from '@rchan/sync'
-import { isDead, thisThread, type ThreadIdentity } from '@rchan/threads'
+import { thisProcess } from './process.js'
+import { isDead, thisThread, threadName, type ThreadIdentity } from '@rchan/threads'
 import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads'
 
 /** The machine, seen from one thread. */
 export interface Machine {
   /** The calling thread. */
   readonly thread: ThreadIdentity
+  /** What it is called; not empty. */
+  readonly threadName: string
   /** Whether a thread is dead: proven, for good, and not to run another instruction. */
   isDead(identity: number, startTicks: number): boolean
   /** Milliseconds on a clock that never goes back. */
@@ -46,6 +49,9 @@ export const nodeMachine: Machine = {
   // As the first copy of these modules found it, perhaps before the file system was mocked.
   get thread() {
     return thisThread()
+  },
+  get threadName() {
+    return threadName(thisProcess.argv[1])
   },
   isDead,
   now: () => performance.now(),

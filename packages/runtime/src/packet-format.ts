@@ -16,6 +16,16 @@ export type PacketSpan = Span & {
   readonly holes?: readonly Hole[]
 }
 
+/** A thread that was a CPU. */
+export interface ThreadTotals {
+  /** How often its place had been given back before. */
+  readonly generation: number
+  /** Node's number of the thread; 0 is the main thread. */
+  readonly threadId: number
+  /** What it is called; never empty. */
+  readonly threadName: string
+}
+
 /** How the bytes of a span go to a file. */
 export interface SealedPacket extends Packet {
   /** The end of the last record in it: the span's end, or less when what follows can't be read. */
@@ -34,24 +44,25 @@ export interface PacketStream {
    * The packet that a stream starts with; without records.
    *
    * @param subbuf the first sub-buffer, from its header on; undefined for a stream without any.
+   * @param thread that wrote it; undefined where all CPUs share the stream, or none is known.
    */
-  head(subbuf: Uint8Array | undefined): Packet
+  head(subbuf: Uint8Array | undefined, thread: ThreadTotals | undefined): Packet
   /**
    * Makes the packet for a span. Must not remember it as written before {@link written}: it is
    * called again for the same bytes when the write failed.
    *
-   * @param generation of the place, for the thread that wrote; 0 where all CPUs share the stream.
+   * @param thread that wrote; undefined where all CPUs share the stream.
    * @param discarded records that were refused so far, as far as is known; the header of a complete
    * span of a CPU's own buffer knows it exactly.
    * @param lost records lost so far for other reasons: overwritten, torn, not written.
    */
-  seal(span: PacketSpan, generation: number, discarded: number, lost: number): SealedPacket
+  seal(span: PacketSpan, thread: ThreadTotals | undefined, discarded: number, lost: number): SealedPacket
   /** The sink has the packet that was made last. */
   written(): void
   /**
    * The packet that a stream ends with; without records. `lost`: all records of it that were lost.
    */
-  tail(generation: number, lost: number): Packet
+  tail(thread: ThreadTotals | undefined, lost: number): Packet
 }
 
 /** A format, on the consumer thread. */
@@ -59,8 +70,10 @@ export interface PacketFormat {
   /**
    * Called before each packet is written: whatever a reader needs to understand it has to be in the
    * sink then.
+   *
+   * @param threads all that came online so far. The same list each time, which only grows.
    */
-  prepare(): void
+  prepare(threads: readonly ThreadTotals[]): void
   /**
    * A new stream: for a CPU that wrote for the first time; undefined: for all CPUs, which share a
    * buffer.

@@ -215,14 +215,14 @@ export class Machine {
       },
       stream: () => ({
         head: () => packet(HEAD, 0),
-        seal: (span, generation, refused, lost): SealedPacket => {
+        seal: (span, thread, refused, lost): SealedPacket => {
           this.onSeal()
           const bytes = span.bytes.subarray(span.from, span.end)
-          const sealed = packet(DATA, valueOf(generation, refused + lost), [bytes])
+          const sealed = packet(DATA, valueOf(thread?.generation ?? 0, refused + lost), [bytes])
           return { ...sealed, end: span.end, records: bytes.length / 8 }
         },
         written: () => undefined,
-        tail: (generation, lost) => packet(TAIL, valueOf(generation, lost)),
+        tail: (thread, lost) => packet(TAIL, valueOf(thread?.generation ?? 0, lost)),
       }),
     }
   }

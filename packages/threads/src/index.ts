@@ -1,1 +1,2 @@
+export { threadName } from './name.js'
 export { eventIdentity, identify, isDead, isProvable, thisThread, type ThreadIdentity } from './thread.js'

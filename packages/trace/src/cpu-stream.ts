@@ -16,7 +16,7 @@ import {
   RECORD_ALIGN_BYTES,
   recordEnd,
 } from '@rchan/ctf'
-import type { Packet, PacketStream, SealedPacket, Span } from '@rchan/runtime'
+import type { Packet, PacketStream, ThreadTotals, SealedPacket, Span } from '@rchan/runtime'
 import { now } from './clock.js'
 import { PacketMaker } from './packet-header.js'
 import { later, u32View, u64View, type Layouts } from './span.js'
@@ -40,13 +40,13 @@ export class CpuStream implements PacketStream {
     this.#packets = new PacketMaker(uuid, cpu, 0n)
   }
 
-  head(subbuf: Uint8Array | undefined): Packet {
+  head(subbuf: Uint8Array | undefined, thread: ThreadTotals | undefined): Packet {
     const isHeaded = subbuf !== undefined && u32View(subbuf)[PACKET.magic >> 2] === PACKET_MAGIC
     const time = isHeaded ? u64View(subbuf)[PACKET.timestampBegin >> 3] : now()
-    return this.#packets.empty(time, 0, isHeaded ? u32View(subbuf)[PACKET.generation >> 2] : 0)
+    return this.#packets.empty(time, 0, thread)
   }
 
-  seal(span: Span, generation: number, discarded: number, lost: number): SealedPacket {
+  seal(span: Span, thread: ThreadTotals | undefined, discarded: number, lost: number): SealedPacket {
     // In bytes of the sub-buffer; a packet starts its records on a multiple of 8, as the sub-buffer
     // does.
     const from = align(span.from, RECORD_ALIGN_BYTES)
@@ -60,7 +60,7 @@ export class CpuStream implements PacketStream {
       beginTime: isWhole ? u64[PACKET.timestampBegin >> 3] : walk.firstTime,
       endTime: walk.lastTime,
       lost: (isWhole ? loadU64(u32, PACKET.eventsDiscarded) : discarded) + lost,
-      generation,
+      thread,
       contentBytes,
       pieces: [span.bytes.subarray(from, align(end, RECORD_ALIGN_BYTES))],
     })
@@ -73,8 +73,8 @@ export class CpuStream implements PacketStream {
     this.#packets.written()
   }
 
-  tail(generation: number, lost: number): Packet {
-    return this.#packets.empty(later(now(), this.#packets.endTime), lost, generation)
+  tail(thread: ThreadTotals | undefined, lost: number): Packet {
+    return this.#packets.empty(later(now(), this.#packets.endTime), lost, thread)
   }
 
   /**

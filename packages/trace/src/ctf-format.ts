@@ -6,11 +6,21 @@ import {
   layoutRecord,
   metadataText,
   parseSchema,
+  threadNumber,
+  threadRanges,
   type EventClass,
   type MetadataInput,
   type RecordLayout,
+  type ThreadRange,
 } from '@rchan/ctf'
-import { Arena, Control, type CreateFormat, type PacketFormat, type Sink } from '@rchan/runtime'
+import {
+  Arena,
+  Control,
+  type CreateFormat,
+  type PacketFormat,
+  type ThreadTotals,
+  type Sink,
+} from '@rchan/runtime'
 import { clockOffset, now } from './clock.js'
 import { CpuStream } from './cpu-stream.js'
 import { GlobalStream } from './global-stream.js'
@@ -18,6 +28,8 @@ import { UUID_BYTES } from './packet-client.js'
 
 /** The name that all readers look for. */
 const NAME = 'metadata'
+/** The name of a number that threads of different names have. */
+const SEVERAL = 'several threads'
 
 /**
  * What the recording hands to this module: everything of the metadata but the events, and where the
@@ -35,11 +47,13 @@ export const createFormat: CreateFormat = (init, shared): PacketFormat => {
   const given = init as FormatInit
   const clock = { ...clockOffset(), ...given.clock }
   const metadata = new Metadata(shared.sink, { ...given, clock })
+  const names = new ThreadTable(arena.global !== undefined)
   const start = now()
   return {
-    prepare(): void {
+    prepare(threads): void {
       events.update()
-      metadata.write(events.classes)
+      names.update(threads)
+      metadata.write(events.classes, names)
     },
     stream: (cpu) =>
       cpu === undefined
@@ -83,20 +97,53 @@ class EventTable {
   }
 }
 
-/** The document `metadata`, put into the sink anew for each new event. */
+/** The names of the threads that a trace has, by the numbers under which they stand in it. */
+class ThreadTable {
+  readonly #global: boolean
+  readonly #names = new Map<number, string>()
+  #seen = 0
+  /** Counts the changes. */
+  version = 0
+
+  constructor(global: boolean) {
+    this.#global = global
+  }
+
+  update(threads: readonly ThreadTotals[]): void {
+    for (; this.#seen < threads.length; this.#seen += 1) this.#add(threads[this.#seen])
+  }
+
+  get ranges(): ThreadRange[] {
+    return threadRanges(this.#names)
+  }
+
+  #add({ threadId, threadName }: ThreadTotals): void {
+    const number = threadNumber(threadId, this.#global)
+    const known = this.#names.get(number)
+    // In a global trace a thread may have the number of one before it, 65536 threads ago.
+    const name = known === undefined || known === threadName ? threadName : SEVERAL
+    if (name === known) return
+    this.#names.set(number, name)
+    this.version += 1
+  }
+}
+
+/** The document `metadata`, put into the sink anew for each new event and thread. */
 class Metadata {
   readonly #sink: Sink
   readonly #init: Omit<MetadataInput, 'events'>
   #events = -1
+  #threads = -1
 
   constructor(sink: Sink, init: Omit<MetadataInput, 'events'>) {
     this.#sink = sink
     this.#init = init
   }
 
-  write(events: readonly EventClass[]): void {
-    if (events.length === this.#events) return
-    this.#sink.document(NAME, metadataText({ ...this.#init, events }))
+  write(events: readonly EventClass[], names: ThreadTable): void {
+    if (events.length === this.#events && names.version === this.#threads) return
+    this.#sink.document(NAME, metadataText({ ...this.#init, events, threads: names.ranges }))
     this.#events = events.length
+    this.#threads = names.version
   }
 }

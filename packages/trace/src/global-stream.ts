@@ -51,16 +51,16 @@ export class GlobalStream implements PacketStream {
   }
 
   head(): Packet {
-    return this.#packets.empty(this.#start, 0, 0)
+    return this.#packets.empty(this.#start, 0, undefined)
   }
 
-  seal(span: PacketSpan, _generation: number, discarded: number, lost: number): SealedPacket {
+  seal(span: PacketSpan, _thread: undefined, discarded: number, lost: number): SealedPacket {
     const walk = this.#walk(span)
     const packet = this.#packets.make({
       beginTime: walk.firstTime,
       endTime: walk.lastTime,
       lost: discarded + lost,
-      generation: 0,
+      thread: undefined,
       contentBytes: walk.contentBytes,
       pieces: walk.pieces,
     })
@@ -72,8 +72,8 @@ export class GlobalStream implements PacketStream {
     this.#packets.written()
   }
 
-  tail(_generation: number, lost: number): Packet {
-    return this.#packets.empty(later(now(), this.#packets.endTime), lost, 0)
+  tail(_thread: undefined, lost: number): Packet {
+    return this.#packets.empty(later(now(), this.#packets.endTime), lost, undefined)
   }
 
   /** Goes from record to record and around the holes. */

@@ -22,6 +22,7 @@ export const packetClient: CpuClient = {
     i64[(start + PACKET.timestampBegin) >> 3] = cpu.clock()
     u32[(start + PACKET.cpuId) >> 2] = cpu.number
     u32[(start + PACKET.generation) >> 2] = cpu.placeGeneration
+    u32[(start + PACKET.threadId) >> 2] = cpu.thread.threadId
   },
 
   subbufEnd(cpu: Cpu, start: number, end: number): void {

@@ -3,8 +3,11 @@
  * their times nor the count of losses go back. Runs on the consumer thread.
  */
 import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, storeSizes, storeU64 } from '@rchan/ctf'
-import type { Packet } from '@rchan/runtime'
+import type { Packet, ThreadTotals } from '@rchan/runtime'
 import { later } from './span.js'
+
+/** The id that no thread has. */
+const NO_THREAD = 0xffffffff
 
 /** What a stream knows of its next packet. */
 export interface PacketContent {
@@ -12,8 +15,8 @@ export interface PacketContent {
   readonly endTime: bigint
   /** Records of the stream that were lost so far, all causes. */
   readonly lost: number
-  /** 0 where all CPUs share the stream. */
-  readonly generation: number
+  /** Who wrote it; undefined where all CPUs share the stream, or none is known. */
+  readonly thread: ThreadTotals | undefined
   /** Bytes to the end of the last record, the header's included. */
   readonly contentBytes: number
   /** The records, up to the next multiple of 8. */
@@ -57,7 +60,7 @@ export class PacketMaker {
     if (beginTime === this.#madeEndTime && beginTime > this.#endTime) beginTime -= 1n
     // A count that went back would be read as 2^64 losses.
     this.#madeLost = Math.max(this.#lost, content.lost)
-    const { generation, contentBytes, pieces } = content
+    const { thread, contentBytes, pieces } = content
     const header = (sequence: number, begin: bigint, used: number, bytes: number): Uint8Array => {
       this.#u64[PACKET.timestampBegin >> 3] = begin
       this.#u64[PACKET.timestampEnd >> 3] = this.#madeEndTime
@@ -65,7 +68,8 @@ export class PacketMaker {
       storeU64(this.#u32, PACKET.packetBits, bytes * 8)
       storeU64(this.#u32, PACKET.sequence, sequence)
       storeU64(this.#u32, PACKET.eventsDiscarded, this.#madeLost)
-      this.#u32[PACKET.generation >> 2] = generation
+      this.#u32[PACKET.generation >> 2] = thread?.generation ?? 0
+      this.#u32[PACKET.threadId >> 2] = thread?.threadId ?? NO_THREAD
       return this.#bytes
     }
     const sequence = this.#sequence + 1
@@ -79,9 +83,9 @@ export class PacketMaker {
   }
 
   /** Makes a packet without records. */
-  empty(time: bigint, lost: number, generation: number): Packet {
+  empty(time: bigint, lost: number, thread: ThreadTotals | undefined): Packet {
     const contentBytes = PACKET_HEADER_BYTES
-    return this.make({ beginTime: time, endTime: time, lost, generation, contentBytes, pieces: [] })
+    return this.make({ beginTime: time, endTime: time, lost, thread, contentBytes, pieces: [] })
   }
 
   /** The packet that was made last is in the file. */

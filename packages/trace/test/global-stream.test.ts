@@ -32,6 +32,11 @@ interface Played {
   step: number
 }
 
+/** What a played thread is called: two in a row have the same name. */
+function nameOf(identity: number): string {
+  return `played ${identity >> 1}`
+}
+
 /** A recording of played threads. */
 class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), 'rchan test '))
@@ -49,7 +54,8 @@ class Scene {
   attempts = 0
   torn = 0
   #timeMs = 1000
-  #identity = 1000
+  /** Of the thread that came last; the numbers in a trace begin again with the fifth. */
+  #identity = 65_531
 
   constructor(mode: 'discard' | 'overwrite') {
     const channel = {
@@ -67,7 +73,7 @@ class Scene {
     const init = { uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {}, global: true }
     const setup = { flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
     const format = createFormat(init, shared)
-    format.prepare()
+    format.prepare([])
     this.consumer = new Consumer(this.control, this.arena, format, sink, setup, {
       postArena: () => undefined,
       trouble: () => undefined,
@@ -79,17 +85,23 @@ class Scene {
     const owner = (cpu: number): number => this.arena.placeWord(cpu, PLACE.owner)
     const places = Array.from({ length: PLACES }, (_, cpu) => cpu)
     if (places.every((cpu) => this.arena.words[owner(cpu)] !== 0)) return undefined
-    const cpu = new Cpu(this.control)
+    this.#identity += 1
+    const identity = this.#identity
+    const machine = {
+      ...this.control.machine,
+      // Its own identity, so that it finds the place for the one that records, too.
+      thread: { ...thisThread(), threadId: identity },
+      threadName: nameOf(identity),
+    }
+    const cpu = new Cpu(new Control(this.control.memory, machine))
     cpu.setClient(packetClient)
     cpu.setArena(this.arena)
     if (!cpu.online()) throw new Error('no place')
-    this.#identity += 1
-    this.arena.words[owner(cpu.number)] = this.#identity
-    this.arena.words[this.arena.placeWord(cpu.number, PLACE.threadId)] = this.#identity
+    this.arena.words[owner(cpu.number)] = identity
     const id = this.control.declare(schemaText(SCHEMA))
     return {
       cpu,
-      identity: this.#identity,
+      identity,
       encode: makeEncoder(cpu, id, SCHEMA.name, SCHEMA.fields),
       step: 0,
     }
@@ -147,11 +159,13 @@ function check(totals: Totals, records: readonly TraceRecord[]): void {
   expect(ofCpus(({ events }) => events)).toBe(totals.events)
   expect(ofCpus(({ discarded }) => discarded.full)).toBe(totals.discarded.full)
   const next = new Map<unknown, number>()
-  for (const { cpu, generation, fields } of records) {
+  for (const { cpu, threadId, threadName, fields } of records) {
     const { thread, step, after } = fields as Record<string, number>
     const named = totals.cpus.find((each) => each.cpu === cpu)?.threads
-    if (named?.find((each) => each.generation === generation)?.threadId !== thread)
-      throw new Error(`thread ${thread} as CPU ${cpu}, generation ${generation}`)
+    if (threadId !== thread % 65_536 || threadName !== nameOf(thread))
+      throw new Error(`thread ${thread} as ${threadId} ${threadName}`)
+    const known = named?.find((each) => each.threadId === thread)
+    if (known?.threadName !== threadName) throw new Error(`thread ${thread} is not CPU ${cpu} in the summary`)
     if (step < (next.get(thread) ?? 0) || after !== step / 3)
       throw new Error(`thread ${thread}: step ${step}`)
     next.set(thread, step + 1)
@@ -222,12 +236,12 @@ describe('threads that share a buffer', () => {
     expect(totals).toMatchObject({ events: 3, torn: 1, unwritten: 0 })
     check(totals, records)
     expect(totals.cpus.find(({ cpu }) => cpu === first.cpu.number)?.threads).toEqual([
-      { generation: 0, threadId: first.identity },
-      { generation: 1, threadId: successor?.identity },
+      { generation: 0, threadId: first.identity, threadName: nameOf(first.identity) },
+      { generation: 1, threadId: successor?.identity, threadName: nameOf(successor?.identity ?? 0) },
     ])
   })
 
-  test('are told apart by generation, also when the place of one has another owner before its records are delivered', () => {
+  test('are told apart, also when the place of one has another owner before its records are delivered', () => {
     const scene = new Scene('discard')
     const threads = Array.from({ length: PLACES }, () => scene.thread() as Played)
     const [stuck, former] = threads
@@ -246,8 +260,8 @@ describe('threads that share a buffer', () => {
     expect(totals).toMatchObject({ events: 2, torn: 1 })
     check(totals, records)
     expect(totals.cpus.find(({ cpu }) => cpu === former.cpu.number)?.threads).toEqual([
-      { generation: 0, threadId: former.identity },
-      { generation: 1, threadId: successor?.identity },
+      { generation: 0, threadId: former.identity, threadName: nameOf(former.identity) },
+      { generation: 1, threadId: successor?.identity, threadName: nameOf(successor?.identity ?? 0) },
     ])
   })
 

@@ -139,7 +139,7 @@ export class Rig {
     try {
       const setup = { flushIntervalMs: 100, graceMs: 10 }
       const quiet = { postArena: () => undefined, trouble: () => undefined }
-      format.prepare()
+      format.prepare([])
       const { cpus, error } = new Consumer(this.control, this.arena, format, sink, setup, quiet).finish()
       if (error !== undefined) throw new Error(error)
       return { records: [...openTrace(folder).records()], totals: cpus[0], folder }

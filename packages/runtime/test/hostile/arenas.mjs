@@ -25,14 +25,24 @@ function packet(pieces = []) {
 }
 
 const format = {
-  prepare: () => undefined,
+  prepare(threads) {
+    for (const { threadName } of threads)
+      if (threadName === '' || threadName.includes('\0')) throw new TypeError('no name')
+  },
   stream: () => ({
     head: () => packet(),
     seal(span) {
       if (span.from < 0 || span.end < span.from || span.end > span.bytes.length)
         throw new TypeError('a span outside')
       const bytes = span.bytes.slice(span.from, span.end & -8)
-      return { ...packet([bytes]), end: span.end, records: bytes.length / 8, writers: new Map([[1, 1]]) }
+      // Nobody vouches for a tag either.
+      const tag = new DataView(span.bytes.buffer, span.bytes.byteOffset).getUint32(0)
+      const writers = new Map([
+        [1, 1],
+        [tag, 1],
+        [-1, 1],
+      ])
+      return { ...packet([bytes]), end: span.end, records: bytes.length / 8, writers }
     },
     written: () => undefined,
     tail: () => packet(),
