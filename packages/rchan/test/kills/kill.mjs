@@ -46,12 +46,18 @@ export async function killOne({ parent, options, delayMs, babeltrace = false }) 
   return result
 }
 
-/** Reads all events. @throws when the trace can't be read, or a thread's steps go back. */
+/**
+ * Reads all events. @throws when the trace can't be read, a thread's steps go back, or an event is
+ * said to be of another thread.
+ */
 function eventsOf(path) {
   const last = [-1, -1]
   let events = 0
-  for (const { fields } of openTrace(path).records()) {
+  const names = ['main', 'flood.mjs']
+  for (const { fields, threadId, threadName } of openTrace(path).records()) {
     events += 1
+    if ((threadId === 0) !== (fields.thread === 0) || threadName !== names[fields.thread])
+      throw new Error(`an event of thread ${fields.thread} has ${threadId} ${threadName}`)
     if (fields.step <= last[fields.thread])
       throw new Error(`thread ${fields.thread}: step ${fields.step} after ${last[fields.thread]}`)
     last[fields.thread] = fields.step
