@@ -47,11 +47,20 @@ export class ChildCount {
 }
 
 /**
- * What there is to say of a recording.
+ * What there is to say of a recording. Never throws: a program may have replaced what this uses,
+ * and a recording that is whole must not fail over a hint.
  *
  * @param children processes of Node that were started meanwhile.
  */
 export function warningsOf(totals: RecordingTotals, settings: Settings, children: number): string[] {
+  try {
+    return findings(totals, settings, children)
+  } catch (error) {
+    return [`the recording could not be looked over for hints: ${(error as Error | undefined)?.message}`]
+  }
+}
+
+function findings(totals: RecordingTotals, settings: Settings, children: number): string[] {
   const { mode, bufferSize, subbufSize, possibleCpus } = settings
   const { full, tooBig, bad } = totals.discarded
   const warnings: string[] = []
