@@ -1,11 +1,10 @@
-// What is bundled, and how. Writes nothing.
+// Defines the bundles. Writes nothing.
 //
 // - rchan/dist/{esm,cjs}/*.js: rchan as it is published, one file for each entry and format. It
-//   needs no other package. `import 'rchan'` costs a worker about 2 ms in this form, and about 16
-//   as the modules that it consists of (Node 20). What only a recording thread needs is in
-//   recording.js.
-// - trace/dist/consumer-source.js, the whole program of the consumer thread as a string: that
-//   thread needs no file, and nothing of how the program resolves its modules.
+//   needs no other package. In this form `import 'rchan'` costs a worker about 2 ms, as separate
+//   modules about 16 ms (Node 20). recording.js has the code that only a recording thread needs.
+// - trace/dist/consumer-source.js: the whole program of the consumer thread as a string. So that
+//   thread needs no file, and does not depend on how the program resolves its modules.
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
@@ -13,11 +12,11 @@ const packages = fileURLToPath(new URL('../packages', import.meta.url))
 const BUILTINS = `${packages}/rchan/dist/builtins.js`
 const RECORDING = '@rchan/trace/recording'
 
-/** The files that users import, by the names of their subpaths; `index` is `rchan` itself. */
+/** The entries that users import, by subpath. `index` is `rchan` itself. */
 export const ENTRIES = ['index', 'relay', 'sync', 'reader', 'ctf']
 /**
- * The formats, each a folder of `rchan/dist` with a package.json that tells Node what its files
- * are.
+ * The module formats. Each is a folder of `rchan/dist` with a package.json that tells Node the
+ * format of its files.
  */
 export const FORMATS = { esm: 'module', cjs: 'commonjs' }
 
@@ -27,13 +26,13 @@ const options = {
   platform: 'node',
   target: 'node20.19',
   legalComments: 'none',
-  // Half of it would be comments, which every worker would read.
+  // Otherwise half of the text would be comments, which every worker would parse.
   minifyWhitespace: true,
   lineLimit: 120,
   logLevel: 'warning',
 }
 
-/** What stands for a member of a built-in object: `Atomics_load` for `Atomics.load`. */
+/** Names that replace members of built-in objects: `Atomics_load` for `Atomics.load`. */
 async function definitions() {
   const names = Object.keys(await import(pathToFileURL(BUILTINS).href))
   return Object.fromEntries(
@@ -46,7 +45,7 @@ async function textOf(more) {
   return outputFiles[0].text
 }
 
-/** The recording side stays a file of its own, beside the one that imports it. */
+/** Keeps the recording half in a separate file, beside the file that imports it. */
 const recordingBeside = {
   name: 'recording beside',
   setup({ onResolve }) {
@@ -54,12 +53,12 @@ const recordingBeside = {
   },
 }
 
-/** The consumer's program as it is now, not as the build before left it. */
+/** Takes the consumer's program from this build, not from the previous one. */
 function consumerProgram(text) {
   return {
     name: 'consumer program',
     setup({ onResolve, onLoad }) {
-      // In a fresh clone the file isn't there yet.
+      // In a fresh clone the file doesn't exist yet.
       onResolve({ filter: /[/\\]consumer-source\.js$/ }, ({ path }) => ({ path, namespace: 'made' }))
       onLoad({ filter: /./, namespace: 'made' }, () => ({ contents: text }))
     },
@@ -68,13 +67,13 @@ function consumerProgram(text) {
 
 function formatOptions(format) {
   if (format === 'esm') return { format: 'esm' }
-  // A `require` in the place of `import()`: jest can't import, and asks for a flag.
+  // Replaces `import()` by `require`: jest can't run `import()` without a flag.
   return { format: 'cjs', supported: { 'dynamic-import': false }, banner: { js: '"use strict";' } }
 }
 
-/** The bundles of the build as it is: where each belongs, and its text. */
+/** Returns the bundles of the current build: the path and the text of each. */
 export async function bundles() {
-  // In a function, since the variables of a script that a worker evaluates are global.
+  // Wrapped in a function, because the variables of a script that a worker evaluates are global.
   const program = await textOf({
     entryPoints: [`${packages}/trace/dist/consumer-program.js`],
     format: 'cjs',
@@ -98,7 +97,7 @@ export async function bundles() {
         ...formatOptions(format),
         entryPoints: [`${packages}/rchan/dist/${name}.js`],
         plugins: [recordingBeside],
-        // The built-ins as they were at the import: see builtins.ts.
+        // Uses the built-ins as they were at the import: see builtins.ts.
         ...(name === 'index' ? { inject: [BUILTINS], define } : {}),
       })
       files.push({ path: `${folder}/${name}.js`, text })

@@ -1,6 +1,6 @@
-// Checks what would be published: publint on each package's files, arethetypeswrong on its packed
-// archive. No finding is let pass. A package that is private is not published: rchan's files hold
-// what it needs of it.
+// Checks the packages that would be published: publint on their files, arethetypeswrong on their
+// packed archives. Every finding is an error. Private packages are not published: rchan's files
+// contain the code that it needs of them.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,9 +1,9 @@
-// The types of rchan as it is published: what the compiler wrote for rchan and for each module that
-// its entries reach, with the imports of our other packages made relative. Writes nothing.
+// The published types of rchan: the compiler's declarations for rchan and for each module that its
+// entries reach. Imports of our other packages become relative. Writes nothing.
 //
-// Members and exports that are marked `@internal` are left out: the packages use them among
-// themselves. There is a copy for each format, since TypeScript takes the format of a declaration
-// from the package.json above it.
+// Members and exports marked `@internal` are left out: only our packages use them. Each format has
+// its own copy, because TypeScript takes the format of a declaration from the package.json above
+// it.
 import { readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +14,9 @@ import { ts } from './typescript-api.mjs'
 const packages = fileURLToPath(new URL('../packages', import.meta.url))
 const OURS = /^@rchan\/([^/]+)(?:\/(.+))?$/
 
-/** The declaration file that an import of one of our modules means; undefined for a foreign one. */
+/**
+ * Returns the declaration file for an import of one of our modules; undefined for a foreign module.
+ */
 function targetOf(from, specifier) {
   if (specifier.startsWith('.')) return join(dirname(from), specifier.replace(/\.js$/, '.d.ts'))
   const [, name, entry] = OURS.exec(specifier) ?? []
@@ -23,12 +25,12 @@ function targetOf(from, specifier) {
   return join(packages, name, exports[entry === undefined ? '.' : `./${entry}`].types)
 }
 
-/** Where a declaration file goes in the folder of types: `trace/tracepoint.d.ts`. */
+/** Returns the place of a declaration file in the folder of types: `trace/tracepoint.d.ts`. */
 function placeOf(file) {
   return relative(packages, file).replace(/[/\\]dist[/\\]/, '/')
 }
 
-/** What is published of a declaration file, and the files of ours that it imports. */
+/** Returns the published part of a declaration file, and those of our files that it imports. */
 function publish(file) {
   const text = readFileSync(file, 'utf8')
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true)
@@ -66,7 +68,7 @@ function isSpecifier({ parent }) {
   )
 }
 
-/** The declarations of the build as it is: where each belongs, and its text. */
+/** Returns the declarations of the current build: the path and the text of each. */
 export function declarations() {
   const published = new Map()
   const waiting = ENTRIES.map((name) => join(packages, 'rchan/dist', `${name}.d.ts`))

@@ -1,18 +1,18 @@
-// The versions of Node that the tests are run on, where npm has them, and what is said of a run.
-// Does nothing itself.
+// The versions of Node that the tests run on, their npm packages, and the report of a run. Pure
+// functions.
 
 /**
- * By major version, exact, so that a run can be repeated. Each is fetched by npm as a package of
- * its platform.
+ * Exact versions, by major version, so that a run can be repeated. npm fetches each as a package
+ * for the platform.
  */
 export const VERSIONS = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0', 26: '26.10.0' }
 
 export const USAGE = `usage: npm run test:nodes -- [${Object.keys(VERSIONS).join('|')}]…`
 
 /**
- * The versions that were asked for, in the order of VERSIONS; all when none was.
+ * Returns the requested versions, in the order of VERSIONS; all of them if none was requested.
  *
- * @throws RangeError for an argument that is not one of them.
+ * @throws RangeError for an unknown version.
  */
 export function selectVersions(args) {
   for (const arg of args) {
@@ -34,10 +34,10 @@ const PLATFORMS = {
 }
 
 /**
- * The npm package with the binary for a platform, and where in it that is. (The package `node` only
- * fetches this one, by an install script, and npm may be told to run none.)
+ * Returns the npm package with the binary for a platform, and the binary's path in it. (The package
+ * `node` only fetches this one by an install script, and npm may be configured to run no scripts.)
  *
- * @throws Error where there is none.
+ * @throws Error if there is none.
  */
 export function packageFor(platform, arch, isMusl) {
   const name = isMusl ? undefined : PLATFORMS[`${platform}-${arch}`]
@@ -47,13 +47,13 @@ export function packageFor(platform, arch, isMusl) {
   return { name, binary: platform === 'win32' ? 'bin/node.exe' : 'bin/node' }
 }
 
-/** One line for the tests on one version. */
+/** Returns one line of report for the tests on one version. */
 export function runLine({ version, passed, failed, skipped, seconds, problem }) {
   const line = `node v${version}: ${passed} passed, ${failed} failed, ${skipped} skipped (${seconds.toFixed(0)} s)`
   return problem === undefined ? line : `${line}: ${problem}`
 }
 
-/** Whether all is well, and a line that says so. */
+/** Returns whether all tests passed, and a line that says it. */
 export function summary(runs) {
   const bad = runs.filter(({ failed, problem }) => failed > 0 || problem !== undefined)
   return bad.length === 0

@@ -1,7 +1,7 @@
 // Runs the tests on each version of Node that is supported: `npm run test:nodes -- [20|22|24|26]…`.
-// What was built is the same for all. The binaries are fetched by npm into node_modules/.cache,
-// once, and belong to no lockfile. Exit status: 0 when all tests passed on all versions, 1 when not
-// or when a version can't be had, 2 for misuse.
+// All versions test the same build. npm fetches each binary once, into node_modules/.cache; they
+// are in no lockfile. Exit status: 0 if all tests passed on all versions, 1 if not or if a version
+// can't be fetched, 2 for misuse.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
@@ -10,7 +10,7 @@ import { packageFor, runLine, selectVersions, summary, USAGE } from './nodes.mjs
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const cache = join(root, 'node_modules/.cache/rchan-nodes')
-/** After this a run has hung. */
+/** A run that takes longer has hung. */
 const RUN_DEADLINE_MS = 20 * 60_000
 const FETCH_DEADLINE_MS = 10 * 60_000
 
@@ -20,14 +20,15 @@ function isMusl() {
   return process.report.getReport().header.glibcVersionRuntime === undefined
 }
 
-/** The binary's path, after fetching it if it is not there. */
+/** Returns the binary's path. Fetches the binary if it is missing. */
 function fetchNode(version) {
   const { name, binary } = packageFor(process.platform, process.arch, isMusl())
   const place = join(cache, version)
   const path = join(place, 'node_modules', name, binary)
   if (!existsSync(path)) {
     console.log(`node v${version}: fetching ${name}@${version}`)
-    // Renamed when it is whole, so that what an interrupted run leaves is not taken for it.
+    // Renamed when it is complete, so that the rest of an interrupted run is not taken for a
+    // binary.
     const partial = join(cache, `partial-${process.pid}`)
     mkdirSync(partial, { recursive: true })
     const flags = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts']
@@ -60,7 +61,7 @@ function fetchNode(version) {
   return path
 }
 
-/** Runs all tests with a binary, which child processes that are started as `node` get too. */
+/** Runs all tests with a binary. Child processes that are started as `node` get it, too. */
 function runTests(version, node) {
   const report = join(cache, `${version}.json`)
   const log = join(cache, `${version}.log`)
@@ -98,7 +99,7 @@ function runTests(version, node) {
   if (error !== undefined) problem = error.message
   else if (status === null) problem = `vitest was ended by ${signal}`
   else if (counts === undefined) problem = `vitest ended with ${status} and no report`
-  // A file that can't be loaded has no tests, so none of them failed.
+  // A file that can't be loaded has no tests, so it has no failed tests either.
   else if (status !== 0 && run.failed === 0) problem = `vitest ended with ${status}`
   else if (run.passed === 0) problem = 'no test was run'
   if (run.failed > 0 || problem !== undefined) console.log(output)

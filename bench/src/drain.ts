@@ -1,6 +1,6 @@
 /**
  * Draining: complete sub-buffers go to a file. The floor is a bare `writeSync` of the same bytes,
- * in pieces of the same size, to a file of its own. The disk is not waited for, in either.
+ * in pieces of the same size, to a separate file. Neither waits for the disk.
  */
 import { closeSync, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ import { StreamFile } from '@rchan/runtime/stream-file'
 import type { Suite } from './harness.js'
 
 const SUBBUF_BYTES = 2 ** 18
-/** Packets of one file, which goes through the lengths that files of a stream have. */
+/** Packets in one file. The file grows to the lengths that a stream's files have. */
 const PACKETS = 64
 
 export const drain: Suite = {

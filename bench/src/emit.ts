@@ -1,9 +1,8 @@
 /**
- * The suite *emit*: what a tracepoint costs the thread that calls it, for an event of
- * `{ u32, f64 }`.
+ * The suite *emit*: the cost of a tracepoint on the calling thread, for an event of `{ u32, f64 }`.
  *
- * The buffer is in overwrite mode and nobody drains it, so that only the writer is measured: the
- * switches of sub-buffers are in the figures, the consumer's use of the machine is not.
+ * The buffer is in overwrite mode and is not drained, so only the writer is measured. The figures
+ * include the switches of sub-buffers, but not the consumer's use of the machine.
  */
 import { PACKET_HEADER_BYTES } from '@rchan/ctf'
 import { Recorder } from '@rchan/runtime/recorder'
@@ -59,7 +58,10 @@ function sharedCalls(): void {
   for (let i = 0; i < OPERATIONS; i += 1) shared({ id: i, ms: i * 0.5 })
 }
 
-/** Functions of more bytecode than this are not inlined: tracepoints, but not the clock. */
+/**
+ * Functions with more bytecode than this are not inlined. That keeps V8 from inlining tracepoints,
+ * but not the clock.
+ */
 const TRACEPOINTS_APART = '--max-inlined-bytecode-size=80'
 const INLINING_DEFAULT = '--max-inlined-bytecode-size=460'
 
@@ -78,7 +80,7 @@ function disabledCalls(): void {
   for (let i = 0; i < OPERATIONS; i += 1) off({ id: i, ms: i * 0.5 })
 }
 
-/** Records into a buffer that nobody drains. */
+/** Records into a buffer that is not drained. */
 async function startUndrained(global = false): Promise<Recorder> {
   return await Recorder.start({
     channel: {

@@ -1,23 +1,23 @@
 /**
- * Runs a suite: all its tasks in turn, many short rounds, so that each task is compared with its
- * floor in the same round, whatever the machine did meanwhile. Owns the statistics and the form of
+ * Runs a suite: all its tasks in turn, in many short rounds. Each task is compared with its floor
+ * in the same round, so other load on the machine matters less. Owns the statistics and the form of
  * a result.
  */
 import { Bench } from 'tinybench'
 
-/** One thing that is measured. */
+/** One operation to measure. */
 export interface BenchTask {
   readonly name: string
-  /** The task that says how fast it can be at best; its own name for a floor. */
+  /** The task that is its floor: the best that it could do. A floor names itself. */
   readonly floor: string
   /** Operations in one call of `run`. */
   readonly operations: number
   run(): void
-  /** Whether it has a result of its own; else it is only there as a floor. */
+  /** Whether its result is shown. Otherwise it is only a floor. */
   readonly listed?: boolean
 }
 
-/** Tasks that belong together, and what has to be there while they run. */
+/** Tasks that belong together, and the set-up that they need. */
 export interface Suite {
   readonly name: string
   /** What the figures mean, in a line or two. */
@@ -28,7 +28,7 @@ export interface Suite {
   }>
 }
 
-/** What came of one task. Times are for one operation. */
+/** The result of one task. Times are for one operation. */
 export interface BenchResult {
   readonly suite: string
   readonly name: string
@@ -40,12 +40,13 @@ export interface BenchResult {
   readonly floor: number
   readonly floorName: string
   /**
-   * Median over the rounds of the time divided by the floor's of the same round, and its spread.
+   * Median over the rounds of this task's time divided by the floor's time in the same round, and
+   * its spread.
    */
   readonly ratio: number
   readonly ratioP5: number
   readonly ratioP95: number
-  /** Median over the rounds of the time less the floor's. */
+  /** Median over the rounds of this task's time minus the floor's time. */
   readonly difference: number
 }
 

@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: runs the suites, prints each figure with its floor and spread.
+ * `npm run bench`: runs the suites, and prints each figure with its floor and spread.
  *
  *   npm run bench -- [--suite NAME] [--json FILE] [--rounds N]
  */
@@ -11,7 +11,7 @@ import { emit, emitApart, emitGlobal, emitOff } from './emit.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
 import { relayReserve, relaySwitch, relayWrite } from './relay.js'
 
-/** By the order in which they run. Suites of one name are parts of it. */
+/** The suites in the order in which they run. Suites with the same name are parts of one. */
 const SUITES: readonly Suite[] = [
   emitOff,
   emit,
@@ -70,7 +70,7 @@ function line(result: BenchResult): string {
 }
 
 const { suite: only, json, rounds } = options()
-// Before anything is measured: it would be lost.
+// Checked before anything is measured: otherwise the results would be lost.
 let jsonFile: number | undefined
 try {
   if (json !== undefined) jsonFile = openSync(json, 'w')

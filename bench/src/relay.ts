@@ -1,11 +1,10 @@
 /**
- * The suite *relay*: what the memory itself costs the thread that writes to it, without clock,
- * encoder or threads.
+ * The suite *relay*: the cost of the ring itself on the writing thread, without clock, encoder or
+ * threads.
  *
- * All rings have the same size, are in overwrite mode, and nobody drains them, so that no record is
- * refused: the switches of sub-buffers are in the figures, a reader's use of the machine is not. A
- * floor does the same stores into the same kind of memory, at a position that wraps, without a
- * channel.
+ * All rings have the same size, are in overwrite mode and are not drained, so no record is refused.
+ * The figures include the switches of sub-buffers, but not a reader's use of the machine. A floor
+ * does the same stores into the same kind of memory, at a position that wraps, without a channel.
  */
 import { Channel, type ChannelOptions, type Writer, type WriterCallbacks } from '@rchan/ring'
 import { plainMachine, Relay } from '@rchan/relay'
@@ -96,8 +95,8 @@ export const relayWrite: Suite = {
 type Place = (id: number, size: number, ms: number) => boolean
 
 /**
- * Relay's reserve inline, as encoders do it: a writer never replaces the arrays of its view, so
- * they are constants here, and the way through `room` ends in a function of its own.
+ * Relay's reserve inline, as encoders do it. A writer never replaces the arrays of its view, so
+ * they are constants here. The slow path is a separate function.
  */
 function placeByConstants(writer: Writer): Place {
   const { view } = writer
@@ -127,8 +126,8 @@ function placeByConstants(writer: Writer): Place {
 }
 
 /**
- * The same in the plainest way: everything is taken from the view each time, and there is one way
- * through.
+ * The same in the plainest way: the code takes everything from the view each time, and has one
+ * path.
  */
 function placeByView(writer: Writer): Place {
   const { view } = writer

@@ -1,14 +1,14 @@
 /**
- * Decoders: one for each event class, made once, that turns the bytes of a record into its fields.
+ * Decoders: a decoder turns the bytes of a record into its fields. Each event class has one.
  *
- * Bytes are untrusted: nothing is read behind the content of the packet. Any thread; never touches
- * a file.
+ * The bytes are untrusted: a decoder reads nothing behind the content of the packet. Any thread may
+ * call this; it never touches a file.
  */
 import { FIELD_READERS, type DecodedValue, type FieldReader, type PacketBytes } from './field-readers.js'
 import { align, layoutRecord, type RecordLayout } from './record.js'
 import type { EventClass } from './schema.js'
 
-/** An event class with what is needed to read its records. */
+/** An event class, and how to read its records. */
 export interface Decoder {
   readonly event: EventClass
   /**
@@ -22,8 +22,8 @@ export interface Decoder {
 type Decode = Decoder['decode']
 
 /**
- * Records of an event that are decoded step by step, before its decoder is compiled: many events
- * are rare.
+ * Number of an event's records that are decoded step by step before its decoder is compiled. Many
+ * events are rare, and compiling for them would not pay.
  */
 const STEPPED_RECORDS = 100
 
@@ -63,8 +63,8 @@ function steppedDecode({ payloadOffset, fields }: RecordLayout): Decode {
 }
 
 /**
- * The same as a function of the event's own, into which V8 inlines the readers of its fields. The
- * names are checked: they can't end a comment or an expression.
+ * Compiles the same into a function of the event's own, so that V8 inlines the readers of its
+ * fields. The names were checked: they can't end a comment or an expression.
  *
  * @returns undefined where the program forbids it.
  */

@@ -1,6 +1,6 @@
 /**
- * How fields are read back: the half of the field types that only readers load; see
- * `field-types.ts` for the other. Pure functions, any thread.
+ * How fields are read back. This half of the field types is loaded only by readers;
+ * `field-types.ts` is the other half. Pure functions, any thread.
  */
 import type { FieldType } from './schema.js'
 
@@ -9,23 +9,24 @@ export type DecodedValue = number | bigint | boolean | string
 
 /** The bytes of one packet. */
 export interface PacketBytes {
-  /** The packet, and maybe more: `limit` says what counts. */
+  /** The packet, and maybe more behind it. Only the bytes before `limit` count. */
   readonly bytes: Buffer
   /** The same bytes, from the same start. */
   readonly view: DataView
   /** Where the content ends, in bytes from the packet's start. */
   limit: number
-  /** Where the field or record that was decoded last ends; −1: not inside the content. */
+  /** Where the last decoded field or record ends; −1 if it does not end inside the content. */
   end: number
 }
 
 /**
- * Reads a field that starts at `at`. Its least bytes are inside the content. A type of variable
- * length sets the packet's `end`, and distrusts what it reads.
+ * Reads a field that starts at `at`. The caller has checked that the field's minimum size is inside
+ * the content. A reader of a variable-length type checks what it reads, and sets the packet's
+ * `end`.
  */
 export type FieldReader = (packet: PacketBytes, at: number) => DecodedValue
 
-/** For each type. */
+/** The reader of each type. */
 export const FIELD_READERS: Readonly<Record<FieldType, FieldReader>> = {
   u8: ({ view }, at) => view.getUint8(at),
   u16: ({ view }, at) => view.getUint16(at, true),

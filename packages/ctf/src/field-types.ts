@@ -1,12 +1,12 @@
 /**
- * The types of fields. One entry for each type says all that a writer, the metadata and the layout
- * need: its size, which values fit, how they are stored, and how the metadata declares it.
+ * The types of fields. Each type has one entry with everything that a writer, the metadata and the
+ * layout need: its size, which values fit, how they are stored, and how the metadata declares it.
  * `field-readers.ts` is the other half, which only readers load. To add a type, add an entry to
  * both tables; nothing else knows the types.
  *
  * An encoder is compiled from source text, or works step by step where a program forbids that. So
- * each entry has both, made from one description: the range of a type is written once. Pure
- * functions, callable on any thread.
+ * each entry has both forms. They are made from one description, so the range of a type is written
+ * once. Pure functions, callable on any thread.
  *
  * In source text these names are in scope: the typed arrays of {@link FieldMemory} over the
  * record's memory, its `writeText` and `textBytes`, {@link asI64} and {@link asU64}, and `cursor`,
@@ -35,7 +35,10 @@ export interface FieldTypeValues {
  */
 export type FieldType = keyof FieldTypeValues
 
-/** The memory of a record as typed arrays from the same start, and what stores texts there. */
+/**
+ * The memory of a record as typed arrays with the same start, and the functions that store texts
+ * there.
+ */
 export interface FieldMemory {
   readonly u8: Uint8Array
   readonly i8: Int8Array
@@ -47,54 +50,57 @@ export interface FieldMemory {
   readonly i64: BigInt64Array
   readonly f32: Float32Array
   readonly f64: Float64Array
-  /** Bytes of a text without its final NUL. */
+  /** Returns the bytes of a text without its final NUL. */
   readonly textBytes: (text: string) => number
-  /** Stores a text with its final NUL at a byte. @returns the first byte behind it. */
+  /** Stores a text with its final NUL at a byte offset. @returns the first byte behind it. */
   readonly writeText: (u8: Uint8Array, at: number, text: string) => number
 }
 
-/** A type whose fields take more bytes the longer their value is. */
+/** How a type works whose fields take more bytes the longer their value is. */
 export interface VariableLength {
   /**
-   * Source: bytes beyond `bytes`, at least and at most, from the value's length alone: it may be
-   * too long to be read.
+   * Source: the least and the most bytes beyond `bytes`. Both use only the value's length, because
+   * the value may be too long to read.
    */
   readonly leastCode: (local: string) => string
   readonly mostCode: (local: string) => string
-  /** Source: exactly how many. */
+  /** Source: the exact number of bytes beyond `bytes`. */
   readonly exactCode: (local: string) => string
   /** The same, step by step. */
   readonly least: (value: unknown) => number
   readonly exact: (value: unknown, memory: FieldMemory) => number
   /**
-   * Finds the end of a field that starts at `at`, distrusting its bytes. @returns −1 if it is not
-   * before `limit`.
+   * Finds the end of a field that starts at `at`. The bytes are untrusted.
+   * @returns the end, or −1 if the field does not end before `limit`.
    */
   readonly end: (bytes: Uint8Array, at: number, limit: number) => number
 }
 
-/** All that is known of a type, but for how it is read back. `V` is the type of its values. */
+/** Everything about a type, except how it is read back. `V` is the type of its values. */
 export interface FieldDescriptor<V = unknown> {
-  /** Bytes of a field in a record; the fewest, if its length is variable. */
+  /** Size of a field in a record, in bytes; the minimum, if its length is variable. */
   readonly bytes: number
-  /** What a field's place is a multiple of, in bytes: 1, 2, 4 or 8. */
+  /** Alignment of a field in bytes: 1, 2, 4 or 8. */
   readonly alignBytes: number
-  /** Undefined: each field takes `bytes` bytes. Else nothing behind it has a fixed place. */
+  /**
+   * Set for a type of variable length: then no field behind it has a fixed place. If undefined,
+   * each field takes `bytes` bytes.
+   */
   readonly variable: VariableLength | undefined
   /**
-   * The type in the metadata's language, for an alias; undefined where the language has it under
-   * our name.
+   * Makes the type's declaration in the metadata's language, for an alias. Undefined if the
+   * language already has the type under our name.
    */
   readonly declaration: ((alignBytes: number) => string) | undefined
   /** Whether a value fits. */
   readonly fits: (value: unknown) => value is V
-  /** Source: an expression that is true when a local does not fit. */
+  /** Source: an expression that is true if a local variable does not fit. */
   readonly misfitCode: (local: string) => string
-  /** Stores a value that fits at a byte. @returns the first byte behind it. */
+  /** Stores a value that fits at a byte offset. @returns the first byte behind it. */
   readonly store: (memory: FieldMemory, at: number, value: unknown) => number
   /**
-   * Source: a statement that stores a local at a byte. Of variable length: an expression, the first
-   * byte behind.
+   * Source: a statement that stores a local variable at a byte offset. For a type of variable
+   * length: an expression whose value is the first byte behind.
    */
   readonly storeCode: (local: string, at: string) => string
 }
@@ -103,14 +109,14 @@ export interface FieldDescriptor<V = unknown> {
 // oxlint-disable-next-line typescript/unbound-method -- they use no `this`
 const { asIntN, asUintN } = BigInt
 
-/** A bigint wrapped to 64 bits, signed: equal to itself if it fits. */
+/** Wraps a bigint to 64 bits, signed. The result equals the value if it fits. */
 export const asI64 = (value: bigint): bigint => asIntN(64, value)
-/** The same, unsigned. */
+/** Like {@link asI64}, but unsigned. */
 export const asU64 = (value: bigint): bigint => asUintN(64, value)
 
 type Bits = 8 | 16 | 32
 
-/** The types by name, in the order in which messages list them. */
+/** All types by name, in the order in which messages list them. */
 export const FIELD_TYPES: { readonly [T in FieldType]: FieldDescriptor<FieldTypeValues[T]> } = {
   u8: unsigned(8),
   u16: unsigned(16),
@@ -126,7 +132,7 @@ export const FIELD_TYPES: { readonly [T in FieldType]: FieldDescriptor<FieldType
   string: text(),
 }
 
-/** A type by its name. */
+/** Returns a type by its name. */
 export function fieldType(name: FieldType): FieldDescriptor {
   return FIELD_TYPES[name]
 }
@@ -190,7 +196,7 @@ function bool(): FieldDescriptor<boolean> {
   }
 }
 
-/** UTF-8 and a final NUL. */
+/** Stored as UTF-8 with a final NUL. */
 function text(): FieldDescriptor<string> {
   return {
     bytes: 1,
@@ -215,7 +221,7 @@ function text(): FieldDescriptor<string> {
   }
 }
 
-/** What the types have in common that are one element of a typed array. */
+/** The common part of all types whose values are one element of a typed array. */
 function stored<V>(
   array: Exclude<keyof FieldMemory, 'textBytes' | 'writeText'>,
   bits: number,

@@ -1,8 +1,8 @@
 /**
  * `@rchan/ctf`: the Common Trace Format 1.8 as rchan writes it.
  *
- * This entry is loaded by every thread that traces, so it stays small and imports nothing of Node.
- * The reader is another entry: `@rchan/ctf/reader`.
+ * Every thread that traces loads this entry, so it stays small and imports nothing of Node. The
+ * reader is a separate entry: `@rchan/ctf/reader`.
  */
 export {
   FIELD_TYPE_NAMES,

@@ -1,19 +1,22 @@
 /**
- * The metadata of a trace: the text, in the language of CTF 1.8 (TSDL), that tells a reader how
- * packets and records are laid out.
+ * The metadata of a trace: a text in the language of CTF 1.8 (TSDL). It tells a reader how packets
+ * and records are laid out.
  *
- * Owns every word of that text. `tsdl.ts` reads it back by the same constants, so that writer and
- * reader can't drift apart. Pure functions, callable on any thread; never touches a file, and loads
- * nothing of Node.
+ * This file owns every word of that text. `tsdl.ts` reads it back with the same constants, so
+ * writer and reader can't drift apart. Pure functions, callable on any thread. They never touch a
+ * file and load nothing of Node.
  */
 import { fieldType } from './field-types.js'
 import { layoutRecord } from './record.js'
 import { FIELD_TYPE_NAMES, type EventClass, type Field, type FieldType } from './schema.js'
 import { wrongThreadRange, type ThreadRange } from './thread-names.js'
 
-/** The clock of a trace: where its zero stands on the wall clock. */
+/** The clock of a trace: which wall-clock time its zero is. */
 export interface MetadataClock {
-  /** What traces on one timeline share, in canonical lower-case text form: on Linux the boot id. */
+  /**
+   * Identity of the clock, in canonical lower-case text form: traces with the same uuid share one
+   * timeline. On Linux it is the boot id.
+   */
   readonly uuid?: string
   /** Seconds from 1970 to the clock's zero, a whole number, not negative. */
   readonly offsetSeconds: number
@@ -21,17 +24,17 @@ export interface MetadataClock {
   readonly offsetNs: number
 }
 
-/** What the metadata of a trace says, apart from the layout that all our traces share. */
+/** The content of a trace's metadata, apart from the layout that all our traces share. */
 export interface MetadataInput {
   /** The trace's own uuid, in canonical lower-case text form. */
   readonly uuid: string
   readonly clock: MetadataClock
-  /** Facts about where the trace was made. A number is a whole one. */
+  /** Facts about where the trace was made. Numbers are whole. */
   readonly env: Readonly<Record<string, string | number>>
   readonly events: readonly EventClass[]
   /**
-   * All CPUs write one stream, and each record says which did. Absent: each CPU has a stream of its
-   * own.
+   * True if all CPUs write one stream, and each record carries its CPU. Absent if each CPU has its
+   * own stream.
    */
   readonly global?: true
   /** The names of threads, in the order of their numbers. */
@@ -41,24 +44,24 @@ export interface MetadataInput {
 /** The first line; readers know the file by it. */
 export const METADATA_HEAD = '/* CTF 1.8 */'
 
-/** What members of 64 bits are aligned to where a record needs no gaps: see `record.ts`. */
+/** Alignment of 64-bit members in a record that needs no gaps: see `record.ts`. */
 const PACKED_ALIGN_BYTES = 4
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 /**
- * With an underscore before them these are words of the language, so they are written without one.
+ * With a leading underscore these are keywords of the language, so they are written without one.
  */
 const NEVER_PREFIXED: readonly string[] = ['Bool', 'Complex', 'Imaginary']
 
 /**
- * Writes the metadata of a trace with one stream class and these events.
+ * Returns the metadata text of a trace with one stream class and these events.
  *
- * @returns the whole text. Bytes on disk are its UTF-8; a file is replaced by rename, never changed
- * in place.
- * @throws TypeError with the value, where readers would refuse it: a uuid that is not one, a clock
- * offset that is negative or not whole, a name in `env` that is not an identifier, an `env` string
- * that contains NUL, a number in `env` that is not a safe integer, an id that is not a u32 or is
- * there twice, numbers of threads that are not in order.
+ * @returns the whole text. A file holds it as UTF-8, and is replaced by rename, never changed in
+ * place.
+ * @throws TypeError that names a value which readers would refuse: a malformed uuid, a clock offset
+ * that is negative or not whole, a name in `env` that is not an identifier, an `env` string that
+ * contains NUL, a number in `env` that is not a safe integer, an event id that is not a u32 or is
+ * used twice, thread numbers that are not in order.
  * @example
  * metadataText({
  *   uuid: '2a6422d0-6cee-41e0-8c08-cb07d7b3a564',
@@ -86,7 +89,7 @@ export function metadataText(input: MetadataInput): string {
 }
 
 /**
- * Makes the 16 bytes of a uuid from its text.
+ * Returns the 16 bytes of a uuid.
  *
  * @throws TypeError when the text is not a uuid in canonical lower-case form.
  */
@@ -101,15 +104,12 @@ export function parseUuid(text: string): Uint8Array {
   return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(digits.slice(i * 2, i * 2 + 2), 16))
 }
 
-/**
- * The name under which a field stands in the metadata: readers take one leading underscore off
- * again.
- */
+/** Returns the name of a field as the metadata has it. Readers remove one leading underscore. */
 export function tsdlFieldName(name: string): string {
   return NEVER_PREFIXED.includes(name) ? name : `_${name}`
 }
 
-/** The name of a field's type in the metadata. */
+/** Returns the name of a field's type in the metadata. */
 export function tsdlTypeName(type: FieldType, packed: boolean): string {
   return packed && hasPackedForm(type) ? `packed_${type}` : type
 }
@@ -119,11 +119,12 @@ function hasPackedForm(type: FieldType): boolean {
 }
 
 /**
- * The part that is the same in all our traces but for the uuid: types, packet header, packet
- * context, event header. `packet.ts` and `record.ts` describe the same bytes.
+ * Returns the part that is the same in all our traces except for the uuid: types, packet header,
+ * packet context, event header. `packet.ts` and `record.ts` describe the same bytes.
  *
- * In a global trace the packet has no CPU and no thread: readers would print them with each event.
- * Their 16 bytes are still there, skipped by an alignment: from 48 to the next multiple of 32.
+ * In a global trace a packet has no CPU and no thread. If it declared them, readers would print
+ * them with each event. Their 16 bytes are still there; an alignment skips them, from 48 to the
+ * next multiple of 32.
  *
  * @param threads the type of a thread's number.
  */
@@ -164,7 +165,10 @@ ${global ? `\tevent.context := struct {\n\t\tu16 cpu_id;\n\t\t${threads} thread_
 `
 }
 
-/** The type of a thread's number: with names, if there are any. An enumeration can't be empty. */
+/**
+ * Returns the type of a thread's number: an enumeration with the names, or an integer if there are
+ * none. An enumeration can't be empty.
+ */
 function threadType({ threads = [], global: isGlobal }: MetadataInput): string {
   const global = isGlobal === true
   const wrong = wrongThreadRange(threads, global)
@@ -177,12 +181,15 @@ function threadType({ threads = [], global: isGlobal }: MetadataInput): string {
   return `enum : ${container} {\n\t\t\t${labels.join(',\n\t\t\t')}\n\t\t}`
 }
 
-/** The integer that holds a thread's number. */
+/** Returns the integer type that holds a thread's number. */
 export function threadContainer(global: boolean): 'u16' | 'u32' {
   return global ? 'u16' : 'u32'
 }
 
-/** All types that the language has not under our name, then the packed form of each of 64 bits. */
+/**
+ * The types that the language does not have under our name, then the packed form of each 64-bit
+ * type.
+ */
 const TYPE_ALIASES = [
   ...FIELD_TYPE_NAMES.map((type) => typeAlias(type, fieldType(type).alignBytes, false)),
   ...FIELD_TYPE_NAMES.filter(hasPackedForm).map((type) => typeAlias(type, PACKED_ALIGN_BYTES, true)),
@@ -249,8 +256,8 @@ ${event.fields.map(line).join('')}	};
 }
 
 /**
- * A string literal: control characters as three octal digits, which can't swallow a digit that
- * follows.
+ * Makes a string literal. Control characters become three octal digits, so they can't swallow a
+ * digit that follows.
  */
 function quote(text: string): string {
   let literal = '"'

@@ -1,5 +1,5 @@
 /**
- * The header of a packet: what stands before the records, and the functions that write it.
+ * The header of a packet, which precedes the records, and the functions that write it.
  *
  * ```text
  *    0  u32     magic 0xC1FC1FC1            once    once:  the same in every packet of a stream
@@ -19,14 +19,14 @@
  *   96          records
  * ```
  *
- * In a global trace each record says who wrote it, and the bytes from 48 to 64 mean nothing.
+ * In a global trace each record carries its CPU and its thread, and the bytes from 48 to 64 mean
+ * nothing.
  *
- * All is little endian and stands on a multiple of its size, so each is one plain typed-array
- * store. Sizes are split in two 32-bit halves rather than made into BigInts: nothing here
- * allocates.
+ * All fields are little endian and aligned to their size, so each is one plain typed-array store.
+ * Sizes are split into two 32-bit halves instead of BigInts, so nothing here allocates.
  */
 
-/** Bytes of a packet header; a multiple of 8, so that the first record follows at once. */
+/** Bytes of a packet header: a multiple of 8, so that the first record follows without a gap. */
 export const PACKET_HEADER_BYTES = 96
 /** The first word of every packet. */
 export const PACKET_MAGIC = 0xc1fc1fc1
@@ -50,7 +50,7 @@ export const PACKET = {
 /**
  * Stores a non-negative integer of up to 53 bits as a little-endian u64.
  *
- * @param u32 a view of the memory, 4 bytes an element.
+ * @param u32 a view of the memory, 4 bytes per element.
  * @param byteOffset where to store it, a multiple of 4.
  */
 export function storeU64(u32: Uint32Array, byteOffset: number, value: number): void {
@@ -58,14 +58,14 @@ export function storeU64(u32: Uint32Array, byteOffset: number, value: number): v
   u32[(byteOffset >>> 2) + 1] = Math.floor(value / 4294967296)
 }
 
-/** Reads what {@link storeU64} stored; exact up to 53 bits. */
+/** Reads a value that {@link storeU64} stored. Exact up to 53 bits. */
 export function loadU64(u32: Uint32Array, byteOffset: number): number {
   return u32[byteOffset >>> 2] + u32[(byteOffset >>> 2) + 1] * 4294967296
 }
 
 /**
- * Stores the sizes of a packet: content to the exact end of the last record, the packet rounded up
- * to 8 bytes.
+ * Stores the sizes of a packet. The content ends exactly where the last record ends; the packet is
+ * rounded up to 8 bytes.
  *
  * @returns the bytes of the packet on disk.
  */

@@ -1,9 +1,9 @@
 /**
- * `@rchan/ctf/reader`: opens a trace folder that rchan wrote and gives its events, in the order of
+ * `@rchan/ctf/reader`: opens a trace folder that rchan wrote, and gives its events in the order of
  * time.
  *
- * Owns which files of a folder count, the merge of the streams, and the account of losses. Runs on
- * any thread, synchronously; reads only, and keeps one packet of each stream in memory.
+ * Decides which files of a folder count, merges the streams, and adds up the losses. Runs
+ * synchronously on any thread. Never writes. Keeps one packet of each stream in memory.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -40,42 +40,45 @@ export interface TraceStream {
   readonly cpu: number
 }
 
-/** What is known to be missing from the streams of one CPU. */
+/** Known losses in the streams of one CPU. */
 export interface CpuLosses {
   /** {@link ALL_CPUS} (−1) in a trace of one global buffer. */
   readonly cpu: number
-  /** Records that were never written, counted between the CPU's first packet and its last. */
+  /** Records that were never written, from the CPU's first packet to its last. */
   readonly eventsDiscarded: number
-  /** Packets that were written and are not in the trace. */
+  /** Packets that were written but are not in the trace. */
   readonly packetsLost: number
 }
 
 /**
- * An open trace. It holds no file open: `records()` and `losses()` open what they read, and close
- * it.
+ * An open trace. It keeps no file open: `records()` and `losses()` open the files that they read,
+ * and close them.
  */
 export interface Trace {
   readonly folder: string
   /** Canonical lower-case text form. */
   readonly uuid: string
   readonly env: Readonly<Record<string, string | number>>
-  /** Add the clock's offset to a record's time and it is the wall clock's, in ns from 1970. */
+  /**
+   * The trace's clock. A record's time plus the clock's offset is wall-clock time, in ns since
+   * 1970.
+   */
   readonly clock: MetadataClock
-  /** The events that were known when the trace was opened. */
+  /** The event classes that the metadata had when the trace was opened. */
   readonly events: readonly EventClass[]
-  /** In the order of their names. Empty files are left out. */
+  /** The stream files, sorted by name, without empty ones. */
   readonly streams: readonly TraceStream[]
   /**
-   * All events, merged by time, then by CPU.
+   * Returns all events, sorted by time, then by CPU. Each one is read when it is asked for.
    *
-   * @throws TraceError, while it is iterated, at the first thing that breaks a rule of the format;
-   * what came before that has been given.
+   * @throws TraceError during the iteration, at the first violation of the format. The records
+   * before it have been delivered then.
    */
   records(): IterableIterator<TraceRecord>
   /**
-   * What is missing, for each CPU in the trace. Reads all packet headers.
+   * Returns the known losses of each CPU in the trace. Reads all packet headers.
    *
-   * @throws TraceError when a packet header breaks a rule of the format.
+   * @throws TraceError if a packet header violates the format.
    */
   losses(): readonly CpuLosses[]
 }
@@ -86,13 +89,13 @@ const MAX_METADATA_BYTES = 2 ** 26
 /**
  * Opens a trace.
  *
- * Everything in the folder that is a regular file must be a stream of the trace, apart from
- * `metadata` and names that start with a dot; folders and devices are passed over. Other readers
- * demand the same.
+ * Every regular file in the folder must be a stream of the trace, except `metadata` and names that
+ * start with a dot. Folders and devices are ignored. Other readers demand the same. Synchronous;
+ * any thread may call it.
  *
- * @param folder the folder that holds the file `metadata`.
- * @throws TraceError when there is no trace, when its metadata is not one that rchan writes, or
- * when a file doesn't start with a packet of this trace.
+ * @param folder the folder with the file `metadata`.
+ * @throws TraceError if there is no trace, if rchan can't have written its metadata, or if a file
+ * doesn't start with a packet of this trace.
  * @example
  * for (const { time, cpu, event, fields } of openTrace('./trace').records()) console.log(time, cpu, event.name, fields)
  */
@@ -125,15 +128,15 @@ export function openTrace(folder: string): Trace {
 
 /**
  * What the metadata says of records. A trace that is still being recorded gets new events and
- * threads: an id that is unknown has the metadata read once more, which was replaced before the
- * packet that needs it was written.
+ * threads, so an unknown id makes this class read the metadata again. The recorder replaces the
+ * metadata before it writes a packet that needs it.
  */
 class LiveFormat implements RecordFormat {
   private readonly folder: string
   private readonly global: boolean
   private readonly decoders = new Map<number, Decoder>()
   private threads: ThreadNames
-  /** Which file `threads` is from. */
+  /** Identifies the metadata file that `threads` is from. */
   private version: string | undefined
 
   constructor(folder: string, { events, threads = [], global }: MetadataInput) {
@@ -151,13 +154,13 @@ class LiveFormat implements RecordFormat {
   threadName(number: number): string {
     const name = this.threads.get(number)
     if (name !== undefined) return name
-    // A file that names nobody must not be read for each record.
+    // A file that doesn't name the thread must not be read again for each record.
     if (this.version !== versionOf(this.folder)) this.read()
     return this.threads.get(number) ?? ''
   }
 
   private read(): void {
-    // First: what replaces the file meanwhile is another version.
+    // Taken first: a file that replaces this one during the read is another version.
     this.version = versionOf(this.folder)
     const { events, threads = [] } = readMetadata(this.folder)
     this.threads = new ThreadNames(threads)
@@ -167,7 +170,7 @@ class LiveFormat implements RecordFormat {
   }
 }
 
-/** Tells one metadata file from the next, which replaces it. */
+/** Identifies a metadata file, so that it can be told from the file that replaces it. */
 function versionOf(folder: string): string | undefined {
   try {
     const { ino, size, mtimeMs } = statSync(join(folder, 'metadata'))
@@ -226,7 +229,7 @@ function* mergedRecords(
   }
 }
 
-/** A binary heap of streams that have a record: the one whose record comes first is on top. */
+/** A binary heap of streams that have a record. The stream with the earliest record is on top. */
 class StreamHeap {
   private readonly heap: RecordReader[] = []
 
@@ -273,7 +276,7 @@ function comesBefore(left: RecordReader, right: RecordReader): boolean {
   return a.time < b.time || (a.time === b.time && a.cpu < b.cpu)
 }
 
-/** What the headers of one file say in all. */
+/** Summary of the packet headers of one file. */
 interface FileAccount {
   readonly path: string
   readonly first: PacketHeader
@@ -282,8 +285,8 @@ interface FileAccount {
 }
 
 function countLosses(paths: readonly string[], format: StreamFormat): CpuLosses[] {
-  // Files with one stream_instance_id are parts of one stream and its counters run on from file to
-  // file.
+  // Files with the same stream_instance_id are parts of one stream. Its counters run on from file
+  // to file.
   const instances = new Map<bigint, FileAccount[]>()
   for (const path of paths) {
     const account = accountOf(path, format)

@@ -8,7 +8,7 @@
  *   |               | id   |
  *   +---------------+------+----------------------------
  *
- *   in a global trace, in which threads share one stream, each record says who wrote it:
+ *   in a global trace, where threads share one stream, each record has its CPU and thread:
  *   0               8      12    14    16
  *   +---------------+------+-----+-----+-----------------
  *   | u64 time      | u32  | u16 | u16 | payload
@@ -16,14 +16,14 @@
  *   +---------------+------+-----+-----+-----------------
  * ```
  *
- * A payload starts at the alignment of its widest member. Members of 64 bits are declared with an
- * alignment of 32 bits where, counted from 12, each falls on a multiple of 8 by itself (`packed`),
- * else with 64, and then the payload starts at 16. So every 64-bit member always stands on a
- * multiple of 8, and the gap of four bytes is there only where it can't be saved. Behind a field of
- * variable length (a string) nothing has a fixed place. In a global trace a payload starts at 16
- * and there is nothing to save.
+ * A payload starts at the alignment of its widest member. If all 64-bit members fall on a multiple
+ * of 8 by themselves when the payload starts at 12, they are declared with an alignment of 32 bits
+ * (`packed`). Otherwise they are declared with an alignment of 64 bits, and the payload starts at
+ * 16. So every 64-bit member of a fixed place is on a multiple of 8, and the gap of four bytes is
+ * there only where it is needed. Behind a field of variable length (a string) no field has a fixed
+ * place. In a global trace a payload starts at 16, so there is no gap to save.
  *
- * The encoder of trace, the metadata and both readers work from this one description. Pure
+ * The encoders of `trace`, the metadata and both readers work from this one description. Pure
  * functions.
  */
 import { fieldType, type FieldDescriptor } from './field-types.js'
@@ -33,42 +33,40 @@ import type { Field } from './schema.js'
 export const EVENT_HEADER_BYTES = 12
 /** Every record starts on a multiple of this, counted from the start of its packet. */
 export const RECORD_ALIGN_BYTES = 8
-/** Where the event id stands in a record. */
+/** Offset of the event id in a record. */
 export const EVENT_ID_OFFSET = 8
-/** In a global trace: where the number of the CPU stands in a record, 16 bits. */
+/** In a global trace: offset of the CPU's number in a record, 16 bits. */
 export const EVENT_CPU_OFFSET = 12
-/** In a global trace: where the low 16 bits of the thread's id stand. */
+/** In a global trace: offset of the low 16 bits of the thread's id. */
 export const EVENT_THREAD_OFFSET = 14
 const GLOBAL_PAYLOAD_OFFSET = 16
 
-/** A field and where it stands. */
+/** A field and its place in a record. */
 export interface PlacedField extends Field {
   readonly descriptor: FieldDescriptor
   /** Bytes from the record's start; −1 behind a field of variable length. */
   readonly offset: number
-  /** What the field's place is a multiple of, in bytes. */
+  /** Alignment of the field in bytes. */
   readonly alignBytes: number
 }
 
-/** Where everything in a record of one event stands. */
+/** The layout of the records of one event. */
 export interface RecordLayout {
   readonly fields: readonly PlacedField[]
-  /** Where the payload starts: 12, or 16. */
+  /** Offset of the payload: 12 or 16. */
   readonly payloadOffset: number
   /** Whether 64-bit fields are declared with an alignment of 32 bits in the metadata. */
   readonly packed: boolean
-  /**
-   * Bytes of a whole record; −1 when a field of variable length makes them depend on its content.
-   */
+  /** Bytes of a whole record; −1 if the record has a field of variable length. */
   readonly fixedBytes: number
-  /** Bytes of the shortest record: every field of variable length empty. */
+  /** Bytes of the shortest record, in which every field of variable length is empty. */
   readonly minBytes: number
 }
 
 /**
- * Works out the layout of an event's records.
+ * Computes the layout of an event's records.
  *
- * @param global whether each record says which CPU wrote it.
+ * @param global whether each record carries the CPU that wrote it.
  */
 export function layoutRecord(fields: readonly Field[], global = false): RecordLayout {
   if (global) return place(fields, GLOBAL_PAYLOAD_OFFSET, false)
@@ -78,8 +76,8 @@ export function layoutRecord(fields: readonly Field[], global = false): RecordLa
   }
   if (!wide) return place(fields, EVENT_HEADER_BYTES, true)
   const tight = place(fields, EVENT_HEADER_BYTES, false)
-  // Placed from 12 with natural alignment: if no gap arose before a 64-bit field, 32-bit alignment
-  // reads the same.
+  // `tight` starts at 12 with natural alignment. If it has no gap before a 64-bit field, 32-bit
+  // alignment gives the same places.
   let end = EVENT_HEADER_BYTES
   let packed = true
   for (let index = 0; index < tight.fields.length; index += 1) {
@@ -108,18 +106,18 @@ function place(fields: readonly Field[], payloadOffset: number, packed: boolean)
   return { fields: placed, payloadOffset, packed, fixedBytes: fixed ? end : -1, minBytes: end }
 }
 
-/** `position` rounded up to a multiple of `alignBytes` (a power of two). */
+/** Rounds `position` up to a multiple of `alignBytes` (a power of two). */
 export function align(position: number, alignBytes: number): number {
   return (position + alignBytes - 1) & -alignBytes
 }
 
 /**
- * Finds the end of the record that starts at `start`, distrusting its bytes.
+ * Finds the end of the record that starts at `start`. Its bytes are untrusted.
  *
  * @param bytes the packet or sub-buffer.
  * @param start where the record starts, a multiple of 8.
  * @param limit the first byte that may not belong to the record.
- * @returns the first byte after the record, or −1 when the record does not end before `limit`.
+ * @returns the first byte after the record, or −1 if the record does not end before `limit`.
  */
 export function recordEnd(layout: RecordLayout, bytes: Uint8Array, start: number, limit: number): number {
   if (layout.fixedBytes >= 0) {

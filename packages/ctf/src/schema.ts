@@ -1,8 +1,8 @@
 /**
- * The schema of an event: its name and the fields that each record of it carries.
+ * The schema of an event: its name, and the fields of its records.
  *
- * Owns the rules for names, and the text form in which a schema travels between threads (the
- * tracepoint table holds it). Pure functions, callable on any thread.
+ * This file owns the rules for names, and the text form of a schema. The tracepoint table holds
+ * that text, and so passes a schema from thread to thread. Pure functions, callable on any thread.
  */
 import { FIELD_TYPES, type FieldType } from './field-types.js'
 
@@ -12,20 +12,22 @@ export interface Field {
   readonly type: FieldType
 }
 
-/** The name and the fields of an event, in the order in which they stand in a record. */
+/**
+ * The name and the fields of an event. The fields are in the order in which a record stores them.
+ */
 export interface Schema {
   readonly name: string
   readonly fields: readonly Field[]
 }
 
-/** An event as a trace knows it: a schema and the number that its records carry. */
+/** An event of a trace: a schema, and the id that its records carry. */
 export interface EventClass extends Schema {
   readonly id: number
 }
 
-/** The most fields that one event may have. */
+/** The maximum number of fields of one event. */
 export const MAX_FIELDS = 64
-/** The longest name, in characters, of an event or a field. */
+/** The maximum length of the name of an event or a field, in characters. */
 export const MAX_NAME_LENGTH = 200
 
 const EVENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:[:./-][A-Za-z0-9_]+)*$/
@@ -37,9 +39,9 @@ export const FIELD_TYPE_NAMES: readonly FieldType[] = Object.freeze(Object.keys(
 /**
  * Checks a schema that comes from a caller.
  *
- * @returns the schema, its fields as a list, frozen throughout: encoders are compiled from it
- * later.
- * @throws TypeError with the value, where it stands and what is allowed there.
+ * @returns the schema, with its fields as a list. It is frozen throughout, because encoders are
+ * compiled from it later.
+ * @throws TypeError with the bad value, its place, and the values that are allowed there.
  * @example
  * makeSchema('tile:done', { id: 'u32', ms: 'f64' })
  */
@@ -65,10 +67,10 @@ export function makeSchema(name: string, fields: Readonly<Record<string, FieldTy
   return Object.freeze({ name, fields: Object.freeze(list) })
 }
 
-/** The text form of a schema: what the tracepoint table holds. Equal schemas have equal texts. */
+/** Returns the text form of a schema, for the tracepoint table. Equal schemas have equal texts. */
 export function schemaText(schema: Schema): string {
-  // JSON, made by hand: a `toJSON` of arrays that a program has added would make something else of
-  // it.
+  // JSON, made by hand: if a program adds a `toJSON` to arrays, JSON.stringify would write
+  // something else.
   let text = `[${JSON.stringify(schema.name)}`
   for (let index = 0; index < schema.fields.length; index += 1) {
     const { name, type } = schema.fields[index]
@@ -78,9 +80,9 @@ export function schemaText(schema: Schema): string {
 }
 
 /**
- * Reads the text form back. The text may come from another thread or a file, so it is not trusted.
+ * Parses the text form. The text may come from another thread or a file, so it is untrusted.
  *
- * @returns the schema, or undefined when the text is not one.
+ * @returns the schema, or undefined if the text is not a schema.
  */
 export function parseSchema(text: string): Schema | undefined {
   let value: unknown
@@ -120,8 +122,7 @@ function whatIsWrongWith(fields: readonly Field[]): string | undefined {
       return `field ${name} has type=${show(type)}; the types are ${FIELD_TYPE_NAMES.join(', ')}`
     }
     if (seen[name]) return `field ${name} is there twice`
-    // Trace readers take one leading underscore off, and babeltrace2 then takes the two for one
-    // field.
+    // Trace readers remove one leading underscore. babeltrace2 then takes the two fields for one.
     const twin = name.startsWith('_') ? name.slice(1) : `_${name}`
     if (seen[twin]) return `fields ${twin} and ${name} differ only by a leading underscore`
     seen[name] = true
@@ -134,7 +135,7 @@ function show(value: unknown): string {
     typeof value === 'string'
       ? JSON.stringify(value)
       : typeof value === 'object' && value !== null
-        ? // String() would call methods of the caller's, if there are any.
+        ? // String() would call methods of the caller's object.
           Object.prototype.toString.call(value)
         : String(value)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text

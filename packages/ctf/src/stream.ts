@@ -1,9 +1,9 @@
 /**
- * One stream file, read packet by packet and record by record.
+ * Reads one stream file, packet by packet and record by record.
  *
- * Owns the file descriptor and the memory of one packet: a stream may be bigger than memory.
- * Whatever a file says is untrusted: every size is bounded before it is used, and the first thing
- * that breaks a rule of the format ends the reading with a TraceError that says where. Any thread;
+ * Owns the file descriptor and the memory of one packet, because a stream may be bigger than
+ * memory. The content of a file is untrusted: every size is bounded before it is used. The first
+ * violation of the format ends the reading with a TraceError that says where it is. Any thread;
  * never writes.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
@@ -21,62 +21,72 @@ import {
 import type { EventClass } from './schema.js'
 import { TraceError } from './trace-error.js'
 
-/** The most bytes that a packet may have: offsets inside it stay below 2^31. */
+/** The maximum size of a packet in bytes. Offsets inside it stay below 2^31. */
 export const MAX_PACKET_BYTES = 2 ** 30
 
-/** A header changes once, so two of so many looks find the same. */
+/**
+ * How often a header is read, at most. It changes only once, so two of these reads in a row agree.
+ */
 const HEADER_TRIES = 4
 
-/** Instead of the number of a CPU, of a stream that all CPUs write. */
+/** Stands for the CPU of a stream that all CPUs write. */
 export const ALL_CPUS = -1
 
-/** What a trace's metadata says of all its streams. */
+/** The part of a trace's metadata that applies to all its streams. */
 export interface StreamFormat {
-  /** The uuid of the trace, which every packet carries. */
+  /** The uuid of the trace. Every packet carries it. */
   readonly uuid: Uint8Array
-  /** Whether records say which CPU wrote them; else packets do. */
+  /** Whether records carry their CPU. Otherwise packets do. */
   readonly global: boolean
 }
 
-/** What a packet says about itself, checked. */
+/** The header of a packet, checked. */
 export interface PacketHeader {
-  /** Where it starts, in bytes from the start of the file. */
+  /** Start of the packet, in bytes from the start of the file. */
   readonly offset: number
   /** Bytes of the packet, a multiple of 8. */
   readonly packetBytes: number
-  /** Bytes to the exact end of its last record. */
+  /** Bytes from the start of the packet to the exact end of its last record. */
   readonly contentBytes: number
-  /** Nanoseconds of the trace's clock; no record of the packet is older. */
+  /** Nanoseconds of the trace's clock; no record of the packet is earlier. */
   readonly timestampBegin: bigint
-  /** Nanoseconds of the trace's clock; no record of the packet is younger. */
+  /** Nanoseconds of the trace's clock; no record of the packet is later. */
   readonly timestampEnd: bigint
-  /** Counts the packets of the stream; a gap is packets lost. */
+  /** Number of the packet in its stream. A gap means that packets were lost. */
   readonly sequence: number
-  /** Events discarded so far, since the start of the stream. */
+  /** Events discarded since the start of the stream. */
   readonly eventsDiscarded: number
   /** {@link ALL_CPUS} in a global trace. */
   readonly cpu: number
-  /** How often the CPU's place had been taken before; like the thread 0 in a global trace. */
+  /**
+   * How often the CPU's place had been taken before. In a global trace this and the thread are 0.
+   */
   readonly generation: number
   readonly threadId: number
   /** The same in all files that are parts of one stream. */
   readonly streamInstanceId: bigint
 }
 
-/** One event that happened. */
+/** One event of a trace. */
 export interface TraceRecord {
   /** Nanoseconds of the trace's monotonic clock. */
   readonly time: bigint
   /** The CPU that wrote it. */
   readonly cpu: number
-  /** How often the CPU's place had been taken before; −1 in a global trace, which doesn't say. */
+  /**
+   * How often the CPU's place had been taken before. −1 in a global trace, which doesn't have it.
+   */
   readonly generation: number
-  /** Node's id of the thread that wrote it, 0 for the main one; in a global trace modulo 65536. */
+  /**
+   * Node's id of the thread that wrote it; 0 for the main thread. In a global trace: modulo 65536.
+   */
   readonly threadId: number
-  /** The thread's name; empty where the trace has none. */
+  /** The thread's name; empty if the trace has none. */
   readonly threadName: string
   readonly event: EventClass
-  /** bigint for u64 and i64, boolean for bool, string for string, else number. */
+  /**
+   * The fields by name: bigint for u64 and i64, boolean for bool, string for string, else number.
+   */
   readonly fields: Record<string, DecodedValue>
 }
 
@@ -90,7 +100,7 @@ export class PacketReader implements PacketBytes {
   private readonly fd: number
   private readonly fileBytes: number
   private readonly uuid: Buffer
-  /** The header as it was read the time before. */
+  /** The header as the previous read found it. */
   private readonly before = Buffer.alloc(PACKET_HEADER_BYTES)
   private readonly global: boolean
   private previous: PacketHeader | undefined
@@ -123,15 +133,15 @@ export class PacketReader implements PacketBytes {
     const offset = this.previous === undefined ? 0 : this.previous.offset + this.previous.packetBytes
     if (offset === this.fileBytes) return undefined
     if (this.fileBytes - offset < PACKET_HEADER_BYTES) this.failCutOff(offset)
-    // While a trace is recorded, its last packet is an empty one that reaches over the room to
-    // come, and is cut off when the file is done.
+    // While a trace is recorded, its last packet is empty: it covers the room for the packets to
+    // come. When the file is done, it is cut off.
     if (this.readHeader(offset) === 'gone') return undefined
     const header = this.parseHeader(offset)
     this.previous = header
     return header
   }
 
-  /** Reads the records of the packet whose header was read last, and sets `limit` and `end`. */
+  /** Reads the records of the packet whose header was read last. Sets `limit` and `end`. */
   readContent(header: PacketHeader): void {
     const { contentBytes, offset } = header
     if (this.bytes.length < contentBytes) {
@@ -161,11 +171,11 @@ export class PacketReader implements PacketBytes {
   }
 
   /**
-   * Reads a header, which changes once, from that of an empty packet to that of the packet which
-   * comes there. No system promises that we see all of it change at once, so it counts when it was
-   * read twice the same.
+   * Reads a header. A header changes once: the header of an empty packet becomes that of the real
+   * packet in its place. No system promises that a read sees the whole change at once, so the
+   * header counts when two reads agree.
    *
-   * @returns whether the file now ends before it.
+   * @returns 'gone' if the file now ends before it.
    */
   private readHeader(offset: number): 'read' | 'gone' {
     for (let tries = 0; tries < HEADER_TRIES; tries += 1) {
@@ -196,7 +206,10 @@ export class PacketReader implements PacketBytes {
     return this.fail(packetOffset, `became shorter while it was read`)
   }
 
-  /** Fills bytes `from` to `to` of the buffer, as far as the file goes. @returns how many. */
+  /**
+   * Fills bytes `from` to `to` of the buffer, as far as the file goes. @returns the number of
+   * bytes.
+   */
   private readSome(from: number, to: number, position: number, packetOffset: number): number {
     let at = from
     while (at < to) {
@@ -320,9 +333,9 @@ export class PacketReader implements PacketBytes {
 
 /** What the metadata says of records. */
 export interface RecordFormat {
-  /** @returns undefined where no event has this id. */
+  /** @returns undefined if no event has this id. */
   decoder(id: number): Decoder | undefined
-  /** @returns the name of the thread with this number; empty where none is known. */
+  /** @returns the name of the thread with this number; empty if none is known. */
   threadName(number: number): string
 }
 

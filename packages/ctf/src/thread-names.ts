@@ -1,6 +1,6 @@
 /**
- * The names of threads, as the metadata holds them: an enumeration whose values are Node's thread
- * ids and whose labels are the names. So every reader shows the name beside the number.
+ * The names of threads in the metadata. They are an enumeration: its values are Node's thread ids,
+ * its labels are the names. So every reader shows the name beside the number.
  *
  * Pure functions, callable on any thread.
  */
@@ -14,17 +14,17 @@ export interface ThreadRange {
   readonly last: number
 }
 
-/** What a record of a global trace holds of the id of its thread: so much of it. */
+/** The part of a thread's id that a record of a global trace holds. */
 export const GLOBAL_THREAD_MASK = 0xffff
 const MAX_THREAD_ID = 0xffffffff
 
-/** The number under which a thread stands in a trace. */
+/** Returns the number of a thread in a trace. */
 export function threadNumber(threadId: number, global: boolean): number {
   return global ? threadId & GLOBAL_THREAD_MASK : threadId >>> 0
 }
 
 /**
- * Puts threads in the order of their numbers, those of one name that follow each other together.
+ * Sorts threads by number, and joins neighbours with the same name to ranges.
  *
  * @param threads names by number.
  */
@@ -39,7 +39,7 @@ export function threadRanges(threads: ReadonlyMap<number, string>): ThreadRange[
 }
 
 /**
- * Looks whether ranges can stand in the metadata: numbers in order, none twice.
+ * Checks that ranges can be in the metadata: the numbers are in order, and none is there twice.
  *
  * @returns what is wrong with them; undefined if nothing is.
  */
@@ -65,7 +65,7 @@ export class ThreadNames {
     this.#ranges = ranges
   }
 
-  /** @returns undefined where the metadata names none. */
+  /** @returns undefined if the metadata doesn't name it. */
   get(number: number): string | undefined {
     const ranges = this.#ranges
     let from = 0

@@ -1,6 +1,4 @@
-/**
- * What is wrong with a trace on disk. Thrown by the reader and by nothing else; any thread.
- */
+/** The error for a bad trace on disk. Only the reader throws it, on any thread. */
 
 /** Where in a file something is wrong. */
 export interface TraceErrorPlace {
@@ -12,16 +10,15 @@ export interface TraceErrorPlace {
 }
 
 /**
- * A trace that can't be read: the message says which file, where in it, what is wrong, and what
- * helps.
+ * A trace can't be read. The message says which file, where in it, what is wrong, and what helps.
  */
 export class TraceError extends Error {
   override readonly name = 'TraceError'
   /** The file or folder. */
   readonly path: string
-  /** Bytes from the start of the stream file, when the fault has a place in one. */
+  /** Bytes from the start of the stream file, if the fault is in one. */
   readonly offset: number | undefined
-  /** The line of the metadata, counted from 1, when the fault has a place there. */
+  /** The line of the metadata, counted from 1, if the fault is there. */
   readonly line: number | undefined
 
   constructor(path: string, what: string, place: TraceErrorPlace = {}) {

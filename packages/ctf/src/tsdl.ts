@@ -1,9 +1,9 @@
 /**
- * Reads the metadata of a trace back: the text that `metadata.ts` writes, and no other.
+ * Parses the metadata of a trace: only the text that `metadata.ts` writes.
  *
  * The text is untrusted. The blocks that are the same in all our traces are compared word by word
- * with what the writer would write, so a layout that the stream reader doesn't know is never taken
- * for ours. Any thread; never touches a file.
+ * with the text of the writer. So a layout that the stream reader doesn't know is never accepted.
+ * Any thread; never touches a file.
  */
 import {
   layoutBlocks,
@@ -22,16 +22,16 @@ import { TraceError } from './trace-error.js'
 
 interface Token {
   readonly kind: 'word' | 'number' | 'string' | 'mark' | 'end'
-  /** A string's value, without quotes and escapes; else the text as it stands. */
+  /** The value of a string, without quotes and escapes; otherwise the text itself. */
   readonly text: string
   readonly line: number
 }
 
-/** What stands where the uuid of the trace will be found. */
+/** Placeholder for the trace's uuid in the text to compare with. */
 const ANY_UUID = '00000000-0000-0000-0000-000000000000'
-/** What stands where the type of a thread's number will be found. */
+/** Placeholder for the type of a thread's number in the text to compare with. */
 const THREAD_TYPE = 'thread_type'
-/** A type's name in the metadata, and what it says about a field. */
+/** The name of a type in the metadata, and what it says about a field. */
 const TYPES = new Map<string, { readonly type: FieldType; readonly packed: boolean }>(
   FIELD_TYPE_NAMES.flatMap((type) => [
     [tsdlTypeName(type, true), { type, packed: true }] as const,
@@ -44,8 +44,8 @@ const TYPES = new Map<string, { readonly type: FieldType; readonly packed: boole
  *
  * @param text the whole file.
  * @param path the file's path, for messages.
- * @returns what {@link metadataText} was given.
- * @throws TraceError with the line, what was expected there and what was found.
+ * @returns the value from which {@link metadataText} makes this text.
+ * @throws TraceError with the line, the expected text and the text found.
  */
 export function parseMetadata(text: string, path: string): MetadataInput {
   if (!text.startsWith(METADATA_HEAD)) {
@@ -110,7 +110,7 @@ function readClock(source: Tokens): MetadataClock {
   return uuid === undefined ? { offsetSeconds, offsetNs } : { uuid, offsetSeconds, offsetNs }
 }
 
-/** The layout is one of two: which, shows where they first differ. */
+/** Reads the layout, which is one of two. The first word in which they differ tells which. */
 function readLayout(source: Tokens): { uuid: string; global: boolean; threads: ThreadRange[] } {
   let uuid = ANY_UUID
   let global = false
@@ -131,7 +131,7 @@ function readLayout(source: Tokens): { uuid: string; global: boolean; threads: T
   return { uuid, global, threads }
 }
 
-/** The names of the threads: an enumeration, or the bare integer where none is named. */
+/** Reads the names of the threads: an enumeration, or the bare integer if no thread is named. */
 function readThreads(source: Tokens, global: boolean): ThreadRange[] {
   const container = threadContainer(global)
   if (source.token.text === container) {
@@ -203,7 +203,7 @@ const NUMBER = /-?[0-9]+/y
 const MARK = /:=|\.\.\.|[{}[\]():;=,.]/y
 const ESCAPE = /\\(n|"|\\|[0-7]{3})|\\/g
 
-/** The words of a text, one ahead. */
+/** Splits a text into tokens, and holds the current one. */
 class Tokens {
   token: Token = { kind: 'end', text: '', line: 1 }
   private at = 0
@@ -234,7 +234,7 @@ class Tokens {
     }
   }
 
-  /** Passes over these words and signs. */
+  /** Steps over these words and signs. @throws TraceError if others are there. */
   expect(...texts: string[]): void {
     for (const text of texts) {
       if (this.token.kind === 'string' || this.token.text !== text) this.fail(text)
@@ -306,8 +306,8 @@ class Tokens {
   }
 
   /**
-   * What stands between the quotes. A loop: on a long hostile literal a pattern would run out of
-   * stack.
+   * Takes the text between the quotes. This is a loop because a pattern would run out of stack on a
+   * long hostile literal.
    */
   private takeLiteral(): string {
     let end = this.at + 1

@@ -1,12 +1,12 @@
 /**
- * The built-ins that the bundle uses, as they were when it was loaded. Programs replace them later:
- * a test mocks one, a hardened program forbids one. A call of a tracepoint must not throw then, nor
- * write what nobody can read.
+ * The built-ins that the bundle uses, as they were when it was loaded. Programs replace built-ins
+ * later: a test mocks one, a hardened program forbids one. Even then, a tracepoint call must not
+ * throw, and must not write an unreadable record.
  *
- * scripts/bundle.mjs puts these in the place of the globals: `Atomics_load` in that of
- * `Atomics.load`. So the packages say `Atomics.load` like anybody. Methods of objects can't be kept
- * in this way; what a thread runs to trace does without those that programs replace, those of
- * arrays and their iterators above all.
+ * scripts/bundle.mjs replaces the globals by these: `Atomics.load` by `Atomics_load`. So the
+ * packages write `Atomics.load` as usual. Methods of objects can't be kept in this way. The code
+ * that a tracing thread runs avoids the methods that programs replace, above all those of arrays
+ * and their iterators.
  */
 // oxlint-disable typescript/unbound-method -- none of them uses `this`
 const globals = globalThis

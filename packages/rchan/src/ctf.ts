@@ -1,6 +1,6 @@
 /**
- * The Common Trace Format 1.8 as rchan writes it: the schema of an event, and the text of a trace's
- * metadata, both made and read.
+ * The Common Trace Format 1.8 as rchan writes it. Makes and parses the schema of an event and the
+ * metadata of a trace.
  */
 export {
   FIELD_TYPE_NAMES,

@@ -1,4 +1,4 @@
-/** The face of rchan: what a program imports to trace and to record. */
+/** The entry `rchan`: a program imports it to trace and to record. */
 import { startRecording as start, type Recording, type RecordingOptions } from '@rchan/trace'
 import { replacedBuiltins } from './replaced.js'
 
@@ -24,17 +24,18 @@ export {
 } from '@rchan/trace'
 
 /**
- * Starts recording: from the moment it returns, every tracepoint call in this process is an event
- * of the trace, on this thread and in all workers, those that were there before included.
+ * Starts recording. From the moment it returns, every tracepoint call in this process is an event
+ * of the trace: calls on this thread and in all workers, including those that were already running.
+ * (The exception is a worker that was started before the process first imported rchan.)
  *
- * One recording at a time in a process. The thread that calls is CPU 0; let it be the main thread,
- * since a recording ends with the thread that started it. If the process ends without `stop`,
- * everything recorded is written first; a signal that kills it costs at most what was recorded
- * since the last flush.
+ * A process has one recording at a time. The calling thread is CPU 0. Call it on the main thread,
+ * because a recording ends with the thread that started it. If the process ends without `stop`,
+ * everything recorded is written first; docs/tracing.md lists the exceptions. A signal that kills
+ * the process costs at most the events since the last flush.
  *
- * @throws TypeError or RangeError for bad options; Error when the folder can't be used or a
- * recording runs already. Then nothing was made. Where built-ins that the program has replaced may
- * be the cause, the error says which.
+ * @throws TypeError or RangeError for bad options; Error if the folder can't be used or a recording
+ * already runs. Nothing is left behind then. If the program has replaced built-ins, the error names
+ * them, because they may be the cause.
  * @example
  * const recording = await startRecording({ path: 'trace' })
  * await work()

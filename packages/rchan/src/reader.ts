@@ -1,4 +1,4 @@
-/** Reads the traces that rchan writes. */
+/** The entry `rchan/reader`: reads the traces that rchan writes. */
 export {
   ALL_CPUS,
   openTrace,

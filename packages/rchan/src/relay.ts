@@ -1,4 +1,7 @@
-/** Relay channels as in the Linux kernel, what connects them to Node, and the rings below them. */
+/**
+ * The entry `rchan/relay`: relay channels as in the Linux kernel, their connection to Node, and the
+ * rings below them.
+ */
 export {
   MAX_CHANNELS,
   MAX_MEMBERS,

@@ -1,6 +1,6 @@
 /**
- * Which built-ins a program has replaced since rchan was imported: said where a recording can't
- * start or stop.
+ * Finds the built-ins that a program has replaced since rchan was imported. If a recording can't
+ * start or stop, the error names them.
  */
 import { Buffer } from 'node:buffer'
 import { TextDecoder, TextEncoder } from '@rchan/runtime'
@@ -14,7 +14,7 @@ interface Part {
   readonly name: string | symbol
 }
 
-/** Those that are not kept, but used where a recording starts and stops. */
+/** Built-ins that are not kept, but that the start and the stop of a recording use. */
 const PARTS: Part[] = []
 for (const name of [
   'filter',
@@ -43,7 +43,10 @@ PARTS.push(
 const THEN: unknown[] = []
 for (const part of PARTS) THEN.push(valueOf(part))
 
-/** Their names; empty when there are none that we know of. */
+/**
+ * Returns the names of the replaced built-ins, separated by commas; empty if none is known to be
+ * replaced.
+ */
 export function replacedBuiltins(): string {
   const globals = globalThis as unknown as Record<string, Record<string, unknown> | undefined>
   const names = kept.Object_keys(KEPT)

@@ -1,4 +1,7 @@
-/** What threads sleep and wake by: blocking primitives on shared memory. */
+/**
+ * The entry `rchan/sync`: blocking primitives on shared memory, by which threads sleep and wake
+ * each other.
+ */
 export {
   Barrier,
   barrierWords,

@@ -1,32 +1,32 @@
 /**
- * Bound encoders: what encoders of both kinds of buffers have in common. A bound encoder belongs to
- * one recording, whose memory and generation it has as constants. On every thread that traces.
+ * Bound encoders: the common part of the encoders for both kinds of buffers. A bound encoder
+ * belongs to one recording. It has that recording's memory and generation as constants. On every
+ * thread that traces.
  */
 import { asI64, asU64, type FieldMemory } from '@rchan/ctf'
 import { textBytes, writeText } from './text.js'
 
-/** The encoder of one recording. `flag` is that of its tracepoint, and not 0. */
+/** The encoder of one recording. `flag` is its tracepoint's flag, and not 0. */
 export type Bound = (args: Readonly<Record<string, unknown>> | undefined, flag: number) => void
 
-/** What every bound encoder calls. */
+/** The functions that every bound encoder calls. */
 export interface BoundEnv {
   readonly discardBad: () => void
   /** For a call in another recording. */
   readonly renew: Bound
 }
 
-// Taken when this module is loaded: programs that harden themselves replace it, or forbid it,
-// later.
+// Taken at load time: programs that harden themselves replace or forbid it later.
 const Compiler = Function
 const StackError = RangeError
 
-/** How texts are stored: part of each {@link FieldMemory}. */
+/** Functions that store texts: part of each {@link FieldMemory}. */
 export const TEXTS: Pick<FieldMemory, 'textBytes' | 'writeText'> = { textBytes, writeText }
 
 /**
- * Makes a function from its source, in which `env` is what the function uses.
+ * Makes a function from its source. The source finds what it uses in `env`.
  *
- * @returns the function; undefined where the program forbids it.
+ * @returns the function; undefined if the program forbids it.
  */
 export function compile(source: string, env: object): unknown {
   try {
@@ -40,8 +40,8 @@ export function compile(source: string, env: object): unknown {
 }
 
 /**
- * That code from text is forbidden comes as an error of any kind. A full stack is the program's
- * own.
+ * Throws a full-stack error on, because it is the program's own. Any other error means that code
+ * from text is forbidden.
  */
 function throwIfFull(error: unknown): void {
   if (error instanceof StackError && error.message === 'Maximum call stack size exceeded') throw error

@@ -1,12 +1,12 @@
 /** The clock of a trace, and where its zero lies in real time. */
 import { now } from '@rchan/runtime'
 
-/** Longer than a millisecond takes, where the clocks go. */
+/** How long to wait for the next millisecond. Running clocks need less. */
 const PATIENCE_NS = 5_000_000n
 
 /**
- * What to add to a time of {@link now} to get the time since 1970; never below 0. Call it where
- * nobody can have replaced the clocks: on the consumer thread.
+ * Returns the offset from a time of {@link now} to the time since 1970; never below 0. Call it
+ * where no program can have replaced the clocks: on the consumer thread.
  */
 export function clockOffset(): { offsetSeconds: number; offsetNs: number } {
   // `Date.now` has a resolution of 1 ms: read the clock when it changes.

@@ -1,7 +1,7 @@
 /**
- * The program of the consumer thread: runtime's loop with the trace's format and a folder for a
- * sink. Never imported: `scripts/bundle.mjs` makes one text of it and of all that it imports, and
- * puts that into `consumer-source.js`.
+ * The program of the consumer thread: runtime's loop, with the trace's format and with a folder as
+ * the sink. It is never imported: `scripts/bundle.mjs` bundles it and everything that it imports
+ * into one text, and puts that into `consumer-source.js`.
  */
 import { runConsumer } from '@rchan/runtime/consumer-thread'
 import { FileSink } from '@rchan/runtime/file-sink'

@@ -1,6 +1,6 @@
 /**
- * The trace's side of the consumer: knows the streams (cpu-stream.ts, global-stream.ts), and keeps
- * the metadata in the sink ahead of their packets. Runs on the consumer thread.
+ * The trace's side of the consumer. It knows the streams (cpu-stream.ts, global-stream.ts), and
+ * writes metadata to the sink before the packets that need it. Runs on the consumer thread.
  */
 import {
   layoutRecord,
@@ -26,14 +26,14 @@ import { CpuStream } from './cpu-stream.js'
 import { GlobalStream } from './global-stream.js'
 import { UUID_BYTES } from './packet-client.js'
 
-/** The name that all readers look for. */
+/** The name of the metadata file. All readers look for it. */
 const NAME = 'metadata'
-/** The name of a number that threads of different names have. */
+/** The name for a number that threads with different names share. */
 const SEVERAL = 'several threads'
 
 /**
- * What the recording hands to this module: everything of the metadata but the events, and where the
- * clock's zero is.
+ * The recording's input to this module: the metadata without the events, and without the clock's
+ * offset.
  */
 export type FormatInit = Omit<MetadataInput, 'events' | 'clock'> & {
   readonly clock: Partial<MetadataInput['clock']>
@@ -62,7 +62,7 @@ export const createFormat: CreateFormat = (init, shared): PacketFormat => {
   }
 }
 
-/** The event classes of the tracepoint table, as far as they are known on this thread. */
+/** The event classes of the tracepoint table, as far as this thread knows them. */
 class EventTable {
   readonly classes: EventClass[] = []
   readonly layouts: (RecordLayout | undefined)[] = []
@@ -81,7 +81,8 @@ class EventTable {
     this.#next = next
     for (const { id, text } of found) this.#add(id, text)
     if (this.#waiting.length === 0 && waiting.length === 0) return
-    // Entries whose declarer is not done yet, or died over it: then nobody ever traces with them.
+    // The thread that declares such an entry is not done yet. If it died, no thread ever traces
+    // with the entry.
     this.#waiting = [...this.#waiting, ...waiting].filter(({ id, at }) => {
       const text = this.#control.textAt(at)
       if (text !== undefined) this.#add(id, text)
@@ -97,12 +98,12 @@ class EventTable {
   }
 }
 
-/** The names of the threads that a trace has, by the numbers under which they stand in it. */
+/** The names of a trace's threads, by their numbers in the trace. */
 class ThreadTable {
   readonly #global: boolean
   readonly #names = new Map<number, string>()
   #seen = 0
-  /** Counts the changes. */
+  /** Number of changes so far. */
   version = 0
 
   constructor(global: boolean) {
@@ -120,7 +121,8 @@ class ThreadTable {
   #add({ threadId, threadName }: ThreadTotals): void {
     const number = threadNumber(threadId, this.#global)
     const known = this.#names.get(number)
-    // In a global trace a thread may have the number of one before it, 65536 threads ago.
+    // In a global trace a thread may have the same number as an earlier one, 65536 threads before
+    // it.
     const name = known === undefined || known === threadName ? threadName : SEVERAL
     if (name === known) return
     this.#names.set(number, name)
@@ -128,7 +130,7 @@ class ThreadTable {
   }
 }
 
-/** The document `metadata`, put into the sink anew for each new event and thread. */
+/** The document `metadata`. It is written to the sink again for each new event and thread. */
 class Metadata {
   readonly #sink: Sink
   readonly #init: Omit<MetadataInput, 'events'>

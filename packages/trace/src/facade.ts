@@ -1,14 +1,15 @@
 /**
- * The function of a tracepoint, which stays, around an encoder, which is made for each recording
- * and holds views of that recording's memory as constants: so V8 folds them into the code that it
- * inlines, which saves a tenth of the whole. On every thread that traces.
+ * The function of a tracepoint (its facade), and the encoder that it calls. The facade stays. An
+ * encoder is made for each recording and holds views of that recording's memory as constants. V8
+ * folds them into the code that it inlines, which saves a tenth of the time of a call. On every
+ * thread that traces.
  *
- * Both are compiled from source text that is unique, because functions made of the same text share
- * their type feedback. Where the program forbids that (`--disallow-code-generation-from-strings`),
- * an interpreter of the layout does the same, more slowly.
+ * Both are compiled from source text. Each text is unique, because functions made of the same text
+ * share their type feedback. If the program forbids compiling
+ * (`--disallow-code-generation-from-strings`), an interpreter of the layout does the same more
+ * slowly.
  *
- * The encoder is that of the kind of buffer that the recording has: cpu-encoder.ts,
- * global-encoder.ts.
+ * There is an encoder for each kind of buffer: cpu-encoder.ts, global-encoder.ts.
  */
 import { layoutRecord, type Field } from '@rchan/ctf'
 import type { Cpu } from '@rchan/runtime'
@@ -17,7 +18,7 @@ import { cpuEnv, cpuEncoderSource, interpretCpu, type CpuEnv } from './cpu-encod
 import { globalEncoderSource, globalEnv, interpretGlobal, type GlobalEnv } from './global-encoder.js'
 
 /**
- * Writes one record; does nothing while the tracepoint is off. Throws only where the stack is full.
+ * Writes one record, or does nothing while the tracepoint is off. Throws only if the stack is full.
  */
 export type Encoder = (args?: Readonly<Record<string, unknown>>) => void
 
@@ -26,14 +27,17 @@ interface Dispatch {
   encode: Bound
 }
 
-/** Makes a tracepoint's function. Any thread; it is for this thread alone. */
+/**
+ * Makes a tracepoint's function. Any thread may call this; only the calling thread may use the
+ * result.
+ */
 export function makeEncoder(cpu: Cpu, id: number, name: string, fields: readonly Field[]): Encoder {
   const dispatch = starting(cpu, id, fields, name)
   const env = { flags: cpu.control.flags, dispatch }
   return (compile(facadeSource(id, name), env) as Encoder | undefined) ?? interpretFacade(cpu, id, dispatch)
 }
 
-/** The same without compiling anything. */
+/** Like {@link makeEncoder}, but compiles nothing. */
 export function interpretEncoder(cpu: Cpu, id: number, fields: readonly Field[]): Encoder {
   return interpretFacade(cpu, id, starting(cpu, id, fields, undefined))
 }
@@ -47,13 +51,13 @@ function interpretFacade(cpu: Cpu, id: number, dispatch: Dispatch): Encoder {
 }
 
 /**
- * Starts with an encoder that comes online, and replaces itself in each recording by one bound to
- * its memory.
+ * Returns a dispatch whose first encoder brings the thread online. In each recording it replaces
+ * itself by an encoder that is bound to the recording's memory.
  *
- * @param name undefined: it is interpreted.
+ * @param name if undefined, the encoder is interpreted.
  */
 function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string | undefined): Dispatch {
-  // Both are copies, made now: what a caller does to `fields` later must not be compiled.
+  // Both are copies, made now: later changes of `fields` by a caller must not reach the compiler.
   const layout = layoutRecord(fields)
   const globalLayout = layoutRecord(fields, true)
   const bind = (env: CpuEnv, generation: number): Bound =>
@@ -85,9 +89,9 @@ function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string |
 }
 
 /**
- * The source of what stays: while nothing is recorded, a load and a branch. The encoder is a
- * property and not a captured variable, which on Node 26 would keep V8 from dropping the argument
- * object (6 ns).
+ * Returns the source of the facade: while nothing is recorded, a load and a branch. The encoder is
+ * a property of `dispatch`. As a captured variable it would keep V8 on Node 26 from dropping the
+ * argument object (6 ns).
  */
 function facadeSource(id: number, name: string): string {
   return `'use strict' // ${name} #${id}

@@ -1,21 +1,21 @@
 /**
- * What the encoders have in common: the arguments of a call are read and checked, and the fields of
- * a record stored, as source text and step by step. What a type needs is in ctf's field types. On
- * every thread that traces.
+ * The common part of the encoders. It reads and checks the arguments of a call, and stores the
+ * fields of a record: as source text, and step by step. ctf's field types have what depends on a
+ * type. On every thread that traces.
  */
 import { align, type FieldMemory, type PlacedField, type RecordLayout } from '@rchan/ctf'
 
-// This runs when a thread comes online, in a program that may have replaced the methods of arrays:
-// so there are none.
+// This runs when a thread comes online, in a program that may have replaced the methods of arrays.
+// So this code uses none.
 
-/** The locals of all fields, separated by commas. */
+/** Returns the local variables of all fields, separated by commas. */
 export function localList({ fields }: RecordLayout): string {
   let list = ''
   for (let index = 0; index < fields.length; index += 1) list += index === 0 ? 'a0' : `, a${index}`
   return list
 }
 
-/** ` + ` and the bytes beyond its fewest, for each field of variable length. */
+/** Returns, for each field of variable length, ` + ` and its bytes beyond the minimum. */
 export function variableSum({ fields }: RecordLayout, code: 'leastCode' | 'mostCode' | 'exactCode'): string {
   let sum = ''
   for (let index = 0; index < fields.length; index += 1) {
@@ -25,7 +25,10 @@ export function variableSum({ fields }: RecordLayout, code: 'leastCode' | 'mostC
   return sum
 }
 
-/** Bytes that these values take beyond the fewest of their fields, at least: none is read. */
+/**
+ * Returns a lower bound of the bytes that these values take beyond the minimum of their fields.
+ * Reads no value.
+ */
 export function leastBytes(fields: readonly PlacedField[], values: readonly unknown[]): number {
   let bytes = 0
   for (let index = 0; index < fields.length; index += 1) {
@@ -35,7 +38,7 @@ export function leastBytes(fields: readonly PlacedField[], values: readonly unkn
   return bytes
 }
 
-/** The same, exactly. */
+/** Like {@link leastBytes}, but exact. */
 export function exactBytes(
   fields: readonly PlacedField[],
   values: readonly unknown[],
@@ -50,8 +53,8 @@ export function exactBytes(
 }
 
 /**
- * Reads every argument into a local and checks it. All that can run the caller's code or fail is
- * here.
+ * Returns code that reads every argument into a local variable and checks it. Everything that can
+ * run the caller's code, or fail, is here.
  */
 export function argumentCode(layout: RecordLayout): string {
   const { fields } = layout
@@ -72,8 +75,8 @@ ${checks}`
 }
 
 /**
- * Stores the fields of a record at `at`. Behind one of variable length, `cursor` is where the last
- * one ended.
+ * Returns code that stores the fields of a record at `at`. Behind a field of variable length,
+ * `cursor` is the end of the previous field.
  */
 export function fieldCode({ fields }: RecordLayout): string {
   let code = ''
@@ -94,8 +97,8 @@ export function fieldCode({ fields }: RecordLayout): string {
 }
 
 /**
- * Reads and checks the arguments. @returns their values; undefined when one can't be read or
- * doesn't fit.
+ * Reads and checks the arguments.
+ * @returns their values; undefined if one can't be read or doesn't fit.
  */
 export function readArguments(
   fields: readonly PlacedField[],
@@ -116,7 +119,8 @@ export function readArguments(
 }
 
 /**
- * Stores the fields of a record whose payload starts at `at`. @returns the first byte behind it.
+ * Stores the fields of a record whose payload starts at `at`.
+ * @returns the first byte behind it.
  */
 export function storeFields(
   fields: readonly PlacedField[],

@@ -2,16 +2,18 @@ import { checkOpenFiles } from './open-files.js'
 import type { Recording, RecordingOptions } from './recording.js'
 
 /**
- * Starts recording: from the moment it returns, every tracepoint call in this process is an event
- * of the trace, on this thread and in all workers, those that were there before included.
+ * Starts recording. From the moment it returns, every tracepoint call in this process is an event
+ * of the trace: calls on this thread and in all workers, including those that were already running.
+ * (The exception is a worker that was started before the process first imported rchan.)
  *
- * One recording at a time in a process. The thread that calls is CPU 0; let it be the main thread,
- * since a recording ends with the thread that started it. If the process ends without `stop`, by
- * `process.exit()`, an uncaught exception or because nothing is left to do, everything recorded is
- * written first; a signal that kills it costs at most what was recorded since the last flush.
+ * A process has one recording at a time. The calling thread is CPU 0. Call it on the main thread,
+ * because a recording ends with the thread that started it. If the process ends without `stop` (by
+ * `process.exit()`, an uncaught exception, or because nothing is left to do), everything recorded
+ * is written first; docs/tracing.md lists the exceptions. A signal that kills the process costs at
+ * most the events since the last flush.
  *
- * @throws TypeError or RangeError for bad options; Error when the folder can't be used or a
- * recording runs already. Then nothing was made.
+ * @throws TypeError or RangeError for bad options; Error if the folder can't be used or a recording
+ * already runs. Nothing is left behind then.
  * @example
  * const recording = await startRecording({ path: 'trace' })
  * await work()
@@ -23,10 +25,11 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
   return await start(options)
 }
 
-/** Only when needed, so that a worker which merely traces doesn't load it. */
+/** Loads the recording half only when needed, so a worker that only traces doesn't load it. */
 async function loadRecording(): Promise<typeof import('@rchan/trace/recording')> {
   try {
-    // By its name: the build of rchan puts it into a file beside the one that users import.
+    // Imported by its name: the build of rchan puts it into a file beside the entry that users
+    // import.
     return await import('@rchan/trace/recording')
   } catch (error) {
     throw new Error(

@@ -1,6 +1,6 @@
 /**
- * What the thread that writes the files needs of the process, looked at before it is started: Node
- * answers some of it with the end of the whole process. Runs on the thread that records.
+ * Checks what the thread that writes the files will need of the process, before that thread starts.
+ * For some of these needs, Node would end the whole process. Runs on the thread that records.
  */
 import { readFileSync } from 'node:fs'
 
@@ -12,10 +12,10 @@ const THREAD_BYTES = 896 * 2 ** 20
 const KIB = 1024
 
 /**
- * Looks whether a recording can start here.
+ * Checks that a recording can start in this process.
  *
- * @param bytes of its buffers.
- * @throws Error which says what is missing and what to do.
+ * @param bytes size of the recording's buffers.
+ * @throws Error that says what is missing and what to do.
  */
 export function checkLimits(bytes: number): void {
   checkWorkingFolder()
@@ -35,8 +35,7 @@ function checkWorkingFolder(): void {
 }
 
 /**
- * Where the address space is limited, V8 ends the process when a thread that is started finds too
- * little of it.
+ * If the address space is limited, V8 ends the process when a new thread finds too little of it.
  */
 function checkAddressSpace(bytes: number): void {
   let limit: number
@@ -46,7 +45,7 @@ function checkAddressSpace(bytes: number): void {
     if (!Number.isFinite(limit)) return
     used = Number(/^VmSize:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]) * KIB
   } catch {
-    // Not Linux, or no such files: nothing is known of a limit.
+    // Not Linux, or no such files: no limit is known.
     return
   }
   if (!(used + bytes + THREAD_BYTES > limit)) return

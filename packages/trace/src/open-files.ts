@@ -1,24 +1,24 @@
 /**
- * Whether the process has file descriptors left for the start of a recording. Runs on the thread
- * that records, before anything else of the start is loaded: a module that could not be opened
- * can't be imported later either.
+ * Checks that the process has file descriptors left for the start of a recording. Runs on the
+ * thread that records, before anything else of the start is loaded: if a module can't be opened
+ * once, it can't be imported later either.
  */
 import { closeSync, openSync } from 'node:fs'
 
 /**
- * What a start has open at the same time: modules that are loaded, the thread that writes the
- * files, and its files.
+ * Descriptors that a start has open at the same time: for modules that are being loaded, for the
+ * thread that writes the files, and for its files.
  */
 const NEEDED = 24
 
-/** @throws Error when there are too few, which says what to do. Nothing is left open. */
+/** Checks it. Leaves nothing open. @throws Error that says what to do, if there are too few. */
 export function checkOpenFiles(): void {
   const open: number[] = []
   try {
     while (open.length < NEEDED) open.push(openSync(process.execPath, 'r'))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    // Whatever else is wrong with this file, it needn't keep anybody from recording.
+    // Any other error with this file need not prevent a recording.
     if (code !== 'EMFILE' && code !== 'ENFILE') return
     throw new Error(
       `can't record: ${open.length} file descriptors are left, and a start needs ${NEEDED} (${code}): close files, or ` +

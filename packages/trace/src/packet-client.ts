@@ -1,7 +1,7 @@
 /**
- * A sub-buffer as a packet: what the writing thread stores in its header when it is started and
- * when it is complete. Runs on the writing thread, within the switch; it must not throw, wait or
- * trace. The sub-buffers of a global buffer have no headers.
+ * Makes a packet of a sub-buffer: the writing thread fills the packet header when the sub-buffer
+ * starts and when it is complete. Runs on the writing thread, inside the switch, so it must not
+ * throw, wait or trace. The sub-buffers of a global buffer have no headers.
  */
 import { PACKET, PACKET_MAGIC, storeSizes, storeU64 } from '@rchan/ctf'
 import type { Cpu, CpuClient } from '@rchan/runtime'

@@ -1,24 +1,24 @@
 /**
- * What Node's permission model (`--permission`) must allow before a recording can start. Runs on
- * the thread that records.
+ * Checks that Node's permission model (`--permission`) allows a recording. Runs on the thread that
+ * records.
  *
- * The model holds for the main thread alone: a worker, once it may be started, is free to use the
- * file system. So the thread that writes the files needs nothing more. This thread makes the folder
- * and looks what is in it.
+ * The model applies to the main thread alone. Once a worker may start, it may use the file system
+ * freely, so the thread that writes the files needs nothing more. The recording thread makes the
+ * folder and reads its content.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** Node's face of the model: there only where the model is on. */
+/** Node's API of the model, present only while the model is on. */
 interface Permission {
   has(scope: string, reference?: string): boolean
 }
 
 /**
- * Looks whether a recording may start.
+ * Checks that a recording may start.
  *
- * @param folder of the trace, or the one in which it is made. Absolute.
- * @throws Error which names everything that is forbidden, and the flags that allow it.
+ * @param folder the folder of the trace, or the folder in which it will be made. Absolute.
+ * @throws Error that names everything that is forbidden, and the flags that allow it.
  */
 export function checkPermissions(folder: string): void {
   const { permission } = process as { readonly permission?: Permission }
@@ -31,7 +31,7 @@ export function checkPermissions(folder: string): void {
   }
 
   if (!permission.has('worker')) deny('starting the thread that writes the files', '--allow-worker')
-  // Where a folder can't be read, Node says that it is absent.
+  // If a folder can't be read, Node says that it is absent.
   let missing: string | undefined
   for (let at = folder; ; at = dirname(at)) {
     if (!permission.has('fs.read', at)) {

@@ -1,6 +1,6 @@
 /**
- * Recordings: from start to stop of one trace. Runs on the thread that records. Loaded only when a
- * recording is started, so that a worker that merely traces doesn't pay for it.
+ * Recordings: the start and the stop of one trace. Runs on the thread that records. It is loaded
+ * only when a recording starts, so a worker that only traces doesn't pay for it.
  */
 import { Recorder } from '@rchan/runtime/recorder'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
@@ -17,13 +17,13 @@ import { INSPECT, summarize, type RecordingSummary } from './summary.js'
 import { claimFolder, folderPath, namedFolder } from './trace-folder.js'
 import { ChildCount, warningsOf } from './warnings.js'
 
-/** How to record: where to, and how. */
+/** Options of a recording: its folder and its settings. */
 export type RecordingOptions = RecordingSettings &
   (
     | {
         /**
-         * The folder of the trace: absent (it is made) or empty. A path, or a `file:` URL as an
-         * object.
+         * The folder of the trace. It must be empty, or absent (then it is made). A path, or a
+         * `file:` URL object.
          */
         readonly path: string | URL
         readonly dir?: never
@@ -41,45 +41,46 @@ export type RecordingOptions = RecordingSettings &
 /** How to record. */
 export interface RecordingSettings {
   /**
-   * What happens when a thread writes faster than its buffer is drained: its newest events are lost
-   * (`'discard'`, the default), or its oldest (`'overwrite'`). Both are counted.
+   * Which events are lost when a thread writes faster than its buffer is drained: the newest
+   * (`'discard'`, the default) or the oldest (`'overwrite'`). Both are counted.
    */
   readonly mode?: 'discard' | 'overwrite'
   /**
-   * Whether each thread that traces writes to a buffer of its own (`'per-thread'`, the default) or
-   * all of them to one (`'global'`). In one buffer all events are in one strict order, that of
-   * their times, and `bufferSize` is all the memory that the recording takes, however many threads
-   * trace; but an event costs several times as much, more where threads trace at the same moment.
+   * Whether each tracing thread writes to its own buffer (`'per-thread'`, the default) or all
+   * threads write to one (`'global'`). In one buffer all events are in strict order of time, and
+   * the recording takes `bufferSize` of memory, however many threads trace. But an event takes 2 to
+   * 3 times as long, and longer if threads trace at the same moment.
    */
   readonly buffers?: 'per-thread' | 'global'
   /**
-   * Bytes of the buffer of each CPU (a thread that traces), or of the one of all: 4 MiB unless
-   * told, 32 KiB at least, 256 MiB at most; rounded up to whole sub-buffers. Room for
-   * `possibleCpus` buffers is set aside, but memory that no thread touches is not used: a program
-   * in which 5 threads trace uses 5 buffers, 20 MiB.
+   * Buffer size in bytes, for each tracing thread (with `buffers: 'global'`: in total). From 32 KiB
+   * to 256 MiB, by default 4 MiB; rounded up to whole sub-buffers. Room for `possibleCpus` buffers
+   * is set aside, but memory that no thread touches is not used: a program in which 5 threads trace
+   * uses 5 buffers, 20 MiB.
    */
   readonly bufferSize?: number
   /**
-   * How often events are written that don't fill a sub-buffer yet, in milliseconds: 100 unless
-   * told, 10 to 60000.
+   * How often events that don't fill a sub-buffer yet are written to the files, in milliseconds.
+   * From 10 to 60000, by default 100.
    */
   readonly flushIntervalMs?: number
   /**
-   * How many threads can trace at once: 64 unless told, 1 to 1024. A thread that ended makes room
-   * for the next.
+   * How many threads can trace at once. From 1 to 1024, by default 64. A thread that ended makes
+   * room for the next.
    */
   readonly possibleCpus?: number
 }
 
-/** A recording that runs. `await using` stops it, too. */
+/** A running recording. The end of an `await using` block stops it, too. */
 export interface Recording extends AsyncDisposable {
   /** The folder of the trace, absolute. */
   readonly path: string
   /**
-   * Stops recording. When it returns, every event whose call returned before is in the files (they
-   * are not synced to the disk). A second call returns the same summary.
+   * Stops the recording. An event whose call returned before `stop` was called is then in the
+   * files, or is counted as lost. The files are not synced to the disk. A second call returns the
+   * same summary.
    *
-   * @throws Error when the thread that writes the files failed.
+   * @throws Error if the thread that writes the files failed.
    */
   stop(): Promise<RecordingSummary>
 }
@@ -87,15 +88,15 @@ export interface Recording extends AsyncDisposable {
 const OPTIONS = ['path', 'dir', 'mode', 'buffers', 'bufferSize', 'flushIntervalMs', 'possibleCpus']
 const KIB = 1024
 const MIB = KIB * KIB
-/** The version of all packages; a test holds it to package.json. */
+/** The version of all packages. A test compares it with package.json. */
 export const VERSION = '0.1.0'
-/** A packet is one write, and a kill cut none of up to this size. */
+/** A packet is one write. No kill cut a write of up to this size. */
 const MAX_SUBBUF_BYTES = 256 * KIB
 const MIN_SUBBUF_BYTES = 4 * KIB
-/** Sub-buffers of a buffer, unless that makes them too small or too large. */
+/** Number of sub-buffers in a buffer, unless that makes them too small or too large. */
 const SUBBUFS = 16
 
-/** Starts a recording: see `startRecording` of the package's index. */
+/** Starts a recording: see `startRecording` in index.ts. */
 export async function start(options: RecordingOptions): Promise<Recording> {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const global = buffers === 'global'
@@ -103,7 +104,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   checkPermissions(namedFolder(options))
   const folder = claimFolder(options)
   const uuid = randomUUID()
-  // A process that ends before the recording has started leaves nothing either.
+  // If the process ends before the recording has started, it leaves nothing behind either.
   process.once('exit', folder.undo)
   try {
     const runtime = await Recorder.start({
@@ -132,7 +133,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
     return {
       path: folder.path,
       stop,
-      // Enumerable, so that a copy has it; as a symbol it is in no JSON.
+      // Enumerable, so a copy has it. As a symbol it is not in JSON.
       [INSPECT]: () => summary ?? new Running(folder.path),
       async [Symbol.asyncDispose]() {
         await stop()
@@ -146,7 +147,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   }
 }
 
-/** Prints a recording that has not stopped. */
+/** How a recording prints that has not stopped. */
 class Running {
   readonly #path: string
 
@@ -216,7 +217,7 @@ function formatInit(uuid: string, global: boolean): FormatInit {
   try {
     bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
   } catch {
-    // Not Linux: the clock has no identity that other traces could share.
+    // Not Linux: the clock has no identity to share with other traces.
   }
   return {
     ...(global ? { global } : {}),

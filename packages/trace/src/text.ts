@@ -1,20 +1,21 @@
 /**
- * Texts in records: how many bytes they take, and how they are stored. On every thread that traces;
- * on the hot path.
+ * Texts in records: their size in bytes, and how they are stored. On every thread that traces, on
+ * the hot path.
  */
 import { Buffer } from 'node:buffer'
 import { TextEncoder } from '@rchan/runtime'
 
-/** Texts longer than this are encoded by the engine: below, its call costs more than our loop. */
+/** Longer texts are encoded by the engine. For shorter ones its call costs more than our loop. */
 const LONG_TEXT = 96
-// Taken now: programs replace built-ins later.
-// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
+// Taken at load time: programs replace built-ins later. oxlint-disable-next-line
+// typescript/unbound-method -- it uses no `this`
 const { byteLength } = Buffer
 const encoder = new TextEncoder()
 const encodeInto = encoder.encodeInto.bind(encoder)
 
 /**
- * Bytes of a text without its final NUL: UTF-8, with each NUL character as the 3 bytes of U+2400.
+ * Returns the bytes of a text without its final NUL: its UTF-8, with each NUL character as the 3
+ * bytes of U+2400.
  */
 export function textBytes(text: string): number {
   let bytes = byteLength(text)
@@ -24,9 +25,9 @@ export function textBytes(text: string): number {
 
 /**
  * Stores a text as UTF-8 with a final NUL. A NUL character in the text becomes U+2400 (␀), half a
- * surrogate pair U+FFFD: the format's strings can hold neither.
+ * surrogate pair becomes U+FFFD. The format's strings can hold neither.
  *
- * @param at where to store it; there must be room.
+ * @param at the first byte. There must be room.
  * @returns the first byte behind it.
  */
 export function writeText(u8: Uint8Array, at: number, text: string): number {
@@ -47,7 +48,7 @@ export function writeText(u8: Uint8Array, at: number, text: string): number {
   return q + 1
 }
 
-/** The rest of a text from its first character that is not plain ASCII. */
+/** Stores the rest of a text from its first character that is not plain ASCII. */
 function writeWideText(u8: Uint8Array, at: number, text: string, from: number): number {
   let q = at
   for (let i = from; i < text.length; i += 1) {

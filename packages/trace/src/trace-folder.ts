@@ -1,6 +1,6 @@
 /**
- * The folder of a trace: makes it or takes an empty one, for one recording alone, and puts
- * everything back as it was when the recording can't start. Runs on the thread that records.
+ * The folder of a trace. Makes the folder, or takes an empty one, for one recording alone. If the
+ * recording can't start, restores everything as it was. Runs on the thread that records.
  */
 import {
   chmodSync,
@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url'
 export interface TraceFolder {
   /** Absolute. */
   readonly path: string
-  /** Leaves things as they were. */
+  /** Removes what was made, so that everything is as it was before. */
   readonly undo: () => void
 }
 
@@ -28,7 +28,7 @@ const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 
 /**
- * Takes the folder that the options name.
+ * Takes the folder that the options name, for one recording.
  *
  * @param options `path`, a folder that is absent or empty; or `dir`, a folder to make a fresh one
  * in.
@@ -39,7 +39,10 @@ export function claimFolder(options: FolderOptions): TraceFolder {
   return options.dir === undefined ? claimPath(folder) : claimFresh(folder)
 }
 
-/** The folder that the options name, absolute: that of the trace, or the one to make it in. */
+/**
+ * Returns the absolute folder that the options name: the folder of the trace (`path`), or the
+ * folder to make it in (`dir`).
+ */
 export function namedFolder({ path, dir }: FolderOptions): string {
   return resolve(dir === undefined ? folderPath('path', path) : folderPath('dir', dir))
 }
@@ -51,9 +54,9 @@ interface FolderOptions {
 }
 
 /**
- * The path that an option names, as it stands there or as a `file:` URL.
+ * Returns the path that an option names. The option is a path or a `file:` URL object.
  *
- * @throws TypeError when it names none.
+ * @throws TypeError if it names none.
  */
 export function folderPath(name: string, value: unknown): string {
   if (isUrl(value)) {
@@ -79,7 +82,7 @@ export function folderPath(name: string, value: unknown): string {
   return value
 }
 
-/** A URL, also one of another realm. */
+/** Whether a value is a URL, possibly of another realm. */
 function isUrl(value: unknown): value is URL {
   return (
     typeof value === 'object' &&
@@ -110,8 +113,8 @@ function claimPath(path: string): TraceFolder {
   const undo = made.at(-1) === path ? () => removeMade(path, made) : () => removeFiles(path)
   try {
     refuseUnlessEmpty(path, readdirSync(path))
-    // Whoever makes this file has the folder, also when two processes came at once. It is replaced
-    // by the consumer before the first packet is written.
+    // The process that makes this file has the folder, even if two came at once. The consumer
+    // replaces the file before it writes the first packet.
     writeFileSync(join(path, 'metadata'), '', { flag: 'wx', mode: FILE_MODE })
   } catch (error) {
     if (error instanceof NotEmptyError) throw error
@@ -134,8 +137,8 @@ function refuseUnlessEmpty(path: string, names: readonly string[]): void {
 }
 
 /**
- * Makes one folder, which this user can use whatever the umask is. @throws the error of the file
- * system.
+ * Makes one folder that this user can use, whatever the umask is.
+ * @throws the error of the file system.
  */
 function makeOne(path: string): void {
   mkdirSync(path, { mode: FOLDER_MODE })
@@ -143,9 +146,11 @@ function makeOne(path: string): void {
   if ((stats.mode & FOLDER_MODE) !== FOLDER_MODE && stats.isDirectory()) chmodSync(path, FOLDER_MODE)
 }
 
-/** Makes a folder and those above it. @returns those that were made by us, the topmost first. */
+/**
+ * Makes a folder and its missing parents. @returns the folders that this call made, topmost first.
+ */
 function makeFolder(folder: string): string[] {
-  // Not `recursive`: with it Node loops for ever where a parent is there but takes no folder (as in
+  // Not `recursive`: with it Node loops for ever if a parent exists but takes no folder (as in
   // /proc).
   const missing: string[] = []
   for (let at = folder; !existsSync(at); at = dirname(at)) missing.unshift(at)
@@ -168,18 +173,17 @@ function makeFolder(folder: string): string[] {
   return made
 }
 
-/** Removes the folder of a trace, and those above it that we made. */
+/** Removes the folder of a trace, and the parents that we made. */
 function removeMade(folder: string, made: readonly string[]): void {
   removeFiles(folder)
   removeEmpty([...made.filter((each) => each !== folder), folder])
 }
 
-/** What a recording makes: metadata, the files of streams, and drafts of them. */
+/** Names of the files that a recording makes: metadata, streams, and drafts of both. */
 const OURS = /^(?:metadata|(?:cpu_\d+|global)(?:_\d+)?|\.(?:metadata|cpu_[\d_]+|global[\d_]*)-[\da-f]{16})$/
 
 /**
- * Removes the files that a recording makes, by their names: whatever else came into the folder is
- * not ours.
+ * Removes the files that a recording makes, by their names. Other files in the folder are not ours.
  */
 function removeFiles(folder: string): void {
   for (const name of namesIn(folder)) {
@@ -196,15 +200,14 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder)
   } catch {
-    // It is gone, or there is no descriptor left to read it with: then what a start makes before it
-    // can fail.
+    // The folder is gone, or no descriptor is left to read it. Try the files that a start makes
+    // before it can fail.
     return ['metadata', 'cpu_0', 'global']
   }
 }
 
 /**
- * Removes folders that we made, the topmost first in the list, unless others have put something in
- * by now.
+ * Removes folders that we made, given topmost first, unless others have put something into them.
  */
 function removeEmpty(made: readonly string[]): void {
   for (const each of made.toReversed()) {

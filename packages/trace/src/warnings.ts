@@ -1,7 +1,7 @@
 /**
- * What a newcomer should know of a recording that came out empty, or with losses: sentences that
- * say what happened and what to do. Made at the end, from what is known by then; nothing of it
- * costs while events are recorded. Runs on the thread that records.
+ * Warnings for a recording that is empty or has losses: sentences that say what happened and what
+ * to do. They are made at the end, from the totals, so they cost nothing while events are recorded.
+ * Runs on the thread that records.
  */
 import { parseSchema } from '@rchan/ctf'
 import { thisCpu } from '@rchan/runtime'
@@ -9,7 +9,7 @@ import type { RecordingTotals } from '@rchan/runtime/recorder'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { basename } from 'node:path'
 
-/** What a recording was made with. */
+/** The settings of a recording. */
 interface Settings {
   readonly mode: 'discard' | 'overwrite'
   readonly bufferSize: number
@@ -17,18 +17,18 @@ interface Settings {
   readonly possibleCpus: number
 }
 
-/** Kinds of events that are named in a sentence. */
+/** The most kinds of events that one sentence names. */
 const MOST_NAMED = 3
 const KIB = 1024
-/** Node tells of each child process that this thread starts, on this channel. */
+/** On this channel Node reports each child process that this thread starts. */
 const CHANNEL = 'child_process'
 
-/** Counts the processes of Node that this thread starts, until {@link end}. */
+/** Counts the Node processes that this thread starts, until {@link end}. */
 export class ChildCount {
   #count = 0
   readonly #onChild = (message: unknown): void => {
     const child = (message as { readonly process?: { readonly spawnfile?: unknown } } | undefined)?.process
-    // The process is being made: what it runs is known right after.
+    // The process is still being made; its file is known right after.
     queueMicrotask(() => {
       const file = child?.spawnfile
       if (typeof file !== 'string') return
@@ -47,10 +47,10 @@ export class ChildCount {
 }
 
 /**
- * What there is to say of a recording. Never throws: a program may have replaced what this uses,
- * and a recording that is whole must not fail over a hint.
+ * Returns the warnings for a recording. Never throws: a program may have replaced built-ins that
+ * this uses, and a complete recording must not fail because of a hint.
  *
- * @param children processes of Node that were started meanwhile.
+ * @param children number of Node processes that were started during the recording.
  */
 export function warningsOf(totals: RecordingTotals, settings: Settings, children: number): string[] {
   try {
@@ -92,7 +92,7 @@ function findings(totals: RecordingTotals, settings: Settings, children: number)
         `calls with the fields that their tracepoints declare`,
     )
   }
-  // Threads without a clock count there, too; then the error says so.
+  // Events of threads without a clock count there, too. Then `error` says so.
   if (totals.noBuffer > 0 && totals.error === undefined) {
     warnings.push(
       `${plural(totals.noBuffer, 'event', 'events')} came from threads that found no place among the ` +
@@ -117,7 +117,7 @@ function findings(totals: RecordingTotals, settings: Settings, children: number)
   return warnings
 }
 
-/** Why there is no event at all, as far as it is known. */
+/** Returns why there is no event at all, as far as is known. */
 function emptiness(
   schemas: readonly { readonly schema: { readonly name: string } | undefined }[],
   { durationMs }: RecordingTotals,
