@@ -1,10 +1,10 @@
 /**
- * Captures the work of some CPUs, each a thread of its own, through a relay channel. Runs on the
- * main thread, which is the relay's file thread and the reader.
+ * Captures the work of some CPUs through a relay channel. Each CPU is a thread. Runs on the main
+ * thread, which is the relay's file thread and the reader.
  *
- * The reader pauses now and then: the buffers fill, and records are refused until it goes on. Only
- * the reader decides when that is, by what the CPUs have counted, so that every machine sees the
- * same.
+ * The reader pauses now and then. The buffers fill, and records are refused until it goes on. The
+ * reader alone decides when it pauses, by the counts of the CPUs, so the result is the same on
+ * every machine.
  */
 import { setTimeout } from 'node:timers/promises'
 import { Relay, threadMachine } from 'rchan/relay'
@@ -12,40 +12,40 @@ import { BlktraceFiles } from './files.js'
 import { CpuThread, sharedWord } from './thread.js'
 import type { Ledger } from './workload.js'
 
-/** What is captured, and how. */
+/** Options of a capture. */
 export interface CaptureOptions {
   readonly cpus: number
   /** Bytes in a sub-buffer. */
   readonly subbufSize: number
-  /** Sub-buffers of a CPU. */
+  /** Number of sub-buffers of a CPU. */
   readonly subbufCount: number
-  /** How often the reader pauses: each time until every CPU has lost records. */
+  /** How often the reader pauses. Each pause lasts until every CPU has lost records. */
   readonly pauses: number
   /**
-   * Records that every CPU has written, at least, before the first pause, between two, and behind
-   * the last.
+   * The least number of records that every CPU writes before the first pause, between two pauses,
+   * and after the last.
    */
   readonly records: number
   /** The same seed makes the same requests. */
   readonly seed: number
-  /** The CPU whose thread is terminated half-way, if one is to be. */
+  /** The CPU whose thread is terminated half-way, if any. */
   readonly killed?: number
 }
 
-/** What became of a CPU. */
+/** The result of a CPU. */
 export interface CpuReport {
   readonly cpu: number
-  /** Records that the channel accepted, as counted beside it. */
+  /** Records that the channel accepted, as the CPU counted them. */
   readonly written: number
   /** Records that it refused. */
   readonly refused: number
-  /** What became of its records; not of a thread that was terminated. */
+  /** The fate of its records. Absent for a thread that was terminated. */
   readonly ledger?: Ledger
 }
 
-/** How long the reader sleeps between two looks, in milliseconds. */
+/** How long the reader sleeps between two reads, in milliseconds. */
 const LOOK_MS = 1
-/** Longer than what another thread wrote needs to age, in milliseconds. */
+/** Milliseconds after which another thread's bytes have aged for sure. */
 const AGED_MS = 20
 
 /**
@@ -59,7 +59,7 @@ export async function capture(name: string, options: CaptureOptions): Promise<Cp
   const threads: CpuThread[] = []
   const running = (): CpuThread[] => threads.filter(({ isRunning }) => isRunning)
 
-  /** Until every CPU that runs has counted `more`, which is looked at again and again. */
+  /** Calls `meanwhile` again and again until every running CPU has counted `more`. */
   const until = async (what: 'written' | 'refused', more: number, meanwhile: () => void): Promise<void> => {
     const goals = new Map(threads.map((thread) => [thread, thread[what] + more]))
     while (running().some((thread) => thread[what] < (goals.get(thread) ?? 0))) {
@@ -71,7 +71,7 @@ export async function capture(name: string, options: CaptureOptions): Promise<Cp
 
   try {
     const relay = new Relay(threadMachine(), { possibleCpus: cpus })
-    // The CPUs come online by themselves, and their files are made here.
+    // The CPUs bring themselves online. Their files are made here.
     relay.serveFromEventLoop()
     const channel = relay.open({ ...files.names, callbacks: files.callbacks, subbufSize, subbufCount })
     const stop = sharedWord()
@@ -83,7 +83,7 @@ export async function capture(name: string, options: CaptureOptions): Promise<Cp
     for (let pause = 0; pause < pauses; pause += 1) {
       await until('written', records, drain)
       if (pause === Math.floor(pauses / 2) && killed !== undefined) await threads[killed].terminate()
-      // Two, because nobody misses a notice: the next one is an event.
+      // Two records, because a lost notice leaves no gap: the second one is an event.
       await until('refused', 2, () => undefined)
     }
     await until('written', records, drain)
@@ -93,8 +93,8 @@ export async function capture(name: string, options: CaptureOptions): Promise<Cp
       drain()
       await setTimeout(LOOK_MS)
     }
-    // Nobody writes any more. Where a death can't be proven, what a terminated thread left has to
-    // age.
+    // No thread writes any more. Where a death can't be proven, the bytes of a terminated thread
+    // have to age.
     drain()
     await setTimeout(AGED_MS)
     drain()

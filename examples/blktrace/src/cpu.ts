@@ -1,15 +1,15 @@
 /**
- * A CPU: the worker thread that works and writes what it does to its buffer of the channel.
+ * A CPU: a worker thread that does the work, and records it in its buffer of the channel.
  *
- * It makes itself a CPU, by which it gets its buffer and the file thread makes the file, and goes
- * on until it is told to stop; then it posts its ledger. How many records it has written it counts
- * in shared memory, too, so that this is known of a thread that is terminated.
+ * It comes online as a CPU: then it gets its buffer, and the file thread makes the file. It works
+ * until it is told to stop, and posts its ledger. It also counts its records in shared memory, so
+ * the count survives if the thread is terminated.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Relay, threadMachine } from 'rchan/relay'
 import { workload } from './workload.js'
 
-/** What the thread is given. Each array is one element of shared memory. */
+/** The input of the thread. Each array is one element of shared memory. */
 export interface CpuTask {
   /** The memory of the relay, and the channel in it. */
   readonly relay: SharedArrayBuffer
@@ -26,8 +26,8 @@ export interface CpuTask {
 }
 
 /**
- * How long the device takes for a batch, in milliseconds: without a rest, there would be nothing
- * but losses.
+ * How long the device takes for a batch, in milliseconds. Without this rest almost all records
+ * would be lost.
  */
 const REST_MS = 0.2
 

@@ -1,15 +1,15 @@
 /**
- * The files that `blktrace` would leave, `NAME.blktrace.CPU`: each CPU's relay file, drained into
- * one on disk.
+ * Makes the files that `blktrace` would make, `NAME.blktrace.CPU`. Each CPU's relay file is drained
+ * into one on disk.
  *
- * Runs on the file thread, where relay makes files, whichever thread needs one. Owns the relay
- * files and the descriptors.
+ * Runs on the file thread, because relay makes all files there. Owns the relay files and the
+ * descriptors.
  */
 import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { RelayFile, type RelayCallbacks } from 'rchan/relay'
 
-/** More than a sub-buffer: a file is read as far as there is something in it. */
+/** More than a sub-buffer, so that one read takes everything that is there. */
 const READ_BYTES = 2 ** 20
 
 interface CpuFile {
@@ -27,7 +27,7 @@ interface CpuFile {
  * files.close()
  */
 export class BlktraceFiles {
-  /** For {@link Relay.open}: it adds the CPU to the name. */
+  /** For {@link Relay.open}, which adds the CPU to the name. */
   readonly names: { readonly baseFilename: string; readonly parent: string }
   /** For {@link Relay.open}. */
   readonly callbacks: RelayCallbacks = {
@@ -42,7 +42,8 @@ export class BlktraceFiles {
   #bytes = 0
 
   /**
-   * Removes what an earlier run left under this name: blkparse would take it for CPUs of this one.
+   * Removes the files of an earlier run with this name. blkparse would take them for CPUs of this
+   * run.
    */
   constructor(name: string) {
     const parent = dirname(name)
@@ -60,10 +61,10 @@ export class BlktraceFiles {
   }
 
   /**
-   * Appends what was written so far, also of sub-buffers that are not complete: all of it when
-   * nobody writes any more, else what was published or has aged.
+   * Appends the records written so far, including those in sub-buffers that are not complete. Once
+   * no thread writes any more that is everything; before, it is what was published or has aged.
    *
-   * @returns how many bytes.
+   * @returns the number of bytes.
    */
   drain(): number {
     const before = this.#bytes
@@ -79,7 +80,7 @@ export class BlktraceFiles {
     return this.#bytes - before
   }
 
-  /** Lets go of the relay files and closes those on disk. */
+  /** Releases the relay files and closes the files on disk. */
   close(): void {
     for (const { relay, fd } of this.#files.splice(0)) {
       relay.release()

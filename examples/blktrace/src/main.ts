@@ -1,4 +1,4 @@
-/** The command: captures made-up I/O as blktrace would, and says what blkparse will find. */
+/** The command: captures made-up I/O as blktrace would, and prints what blkparse will find. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -82,8 +82,8 @@ try {
       subbufCount: SUBBUF_COUNT,
       ...(values.kill !== undefined && { killed: wholeNumber('kill', values.kill, 0, cpus - 1) }),
     }
-    // Not recursively: Node 20 never comes back from that where a folder can't be made, in /proc
-    // for example.
+    // Not `recursive`: with it Node 20 never returns if a folder can't be made, in /proc for
+    // example.
     const folder = dirname(name)
     if (!existsSync(folder)) mkdirSync(folder)
     const reports = await capture(name, options)

@@ -1,7 +1,7 @@
 /**
- * Records as `blktrace` leaves them in its relay files, which `blkparse` prints.
+ * Records as `blktrace` writes them to its relay files, for `blkparse` to print.
  *
- * Owns the layout: little-endian, packed, records follow one another without padding.
+ * Owns the layout: little-endian and packed. Records follow one another without padding.
  *
  * ```text
  *   byte   0       4          8          16       24      28       32    36       40    44      46         48
@@ -16,16 +16,16 @@
 export const RECORD_BYTES = 48
 /** The last byte is the version. */
 const MAGIC = 0x65617407
-/** Sectors that `blkparse` counts in. */
+/** Size of the sectors that `blkparse` counts. */
 export const SECTOR_BYTES = 512
 
-/** What happened, by the letters that `blkparse` prints. */
+/** Actions, by the letters that `blkparse` prints. */
 export const ACTIONS = { Q: 1, M: 2, G: 4, D: 7, C: 8, P: 9, U: 10, I: 12 } as const
 export type Action = keyof typeof ACTIONS
 const ACTION_NAMES = Object.keys(ACTIONS) as readonly Action[]
 export { ACTION_NAMES }
 
-/** Bits of what a record is about, as the filter of `blkparse -a` calls them. */
+/** Category bits of a record, with the names of the filter of `blkparse -a`. */
 export const CATEGORY = {
   read: 1,
   write: 2,
@@ -38,7 +38,7 @@ export const CATEGORY = {
   meta: 4096,
 } as const
 
-/** Which of them goes with an action. */
+/** The category that goes with each action. */
 const ACTION_CATEGORY: Record<Action, number> = {
   Q: CATEGORY.queue,
   M: CATEGORY.queue,
@@ -52,23 +52,23 @@ const ACTION_CATEGORY: Record<Action, number> = {
 
 const NOTICE = { processName: 0, wallClock: 1, message: 2 } as const
 
-/** Something that happened to a request, or to the queue. */
+/** An event of a request, or of the queue. */
 export interface BlockEvent {
   readonly action: Action
-  /** Its number on this CPU, from 1. */
+  /** Its sequence number on this CPU, from 1. */
   readonly sequence: number
   /** Monotonic. */
   readonly timeNs: bigint
   readonly cpu: number
   readonly device: number
   readonly pid: number
-  /** Where the request starts, in sectors; 0 if it is about the queue. */
+  /** Start of the request in sectors; 0 if the event is about the queue. */
   readonly sector: number
-  /** How much it moves; 0 if it is about the queue. */
+  /** Size of the request in bytes; 0 if the event is about the queue. */
   readonly bytes: number
-  /** `CATEGORY.read` or `.write`, with `.sync` and `.meta`; 0 if it is about the queue. */
+  /** `CATEGORY.read` or `.write`, with `.sync` and `.meta`; 0 if the event is about the queue. */
   readonly flags: number
-  /** Of an unplug: requests that it lets go. */
+  /** For an unplug: the number of requests that it releases. */
   readonly requestCount?: number
 }
 
@@ -80,20 +80,20 @@ export function deviceOf(major: number, minor: number): number {
 /** A record of an event. */
 export function encodeEvent(event: BlockEvent): Uint8Array {
   const { action, sequence, timeNs, sector, bytes, pid, device, cpu, flags, requestCount } = event
-  // The pdu alone is in network byte order.
+  // Only the pdu is in network byte order.
   const pdu = new Uint8Array(requestCount === undefined ? 0 : 8)
   if (requestCount !== undefined) new DataView(pdu.buffer).setBigUint64(0, BigInt(requestCount))
   const category = ACTION_CATEGORY[action] | flags
   return encode({ sequence, timeNs, sector, bytes, what: ACTIONS[action], category, pid, device, cpu, pdu })
 }
 
-/** A notice: the records of this pid are a process of this name. */
+/** A notice: the records with this pid are from a process with this name. */
 export function encodeProcessName(cpu: number, timeNs: bigint, pid: number, name: string): Uint8Array {
-  // Without the NUL, what stood in the memory of blkparse before follows the name.
+  // Without the NUL, blkparse would print older bytes of its memory behind the name.
   return encodeNotice(NOTICE.processName, cpu, timeNs, pid, 0, new TextEncoder().encode(`${name}\0`))
 }
 
-/** A notice: at this time the clock on the wall showed `wallNs`, in nanoseconds since 1970. */
+/** A notice: at this time the wall clock showed `wallNs`, in nanoseconds since 1970. */
 export function encodeWallClock(cpu: number, timeNs: bigint, wallNs: bigint): Uint8Array {
   const pdu = new Uint8Array(8)
   const view = new DataView(pdu.buffer)
@@ -102,7 +102,7 @@ export function encodeWallClock(cpu: number, timeNs: bigint, wallNs: bigint): Ui
   return encodeNotice(NOTICE.wallClock, cpu, timeNs, 0, 0, pdu)
 }
 
-/** A notice: free text, which is printed between the events. */
+/** A notice: free text, printed between the events. */
 export function encodeMessage(cpu: number, timeNs: bigint, device: number, text: string): Uint8Array {
   return encodeNotice(NOTICE.message, cpu, timeNs, 0, device, new TextEncoder().encode(text))
 }

@@ -1,4 +1,4 @@
-/** The main thread's side of a CPU: its thread, what it counts, and what has become of it. */
+/** The main thread's side of a CPU: its thread, its counts, and its result. */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { CpuTask } from './cpu.js'
@@ -9,7 +9,7 @@ export function sharedWord(): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(4))
 }
 
-/** A CPU that runs, or has run. */
+/** A CPU that is running or has ended. */
 export class CpuThread {
   readonly cpu: number
   readonly #worker: Worker
@@ -29,12 +29,12 @@ export class CpuThread {
     this.#worker.on('exit', () => (this.#isRunning = false))
   }
 
-  /** Whether the thread has not ended yet. @throws what made it end. */
+  /** Whether the thread is still running. @throws the error that ended it. */
   get isRunning(): boolean {
     if (this.#error !== undefined) throw this.#error
     return this.#isRunning
   }
-  /** Records that the channel accepted; of a thread that was terminated, perhaps one less. */
+  /** Records that the channel accepted. If the thread was terminated, perhaps one too few. */
   get written(): number {
     return Atomics.load(this.#written, 0)
   }
@@ -42,12 +42,12 @@ export class CpuThread {
   get refused(): number {
     return Atomics.load(this.#refused, 0)
   }
-  /** What became of its records; undefined until it has ended by itself. */
+  /** The fate of its records; undefined until the thread has ended by itself. */
   get ledger(): Ledger | undefined {
     return this.#ledger
   }
 
-  /** Ends it wherever it is. @returns when it has ended. */
+  /** Terminates the thread wherever it is. Resolves when it has ended. */
   async terminate(): Promise<void> {
     if (!this.#isRunning) return
     const exited = once(this.#worker, 'exit')

@@ -1,14 +1,13 @@
 /**
- * What a CPU does in this example: its processes read and write, and every step of every request is
- * a record.
+ * The work of a CPU in this example. Its processes read and write, and every step of every request
+ * is a record.
  *
- * Runs on the thread that is the CPU, or plays it, step by step, and knows of the channel only how
- * to write a record. A request is queued (Q) and merged with the one before (M), or it gets a
- * structure (G), is inserted (I), issued to the driver (D) and completed (C). A batch is held back
- * (P) and let go (U).
+ * Runs step by step, on the thread that is the CPU or plays it. Of the channel it knows only a
+ * function that writes a record. A request is queued (Q) and merged with the one before (M), or it
+ * gets a structure (G), is inserted (I), issued to the driver (D) and completed (C). A batch is
+ * held back (P) and released (U).
  *
- * A record that the channel refuses has its number all the same, so that whoever reads the others
- * sees a gap.
+ * A record that the channel refuses has a number, too, so a reader of the others sees a gap.
  */
 import {
   ACTION_NAMES,
@@ -23,18 +22,18 @@ import {
   type BlockEvent,
 } from './record.js'
 
-/** Hands a record to the channel. @returns whether it was accepted; if not, it is lost. */
+/** Writes a record to the channel. @returns whether it was accepted; if not, it is lost. */
 export type Write = (record: Uint8Array) => boolean
 
-/** What a CPU is to do. */
+/** The work that a CPU is to do. */
 export interface WorkloadOptions {
-  /** Batches of requests, unless it is ended before. */
+  /** Number of batches of requests, unless the work is ended earlier. */
   readonly batches: number
   /** The same seed makes the same requests. */
   readonly seed: number
   /** The monotonic clock that all CPUs share, in ns. */
   readonly now: () => bigint
-  /** What the clock on the wall shows now, in ns since 1970. Told to one CPU, which notes it. */
+  /** The wall clock now, in ns since 1970. Only one CPU gets it, and records it in a notice. */
   readonly wallNs?: bigint
 }
 
@@ -44,15 +43,15 @@ export interface Count {
   refused: number
 }
 
-/** What became of the records of a CPU. It can be posted to another thread. */
+/** The fate of a CPU's records. It can be posted to another thread. */
 export interface Ledger {
   readonly cpu: number
   readonly actions: Record<Action, Count>
-  /** Notices have no numbers, so nobody who reads the others misses them. */
+  /** Notices have no numbers, so a lost one leaves no gap. */
   readonly notices: Count
   /**
-   * Runs of refused records before the last one that was written, but not before the first: first
-   * and last number.
+   * Runs of refused records between the first written record and the last: the first and the last
+   * number of each run.
    */
   readonly gaps: readonly (readonly [first: number, last: number])[]
   /** Number of the first record that was written; 0 if none was. */
@@ -78,12 +77,12 @@ const DEVICE_BLOCKS = 2 ** 28
 const MOST_REQUESTS = 8
 
 /**
- * Works through the batches.
+ * Does the batches, one after the other.
  *
  * @param write called for each record, in order.
  * @yields after each batch, so that its thread can rest, or play several CPUs; `next(true)` ends
  * the work.
- * @returns what became of the records.
+ * @returns the fate of the records.
  * @example
  * const steps = workload((record) => buffer.write(record), 2, { batches: 100, seed: 1, now: process.hrtime.bigint })
  * const ledger = finish(steps)
@@ -103,7 +102,7 @@ export function* workload(
     const requests = queue(log, random, pid)
     for (const request of requests) log.event('D', request)
     underWay.push(...requests)
-    // The device answers in an order of its own, and some of it later.
+    // The device completes requests in its own order, and some of them later.
     while (underWay.length > random(MOST_REQUESTS)) {
       const [request] = underWay.splice(random(underWay.length), 1)
       log.event('C', { ...request, pid: 0 })
@@ -123,8 +122,8 @@ export function finish(steps: ReturnType<typeof workload>): Ledger {
 }
 
 /**
- * A batch of a process: plugged, queued, merged where it can be, unplugged. @returns what goes to
- * the driver.
+ * Does a batch of a process: plugs, queues, merges where possible, unplugs.
+ * @returns the requests that go to the driver.
  */
 function queue(log: Log, random: (limit: number) => number, pid: number): Request[] {
   const flags =
@@ -156,7 +155,7 @@ function queue(log: Log, random: (limit: number) => number, pid: number): Reques
   return requests
 }
 
-/** The log of a CPU: numbers its records, and remembers what became of them. */
+/** The log of a CPU: numbers its records, and keeps their fate. */
 class Log {
   readonly #write: Write
   readonly #cpu: number
@@ -226,7 +225,7 @@ class Log {
     tally(this.#notices, this.#write(record))
   }
 
-  /** Now, but later than the record before: blkparse sorts by time. */
+  /** The time now, but later than the record before: blkparse sorts by time. */
   #time(): bigint {
     const now = this.#now()
     this.#timeNs = now > this.#timeNs ? now : this.#timeNs + 1n

@@ -1,57 +1,57 @@
 /**
- * From the records of a trace to tasks and threads: what each task waited and ran, and on which
- * thread.
+ * Turns the records of a trace into tasks and threads: how long each task waited and ran, and on
+ * which thread.
  *
- * Pure functions over what the reader gives. Times are nanoseconds from the first record of the
- * trace. Whatever may be missing, because its record was lost, is undefined; nothing is guessed.
+ * Pure functions over the reader's records. Times are nanoseconds from the first record of the
+ * trace. A value whose record was lost is undefined; nothing is guessed.
  */
 import type { TraceRecord } from 'rchan/reader'
 
 /** A task of the pool. */
 export interface Task {
   readonly task: number
-  /** What tasks of its kind are called. */
+  /** The name of its kind of tasks. */
   kind: string
   path: string
   submitNs: number | undefined
   startNs: number | undefined
   endNs: number | undefined
-  /** Where it ran; undefined when it never started. */
+  /** The thread that ran it; undefined if it never started. */
   thread: Thread | undefined
   bytesIn: number
   bytesOut: number
   ok: boolean
 }
 
-/** A thread that wrote: one generation of a CPU. */
+/** A thread that wrote records: one generation of a CPU. */
 export interface Thread {
   readonly cpu: number
   readonly generation: number
-  /** Node's number of the thread; undefined when it never told. */
+  /** Node's number of the thread; undefined if it never recorded it. */
   threadId: number | undefined
-  /** From its first record … */
+  /** Time of its first record. */
   readonly onlineNs: number
-  /** … to its last, or to when the pool ended it. */
+  /** Time of its last record, or of its end by the pool. */
   offlineNs: number
-  /** Whether the pool ended it while the recording ran. */
+  /** Whether the pool ended it during the recording. */
   ended: boolean
   events: number
 }
 
-/** What the job did from here on, to the next one. */
+/** A phase of the job: it lasts until the next one begins. */
 export interface Phase {
   readonly name: string
   readonly startNs: number
   endNs: number
 }
 
-/** What a trace of the pool tells. */
+/** The content of a trace of the pool. */
 export interface Analysis {
-  /** All records, those of other tracepoints as well. */
+  /** Number of all records, including those of other tracepoints. */
   readonly events: number
-  /** The clock of the first record. */
+  /** The trace clock's time of the first record. */
   readonly originNs: bigint
-  /** Of the last record. */
+  /** Time of the last record. */
   readonly endNs: number
   /** In the order of their first records. */
   readonly tasks: readonly Task[]
@@ -60,11 +60,11 @@ export interface Analysis {
   readonly phases: readonly Phase[]
 }
 
-/** A task of which start and end are known. */
+/** A task whose start and end are known. */
 export type RunTask = Task & { readonly startNs: number; readonly endNs: number; readonly thread: Thread }
-/** A task of which the submit is known. */
+/** A task whose submit is known. */
 export type SubmittedTask = Task & { readonly submitNs: number }
-/** A task of which submit and start are known. */
+/** A task whose submit and start are known. */
 export type WaitedTask = Task & { readonly submitNs: number; readonly startNs: number }
 
 /** Reads a trace. @param records in the order of time. */
@@ -186,7 +186,7 @@ export function hasWaited(task: Task): task is WaitedTask {
   return task.submitNs !== undefined && task.startNs !== undefined
 }
 
-/** How many tasks were submitted and not yet started, from one moment to the next. */
+/** Number of tasks that were submitted but not yet started, over time. */
 export function waitingOverTime(tasks: readonly Task[]): { atNs: number; count: number }[] {
   const changes = tasks
     .filter(hasWaited)
@@ -199,14 +199,14 @@ export function waitingOverTime(tasks: readonly Task[]): { atNs: number; count: 
   return changes.map(({ atNs, by }) => ({ atNs, count: (count += by) }))
 }
 
-/** The middle, the 99th of a hundred, and the longest. */
+/** Median, 99th percentile and maximum. */
 export interface Spread {
   readonly p50: number
   readonly p99: number
   readonly max: number
 }
 
-/** @returns undefined when there are no values. */
+/** @returns undefined if there are no values. */
 export function spreadOf(values: readonly number[]): Spread | undefined {
   if (values.length === 0) return undefined
   const sorted = values.toSorted((a, b) => a - b)
@@ -214,8 +214,8 @@ export function spreadOf(values: readonly number[]): Spread | undefined {
 }
 
 /**
- * The smallest value that is not less than `percent` of all (nearest rank): always one of the
- * values.
+ * Returns the smallest value that is not less than `percent` of all values (nearest rank). It is
+ * always one of the values.
  *
  * @param sorted ascending, not empty.
  */

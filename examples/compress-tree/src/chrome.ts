@@ -1,11 +1,11 @@
 /**
- * trace.json: the tasks as Chrome trace events, which Perfetto's and Chrome's viewers open.
+ * Writes trace.json: the tasks as Chrome trace events. Perfetto's and Chrome's viewers open it.
  *
- * A track for each thread, with a slice for each task; an arrow from each submit to its run; the
- * waits in the queue as asynchronous slices; a counter of the tasks that wait. Slices of one kind
- * have one name, so viewers give them one colour and can add them up; the file is among the
- * arguments. Written as a stream: the text as a whole is never in memory. Times are microseconds
- * from the first record.
+ * It has a track for each thread with a slice for each task, an arrow from each submit to its run,
+ * the waits in the queue as asynchronous slices, and a counter of waiting tasks. Slices of one kind
+ * have one name, so viewers give them one colour and can add them up. The file's name is among the
+ * arguments. The text is written as a stream and is never in memory as a whole. Times are
+ * microseconds from the first record.
  */
 import { createWriteStream } from 'node:fs'
 import { Readable } from 'node:stream'
@@ -20,15 +20,13 @@ import {
   type Thread,
 } from './analysis.js'
 
-/**
- * Viewers take the thread whose number is the process's for the main thread, and 0 for an idle one.
- */
+/** Viewers take the thread with the process's number for the main thread, and 0 for an idle one. */
 const PID = 1
 const MAIN_TID = PID
 const PIECE_CHARS = 2 ** 16
 /**
- * A submit is a moment, but arrows join slices only. So its slice is this long, or ends where the
- * next one starts.
+ * Length of a submit's slice. A submit is a moment, but arrows can only join slices. The slice is
+ * shorter if the next one starts before its end.
  */
 const SUBMIT_NS = 1000
 
@@ -40,7 +38,7 @@ export async function writeChromeTrace(path: string, analysis: Analysis): Promis
   await pipeline(Readable.from(jsonText(chromeEvents(analysis))), createWriteStream(path))
 }
 
-/** What people call a thread. */
+/** Returns the name of a thread for people. */
 export function threadName({ cpu, generation, threadId }: Thread): string {
   if (cpu === 0) return 'CPU 0 · main thread'
   return `CPU ${cpu}.${generation} · ${threadId === undefined ? 'thread ?' : `thread ${threadId}`}`
@@ -86,7 +84,7 @@ export function* chromeEvents({ tasks, threads, phases }: Analysis): Generator<C
         args: { task: task.task, path, bytesIn, bytesOut, ok },
       }
       if (hasWaited(task)) {
-        // An arrow's end belongs to the slice that is open at its time: to the one above.
+        // An arrow's end belongs to the slice that is open at its time: the slice above.
         const event = { name: 'submit to run', cat: 'flow', id: task.task, pid }
         yield { ph: 's', ...event, tid: MAIN_TID, ts: microseconds(task.submitNs) }
         yield { ph: 'f', bp: 'e', ...event, tid: tids.get(task.thread), ts: microseconds(task.startNs) }
@@ -116,7 +114,7 @@ function* submitEvents(tasks: readonly Task[]): Generator<ChromeEvent> {
   }
 }
 
-/** One event a line, in pieces of some size. */
+/** Yields one event per line, in chunks of many lines. */
 function* jsonText(events: Iterable<ChromeEvent>): Generator<string> {
   let piece = '{"displayTimeUnit":"ms","traceEvents":['
   let separator = '\n'
@@ -131,7 +129,10 @@ function* jsonText(events: Iterable<ChromeEvent>): Generator<string> {
   yield `${piece}\n]}\n`
 }
 
-/** Exact to the nanosecond: a time of up to 100 days has no more than 16 digits. */
+/**
+ * Converts to microseconds, exact to the nanosecond: a time of up to 100 days has at most 16
+ * digits.
+ */
 function microseconds(ns: number): number {
   return ns / 1000
 }

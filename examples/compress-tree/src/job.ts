@@ -1,9 +1,9 @@
 /**
- * The job: hands the files to a piscina pool, in phases that make it grow and shrink.
+ * The job: hands the files to a piscina pool, in phases that make the pool grow and shrink.
  *
  * Runs on the main thread and owns the pool. One file after the other keeps the pool at its
- * minimum; a flood makes it grow to its maximum; in the pause the idle threads end; the second
- * flood starts fresh ones, and most of them end while the last files come one after the other.
+ * minimum. A flood makes it grow to its maximum. In the pause the idle threads end. The second
+ * flood starts new threads. Most of them end while the last files come one after the other.
  */
 import { createHash } from 'node:crypto'
 import { extname } from 'node:path'
@@ -13,16 +13,16 @@ import type { InputFile } from './selection.js'
 import * as trace from './tracepoints.js'
 import type { CompressOrder, CompressResult } from './worker.js'
 
-/** How to do the job. */
+/** Options of the job. */
 export interface JobOptions {
-  /** Of brotli, 0 to 11. */
+  /** Quality for brotli, 0 to 11. */
   readonly quality: number
   readonly maxThreads: number
   /** Called at the start of each phase. */
   onPhase?(name: string, files: number): void
 }
 
-/** How far the job is. All numbers may be stale by a moment. */
+/** Progress of the job. All numbers may be slightly stale. */
 export interface Progress {
   readonly phase: string
   readonly done: number
@@ -37,36 +37,36 @@ export interface Failure {
   readonly why: string
 }
 
-/** What came of the job. */
+/** The result of the job. */
 export interface JobOutcome {
-  /** Files that were compressed. */
+  /** Number of files that were compressed. */
   readonly files: number
   readonly bytesIn: number
   readonly bytesOut: number
   readonly failures: readonly Failure[]
-  /** sha256 over all paths and their hashes, in order: the same files give the same. */
+  /** sha256 over all paths and their hashes, in order. The same files give the same value. */
   readonly sha256: string
 }
 
 const MIN_THREADS = 1
-/** A thread that had nothing to do for this long is ended, unless it is the last. */
+/** The pool ends a thread that was idle for this long, unless it is the last. */
 const IDLE_TIMEOUT_MS = 400
-/** Tasks that a flood hands over at once; the next follow when the queue is empty. */
+/** Number of tasks that a flood submits at once. The next follow when the queue is empty. */
 const BURST_TASKS = 48
 /**
- * Of all files, those that come one after the other, at the start and again at the end; at most so
- * many.
+ * Share of the files that come one after the other at the start, and again at the end; and its
+ * maximum.
  */
 const TRICKLE_SHARE = 1 / 20
 const TRICKLE_MAX_FILES = 60
 const TRICKLE_GAP_MS = 15
-/** How long the pool stays small in the pause. */
+/** How long the pause lasts once the pool is small. */
 const PAUSE_MS = 800
-/** The pause ends at last when threads don't. */
+/** The pause ends after this time even if threads don't. */
 const SHRINK_DEADLINE_MS = 5000
 const POLL_MS = 20
 
-/** The job on some files. One job, one `run`. */
+/** The job on some files. Call `run` once. */
 export class Job {
   private readonly files: readonly InputFile[]
   private readonly options: JobOptions
@@ -85,12 +85,12 @@ export class Job {
       minThreads: MIN_THREADS,
       maxThreads: options.maxThreads,
       idleTimeout: IDLE_TIMEOUT_MS,
-      // Else a task that finds no free thread goes to the end of the queue, behind those that came
-      // later.
+      // Without this, a task that finds no free thread goes to the end of the queue, behind later
+      // tasks.
       stricterFIFO: true,
     })
     this.pool.on('workerDestroy', ({ id }: { id: number }) => {
-      // A thread that has ended already has no number any more.
+      // A thread that has ended has no number any more.
       if (id > 0) trace.offline({ threadId: id })
     })
   }
@@ -134,7 +134,7 @@ export class Job {
     this.options.onPhase?.(name, files)
   }
 
-  /** One file after the other. */
+  /** Submits one file after the other. */
   private async trickle(from: number, to: number): Promise<void> {
     for (let task = from; task < to; task += 1) {
       await this.submit(task)
@@ -142,7 +142,7 @@ export class Job {
     }
   }
 
-  /** A burst of files, and the next when no file of the last one waits any more. */
+  /** Submits a burst of files, and the next burst when no file of the last one waits any more. */
   private flood(from: number, to: number): Promise<void> {
     return new Promise((resolve) => {
       let next = from
@@ -165,16 +165,14 @@ export class Job {
     })
   }
 
-  /** Nothing to do, until the pool is as small as it can be and a while longer. */
+  /** Submits nothing until the pool is at its minimum, and a while longer. */
   private async pause(): Promise<void> {
     const deadline = performance.now() + SHRINK_DEADLINE_MS
     while (this.pool.threads.length > MIN_THREADS && performance.now() < deadline) await sleep(POLL_MS)
     await sleep(PAUSE_MS)
   }
 
-  /**
-   * Hands one file to the pool. The promise is kept when the file is done with, compressed or not.
-   */
+  /** Hands one file to the pool. Resolves when the file is done, compressed or not. */
   private async submit(task: number): Promise<void> {
     const { path, file, bytes } = this.files[task]
     const kind = kindOf(path)
@@ -213,7 +211,7 @@ export class Job {
   }
 }
 
-/** Files of one extension are tasks of one kind: `compress .js`. */
+/** Returns the kind of a file's task. Files with one extension are one kind: `compress .js`. */
 function kindOf(path: string): string {
   return `compress ${extname(path).toLowerCase() || 'other'}`
 }

@@ -1,8 +1,8 @@
 /**
  * The demo: compresses and hashes the files of a folder on a pool of threads while it records, and
- * tells what the recording shows.
+ * prints what the recording shows.
  *
- * Owns the arguments, the order of things, and the exit status: 0, 1 when something failed, 2 for
+ * Owns the arguments, the order of the steps, and the exit status: 0; 1 if something failed; 2 for
  * wrong arguments.
  */
 import { startRecording } from 'rchan'
@@ -26,7 +26,7 @@ const PROJECT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 const DEFAULT_FOLDER = join(PROJECT, 'node_modules')
 const DEFAULT_OUTPUT = join(PROJECT, 'demo-output')
 const DEFAULT_THREADS = 4
-/** Fewer would leave nothing to see of a pool that grows and shrinks. */
+/** With fewer, the pool would not visibly grow and shrink. */
 const MIN_THREADS = 2
 const MAX_THREADS = 32
 const DEFAULT_QUALITY = 8
@@ -44,7 +44,7 @@ Compresses (brotli) and hashes (sha256) the files of a folder on a pool of worke
   --help            this text
 `
 
-/** Wrong arguments: the message is all that the user needs. */
+/** Wrong arguments. The user needs only the message. */
 class UsageError extends Error {}
 
 interface Arguments {
@@ -57,7 +57,7 @@ interface Arguments {
   readonly quality: number
 }
 
-/** @returns undefined when only help was asked for. */
+/** @returns undefined if the user only asked for help. */
 function readArguments(): Arguments | undefined {
   let parsed
   try {
@@ -226,7 +226,10 @@ function placesText(
   ].join('\n')
 }
 
-/** From where the user stands, if it is there; in quotes where a shell needs them. */
+/**
+ * Returns a path relative to the user's working directory, if it is inside; in quotes if a shell
+ * needs them.
+ */
 function shellPath(path: string): string {
   const near = relative(process.cwd(), path)
   const shown = near === '' || near.startsWith('..') ? path : near

@@ -1,8 +1,8 @@
 /**
- * The output folder: what is in it, and that nobody else's files are deleted.
+ * The output folder: its content, and the care that no other files are deleted.
  *
- * A folder is ours when it holds the mark that we put there. Of such a folder a new run replaces
- * the files that it knows, and leaves all others alone.
+ * A folder is ours if it has our mark. In such a folder a new run replaces the files that it knows,
+ * and leaves all others alone.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -11,14 +11,14 @@ const MARK = '.made-by-compress-tree'
 const MARK_TEXT =
   'Made by the example compress-tree, whose next run replaces trace, trace.json, timeline.svg and summary.json.\n'
 
-/** The places of what a run leaves. */
+/** The paths of a run's output. */
 export interface Output {
   readonly folder: string
   /** The CTF trace, a folder. */
   readonly trace: string
   /** Chrome trace events. */
   readonly chromeTrace: string
-  /** A picture of it. */
+  /** A picture of the run. */
   readonly timeline: string
   readonly summary: string
 }
@@ -34,8 +34,8 @@ export function outputOf(folder: string): Output {
 }
 
 /**
- * Makes a folder and those above it. Not `recursive`: with it Node 20 loops for ever in a place
- * that takes none (/proc).
+ * Makes a folder and its parents. Not `recursive`: with it Node 20 loops for ever in a place that
+ * takes no folders (/proc).
  */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return
@@ -44,9 +44,9 @@ function makeFolder(folder: string): void {
 }
 
 /**
- * Makes the folder ready for a run: it is there, and what an earlier run left is not.
+ * Prepares the folder for a run: makes it, and removes the output of an earlier run.
  *
- * @throws Error when it can't be made, or holds files and no mark. Then nothing was changed.
+ * @throws Error if it can't be made, or has files but no mark. Nothing is changed then.
  */
 export function prepareOutput({ folder, trace, chromeTrace, timeline, summary }: Output): void {
   makeFolder(folder)

@@ -1,8 +1,8 @@
 /**
- * Shows how far the job is: on a terminal one line that is updated, else a line for each phase and
- * a few in between.
+ * Shows the progress of the job: on a terminal as one line that is updated, otherwise as a line for
+ * each phase and a few in between.
  *
- * Runs on the main thread. Owns a timer while it shows, and the cursor's line.
+ * Runs on the main thread. While it shows, it owns a timer and the cursor's line.
  */
 import type { WriteStream } from 'node:tty'
 import type { Progress } from './job.js'
@@ -20,7 +20,7 @@ export class ProgressLine {
   private readonly read: () => Progress
   private readonly timer: NodeJS.Timeout
 
-  /** Starts to show. @param total files to do. */
+  /** Starts to show. @param total number of files. */
   constructor(out: WriteStream, total: number, read: () => Progress) {
     this.out = out
     this.total = total
@@ -31,7 +31,7 @@ export class ProgressLine {
     )
   }
 
-  /** Says what starts now. */
+  /** Shows the phase that starts now. */
   enter(phase: string, what: string): void {
     const line = `  ${phase.padEnd(PHASE_CHARS)} ${what}`
     this.out.write(this.out.isTTY ? `${ERASE_LINE}${line}\n` : `${line}\n`)

@@ -5,7 +5,7 @@ export function bytesText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   let value = bytes
   let unit = 0
-  // 999.5 would be shown as 1000.
+  // Otherwise 999.5 would be shown as 1000.
   while (value >= 999.5 && unit < units.length - 1) {
     value /= 1000
     unit += 1
@@ -13,12 +13,12 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 ? value : threeDigits(value)} ${units[unit]}`
 }
 
-/** Three digits, in the unit that suits: `0.42 ms`, `12.3 ms`, `1.23 s`. */
+/** Three digits, in a suitable unit: `0.42 ms`, `12.3 ms`, `1.23 s`. */
 export function timeText(ms: number): string {
   return ms < 999.5 ? `${threeDigits(ms)} ms` : `${threeDigits(ms / 1000)} s`
 }
 
-/** A whole per cent: `97 %`. */
+/** A whole percentage: `97 %`. */
 export function shareText(share: number): string {
   return `${Math.round(share * 100)} %`
 }

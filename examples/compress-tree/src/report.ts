@@ -1,8 +1,8 @@
 /**
- * What a person wants to know of a run: the summary as data, and as text.
+ * The report of a run: the summary as data, and as text.
  *
- * Pure functions. Busy is the time between a task's start and its end on the thread's clock on the
- * wall: with more threads than cores it holds the time that the thread waited for a core, too.
+ * Pure functions. Busy time is the wall-clock time from a task's start to its end. With more
+ * threads than cores it includes the time that the thread waited for a core.
  */
 import type { RecordingSummary } from 'rchan'
 import { hasRun, hasWaited, spreadOf, type Analysis, type Spread } from './analysis.js'
@@ -13,14 +13,14 @@ const SLOWEST_TASKS = 5
 const SHOWN_FAILURES = 5
 const NS_PER_MS = 1e6
 
-/** One CPU: a place that threads took one after the other. */
+/** One CPU: a place that one thread after the other took. */
 export interface CpuSummary {
   readonly cpu: number
   readonly threads: readonly { readonly generation: number; readonly threadId: number }[]
   readonly tasks: number
   readonly busyMs: number
   readonly onlineMs: number
-  /** Of the time online, 0 to 1. */
+  /** Share of the time online, 0 to 1. */
   readonly busyShare: number
   readonly events: number
   readonly traceBytes: number
@@ -28,7 +28,7 @@ export interface CpuSummary {
   readonly bytesOut: number
 }
 
-/** summary.json. */
+/** The content of summary.json. */
 export interface Summary {
   /** In the trace. */
   readonly events: number
@@ -37,13 +37,13 @@ export interface Summary {
   readonly overwritten: number
   readonly torn: number
   readonly unwritten: number
-  /** CPUs that ever wrote. */
+  /** Number of CPUs that ever wrote. */
   readonly cpus: number
-  /** Threads that ever wrote. */
+  /** Number of threads that ever wrote. */
   readonly threads: number
-  /** In the trace; those that failed as well. */
+  /** Tasks in the trace, including those that failed. */
   readonly tasks: number
-  /** Tasks of which start or end is not in the trace. */
+  /** Tasks whose start or end is not in the trace. */
   readonly tasksIncomplete: number
   /** Compressed. */
   readonly files: number
@@ -55,15 +55,15 @@ export interface Summary {
   /** Of the recording. */
   readonly durationMs: number
   readonly traceBytes: number
-  /** null when no task waited. */
+  /** null if no task waited. */
   readonly queueWaitMs: Spread | null
-  /** null when no task ran. */
+  /** null if no task ran. */
   readonly runMs: Spread | null
   readonly slowest: readonly { readonly path: string; readonly runMs: number; readonly bytesIn: number }[]
   readonly perCpu: readonly CpuSummary[]
 }
 
-/** Puts together what the job, the recording and the trace say. */
+/** Makes the summary from the job, the recording and the trace. */
 export function summarize(job: JobOutcome, recording: RecordingSummary, analysis: Analysis): Summary {
   const run = analysis.tasks.filter(hasRun)
   const runMs = (task: (typeof run)[number]): number => (task.endNs - task.startNs) / NS_PER_MS
@@ -113,7 +113,7 @@ export function summarize(job: JobOutcome, recording: RecordingSummary, analysis
   }
 }
 
-/** The report, without the places of the files. */
+/** Returns the report as text, without the paths of the files. */
 export function reportText(summary: Summary): string {
   const { files, bytesIn, bytesOut, durationMs, failures } = summary
   const ratio = bytesIn === 0 ? '' : ` (${shareText(bytesOut / bytesIn)})`
@@ -194,7 +194,7 @@ function spreadText(spread: Spread | null): string[] {
   return spread === null ? ['–', '–', '–'] : [spread.p50, spread.p99, spread.max].map(timeText)
 }
 
-/** Columns, indented. @param alignment one letter a column, l or r. */
+/** Returns rows as indented columns. @param alignment one letter per column, l or r. */
 function table(rows: readonly (readonly string[])[], alignment: string): string[] {
   const widths = Array.from(alignment, (_, column) => Math.max(...rows.map((row) => row[column].length)))
   return rows.map((row) =>
@@ -206,7 +206,10 @@ function table(rows: readonly (readonly string[])[], alignment: string): string[
   )
 }
 
-/** A file's name may hold anything: what would move the cursor is shown as an escape. */
+/**
+ * Makes a file's name printable. It may contain anything: a character that would move the cursor is
+ * shown as an escape.
+ */
 export function printable(text: string): string {
   return text.replaceAll(
     // oxlint-disable-next-line no-control-regex

@@ -1,24 +1,24 @@
 /**
- * Which files of a folder are worked on.
+ * Selects the files of a folder to work on.
  *
- * Owns the walk. The same folder gives the same files in the same order. Links are not followed,
- * what can't be looked at is counted and passed over, and the walk ends where the limits are
- * reached: a big folder costs no more.
+ * Owns the walk. The same folder gives the same files in the same order. Links are not followed.
+ * Entries that can't be read are counted and skipped. The walk ends when a limit is reached, so a
+ * big folder costs no more.
  */
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A file to compress. */
 export interface InputFile {
-  /** The folder as the user named it, and the way from there. */
+  /** The path for people: the folder as the user named it, and the path from there. */
   readonly path: string
   /** Absolute. */
   readonly file: string
-  /** When it was looked at. */
+  /** Size when it was selected. */
   readonly bytes: number
 }
 
-/** Where a selection ends. */
+/** Limits of a selection. */
 export interface Limits {
   readonly maxFiles: number
   readonly maxBytes: number
@@ -26,7 +26,7 @@ export interface Limits {
   readonly maxFileBytes: number
 }
 
-/** The files, and what was left out. */
+/** The files, and the counts of those left out. */
 export interface Selection {
   readonly files: readonly InputFile[]
   readonly bytes: number
@@ -35,19 +35,19 @@ export interface Selection {
   readonly tooBigCount: number
   /** Files and folders. */
   readonly unreadableCount: number
-  /** A limit was reached: the folder holds more. */
+  /** Whether a limit was reached: the folder has more files. */
   readonly cut: boolean
 }
 
-/** What keeps the demo short. A file is in memory as a whole while it is compressed. */
+/** Limits that keep the demo short. A file is in memory as a whole while it is compressed. */
 export const LIMITS: Limits = { maxFiles: 5000, maxBytes: 100e6, maxFileBytes: 10e6 }
 
 /**
  * Selects the files of a folder and the folders in it, in the order of their names.
  *
  * @param shown the folder's name in the paths that people see.
- * @param passOver a folder that is not looked into: the output's.
- * @throws Error when the folder itself can't be listed.
+ * @param passOver a folder to skip: the output folder.
+ * @throws Error if the folder itself can't be listed.
  */
 export function selectFiles(folder: string, shown: string, limits: Limits, passOver: string): Selection {
   const files: InputFile[] = []
@@ -101,7 +101,7 @@ export function selectFiles(folder: string, shown: string, limits: Limits, passO
   return { files, bytes, specialCount, tooBigCount, unreadableCount, cut }
 }
 
-/** What a folder holds, in the order of code units, which no locale changes. */
+/** Returns the content of a folder in the order of code units, which no locale changes. */
 function list(folder: string) {
   return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
 }

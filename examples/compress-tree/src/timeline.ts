@@ -1,9 +1,9 @@
 /**
- * timeline.svg: a picture of a run. A lane for each thread with a slice for each task, arrows from
- * submit to run for the longest waits, and beneath how many tasks waited.
+ * Draws timeline.svg, a picture of a run. It has a lane for each thread with a slice for each task,
+ * arrows from submit to run for the longest waits, and below them the number of waiting tasks.
  *
- * Pure functions of an analysis. The picture has a background of its own, and a dark one where the
- * reader prefers it.
+ * Pure functions of an analysis. The picture has its own background, and a dark one if the viewer
+ * prefers that.
  */
 import { scaleLinear, type ScaleLinear } from 'd3-scale'
 import { area, curveStepAfter, linkVertical } from 'd3-shape'
@@ -23,7 +23,7 @@ import { countText, numberText, timeText } from './quantities.js'
 import { printable } from './report.js'
 
 type TimeScale = ScaleLinear<number, number>
-/** A task with an arrow: from where it was submitted to where it ran. */
+/** A task with an arrow from its submit to its run. */
 type ArrowTask = RunTask & WaitedTask
 
 // All lengths are pixels.
@@ -37,10 +37,10 @@ const LANE_STEP = 26
 const QUEUE_HEIGHT = 56
 const QUEUE_GAP = 20
 const AXIS_HEIGHT = 32
-/** A shorter task is drawn as wide as this, so that it shows. */
+/** A shorter task is drawn this wide, so that it is visible. */
 const LEAST_SLICE = 0.5
 const LEAST_LANE = 2
-/** Of the text in slices and of the legend, per character: more than common fonts need. */
+/** Width per character of the text in slices and in the legend: more than common fonts need. */
 const CHARACTER = 6.6
 const LONGEST_LABEL = 24
 
@@ -57,14 +57,15 @@ const UNITS = [
 ] as const
 const TICKS = 9
 
-/** What a kind is drawn in, and what is written on it. */
+/** The colours of a kind and of the text on it. */
 interface KindColor {
   readonly fill: string
   readonly ink: string
 }
 const BLACK = '#000000'
 /**
- * Of the kinds that ran longest: colours of Okabe and Ito, which the colour-blind can tell apart.
+ * Colours for the kinds that ran longest. They are by Okabe and Ito, and colour-blind people can
+ * tell them apart.
  */
 const KIND_COLORS: readonly KindColor[] = [
   { fill: '#0072b2', ink: '#ffffff' },
@@ -102,7 +103,7 @@ ${rules(1)}
 <defs><marker id="head" viewBox="0 0 6 6" refX="5.5" refY="3" markerWidth="6" markerHeight="6" orient="auto">\
 <path class="head" d="M0 .4L6 3L0 5.6z"/></marker></defs>`
 
-/** The colours. @param scheme 0 is light, 1 dark. */
+/** Returns the colours as CSS. @param scheme 0 is light, 1 dark. */
 function rules(scheme: 0 | 1): string {
   const { paper, edge, ink, faint, rule, phase, lane, waiting, submit, arrow } = COLORS
   return (
@@ -113,7 +114,7 @@ function rules(scheme: 0 | 1): string {
   )
 }
 
-/** The picture of a run. */
+/** Returns the picture of a run. */
 export function timelineSvg(analysis: Analysis): string {
   const { tasks, phases } = analysis
   const spanNs = Math.max(analysis.endNs, 1)
@@ -169,7 +170,9 @@ function kindColors(tasks: readonly Task[]): Map<string, KindColor> {
   return new Map(kinds.slice(0, KIND_COLORS.length).map((kind, index) => [kind, KIND_COLORS[index]]))
 }
 
-/** The tasks with an arrow: the longest waits, each at some distance from those before. */
+/**
+ * Chooses the tasks with an arrow: the longest waits, each at some distance from the earlier ones.
+ */
 function arrowTasks(tasks: readonly Task[], x: TimeScale): ArrowTask[] {
   const chosen: ArrowTask[] = []
   const waits = tasks
@@ -184,7 +187,7 @@ function arrowTasks(tasks: readonly Task[], x: TimeScale): ArrowTask[] {
   return chosen
 }
 
-/** From the submit, beneath the main thread's lane, to the left edge of the slice. */
+/** Draws an arrow from the submit, below the main thread's lane, to the left edge of the slice. */
 function arrowLine({ submitNs, startNs }: ArrowTask, from: number, laneTop: number, x: TimeScale): string {
   const d = linkVertical()({
     source: [round(x(submitNs)), from],
@@ -193,7 +196,7 @@ function arrowLine({ submitNs, startNs }: ArrowTask, from: number, laneTop: numb
   return `<path class="halo" d="${d}"/><path class="arrow" marker-end="url(#head)" d="${d}"/>`
 }
 
-/** What an impatient reader asks for first. */
+/** Returns the extremes as text: the figures that a reader looks for first. */
 function extremesText(tasks: readonly Task[]): string {
   const longest = tasks.filter(hasRun).reduce<RunTask | undefined>((a, b) => {
     return a === undefined || b.endNs - b.startNs > a.endNs - a.startNs ? b : a
@@ -206,7 +209,7 @@ function extremesText(tasks: readonly Task[]): string {
   )
 }
 
-/** When a thread was there, and what it ran. */
+/** Draws a lane: when the thread was there, and the tasks that it ran. */
 function threadLane(
   thread: Thread,
   own: readonly RunTask[],
@@ -242,7 +245,7 @@ function threadLane(
   return parts
 }
 
-/** The files' names on the slices that have room for them. They cover the arrows. */
+/** Draws the files' names on the slices that have room for them. They cover the arrows. */
 function sliceLabels(
   tasks: readonly RunTask[],
   colorOf: ReadonlyMap<string, KindColor>,
@@ -268,21 +271,21 @@ function sliceLabels(
 
 const CROSS = '<path class="cross" d="M-3.5-3.5l7 7m0-7l-7 7"/>'
 
-/** When tasks were submitted: one mark for those that can't be told apart. */
+/** Draws when tasks were submitted. Submits at the same pixel share one mark. */
 function submitTicks(tasks: readonly Task[], top: number, x: TimeScale): string {
   const places = new Set(tasks.filter(hasSubmit).map(({ submitNs }) => round(x(submitNs))))
   const d = Array.from(places, (place) => `M${place} ${top + 4}v10`)
   return `<path class="ticks" stroke-width=".7" d="${d.join('')}"/>`
 }
 
-/** How many tasks waited: the most in each pixel. */
+/** Draws the number of waiting tasks: the maximum in each pixel. */
 function waitingChart(tasks: readonly Task[], x: TimeScale, top: number, bottom: number): string[] {
   const most = Array.from({ length: WIDTH - LEFT - RIGHT + 1 }, () => 0)
   let column = 0
   let waiting = 0
   for (const { atNs, count } of waitingOverTime(tasks)) {
     const to = Math.floor(x(atNs) - LEFT)
-    // What waited before waits in all pixels up to this one.
+    // Tasks that waited before also wait in all pixels up to this one.
     for (; column < to; column += 1) most[column + 1] = waiting
     most[column] = Math.max(most[column], count)
     waiting = count
@@ -353,7 +356,7 @@ function legend(colorOf: ReadonlyMap<string, KindColor>, arrows: number): string
   ]
 }
 
-/** What a file or a kind is called, short enough. */
+/** Returns the name of a file or a kind, shortened. */
 function labelText(name: string): string {
   const shown = printable(name)
   return shown.length <= LONGEST_LABEL ? shown : `${shown.slice(0, LONGEST_LABEL - 1)}…`
@@ -363,7 +366,7 @@ function text(x: number, y: number, content: string, classes: string, attributes
   return `<text x="${round(x)}" y="${round(y)}" class="${classes}"${attributes && ` ${attributes}`}>${escaped(content)}</text>`
 }
 
-/** As XML: what it has no place for, not even as an entity, is shown as �. */
+/** Escapes a text for XML. Characters that XML can't hold, not even as an entity, become �. */
 function escaped(content: string): string {
   return content
     .replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '�')

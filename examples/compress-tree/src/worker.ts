@@ -1,9 +1,9 @@
 /**
- * What a worker of the pool does: reads one file, hashes it and compresses it.
+ * The task of the pool's workers: reads one file, hashes it and compresses it.
  *
- * Runs in the pool's threads. All calls are synchronous on purpose: the asynchronous ones would
- * move the work to libuv's threads, and the worker would only wait. Never throws for a file that
- * can't be read: that is a result.
+ * Runs in the pool's threads. All calls are synchronous on purpose: asynchronous calls would move
+ * the work to libuv's threads, and the worker would only wait. It never throws for a file that
+ * can't be read: that is a result, too.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -11,24 +11,24 @@ import { threadId } from 'node:worker_threads'
 import { brotliCompressSync, constants } from 'node:zlib'
 import * as trace from './tracepoints.js'
 
-/** What a worker is told. It crosses the thread boundary. */
+/** The input of a task. It crosses the thread boundary. */
 export interface CompressOrder {
   readonly task: number
-  /** What tasks of its kind are called in the trace. */
+  /** The name of its kind in the trace. */
   readonly kind: string
-  /** As the user named it: for the trace. */
+  /** The path as the user named it, for the trace. */
   readonly path: string
-  /** To open it. */
+  /** The path to open. */
   readonly file: string
-  /** Of brotli, 0 to 11. */
+  /** Quality for brotli, 0 to 11. */
   readonly quality: number
 }
 
-/** What a worker answers. */
+/** The result of a task. */
 export interface CompressResult {
   readonly bytesIn: number
   readonly bytesOut: number
-  /** Of the uncompressed bytes, in hex; empty when the file could not be read. */
+  /** sha256 of the uncompressed bytes, in hex; empty if the file could not be read. */
   readonly sha256: string
   /** Why the file was skipped. */
   readonly error?: string
