@@ -1,5 +1,6 @@
 /**
- * The kernel's own consumer of relay files reads ours: what `blkparse` prints is what was accepted.
+ * The kernel's own consumer of relay files reads ours: `blkparse` prints exactly the accepted
+ * records.
  */
 import { spawnSync } from 'node:child_process'
 import {

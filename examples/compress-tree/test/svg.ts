@@ -1,4 +1,4 @@
-/** What a picture holds, read from its text. */
+/** Reads the content of a picture from its text. */
 import { expect } from 'vitest'
 
 /** A line of text and the room that it takes. */

@@ -1,6 +1,4 @@
-/**
- * Traces that break a rule of the format: the reader says which file, which byte and what is wrong.
- */
+/** Traces that violate the format: the reader's error names the file, the byte and the fault. */
 import * as fc from 'fast-check'
 import {
   appendFileSync,

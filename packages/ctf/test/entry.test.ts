@@ -1,4 +1,4 @@
-/** What a thread loads when it imports the package. */
+/** The modules that a thread loads when it imports the package. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'

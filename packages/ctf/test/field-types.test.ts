@@ -1,6 +1,4 @@
-/**
- * The two halves of the field types: each type is in both, and what is written in two forms agrees.
- */
+/** The two halves of the field types: each type is in both, and its two forms agree. */
 import { describe, expect, test } from 'vitest'
 import { FIELD_TYPES, FIELD_TYPE_NAMES, asI64, asU64, fieldType, metadataText } from '@rchan/ctf'
 import type { FieldDescriptor, FieldMemory, FieldType } from '@rchan/ctf'

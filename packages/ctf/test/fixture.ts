@@ -1,8 +1,8 @@
 /**
- * Traces made by hand: plain values in, the bytes of a trace folder out.
+ * Makes traces by hand: from plain values to the bytes of a trace folder.
  *
- * Owns a second, slow writer of the format, which shares only constants and the record's start with
- * the real one. What no reader may look at (gaps, padding) is filled with 0xAA. For tests only.
+ * Owns a second, slow writer of the format. It shares only constants and the record's start with
+ * the real one. Bytes that no reader may use (gaps, padding) are 0xAA. For tests only.
  */
 import * as fc from 'fast-check'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ import { ALL_CPUS, type DecodedValue } from '@rchan/ctf/reader'
 export interface FixtureRecord {
   readonly event: EventClass
   readonly time: bigint
-  /** Who wrote it: in a global trace. */
+  /** In a global trace: the CPU and the thread that wrote it. */
   readonly by?: { readonly cpu: number; readonly threadId: number }
   /** In the order of the event's fields. */
   readonly values: readonly DecodedValue[]

@@ -1,4 +1,7 @@
-/** The text of the metadata: what it may hold, what is refused, what readers make of it. */
+/**
+ * The text of the metadata: its possible content, the input that is refused, and how readers read
+ * it.
+ */
 import { appendFileSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -22,7 +25,7 @@ const input: MetadataInput = {
     { name: 'b', first: 5, last: 5 },
   ],
 }
-/** Whatever has a meaning between quotes, in a text, in a terminal, or in UTF-8. */
+/** Characters that mean something between quotes, in a text, in a terminal, or in UTF-8. */
 const HARD_ENV = {
   quotes: `"double" 'single'`,
   backslashes: 'C:\\new\\table\\x41\\101\\',

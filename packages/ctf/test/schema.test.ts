@@ -1,4 +1,4 @@
-/** What a schema may be, and where its fields stand in a record. */
+/** Which schemas are allowed, and where their fields are in a record. */
 import { describe, expect, test } from 'vitest'
 import {
   FIELD_TYPE_NAMES,

@@ -1,4 +1,4 @@
-/** Random traces, written by the fixture, read by our reader and by everybody else's. */
+/** Random traces that the fixture writes. Our reader and other readers read them. */
 import * as fc from 'fast-check'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ import { anyGlobalTrace, anyTrace, temporaryFolder, writeTrace, type FixtureTrac
 const PRINT_TRACE = fileURLToPath(new URL('print-trace.py', import.meta.url))
 const SEED = Number(process.env.RCHAN_SEED ?? 20260101)
 
-/** What a trace should give: all records in order of time, then CPU, then as written. */
+/** The expected records of a trace: sorted by time, then by CPU, then as written. */
 function expectedRecords(trace: FixtureTrace): TraceRecord[] {
   return trace.streams
     .flatMap(({ cpu, packets }) =>

@@ -1,4 +1,4 @@
-// What the published declarations of rchan say, as a compiler of users reads them. For tests only.
+// The published declarations of rchan, as a user's compiler reads them. For tests only.
 import { fileURLToPath } from 'node:url'
 import { ENTRIES } from '../../../scripts/bundles.mjs'
 import { ts } from '../../../scripts/typescript-api.mjs'
@@ -79,8 +79,8 @@ export function declarationTexts() {
 }
 
 /**
- * What this compiler finds wrong in programs. It is older than 5.7, so it passes over the
- * declarations, whose typed arrays name the kind of their memory.
+ * Returns the errors that this compiler finds in programs. It is older than 5.7, so it skips the
+ * declarations: their typed arrays name the kind of their memory.
  */
 export function faultsOf(paths, moduleResolution, module) {
   const { options, errors } = ts.convertCompilerOptionsFromJson(

@@ -1,4 +1,4 @@
-/** What the thread that writes the files is made of, and on what terms it starts. */
+/** The thread that writes the files: its program, and the conditions under which it starts. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { join } from 'node:path'
@@ -29,7 +29,7 @@ test('it records where a preload is the only one who finds packages', async () =
   const home = join(folder, 'store')
   const from = fileURLToPath(new URL('..', import.meta.url))
   mkdirSync(home)
-  // What is published.
+  // The published file.
   for (const part of ['dist', 'package.json']) cpSync(join(from, part), join(home, part), { recursive: true })
   const { exports } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { exports: unknown }
   const store = { rchan: { url: `${pathToFileURL(home).href}/`, exports } }

@@ -1,4 +1,4 @@
-/** What the death of a thread, or what looks like it, does to a recording. */
+/** Effects of a thread's death on a recording, real or apparent. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { freshFolder, readTrace, run, summaryOf } from './scenario.ts'

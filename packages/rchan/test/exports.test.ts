@@ -1,7 +1,6 @@
 /**
- * What users can import. The lists are here so that a new export is a decision, and what is not in
- * them is free to change: layouts of shared memory, constants of the ABI, what the packages use
- * among themselves.
+ * The names that users can import. With these lists a new export is a decision. Everything else is
+ * free to change: layouts of shared memory, constants of the ABI, names that only our packages use.
  */
 import { createRequire } from 'node:module'
 import { describe, expect, test } from 'vitest'

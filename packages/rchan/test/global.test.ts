@@ -11,9 +11,9 @@ const WORKERS = 3
 const COUNT = 200
 
 /**
- * The one file and what it holds. Our reader refuses times that run backwards, so that they don't
- * is part of reading. Each event names the thread that wrote it and its CPU, and each
- * thread's steps are in order.
+ * The one file and its content. Our reader refuses times that run backwards, so that they don't is
+ * part of reading. Each event names the thread that wrote it and its CPU, and each thread's steps
+ * are in order.
  */
 function expectOneStream(
   folder: string,
@@ -136,8 +136,8 @@ describe('every event that is not in the stream is counted', () => {
     const folder = join(freshFolder(), 'trace')
     const options = JSON.stringify({ ...small, mode: 'overwrite' })
     const summary = summaryOf(await run('overfull.mjs', [folder, '2', '200000', options]))
-    // What is refused in this mode: a thread that the system stopped just while it wrote is lapped
-    // by the others.
+    // Events that are refused in this mode: a thread that the system stopped just while it wrote is
+    // lapped by the others.
     expect(summary.events + summary.overwritten + summary.discardedBy.full).toBe(600_000)
     expect(summary).toMatchObject({ torn: 0, unwritten: 0 })
     expect(summary.overwritten).toBeGreaterThan(0)
@@ -175,7 +175,7 @@ describe('every event that is not in the stream is counted', () => {
       const note = JSON.stringify({ ...summary, perCpu: undefined })
       expect(accounted, note).toBeGreaterThanOrEqual(returned)
       expect(accounted, note).toBeLessThanOrEqual(begun)
-      // Nobody waits behind what a dead thread left.
+      // No thread waits behind a dead thread's open record.
       expect(summary.unwritten, note).toBe(0)
       expect(summary.discardedBy, note).toMatchObject({ tooBig: 0, bad: 0 })
       const { records, discarded } = expectOneStream(folder, summary.perCpu)

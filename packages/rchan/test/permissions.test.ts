@@ -38,7 +38,7 @@ test('where the folder is forbidden, the error names the folder that is to be ma
   for (const [flags, option] of [
     [[], 'path'],
     [[], 'dir'],
-    // The folder alone is not enough to make the one above it, or what is in it.
+    // Permission for the folder alone is not enough to make its parent, or the files in it.
     [[`--allow-fs-write=${folder}/*`], 'path'],
     [[`--allow-fs-write=${join(parent, 'a')}`], 'path'],
   ] as const) {
@@ -55,7 +55,7 @@ test('all that is forbidden is said at once', async () => {
   )
 })
 
-/** What this process needs to load its modules, and nothing else. */
+/** The permissions that this process needs to load its modules, and no others. */
 function readOwnModules(): string[] {
   const root = fileURLToPath(new URL('../../../', import.meta.url))
   const flags = [`--allow-fs-read=${root}*`]

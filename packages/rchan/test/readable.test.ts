@@ -1,5 +1,5 @@
-// What is on disk can be read, by us and by others: whatever came late, was killed, or was done to
-// the files.
+// Our reader and others can read a trace on disk after late starts, kills, and changes to its
+// files.
 import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { symlinkSync, truncateSync, writeFileSync, lstatSync } from 'node:fs'
@@ -97,7 +97,7 @@ describe.skipIf(process.platform === 'win32')(
     const point = tracepoint('readable:point', { n: 'u32' })
 
     /**
-     * Records 10 events that are on disk, has something done, records 5 more. @returns what stop
+     * Records 10 events that reach the disk, calls a function, records 5 more. @returns what stop
      * says.
      */
     async function spoil(

@@ -33,7 +33,7 @@ test.each(KINDS)('a recording records, or the error says what was replaced: %s',
   if (summary.failed === undefined) {
     expect(summary).toMatchObject({ events: 40, discarded: 0, unwritten: 0 })
     if (kind === 'collections') {
-      // What is whole does not fail over a hint.
+      // A complete recording does not fail because of a hint.
       expect(summary.warnings).toEqual([expect.stringContaining('could not be looked over for hints')])
     }
     expect(readTrace(folder).records.length).toBe(40)

@@ -1,4 +1,4 @@
-/** Runs a fixture as a process of its own, and opens the trace that it leaves. For tests only. */
+/** Runs a fixture as a separate process, and opens the trace that it leaves. For tests only. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -72,7 +72,7 @@ export function summaryOf(ended: Ended): RecordingSummary & Record<string, unkno
   return JSON.parse(ended.stdout) as RecordingSummary & Record<string, unknown>
 }
 
-/** All events of a trace, and what is missing, by our reader. */
+/** Reads all events of a trace and its losses, with our reader. */
 export function readTrace(folder: string): { records: TraceRecord[]; discarded: number } {
   const trace = openTrace(folder)
   const discarded = trace.losses().reduce((sum, cpu) => sum + cpu.eventsDiscarded, 0)

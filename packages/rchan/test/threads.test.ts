@@ -1,11 +1,11 @@
-/** Each event says which thread wrote it, by number and name, in every reader. */
+/** Every reader shows which thread wrote an event, by number and name. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { needReader, runReader } from '../../../test/readers.ts'
 import { freshFolder, readTrace, run, summaryOf } from './scenario.ts'
 
-/** How readers print a thread whose name has no sign of a meaning. */
+/** How readers print a thread whose name has no special characters. */
 function printedThread(id: number, name: string): string {
   return `thread_id = ( "${name}" : container = ${id} )`
 }

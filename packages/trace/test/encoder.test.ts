@@ -53,7 +53,7 @@ const VALUES: Record<FieldType, fc.Arbitrary<unknown>> = {
   string: text,
 }
 
-/** What a value of a type is when it is read back. */
+/** The value that a reader gives for a written value. */
 function readBack(type: FieldType, value: unknown): unknown {
   if (type === 'f32') return Math.fround(value as number)
   if (type !== 'string') return value

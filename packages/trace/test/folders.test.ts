@@ -133,7 +133,7 @@ test('a folder whose name begins with file: is named by its path', async () => {
   expect((await recording.stop()).path).toBe(path)
 })
 
-// In a process of its own: what it lacks, the process lacks as a whole.
+// In a separate process, because the whole process lacks it.
 const LACKING = process.platform === 'linux' ? test : test.skip
 
 LACKING.each([0, 1, 2, 4, 8, 12, 16, 20])(

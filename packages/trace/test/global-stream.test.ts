@@ -1,7 +1,6 @@
 /**
- * Threads that share one buffer, played on one thread, and the consumer, taken step by step:
- * whatever they do, and wherever they die, the stream can be read and each call is in it or
- * counted.
+ * Threads that share one buffer, and the consumer, played step by step on one thread. Whatever they
+ * do, and wherever they die, the stream can be read, and each call is in it or counted.
  */
 import * as fc from 'fast-check'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -32,7 +31,7 @@ interface Played {
   step: number
 }
 
-/** What a played thread is called: two in a row have the same name. */
+/** The name of a played thread. Two in a row have the same name. */
 function nameOf(identity: number): string {
   return `played ${identity >> 1}`
 }
@@ -150,8 +149,8 @@ function sumOf({ discarded: { full, tooBig, bad }, ...totals }: Totals): number 
 }
 
 /**
- * Each thread's records are in order and carry who wrote them, and the CPUs add up. @throws when
- * not.
+ * Checks that each thread's records are in order and name their thread, and that the CPUs add up.
+ * @throws when not.
  */
 function check(totals: Totals, records: readonly TraceRecord[]): void {
   const ofCpus = (of: (cpu: Totals['cpus'][number]) => number): number =>
@@ -227,7 +226,7 @@ describe('threads that share a buffer', () => {
     expect(scene.arena.words[scene.arena.placeWord(first.cpu.number, PLACE.owner)]).not.toBe(0)
     scene.pass(1)
     expect(scene.thread()).toBeUndefined()
-    // Its hole is passed with the sub-buffer, which nobody has to fill for it.
+    // The reader passes its hole with the sub-buffer. No other thread has to fill it.
     scene.pass(3 * GRACE_MS)
     const successor = scene.thread()
     expect(successor?.cpu).toMatchObject({ number: first.cpu.number, placeGeneration: 1 })
@@ -245,7 +244,7 @@ describe('threads that share a buffer', () => {
     const scene = new Scene('discard')
     const threads = Array.from({ length: PLACES }, () => scene.thread() as Played)
     const [stuck, former] = threads
-    // Its open claim keeps back what the other one writes.
+    // Its open claim holds back the other thread's records.
     scene.die(stuck, 40)
     scene.trace(former, 3)
     scene.die(former, 0)

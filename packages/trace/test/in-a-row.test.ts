@@ -1,4 +1,4 @@
-/** Recordings in a row, the memory of which is that of the ones before. */
+/** Recordings in a row that reuse the memory of earlier ones. */
 import { describe, expect, test } from 'vitest'
 import type { RecordingSummary } from '@rchan/trace'
 import { freshFolder, opened, printed, run, upTo } from './process.ts'

@@ -1,5 +1,5 @@
 /**
- * Runs a fixture of this folder as a process of its own, and checks the traces that it leaves. For
+ * Runs a fixture of this folder as a separate process, and checks the traces that it leaves. For
  * tests only.
  */
 import { existsSync, readdirSync } from 'node:fs'
@@ -22,7 +22,7 @@ export async function run(
   return await runCommand(process.execPath, [...nodeArgs, path, ...args])
 }
 
-/** What a fixture printed: mostly a summary, and more. */
+/** The output of a fixture: mostly a summary, and more. */
 export function printed(ended: Ended): unknown {
   if (ended.status !== 0)
     throw new Error(`the fixture ended with ${ended.status} ${ended.signal}: ${ended.stderr}`)
@@ -68,7 +68,7 @@ export function upTo(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i + 1)
 }
 
-/** What is in a folder; nothing when there is none. */
+/** The names in a folder; empty if there is no folder. */
 export function namesIn(...parts: string[]): string[] {
   const folder = join(...parts)
   return existsSync(folder) ? readdirSync(folder).sort() : []

@@ -101,7 +101,7 @@ describe('a stop while main and two workers write at full speed', () => {
           throw new Error(`thread ${thread}: step ${step}, value ${value}`)
         next.set(thread, step + 1)
       }
-      // What was called after the stop is not there, whatever the mode.
+      // Calls after the stop are not there, whatever the mode.
       expect(next.get(0)).toBeLessThanOrEqual(before[0])
     })
   }
@@ -152,7 +152,7 @@ for (const when of ['before', 'after']) {
   test(`a program that traces what the file system does is not drawn into a recursion by a thread that comes online, replaced ${when} the import`, async () => {
     const args = [join(freshFolder(), 'trace'), when]
     const summary = printed(await run('reenter.mjs', args)) as RecordingSummary & { during: number }
-    // What a program replaces later is not called.
+    // Built-ins that a program replaces later are not called.
     expect(summary.during > 0).toBe(when === 'before')
     expect(summary.events).toBe(100)
     expect(summary.discardedBy.noBuffer).toBe(summary.during)

@@ -1,6 +1,6 @@
 /**
- * One CPU of its own, without a recording: control page, arena, writer and, when asked for, a
- * consumer that puts all that was written into a trace. For tests of encoders.
+ * One CPU without a recording: control page, arena, writer and, on request, a consumer that puts
+ * everything written into a trace. For tests of encoders.
  */
 import { BUFFER } from '@rchan/ring'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -28,7 +28,7 @@ for (const reader of ['babeltrace2', 'babeltrace'] as const) {
     }
     const records = opened(summary)
     expect(summary).toMatchObject({ discarded: 0, torn: 0, cpus: 2 })
-    // Many packets with few events: that is what is tested here.
+    // Many packets with few events: the subject of this test.
     for (const cpu of summary.perCpu) expect(cpu.packets).toBeGreaterThan(5)
     const numbered = stepsOf(records.filter(({ event }) => /plain|wide/.test(event.name)))
     expect(numbered.get(0)).toEqual(upTo(steps[0]))

@@ -1,5 +1,5 @@
-// What the compiler must refuse; `tsc -p tsconfig.tests.json` reads this file, and an error that is
-// expected and doesn't come is an error.
+// Programs that the compiler must refuse. `tsc -p tsconfig.tests.json` reads this file. If an
+// expected error doesn't come, that is an error.
 import { expect, test } from 'vitest'
 import {
   startRecording,

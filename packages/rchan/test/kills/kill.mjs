@@ -1,5 +1,4 @@
-// One kill: records with two threads at full speed, kills the process, and looks at what is on
-// disk.
+// One kill: records with two threads at full speed, kills the process, and reads the files on disk.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +12,7 @@ const flood = fileURLToPath(new URL('./flood.mjs', import.meta.url))
  *
  * @param parent the folder in which the trace is made, and removed again unless it can't be read.
  * @param babeltrace whether babeltrace2 reads it, too.
- * @returns how many events are in the trace, in how many files, and what is wrong with it.
+ * @returns the number of events in the trace, the number of files, and the fault, if any.
  */
 export async function killOne({ parent, options, delayMs, babeltrace = false }) {
   const folder = mkdtempSync(join(parent, 'kill '))

@@ -1,5 +1,4 @@
-// Kills recordings under load, again and again, and reads what each left: nothing may be
-// unreadable.
+// Kills recordings under load, again and again, and reads the trace of each. All must be readable.
 // Usage: npm run kills -- [--count 100] [--folder DIR] [--mode discard|overwrite] [--buffers
 // per-thread|global]
 //        [--seed N] [--babeltrace]
