@@ -1,16 +1,16 @@
 /**
- * Encoders of a recording in which each thread has a buffer of its own: one function for each
- * tracepoint, which turns a call into a record in this thread's buffer. This is the hot path; it
- * runs on every thread that traces.
+ * Encoders of a recording in which each thread has its own buffer. Each tracepoint has one: a
+ * function that turns a call into a record in this thread's buffer. This is the hot path; it runs
+ * on every thread that traces.
  *
- * An encoder does all that can run the caller's code or fail first: it reads every argument into a
- * local and checks it. Then it reads the clock, then the position, and then there is a straight
- * line of plain stores, the new end last. So a getter that itself traces finds the buffer whole,
- * times never run backwards, and a thread that is terminated anywhere in between has written the
- * record or has not. (Texts are copied by a loop before the end is stored: cut off there, the
- * record does not exist.)
+ * An encoder first does everything that can run the caller's code or fail: it reads every argument
+ * into a local variable and checks it. Then it reads the clock, then the position. Then it does
+ * plain stores in a straight line, and stores the new end last. So a getter that itself traces
+ * finds a consistent buffer. Times never run backwards. A thread that is terminated anywhere in
+ * between has written the whole record or nothing. (A loop copies texts before the end is stored.
+ * If the thread dies there, the record does not exist.)
  *
- * Where all threads share one buffer, an encoder is another one: global-encoder.ts.
+ * If all threads share one buffer, global-encoder.ts has the encoders.
  */
 import { align, type FieldMemory, type RecordLayout } from '@rchan/ctf'
 import type { Clock, Cpu, Writer, WriterView } from '@rchan/runtime'
@@ -53,11 +53,11 @@ export function cpuEnv(cpu: Cpu, writer: Writer, renew: Bound): CpuEnv {
 }
 
 /**
- * The source of an encoder. `name` and the field names are checked: they can't end a comment or an
- * expression.
+ * Returns the source of an encoder. `name` and the field names were checked: they can't end a
+ * comment or an expression.
  *
- * The record is stored in two places: inline, and in `slowPath`, for the record that causes a
- * switch. So the inline path has no joins, and stays small enough for V8 to inline.
+ * Two places store a record: the inline path, and `slowPath` for a record that causes a switch. So
+ * the inline path has no joins, and stays small enough for V8 to inline.
  */
 export function cpuEncoderSource(id: number, name: string, layout: RecordLayout, generation: number): string {
   const { fixedBytes } = layout
@@ -67,11 +67,12 @@ export function cpuEncoderSource(id: number, name: string, layout: RecordLayout,
   const least = `${fixed}${variableSum(layout, 'leastCode')}`
   const exact = `${fixed}${variableSum(layout, 'exactCode')}`
   const isVariable = fixedBytes < 0
-  // With texts, the inline path has an upper bound, and `slowPath` is exact. Except where the
-  // length of a text alone, which is never more than its bytes, says that the record fits no
-  // sub-buffer: such a text may be long, and is not read. The views are constants, so that V8 folds
-  // them into the code that it inlines; it does not for parameters. In `slowPath` the clock is read
-  // again: a packet must not begin after its first record, and the switch has read it since.
+  // For a record with texts, the inline path uses an upper bound of its size, and `slowPath` the
+  // exact size. The exception: a text has at least as many bytes as characters, so its length alone
+  // can show that the record fits no sub-buffer. Such a text may be long, and is not read. The
+  // views are constants, so V8 folds them into the code that it inlines; it doesn't do that for
+  // parameters. `slowPath` reads the clock again: a packet must not begin after its first record,
+  // and the switch has read the clock in between.
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = env
 const { room, subbufSize, discardBad, renew, now, textBytes, writeText, asI64, asU64 } = env
@@ -95,7 +96,10 @@ ${storeCode(id, layout)}
 }`
 }
 
-/** Stores the record at `at`, apart from its time: id, fields, count, and the new end last. */
+/**
+ * Returns code that stores the record at `at`, apart from its time: id, fields, count, and the new
+ * end last.
+ */
 function storeCode(id: number, layout: RecordLayout): string {
   // The end comes last: until then the record does not exist. Pairs with: ring's Reader.
   return `  u32[(at + 8) >> 2] = ${id}
@@ -106,7 +110,8 @@ ${fieldCode(layout)}
 }
 
 /**
- * Bytes of a record whose texts are empty, with every gap that the alignment behind one can make.
+ * Returns the bytes of a record whose texts are empty, plus the largest gaps that alignment behind
+ * a text can make.
  */
 function bytesWithoutVariable({ fields, minBytes }: RecordLayout): number {
   let bytes = minBytes

@@ -1,10 +1,10 @@
 /**
  * The packets of one CPU's stream. Runs on the consumer thread.
  *
- * The records are never touched. The times of a complete sub-buffer, and what was discarded before
- * its end, come from its header, which its owner filled; what only the consumer knows comes on top:
- * the packet's number in the stream, and what was lost on the way. A part of a sub-buffer is walked
- * from record to record, and so is a complete one whose header is not to be trusted.
+ * The records are never changed. For a complete sub-buffer, the times and the number of discarded
+ * events come from its header, which its owner filled. The consumer adds what only it knows: the
+ * packet's number in the stream, and the losses on the way. A part of a sub-buffer is walked from
+ * record to record, and so is a complete one whose header can't be trusted.
  */
 import {
   align,
@@ -21,12 +21,12 @@ import { now } from './clock.js'
 import { PacketMaker } from './packet-header.js'
 import { later, u32View, u64View, type Layouts } from './span.js'
 
-/** Records from the start of a span on. */
+/** The valid records from the start of a span. */
 interface Walk {
   readonly records: number
-  /** Behind the last of them, in bytes of the sub-buffer. */
+  /** The end of the last one, in bytes of the sub-buffer. */
   readonly end: number
-  /** When the first and the last of them happened. */
+  /** Times of the first and the last one. */
   readonly firstTime: bigint
   readonly lastTime: bigint
 }
@@ -47,8 +47,7 @@ export class CpuStream implements PacketStream {
   }
 
   seal(span: Span, thread: ThreadTotals | undefined, discarded: number, lost: number): SealedPacket {
-    // In bytes of the sub-buffer; a packet starts its records on a multiple of 8, as the sub-buffer
-    // does.
+    // In bytes of the sub-buffer. Records start on a multiple of 8 in a packet as in a sub-buffer.
     const from = align(span.from, RECORD_ALIGN_BYTES)
     const u32 = u32View(span.bytes)
     const u64 = u64View(span.bytes)
@@ -78,19 +77,23 @@ export class CpuStream implements PacketStream {
   }
 
   /**
-   * Whether a complete sub-buffer is a packet as it stands. Its owner may never have filled the
-   * header, or have a clock that was set back; then readers would refuse what follows, or all.
+   * Whether a complete sub-buffer can be a packet without a walk. Its owner may never have filled
+   * the header, or may have a clock that was set back. Then readers would refuse the packets that
+   * follow, or all of them.
    */
   #isWhole(span: Span, from: number, u32: Uint32Array, u64: BigUint64Array): boolean {
     if (u32[PACKET.magic >> 2] !== PACKET_MAGIC) return false
     const begin = u64[PACKET.timestampBegin >> 3]
     const end = u64[PACKET.timestampEnd >> 3]
-    // Its first record that is to be written happened behind all that is written.
+    // The first record to write must be later than everything that is written already.
     const first = from < span.end ? u64[from >> 3] : end
     return first >= begin && first >= this.#packets.endTime && first <= end
   }
 
-  /** Goes from record to record, distrusting each: the thread that wrote them may have died. */
+  /**
+   * Walks from record to record. Each one is untrusted, because the thread that wrote them may have
+   * died.
+   */
   #walk(span: Span, from: number, u32: Uint32Array, u64: BigUint64Array): Walk {
     let records = 0
     let end = span.from

@@ -1,14 +1,14 @@
 /**
- * Encoders of a recording into one global buffer. Like those of cpu-encoder.ts they first do all
- * that can run the caller's code or fail. Then the writer reserves: it reads the clock within each
- * try, before the exchange that decides it, so the order of the records is the order of their
- * times. What follows is plain stores without a call, and the commit. A thread that is terminated
- * in between leaves a hole, which the consumer finds.
+ * Encoders of a recording into one global buffer. Like those of cpu-encoder.ts they first do
+ * everything that can run the caller's code or fail. Then the writer reserves. In each try it reads
+ * the clock before the exchange that decides the try, so the order of the records is the order of
+ * their times. After that come plain stores without a call, and the commit. A thread that is
+ * terminated in between leaves a hole, which the consumer finds.
  *
- * Nothing in between may throw, not even because the stack is full: the room would stay open until
- * the thread's next record, and all others would wait behind it. So a record with texts is made in
- * scratch memory of the thread's own, which also tells its length to the byte (the next thread's
- * record follows at once), and is copied by a loop.
+ * Nothing in between may throw, not even because the stack is full. The room would stay open until
+ * the thread's next record, and all other records would wait behind it. So a record with texts is
+ * made in the thread's own scratch memory, and is copied by a loop. That also gives its exact
+ * length (the next thread's record follows without a gap).
  */
 import type { FieldMemory, RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
@@ -32,8 +32,8 @@ interface ThreadEnv {
 }
 
 /**
- * Views of memory in which a record is made, as large as any that fits and whose texts take most
- * bytes.
+ * Views of the scratch memory in which a record is made. It has room for the largest record whose
+ * texts have few enough characters to fit.
  */
 type Scratch = ReturnType<typeof makeScratch>
 
@@ -44,11 +44,11 @@ function makeScratch(writer: GlobalWriter) {
   const { subbufSize } = writer.buffer.geometry
   const buffer = new ArrayBuffer(((subbufSize + 7) & -8) * 3 + FIXED_BYTES)
   return {
-    /** Texts of more characters than this together fit no sub-buffer. */
+    /** If the texts have more characters than this together, they fit no sub-buffer. */
     mostCharacters: subbufSize,
     /**
-     * A length that is refused. Not that of the texts: several long ones can have more than 2^32
-     * together.
+     * A length that `reserve` refuses. The length of the texts is not used: several long ones can
+     * have more than 2^32 together.
      */
     tooBig: subbufSize + 1,
     u8: new Uint8Array(buffer),
@@ -102,7 +102,7 @@ export function globalEncoderSource(
 ): string {
   const { fixedBytes } = layout
   const isVariable = fixedBytes < 0
-  // The views are constants, so that V8 folds them into the code that it inlines; it does not for
+  // The views are constants, so V8 folds them into the code that it inlines; it doesn't do that for
   // parameters.
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { writer, time, tag, i32: to } = env
@@ -116,7 +116,7 @@ ${isVariable ? textRecordCode(id, layout) : fixedRecordCode(id, layout)}
 }`
 }
 
-/** A record with texts is made in scratch memory, and copied. */
+/** Returns code that makes a record with texts in scratch memory, and copies it. */
 function textRecordCode(id: number, layout: RecordLayout): string {
   return `  const characters = 0${variableSum(layout, 'leastCode')}
   if (characters > mostCharacters) {
@@ -141,7 +141,10 @@ ${fieldCode(layout)}
   writer.commit(at, ${layout.fixedBytes})`
 }
 
-/** Stores what comes before the payload. The time in halves: as a bigint it would be an object. */
+/**
+ * Returns code that stores everything before the payload. It stores the time in halves: as a bigint
+ * it would be an object.
+ */
 function headCode(id: number, at: string): string {
   return `  const first = ${at} >> 2
   to[first] = time[0]

@@ -1,14 +1,14 @@
 /**
- * The packets of a global buffer's stream, which all CPUs write. Runs on the consumer thread; owns
- * each packet's whole header, because these sub-buffers have none: a header would be one more claim
- * that a dying thread leaves open, and all that it could say, the consumer knows or reads off the
- * records.
+ * The packets of a global buffer's stream, which all CPUs write. Runs on the consumer thread. It
+ * makes the whole header of each packet, because these sub-buffers have none. A header would be one
+ * more claim that a dying thread leaves open, and the consumer knows its content already, or reads
+ * it off the records.
  *
- * Every span is walked from record to record: for the packet's times, for how many records each
- * thread wrote, and because the pieces that dead threads left have to be found. Their bytes stay
- * out of the packet; the pieces around them go out in one `writev`. (An event that fills the hole
- * would be one that nobody traced, in every reader's output and count.) Holes and records are
- * multiples of 8 bytes, so what follows a hole is still aligned.
+ * Every span is walked from record to record: for the packet's times, for the number of records of
+ * each thread, and to find the holes that dead threads left. The bytes of a hole stay out of the
+ * packet; the pieces around it are written by one `writev`. (If an event filled the hole, every
+ * reader would show and count an event that no thread traced.) Holes and records are multiples of 8
+ * bytes, so the records behind a hole are still aligned.
  */
 import {
   align,
@@ -23,10 +23,10 @@ import { now } from './clock.js'
 import { PacketMaker } from './packet-header.js'
 import { later, u32View, u64View, type Layouts } from './span.js'
 
-/** What a walk found. */
+/** The result of a walk. */
 interface Walk {
   records: number
-  /** Behind the last record and its gap, in bytes of the sub-buffer. */
+  /** The end of the last record and its gap, in bytes of the sub-buffer. */
   end: number
   firstTime: bigint
   lastTime: bigint
@@ -37,9 +37,9 @@ interface Walk {
   problem: string | undefined
 }
 
-/** The packets of the one stream. */
+/** Makes the packets of the one stream. */
 export class GlobalStream implements PacketStream {
-  /** Before any record. */
+  /** A time before any record. */
   readonly #start: bigint
   readonly #layouts: Layouts
   readonly #packets: PacketMaker
@@ -76,7 +76,7 @@ export class GlobalStream implements PacketStream {
     return this.#packets.empty(later(now(), this.#packets.endTime), lost, undefined)
   }
 
-  /** Goes from record to record and around the holes. */
+  /** Walks from record to record and around the holes. */
   #walk(span: PacketSpan): Walk {
     const walk: Walk = {
       records: 0,
@@ -99,13 +99,16 @@ export class GlobalStream implements PacketStream {
         break
       }
       from = hole.end
-      // Whoever takes up at the end of this packet is behind the hole.
+      // The next packet begins behind the hole.
       walk.end = Math.max(walk.end, Math.min(hole.end, span.end))
     }
     return walk
   }
 
-  /** @returns where the next record would start: `limit`, if all up to there are records. */
+  /**
+   * Walks a piece without holes.
+   * @returns the place of the next record: `limit` if everything up to there is records.
+   */
   #walkPiece(
     walk: Walk,
     bytes: Uint8Array,
@@ -141,7 +144,7 @@ export class GlobalStream implements PacketStream {
     if (run > 0) writers.set(tag, (writers.get(tag) ?? 0) + run)
     walk.lastTime = time
     if (end > from) {
-      // The content ends exactly with a record; what follows it starts on the next multiple of 8.
+      // The content ends exactly with a record. The next record starts on a multiple of 8.
       walk.contentBytes = align(walk.contentBytes, RECORD_ALIGN_BYTES) + end - from
       walk.pieces.push(bytes.subarray(from, at))
       walk.end = at

@@ -1,23 +1,23 @@
 /**
- * The headers of one stream's packets: this file counts the packets, and sees to it that neither
- * their times nor the count of losses go back. Runs on the consumer thread.
+ * The headers of one stream's packets. This file counts the packets, and ensures that neither their
+ * times nor the count of losses go back. Runs on the consumer thread.
  */
 import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, storeSizes, storeU64 } from '@rchan/ctf'
 import type { Packet, ThreadTotals } from '@rchan/runtime'
 import { later } from './span.js'
 
-/** The id that no thread has. */
+/** An id that no thread has. */
 const NO_THREAD = 0xffffffff
 
-/** What a stream knows of its next packet. */
+/** The input of a packet. */
 export interface PacketContent {
   readonly beginTime: bigint
   readonly endTime: bigint
-  /** Records of the stream that were lost so far, all causes. */
+  /** Records of the stream that were lost so far, of all causes. */
   readonly lost: number
-  /** Who wrote it; undefined where all CPUs share the stream, or none is known. */
+  /** The thread that wrote it; undefined if all CPUs share the stream, or if no thread is known. */
   readonly thread: ThreadTotals | undefined
-  /** Bytes to the end of the last record, the header's included. */
+  /** Bytes to the end of the last record, including the header. */
   readonly contentBytes: number
   /** The records, up to the next multiple of 8. */
   readonly pieces: readonly Uint8Array[]
@@ -28,15 +28,15 @@ export class PacketMaker {
   readonly #bytes = new Uint8Array(PACKET_HEADER_BYTES)
   readonly #u32 = new Uint32Array(this.#bytes.buffer)
   readonly #u64 = new BigUint64Array(this.#bytes.buffer)
-  /** Of the packet that was written last. */
+  /** The state of the packet that was written last. */
   #sequence = -1
   #endTime: bigint
   #lost = 0
-  /** Of the packet that was made last. */
+  /** The state of the packet that was made last. */
   #madeEndTime = 0n
   #madeLost = 0
 
-  /** @param startTime before any record. */
+  /** @param startTime a time before any record. */
   constructor(uuid: Uint8Array, instance: number, startTime: bigint) {
     this.#endTime = startTime
     this.#u32[PACKET.magic >> 2] = PACKET_MAGIC
@@ -45,20 +45,22 @@ export class PacketMaker {
     this.#u32[PACKET.cpuId >> 2] = instance
   }
 
-  /** No record that is still to be written is older. */
+  /** No record that is still to be written is earlier. */
   get endTime(): bigint {
     return this.#endTime
   }
 
-  /** Makes a packet; valid until the next one is made. It does not count before {@link written}. */
+  /**
+   * Makes a packet. It is valid until the next one is made, and counts only after {@link written}.
+   */
   make(content: PacketContent): Packet {
-    // Packets don't overlap: the rest of a sub-buffer begins where the part before it ended.
+    // Packets don't overlap: the rest of a sub-buffer begins where the part before it ends.
     let beginTime = later(content.beginTime, this.#endTime)
     this.#madeEndTime = later(content.endTime, beginTime)
-    // No two packets begin at the same time: babeltrace2 sorts those of several files by it, and
-    // turns equal ones round.
+    // No two packets begin at the same time: babeltrace2 sorts the packets of several files by it,
+    // and swaps equal ones.
     if (beginTime === this.#madeEndTime && beginTime > this.#endTime) beginTime -= 1n
-    // A count that went back would be read as 2^64 losses.
+    // Readers would take a count that goes back for 2^64 losses.
     this.#madeLost = Math.max(this.#lost, content.lost)
     const { thread, contentBytes, pieces } = content
     const header = (sequence: number, begin: bigint, used: number, bytes: number): Uint8Array => {

@@ -5,10 +5,10 @@
 import type { CpuTotals, Losses, RecordingTotals } from '@rchan/runtime/recorder'
 import type { InspectOptionsStylized } from 'node:util'
 
-/** The method that `console.log` prints an object by. */
+/** The key of the method by which `console.log` prints an object. */
 export const INSPECT: symbol = Symbol.for('nodejs.util.inspect.custom')
 
-/** What came of a recording. All counts are events. */
+/** The result of a recording. All counts are events. */
 export interface RecordingSummary {
   /** The folder of the trace. */
   readonly path: string
@@ -27,25 +27,26 @@ export interface RecordingSummary {
   readonly torn: number
   /** Written, but the file system did not take them, or they came while `stop` wrote the end. */
   readonly unwritten: number
-  /** CPUs that ever wrote. */
+  /** Number of CPUs that ever wrote. */
   readonly cpus: number
   /**
-   * The CPUs that wrote or lost something. Of those that share a buffer `events`, `discarded` and
-   * `threads` are known, and the others are 0: they are only known of all together.
+   * The CPUs that wrote or lost events. With `buffers: 'global'` each CPU has only `events`,
+   * `discarded` and `threads`. The other counts are 0, because they are known only for all CPUs
+   * together.
    */
   readonly perCpu: readonly CpuTotals[]
   /** Bytes of all streams. */
   readonly bytes: number
-  /** From start to stop. */
+  /** Time from start to stop, in milliseconds. */
   readonly durationMs: number
   /**
-   * The first error on the way to the files; absent if there was none. What it cost is in
+   * The first error on the way to the files; absent if there was none. The events lost by it are in
    * `unwritten` or `discarded`.
    */
   readonly error?: string
   /**
-   * Sentences that say why the trace is empty, or lacks something, and what to do. Empty when there
-   * is nothing to say.
+   * Sentences that say why the trace is empty or lacks events, and what to do. Empty if there is
+   * nothing to say.
    */
   readonly warnings: readonly string[]
 }
@@ -72,7 +73,7 @@ export function summarize(
     ...(totals.error === undefined ? {} : { error: totals.error }),
     warnings,
   }
-  // Not enumerable: a summary compares and serializes as the plain data that it is.
+  // Not enumerable, so a summary compares and serializes as plain data.
   return Object.defineProperty(summary, INSPECT, {
     value: (depth: number, options: InspectOptionsStylized) =>
       depth < 0 ? options.stylize('[Recording]', 'special') : `Recording ${shown(summary, options)}`,
@@ -102,7 +103,7 @@ function shown(summary: RecordingSummary, options: InspectOptionsStylized): stri
   return lines.length === 1 ? `{ ${lines[0]} }` : `{\n  ${lines.join(',\n  ')}\n}`
 }
 
-/** A count with a comma between groups of three digits, whatever the locale. */
+/** Formats a count with commas between groups of three digits, whatever the locale. */
 function grouped(count: number): string {
   return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ',')
 }
