@@ -79,7 +79,7 @@ export class Reader {
   /** The resets of the buffer that we know of; even. */
   #resets: number
 
-  /** @throws TypeError for what is no buffer's memory; RangeError when it is damaged. */
+  /** @throws TypeError where there is no buffer's memory; RangeError when it is damaged. */
   constructor(buffer: BufferMemory) {
     if (!(buffer instanceof BufferMemory)) {
       throw new TypeError('a Reader reads a BufferMemory: channel.buffer(cpu), or the `memory` of its buffer')
@@ -109,7 +109,7 @@ export class Reader {
   /** The next complete sub-buffer, or what is left of it; undefined when there is none. */
   next(): Span | undefined {
     for (;;) {
-      // Anew each time: after a reset, what was produced before it is not.
+      // Anew each time: a reset takes back sub-buffers that were produced before it.
       if (!this.#isCurrent()) return undefined
       const produced = this.#load('produced')
       this.#skipOverwritten()
@@ -294,7 +294,7 @@ export class Reader {
     return true
   }
 
-  /** @throws RangeError for what is no count of sub-buffers. */
+  /** @throws RangeError for a value that is no count of sub-buffers. */
   #load(word: 'produced' | 'started' | 'consumed'): number {
     const count = Number(Atomics.load(this.buffer.counters, BUFFER[word] >> 3))
     if (!Number.isSafeInteger(count) || count < 0) {
@@ -320,7 +320,7 @@ export class Reader {
     return isOpen ? produced : -1
   }
 
-  /** The sub-buffer whose bytes are next, after skipping what was overwritten. */
+  /** The sub-buffer whose bytes are next, after skipping overwritten ones. */
   #sequenceNow(): number {
     this.#skipOverwritten()
     return this.#sequence

@@ -53,7 +53,7 @@ export interface WriterView {
   f64: Float64Array
 }
 
-/** A view of nothing: every record goes to `room`. What a thread has before it owns a buffer. */
+/** A view of nothing: every record goes to `room`. A thread has it before it owns a buffer. */
 export function emptyView(): WriterView {
   // One literal: the hot path finds every field inside the object, at the same place for ever.
   return {

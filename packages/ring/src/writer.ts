@@ -285,7 +285,7 @@ export class Writer {
     return true
   }
 
-  /** What a new owner knows of the buffer, from its words. */
+  /** Takes the buffer's words into the fields of a new owner. */
   #goOn(): void {
     const { buffer, view } = this
     const { words, doubles } = buffer
@@ -469,7 +469,7 @@ export class Writer {
   }
 }
 
-/** What is no record. Before anything of the buffer was changed. */
+/** Refuses a value that is no record, before anything of the buffer was changed. */
 export function notBytes(found: unknown): TypeError {
   const what = nameOfTypedArray(found) ?? typeof found
   return new TypeError(`a record is a Uint8Array, not ${what}`)

@@ -11,7 +11,7 @@
  *                      generation := 0
  * ```
  *
- * Who may still touch it when it has ended, and how each of them is known to be gone:
+ * These may still touch it when it has ended. Each of them is known to be gone in its own way:
  *
  * - *A thread that has a place*: `owner` is its identity. It leaves (`left` := 1) when it comes
  *   online in another recording, on its way there; before, it has let go of views, writer and
@@ -104,7 +104,7 @@ function shapeOf(options: ArenaOptions): string {
 /** Whether nobody touches an ended arena any more. Stays so. */
 function isFree(arena: Arena, machine: Machine): boolean {
   const { words } = arena
-  // First: who had joined by then has its place by now.
+  // First: a thread that had joined by then has its place by now.
   if (Atomics.load(words, ARENA.joining >> 2) !== 0) return false
   for (let cpu = 0; cpu < arena.possibleCpus; cpu += 1) {
     const word = (of: number): number => Atomics.load(words, arena.placeWord(cpu, of))

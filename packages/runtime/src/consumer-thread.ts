@@ -72,12 +72,12 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     const totals = consumer.finish()
     tell({ kind: 'totals', totals, durationMs: Number(now() - startedAt) / 1e6 })
   } catch (error) {
-    // Whoever waits learns of it; tracepoints are off from here on, and the files hold what was
+    // Threads that wait learn of it; tracepoints are off from here on, and the files hold what was
     // delivered.
     control.disable(arena.generation)
     tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
   } finally {
-    // Tracing is off by now. Who asked before it was, and was not answered, is not to wait for it.
+    // Tracing is off by now. A thread that asked before, and was not answered, must not wait for it.
     const { words } = control
     Atomics.store(words, CONTROL.answered >> 2, Atomics.load(words, CONTROL.asked >> 2))
     Atomics.notify(words, CONTROL.answered >> 2)

@@ -69,14 +69,14 @@ export class Consumer {
   readonly #shared: GlobalRing | undefined
   readonly #history: ThreadHistory
   /**
-   * Sub-buffers that are delivered of one ring before the next has its turn: what a buffer holds.
+   * Sub-buffers to deliver from one ring before the next ring has its turn: as many as it holds.
    */
   readonly #fairShare: number
   #nextFlush: number
   #agedAt = Infinity
   /** The request that was answered last. */
   #answered = 0
-  /** What is wanted and not begun yet: bits of `WANT`. */
+  /** Requests that were not begun yet: bits of `WANT`. */
   #wanted = 0
   /**
    * The request that a flush under way is for, and how often more to look until it is done; 0: none
@@ -128,7 +128,7 @@ export class Consumer {
   }
 
   /**
-   * One step: answers who asked, delivers what is complete, and, when it is time, what is not.
+   * One step: answers requests, delivers complete sub-buffers, and, when it is time, partial ones.
    *
    * @returns milliseconds until it is to be called again if nobody rings; 0 when it found work and
    * may find more.
@@ -161,7 +161,7 @@ export class Consumer {
       else if (isAsked) this.#endFlush()
       this.#nextFlush = now + this.#options.flushIntervalMs
     }
-    // What was wanted up to this ticket is done, but for a stop, which the end answers.
+    // All requests up to this ticket are done, except a stop, which the end answers.
     if (this.#flushRounds === 0 && this.#wanted === 0 && ticket !== this.#answered)
       this.#answerRequests(ticket)
     Atomics.add(words, ARENA.rounds >> 2, 1)
@@ -179,7 +179,7 @@ export class Consumer {
    */
   finish(): Totals {
     const { graceMs } = this.#options
-    // What was stored before the switch-off has left the store buffers after this.
+    // After this, all stores from before the switch-off have left the store buffers.
     this.#machine.sleep(graceMs)
     // From here on what does not fit is refused, and counted.
     this.#shared?.finalize()
@@ -226,7 +226,7 @@ export class Consumer {
     } else this.#endFlush()
   }
 
-  /** What could not be written is tried again. @returns whether there was any. */
+  /** Lets streams that could not be written try again. @returns whether there were any. */
   #unblock(): boolean {
     let any = false
     for (const stream of this.#streams) {
@@ -283,7 +283,7 @@ export class Consumer {
 
   /**
    * Delivers the complete sub-buffers, at most so many: a writer that is as fast as the disk must
-   * not keep the consumer from the other CPUs, and from those who ask.
+   * not keep the consumer from the other CPUs, and from threads that ask.
    *
    * @returns whether there were any.
    */
@@ -354,7 +354,7 @@ export class Consumer {
   }
 
   /**
-   * Ends streams with what was lost on each. Records without a place have none of their own: one
+   * Ends streams with the losses of each. Records without a place have none of their own: one
    * tells of them.
    */
   #endStreams(
@@ -369,7 +369,7 @@ export class Consumer {
     }
   }
 
-  /** Ends a stream with what was lost on it. @returns whether the sink has that. */
+  /** Ends a stream with its losses. @returns whether the sink has that. */
   #endStream(stream: DrainedStream, lostRecords: number): boolean {
     const history = this.#history
     const { cpu } = stream
@@ -383,7 +383,7 @@ export class Consumer {
     }
   }
 
-  /** What could not be written is tried again at the next flush. */
+  /** A stream that could not be written tries again at the next flush. */
   #fail(stream: DrainedStream, error: unknown): void {
     stream.isBlocked = true
     this.#report(messageOf(error))
@@ -486,7 +486,7 @@ export class Consumer {
     Atomics.notify(words, ARENA.freed >> 2)
   }
 
-  /** Ends every stream with what was lost on it, and closes it. */
+  /** Ends every stream with its losses, and closes it. */
   #close(): Totals {
     const { noBuffer } = this.#control
     const met = this.#streams.filter((stream) => stream !== undefined)

@@ -203,7 +203,7 @@ export class Control {
       }
       return holder === 0 || holder === identity
     })
-    // Whoever looks in between knows the identity alone, which is enough while we live.
+    // A thread that looks in between knows the identity alone, which is enough while we live.
     if (holder === 0) this.#ticks[0] = startTicks
     return holder
   }

@@ -228,8 +228,8 @@ export class Cpu {
   }
 
   /**
-   * Has a function called once, when this thread leaves the recording that it is in: whoever keeps
-   * views of its memory lets go of them then.
+   * Calls a function once, when this thread leaves the recording that it is in. Code that keeps
+   * views of the recording's memory lets go of them then.
    */
   onLeave(callback: () => void): void {
     this.#leaveCallbacks[this.#leaveCallbacks.length] = callback
@@ -449,7 +449,7 @@ export class Cpu {
    * Has the consumer look for dead threads, again and again, and takes what that frees.
    *
    * The wait ends by an answer: enough looks found that all live (see sync's `look-again`; here
-   * they are the consumer's, and all who wait share them). A look that found dead threads whose
+   * the consumer looks, and all threads that wait share its looks). A look that found dead threads whose
    * places are not free yet does not count: they will be. It ends, too, with the recording, and
    * when a consumer that is busy does not get to it for about a second.
    */

@@ -21,7 +21,7 @@ export interface Ring {
    * delivered.
    */
   sample(): boolean
-  /** What was sampled at least a grace period ago, once {@link next} has nothing. */
+  /** The part that was sampled at least a grace period ago, once {@link next} has nothing. */
   aged(): PacketSpan | undefined
   /** Marks a span as delivered. See relay's `Reader`. */
   delivered(span: PacketSpan, records: number, end: number): void
@@ -65,7 +65,7 @@ export class CpuRing implements Ring {
     return this.#reader.newest()
   }
 
-  /** Of a dead thread, once all is delivered: closes what it left open. */
+  /** Closes the sub-buffer that a dead thread left open, once all of it is delivered. */
   retire(): void {
     this.torn += this.#reader.retire()
   }
@@ -95,7 +95,7 @@ export class GlobalRing implements Ring {
   readonly #booked: Discarded[] = []
   /** How far it was written when that was asked last. */
   #mark: Extent = { sequence: -1, bytes: 0 }
-  /** What was refused, by CPU. */
+  /** Records that were refused, by CPU. */
   readonly #refused = new Map<number, Discarded>()
 
   constructor(buffer: GlobalBuffer) {
@@ -177,13 +177,13 @@ export class GlobalRing implements Ring {
     return this.#slots().some((slot) => this.#identity(slot) === slotIdentity(cpu))
   }
 
-  /** What was refused, by CPU. Once nothing is written any more. */
+  /** Records that were refused, by CPU. To be called once nothing is written any more. */
   refusedByCpu(): ReadonlyMap<number, Discarded> {
     this.#book(() => true)
     return this.#refused
   }
 
-  /** Counts what was refused by slots of these CPUs since they were booked last. */
+  /** Counts the records that slots of these CPUs refused since they were booked last. */
   #book(isMeant: (cpu: number) => boolean): void {
     const { doubles } = this.#reader.buffer
     for (const slot of this.#slots()) {

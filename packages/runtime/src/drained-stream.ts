@@ -7,7 +7,7 @@ import type { RingLosses } from './ledger.js'
 import type { PacketFormat, PacketSpan, PacketStream, ThreadTotals, SealedPacket } from './packet-format.js'
 import type { Sink, SinkStream, StreamEnd } from './sink.js'
 
-/** What a ring lost in all, and the sum of it. */
+/** The losses of a ring, and their sum. */
 export type Account = RingLosses & { readonly lost: number }
 
 const NOTHING_LOST: StreamEnd = { problem: undefined, lostEvents: 0 }
@@ -101,10 +101,10 @@ export class DrainedStream<R extends Ring = Ring> {
     return this.#out?.close() ?? NOTHING_LOST
   }
 
-  /** What was lost, once nothing is delivered any more. To be called once. */
+  /** The losses, once nothing is delivered any more. To be called once. */
   account(): Account {
     const { ring } = this
-    // What a sink did not take, and what was still being written at the last look.
+    // Records that a sink did not take, and those still being written at the last look.
     this.unwritten += ring.remaining()
     return {
       discarded: ring.discarded(),

@@ -62,7 +62,7 @@ export class ExitHook {
     this.#flush = () => {
       if (!this.#ended && !gaveUp) gaveUp = !flush()
     }
-    // Three functions: whoever removes one of them by its identity removes that one.
+    // Three functions: a program that removes one of them by its identity removes that one only.
     this.#first = () => this.#flush()
     this.#last = () => this.#flush()
     this.#beforeExit = () => this.#flush()

@@ -22,7 +22,7 @@ import { readlinkSync, renameSync, statSync, unlinkSync } from 'node:fs'
 /** A file for its owner alone. */
 const FILE_MODE = 0o600
 /**
- * Names that are tried for a draft. All of them can only be taken by somebody who sees our random
+ * Names to try for a draft. All of them can be taken only by a process that sees our random
  * numbers.
  */
 const DRAFT_TRIES = 8

@@ -81,7 +81,7 @@ export function sumOf(streams: readonly StreamTotals[]): StreamTotals {
   }
 }
 
-/** Which threads there were, and which of them wrote what was delivered. */
+/** The threads of a recording, and how many of the delivered records each of them wrote. */
 export class ThreadHistory {
   readonly #arena: Arena
   readonly #byCpu = new Map<number, { readonly threads: ThreadTotals[]; events: number }>()

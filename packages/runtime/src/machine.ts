@@ -29,13 +29,13 @@ export interface Machine {
    * before.
    */
   waitAtLeast(words: Int32Array<SharedArrayBuffer>, index: number, value: number, timeoutMs: number): boolean
-  /** Opens a mailbox: what is posted under the name from here on is in it. */
+  /** Opens a mailbox. It gets the messages that are posted under the name from here on. */
   openMailbox(name: string): Mailbox
 }
 
 export type WaitResult = ReturnType<typeof Atomics.wait>
 
-/** What comes to a thread without its event loop. */
+/** Messages that a thread gets without its event loop. */
 export interface Mailbox {
   /** The message that came first; undefined when there is none. */
   take(): unknown

@@ -90,7 +90,7 @@ export class Recorder {
     this.arena = arena
     this.#worker = worker
     this.#ended = ended
-    // Whoever never calls stop is not to crash over it; stop rejects.
+    // A program that never calls stop must not crash over it. (stop rejects.)
     ended.catch(() => undefined)
     ended.then(this.#forget, this.#forget)
     if (worker !== undefined) {
