@@ -7,7 +7,9 @@ import { describe, expect, test } from 'vitest'
 
 const PACKAGES = fileURLToPath(new URL('../packages', import.meta.url))
 
-/** What each package may import. There are no other arrows; ARCHITECTURE.md draws them. */
+/**
+ * The packages that each package may import. There are no other arrows; ARCHITECTURE.md draws them.
+ */
 const ARROWS: Record<string, readonly string[]> = {
   ring: [],
   threads: [],
@@ -42,7 +44,7 @@ function neighboursOf(file: string, text: string): string[] {
 test.each(Object.keys(ARROWS))(
   '%s does not import itself by its name: that would be a hidden circle',
   (name) => {
-    // What is loaded later, by `import()`, is a bundle of its own.
+    // A module that is loaded later, by `import()`, is a separate bundle.
     const own = new RegExp(`\\bfrom '@rchan/${name}['/]`)
     expect(sources(name).filter((text) => own.test(text))).toEqual([])
   },
@@ -133,8 +135,7 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
   test('depends on what it imports, at the version of all, and on nothing else', () => {
     const file = packageFile(name)
     const { version } = file
-    // What rchan publishes holds the other packages, so that whoever installs it needs none of
-    // them.
+    // The published rchan contains the other packages, so its users need none of them.
     expect(file.private).toBe(name === 'rchan' ? undefined : true)
     if (name === 'rchan') expect(file.dependencies).toBeUndefined()
     const { dependencies = {} } = name === 'rchan' ? { dependencies: file.devDependencies } : file

@@ -1,6 +1,6 @@
 /**
- * rchan, as users install it, is found by whatever loads it: `import` and `require` on this Node,
- * jest without flags, ts-node; and its types by each way in which TypeScript looks for a module.
+ * Every loader finds rchan as users install it: `import` and `require` on this Node, jest without
+ * flags, ts-node. TypeScript finds its types by each way of module resolution.
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,6 @@
-/** Makes a global buffer that has a long history, without writing it. For tests. */
+/**
+ * Makes a global buffer with the state of a long history, without writing that history. For tests.
+ */
 import { GLOBAL, GlobalBuffer } from '@rchan/ring'
 
 /**

@@ -1,4 +1,4 @@
-/** A program in a folder of its own, which has rchan as users install it. For tests only. */
+/** Runs a program in a separate folder, which has rchan as users install it. For tests only. */
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

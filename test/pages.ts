@@ -1,7 +1,7 @@
 /**
  * The README and the pages of docs/ as data: their sections, blocks of code, links.
  *
- * For tests that hold what a page says to what is there.
+ * For tests that compare a page with the facts.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ export interface Page {
   readonly blocks: readonly Block[]
 }
 
-/** A program of a page, and what it prints. */
+/** A program of a page, and its output. */
 export interface Program {
   readonly path: string
   readonly code: string

@@ -26,7 +26,7 @@ export function readPicture(source: URL): { words: PictureWord[]; elementWords: 
   for (const line of lines.slice(start + 1)) {
     if (line.startsWith(' * ```')) return { words, elementWords }
     const match = /^ \* +(\+?)(\d+|…) {2,}(\S+) +(\S+(?: \S+)*)(?: {2,}(.*))?$/.exec(line)
-    // A line that goes on with what the last column said is no word.
+    // A line that only continues the text of the last column is not a word.
     if (match === null) continue
     const [, sign, at, type, name, rest = ''] = match
     const word = { at: at === '…' ? undefined : Number(at), type, name, rest }

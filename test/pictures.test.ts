@@ -1,4 +1,4 @@
-/** The pictures of shared memory in the sources of the runtime are what its code does. */
+/** The pictures of shared memory in the sources of the runtime match its code. */
 import { ARENA, CLIENT_BYTES, CONTROL, Control, MAX_ENTRIES, PLACE } from '@rchan/runtime'
 import { expect, test } from 'vitest'
 import { misplacedWords, offsetsOf, readPicture, typeBytes } from './picture.js'

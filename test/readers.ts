@@ -1,9 +1,9 @@
 /**
- * The programs of other people that open what we write: whether they are here, and how to ask them.
+ * Other people's programs that open our traces: whether they are installed, and how to run them.
  *
- * Owns how a missing reader is reported: the test is skipped with a message that everybody sees, or
- * fails when RCHAN_REQUIRE_READERS=1. For tests only. A process costs 50 to 100 ms, so give one
- * call many traces.
+ * Decides how a missing reader is reported: the test is skipped with a visible message, or fails if
+ * RCHAN_REQUIRE_READERS=1. For tests only. A process costs 50 to 100 ms, so give one call many
+ * traces.
  */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
@@ -12,7 +12,7 @@ import { delimiter, join } from 'node:path'
 /** A reader, by the name of its Debian package, apart from blkparse (package blktrace). */
 export type ReaderName = 'babeltrace2' | 'babeltrace' | 'python3-bt2' | 'blkparse'
 
-/** How a reader ended and what it printed. */
+/** The exit and the output of a reader. */
 export interface ReaderRun {
   /** The exit status; null when a signal ended it. */
   readonly status: number | null
@@ -31,7 +31,7 @@ export function hasReader(name: ReaderName): boolean {
 /**
  * Skips the running test when a reader is missing, or fails it when RCHAN_REQUIRE_READERS=1.
  *
- * @param context what vitest gives to the test function.
+ * @param context the argument that vitest passes to the test function.
  * @example
  * test('babeltrace2 reads it', (context) => {
  *   needReader(context, 'babeltrace2')
@@ -49,7 +49,7 @@ export function needReader(context: { skip(note?: string): void }, name: ReaderN
 /**
  * Runs a reader. For python3-bt2 the arguments are those of a Python that can import bt2.
  *
- * @param input what it reads from standard input.
+ * @param input its standard input.
  * @throws Error when the reader is missing or can't be started; a failing reader is an outcome.
  */
 export function runReader(name: ReaderName, args: readonly string[], input?: Uint8Array): ReaderRun {
@@ -68,7 +68,7 @@ export function runReader(name: ReaderName, args: readonly string[], input?: Uin
 /**
  * Counts the events of some traces, all in one run of the reader.
  *
- * @throws Error with what the reader said, when it didn't end well.
+ * @throws Error with the reader's message, if it failed.
  */
 export function countEvents(name: 'babeltrace2' | 'babeltrace', folders: readonly string[]): number {
   const counter = ['-c', 'sink.utils.counter', '-p', 'step=+0,hide-zero=yes']

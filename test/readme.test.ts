@@ -1,9 +1,10 @@
 /**
- * What the README and docs/ say is so: their programs run in an empty folder, as a user would make
- * it, with the package as it would be published; their commands and links exist; the picture is one
- * of the demo's.
+ * The README and docs/ are true. Their programs run in an empty folder, as a user would make it,
+ * with the package as it would be published. Their commands and links exist. The picture is from
+ * the demo.
  *
- * It has no dependency, so npm needs no registry. Other packages of the README are linked to ours.
+ * rchan has no dependency, so npm needs no registry. Other packages of the README are linked to
+ * ours.
  */
 import { execFileSync, execSync } from 'node:child_process'
 import {

@@ -58,7 +58,7 @@ export function walkRecords(bytes, from, end) {
 }
 
 /**
- * Checks each byte of the record of this length and number, which may be shorter than what says so.
+ * Checks each byte of the record with this length and number. It may be too short to contain them.
  *
  * @throws Error for a torn record.
  */

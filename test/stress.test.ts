@@ -1,6 +1,6 @@
 /**
- * The short form of `npm run stress`: some rounds of each mode. What is forbidden stands at the
- * head of stress/run.mjs.
+ * The short form of `npm run stress`: some rounds of each mode. The head of stress/run.mjs lists
+ * the forbidden outcomes.
  */
 import { expect, test } from 'vitest'
 import { spawnSync } from 'node:child_process'

@@ -1,5 +1,5 @@
 /**
- * Comments and documents are as wide as a screen, and words that were given up do not come back.
+ * Comments and documents are no wider than a screen, and names that were given up do not come back.
  *
  * Code lines are the formatter's business. A picture, a table of words or an example in a comment
  * may be wider than its text: it can't be folded.
@@ -93,7 +93,7 @@ const GIVEN_UP: readonly (readonly [RegExp, string])[] = [
 ]
 
 test('no name that was given up comes back', () => {
-  // What was called so once, the history may say; and this list.
+  // The changelog may use the old names, and so may this list.
   const all = files(/\.([cm]?[jt]s|md)$/).filter((file) => !/CHANGELOG\.md$|words\.test\.ts$/.test(file))
   const found = all.flatMap((file) => {
     const text = readFileSync(join(ROOT, file), 'utf8')

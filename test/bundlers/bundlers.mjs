@@ -1,5 +1,5 @@
-// How each bundler is asked for two files, main and worker, that contain rchan. Nothing is external
-// but Node's own modules.
+// Runs each bundler to make two files, main and worker, that contain rchan. Only Node's own modules
+// are external.
 import ncc from '@vercel/ncc'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
 import { build as esbuild } from 'esbuild'

@@ -1,6 +1,6 @@
 /**
- * A program of two files is put together by each bundler, rchan and all, and runs in a folder
- * without packages. It records with its workers, and finds in the trace what it recorded.
+ * Each bundler bundles a program of two files together with rchan. The result runs in a folder
+ * without packages. It records with its workers, and finds its events in the trace.
  */
 import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
- * A worker that damages shared memory, a word at a time, and then does with it all that readers do.
- * Nothing may hang, and what is thrown must say what was found where, as `name=value`.
+ * A worker that damages shared memory, a word at a time, and then does everything with it that
+ * readers do. Nothing may hang. Every error must name the place and the value, as `name=value`.
  *
  * workerData: URL of the module with the subject, its name, a seed, `from`: the first case, and
  * `progress`: memory for the case under way, how many there are, the steps done so far, and the

@@ -1,4 +1,4 @@
-/** Has a worker damage memory and read it, and watches that it comes to an end. For tests. */
+/** Makes a worker damage memory and read it, and checks that the worker ends. For tests. */
 import { expect } from 'vitest'
 import { Worker } from 'node:worker_threads'
 

@@ -1,22 +1,23 @@
 /**
- * What a thread under test does to shared memory: the ground of the stepping harness.
+ * Catches the accesses of a thread under test to shared memory: the base of the stepping harness.
  *
- * The harness plays several threads on one, with the real code. A thread under test is stopped
- * before each of its accesses to shared memory; there another thread may take its steps, or the
- * thread dies, as `worker.terminate()` kills it: by an exception that nothing in the code under
- * test catches or cleans up. There are three ways to play:
+ * The harness plays several threads on one, with the real code. It stops a thread under test before
+ * each of its accesses to shared memory. There another thread may take its steps, or the thread
+ * dies as by `worker.terminate()`: through an exception that nothing in the code under test catches
+ * or cleans up. There are three ways to play:
  *
- * - interrupted.ts: a thread runs through, and others do whole operations before any access of it.
- *   Costs one run for each history; the interruptions can be nested no further.
- * - paused.ts: threads that stop anywhere, for as long as the test likes, and go on. Costs one more
- *   run of the thread for each pause.
+ * - interrupted.ts: one thread runs through, and others do whole operations before any of its
+ *   accesses. Costs one run for each history. Interruptions can't be nested further.
+ * - paused.ts: threads stop anywhere, for as long as the test likes, and go on. Costs one more run
+ *   of the thread for each pause.
  * - every-order.ts: every order of the steps of a few threads, up to bounds on deaths and timeouts.
  *
- * All three catch accesses here. An operation of `Atomics` is always caught. A plain access is
- * caught where the thread gets its memory as watched arrays ({@link watch}); whether it is a step
- * of its own, the way to play says. Nobody sleeps in `Atomics.wait`: each way plays waits and time.
+ * All three catch accesses by this file. It always catches an operation of `Atomics`. It catches a
+ * plain access if the thread gets its memory as watched arrays ({@link watch}); the way to play
+ * decides whether that is a separate step. No thread really sleeps in `Atomics.wait`: each way
+ * plays waits and time.
  *
- * This shows what a sequentially consistent machine can do. It does not show what stores do in a
+ * This shows the histories of a sequentially consistent machine. It does not show the effects of a
  * store buffer.
  */
 export type SharedArray = Int32Array | Uint32Array | BigInt64Array | Float64Array | Uint8Array
@@ -34,7 +35,7 @@ const METHODS: readonly string[] = ['subarray', 'slice', 'set', 'fill'] satisfie
 export class Access {
   readonly name: Operation | Plain
   readonly target: SharedArray
-  /** Those of the operation without its array: the index first, but for methods. */
+  /** The arguments of the operation without its array: the index first, except for methods. */
   readonly args: readonly unknown[]
 
   constructor(name: Operation | Plain, target: SharedArray, args: readonly unknown[]) {
@@ -51,12 +52,12 @@ export class Access {
     return this.name === 'write' || this.name === 'set' || this.name === 'fill'
   }
 
-  /** Of a `wait`: whether the word still is what the thread would wait on. */
+  /** For a `wait`: whether the word still has the value that the thread would wait on. */
   get isWorthWaiting(): boolean {
     return this.target[this.args[0] as number] === this.args[1]
   }
 
-  /** Does it: to its own memory, or to other memory, `shift` elements further on. */
+  /** Performs the access: on its own memory, or on other memory, `shift` elements further on. */
   perform(target: SharedArray = this.target, shift = 0): unknown {
     const { name, args } = this
     if (METHODS.includes(name)) {
@@ -69,12 +70,12 @@ export class Access {
   }
 }
 
-/** Called in place of an access. Performs it, or throws. @returns what the access gives. */
+/** Called in place of an access. Performs it, or throws. @returns the result of the access. */
 export type Observer = (access: Access) => unknown
 
 const watched = new WeakMap<object, { readonly target: SharedArray; readonly observer: Observer }>()
 
-/** The same array, with an observer of what is done to it. */
+/** Returns the same array with an observer of its accesses. */
 export function watch<A extends SharedArray>(target: A, observer: Observer): A {
   const proxy = new Proxy(target, {
     get(_, key) {
@@ -99,7 +100,7 @@ export function watch<A extends SharedArray>(target: A, observer: Observer): A {
   return proxy
 }
 
-/** The same memory, with all of its arrays watched. */
+/** Returns the same memory with all of its arrays watched. */
 export function watchMemory<M extends object>(memory: M, observer: (name: string) => Observer): M {
   const copy = Object.create(memory) as M
   for (const [name, value] of Object.entries(memory)) {
@@ -109,17 +110,17 @@ export function watchMemory<M extends object>(memory: M, observer: (name: string
   return copy
 }
 
-/** Watches all arrays of an object in place, for one that must be the thread's own. */
+/** Watches all arrays of an object in place. The object must be the thread's own. */
 export function watchInPlace<M extends object>(memory: M, observer: (name: string) => Observer): M {
   const watchedCopy = watchMemory(memory, observer)
   return Object.defineProperties(memory, Object.getOwnPropertyDescriptors(watchedCopy))
 }
 
 /**
- * Runs a function whose operations of `Atomics` are caught, those of the functions that it calls
- * too.
+ * Runs a function and catches its operations of `Atomics`, including those of the functions that it
+ * calls.
  *
- * @param others observes operations on memory that is not watched; without it they just happen.
+ * @param others observes operations on memory that is not watched. Without it they just happen.
  */
 export function catchAccesses<T>(run: () => T, others?: Observer): T {
   const before = Object.fromEntries(Object.keys(OPERATIONS).map((name) => [name, Atomics[name as Operation]]))

@@ -1,62 +1,64 @@
 /**
- * A few threads in every order that they can take.
+ * Plays a few threads in every possible order.
  *
- * A thread is a function. What it does to shared memory goes through `Atomics`, through the words
- * that it is given, or through `act`; each of these is a step. To let a thread make its n-th step,
- * it is run from its start with the results of its first n − 1 steps, and stopped when it comes to
- * the one after. So a thread's state is the list of its results, and every state of all threads can
- * be visited once: each thread that can go on goes on, dies, or, asleep, is timed out.
+ * A thread is a function. It accesses shared memory through `Atomics`, through the words that it is
+ * given, or through `act`; each of these is a step. To make a thread's n-th step, the harness runs
+ * it from its start with the results of its first n − 1 steps, and stops it at the step after. So a
+ * thread's state is the list of its results, and the harness can visit every state of all threads
+ * once. In each state, each thread that can go on goes on or dies, and a sleeping one may time out.
  */
 import { clocks } from '@rchan/sync/waiting'
 import { catchAccesses, watch, type Access } from './accesses.js'
 import { Pause, Replay } from './paused.js'
 
-/** What a test says of its threads. */
+/** The threads of a test, and its bounds. */
 export interface Model {
   /**
-   * Words of shared memory, for the primitives and for the test's own notes; what they start as.
+   * Initial values of the words of shared memory, for the primitives and for the test's own notes.
    */
   readonly words: readonly number[]
   readonly threads: readonly ((self: Self) => void)[]
   /**
-   * The threads that are let run until they sleep, one after the other, before the rest begins. Few
+   * Threads that run until they sleep, one after the other, before the rest begins. That saves
    * states.
    */
   readonly asleep?: readonly number[]
   /** How many threads may die, anywhere. */
   readonly deaths?: number
-  /** Threads that may not. */
+  /** Threads that may not die. */
   readonly immortal?: readonly number[]
   /**
-   * How many sleeps may time out while others can go on. When none can, they may anyway if somebody
-   * died.
+   * How many sleeps may time out while others can go on. If no thread can go on, sleeps may always
+   * time out once a thread has died.
    */
   readonly timeouts?: number
-  /** Whether the clock may at any moment turn past {@link DEADLINE}. */
+  /** Whether the clock may pass {@link DEADLINE} at any moment. */
   readonly clock?: boolean
-  /** Called for every end: all threads that live have returned. Throws when it is not allowed. */
+  /**
+   * Called at every end, when all living threads have returned. Throws if the end is not allowed.
+   */
   end?(words: Int32Array, dead: readonly boolean[]): void
 }
 
 /**
- * A deadline for the threads of a model, before the end of a slice; and the time after the clock
- * has turned.
+ * A deadline for the threads of a model, before the end of a slice; and the time once the clock has
+ * passed it.
  */
 export const DEADLINE = 5
 const LATER = 10
 const SLICE_MS = 10
 
-/** What a thread of a model can do besides using the package. */
+/** The operations of a thread in a model, besides using the package. */
 export interface Self {
   /** Its number, from 1, and its id. */
   readonly id: number
-  /** Shared memory from `at`, as the package wants it. */
+  /** Shared memory from `at`, in the form that the package needs. */
   words(at: number, length: number): Int32Array<SharedArrayBuffer>
-  /** One step of the test's own: it sees all words, and who is dead. */
+  /** A step of the test itself. It sees all words, and which threads are dead. */
   act<T extends string | number | boolean | undefined>(
     step: (words: Int32Array, dead: readonly boolean[]) => T,
   ): T
-  /** Whether a thread is dead; a step. */
+  /** Whether a thread is dead. This is a step. */
   readonly isDead: (id: number) => boolean
 }
 
@@ -70,7 +72,10 @@ interface ThreadState {
 interface State {
   readonly memory: Int32Array
   readonly threads: readonly ThreadState[]
-  /** Who sleeps, in order, on which word, and whether until a deadline, not for a slice. */
+  /**
+   * The sleeping threads, in order: on which word, and whether until a deadline rather than for a
+   * slice.
+   */
   readonly sleepers: readonly (readonly [thread: number, word: number, deadline: boolean])[]
   readonly deaths: number
   readonly timeouts: number
@@ -84,20 +89,18 @@ interface Trail {
   readonly what: string
 }
 
-/** Makes the clock of sync that of the model. @returns how to undo it. */
+/** Gives `sync` the clock of the model. @returns a function that undoes it. */
 function takeClock(clock: () => number): () => void {
   const before = { ...clocks }
   Object.assign(clocks, { epochMs: clock, monotonicMs: clock })
   return () => Object.assign(clocks, before)
 }
 
-/**
- * One step of a run: what it is called, and what it does to memory, or to those who sleep on it.
- */
+/** One step of a run: its name, and its effect on memory or on the threads that sleep on it. */
 type Step = (name: string, perform: (memory: Int32Array, wake: Wake) => Result) => Result
 type Wake = (word: number, count: number) => number
 
-/** Makes handles of the model's memory. What stands in it is not theirs, but that of the state. */
+/** Makes handles of the model's memory. The content belongs to the state, not to the handles. */
 function wordsOf(step: Step): Self['words'] {
   const handles = new Map<string, Int32Array<SharedArrayBuffer>>()
   const make = (base: number, length: number): Int32Array<SharedArrayBuffer> =>
@@ -137,9 +140,9 @@ class Sleep extends Error {
 /**
  * Visits every state of a model.
  *
- * @returns how many there were, and how many ends.
- * @throws what a thread or `end` threw, with the steps that led there; also when threads sleep that
- * nobody will wake though none has died, and when it does not end.
+ * @returns the number of states and of ends.
+ * @throws the error of a thread or of `end`, with the steps that led there; also if threads sleep
+ * for ever although none has died, and if the model does not end.
  */
 export function visitAll(model: Model): { states: number; ends: number } {
   return catchAccesses(() => visit(model))
@@ -148,7 +151,7 @@ export function visitAll(model: Model): { states: number; ends: number } {
 function visit(model: Model): { states: number; ends: number } {
   const visited = new Set<string>()
   let ends = 0
-  /** Makes a step of the thread that runs. */
+  /** Makes a step of the running thread. */
   let current: Step = () => {
     throw new Error('no thread runs')
   }
@@ -242,8 +245,8 @@ function visit(model: Model): { states: number; ends: number } {
         }
         continue
       }
-      // A slice may end without cause. But a wait that only the end of a slice ends, though nobody
-      // died, was forgotten.
+      // A slice may end without cause. But if no thread died, a wait that only the end of a slice
+      // ends was forgotten.
       const mayEnd = (deadline: boolean): boolean =>
         anyReady ? from.timeouts < (model.timeouts ?? 0) : from.deaths > 0 || (deadline && from.turned)
       if (!anyReady && !canTurn && !from.sleepers.some(([, , deadline]) => mayEnd(deadline))) {

@@ -1,37 +1,36 @@
 /**
- * A thread that runs through its life, interrupted before each access: there the test lets others
- * do what it likes, whole operations, on the same thread; or the thread dies.
+ * A thread runs through its life and is interrupted before each access. There the test runs whole
+ * operations of others on the same thread, or the thread dies.
  *
- * Others are not stepped. They must not wait for the thread that is interrupted.
+ * Others are not stepped. They must not wait for the interrupted thread.
  */
 import { catchAccesses, watch, watchInPlace, watchMemory, type Access, type Observer } from './accesses.js'
 
 /**
- * What ends a thread. Nothing in the code under test may catch it; a test that does throws it on.
+ * The exception that ends a thread. The code under test must not catch it. A test that catches it
+ * throws it on.
  */
 export class Death extends Error {}
 
 export interface Interruptions {
-  /** Called before the access of this number, from 0. What it does itself is no step. */
+  /** Called before the access with this number, from 0. Its own accesses are not steps. */
   readonly before?: (step: number) => void
-  /** Before this access the thread dies, after `before`; a negative number means never. */
+  /** The thread dies before this access, after `before`. A negative number means never. */
   readonly deathAt?: number
   /**
-   * Called when the thread waits and nobody has changed the word: lets so many milliseconds pass.
+   * Called when the thread waits and the word has not changed: lets this many milliseconds pass.
    */
   readonly pass?: (ms: number) => void
 }
 
-/** How a life went. */
+/** The result of a life. */
 export interface Life {
-  /** How many accesses there were. */
+  /** Number of accesses. */
   readonly steps: number
   readonly died: boolean
 }
 
-/**
- * Which plain accesses of the memory that a life is given are steps; those of Atomics always are.
- */
+/** Which plain accesses to a life's memory are steps. Operations of Atomics always are. */
 export type PlainSteps = 'none' | 'stores' | 'reads'
 
 /**
@@ -39,14 +38,14 @@ export type PlainSteps = 'none' | 'stores' | 'reads'
  */
 export type Own = <M extends object>(memory: M, plain: PlainSteps) => M
 
-/** Runs a life in which each operation of `Atomics` is a step, on whatever memory. */
+/** Runs a life in which each operation of `Atomics` is a step, on any memory. */
 export function interrupt(interruptions: Interruptions, life: (own: Own) => void): Life {
   const steps = new Steps(interruptions)
   const own: Own = (memory, plain) => watchInPlace(memory, () => steps.observerOf(plain))
   return steps.run(() => life(own), steps.observer)
 }
 
-/** Runs a life with watched memory; what it does elsewhere is no step. */
+/** Runs a life with watched memory. Accesses to other memory are not steps. */
 export function interruptIn<M extends object>(
   memory: M,
   plain: PlainSteps,
@@ -96,7 +95,7 @@ class Steps {
     const isInterrupting = this.#isInterrupted
     if (!isInterrupting) this.#interrupt()
     if (access.name !== 'wait') return access.perform()
-    // Nobody is there to end a wait: it is over at once.
+    // No other thread is there to end a wait, so it is over at once.
     if (!access.isWorthWaiting) return 'not-equal'
     if (isInterrupting || this.#interruptions.pass === undefined) return 'timed-out'
     this.#isInterrupted = true

@@ -1,10 +1,10 @@
 /**
- * Threads that take turns in the middle of what they do.
+ * Threads that take turns in the middle of their operations.
  *
- * A thread is a function. What it was given by shared memory is kept, and when it goes on after a
- * pause it is run again from its start: it is given what it was given then, stores nothing, and so
- * comes to where it was, and goes on in earnest. It must do the same each time, and keep what it
- * does in its `report`.
+ * A thread is a function. The harness keeps every value that the thread got from shared memory. To
+ * continue after a pause, the harness runs the thread again from its start: it gets the kept values
+ * and stores nothing, until it is where it was. From there on its accesses are real. A thread must
+ * do the same each time, and keep its results in its `report`.
  */
 import { catchAccesses, watchInPlace, watchMemory, type Access, type Observer } from './accesses.js'
 import type { GlobalBuffer } from '@rchan/ring'
@@ -12,9 +12,9 @@ import type { GlobalBuffer } from '@rchan/ring'
 /** Ends a run of a thread that goes on later. */
 export class Pause extends Error {}
 
-/** One run of a thread from its start, with what its earlier steps gave. */
+/** One run of a thread from its start, with the results of its earlier steps. */
 export class Replay {
-  /** What its accesses gave; those of this run are added. */
+  /** The results of its accesses. This run adds its own. */
   readonly results: unknown[]
   #cursor = 0
   #stepsLeft: number
@@ -24,16 +24,16 @@ export class Replay {
     this.#stepsLeft = steps
   }
 
-  /** Whether all that was kept has been given. */
+  /** Whether all kept results have been used. */
   get isInEarnest(): boolean {
     return this.#cursor === this.results.length
   }
 
   /**
-   * Something that depends on others: does it, or gives what it gave before.
+   * Runs something that depends on others, or returns its result of the earlier run.
    *
-   * @param isStep whether others can act before it; what is none belongs to the step that follows.
-   * @throws Pause when no step is left.
+   * @param isStep whether others can act before it. If not, it belongs to the step that follows.
+   * @throws Pause if no step is left.
    */
   access<T>(isStep: boolean, perform: () => T): T {
     if (this.isInEarnest) {
@@ -47,16 +47,16 @@ export class Replay {
 }
 
 /**
- * A thread that looks at one memory. A step is an operation of Atomics, a store into the data, a
- * read of it, or what the test says is one; plain accesses of words belong to the step that
- * follows.
+ * A thread that accesses one memory. A step is an operation of Atomics, a store into the data, a
+ * read of the data, or a step that the test defines. Plain accesses of words belong to the step
+ * that follows.
  */
 export class PausedThread<Report, Memory extends object = GlobalBuffer> {
-  /** What it has done so far. */
+  /** Its results so far. */
   report: Report
   done = false
   dead = false
-  /** How many it has made. */
+  /** Number of steps that it has made. */
   steps = 0
   readonly #life: (thread: PausedThread<Report, Memory>, memory: Memory) => void
   readonly #newReport: () => Report
@@ -65,7 +65,7 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
   #replay = new Replay([], 0)
   #isPerforming = false
 
-  /** @param stored is called after each store into the data. */
+  /** @param stored called after each store into the data. */
   constructor(
     memory: Memory,
     newReport: () => Report,
@@ -87,7 +87,7 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
     return watchInPlace(memory, (name) => this.#observer(name))
   }
 
-  /** Goes on for this many steps. @returns whether it can go on after them. */
+  /** Makes this many steps. @returns whether the thread can go on after them. */
   advance(steps: number): boolean {
     if (this.done || this.dead) return false
     this.#replay = new Replay(this.#replay.results, steps)
@@ -101,7 +101,7 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
     return !this.done
   }
 
-  /** Something that depends on others, which this thread does once. */
+  /** Runs something that depends on others, once. */
   access<T>(isStep: boolean, perform: () => T): T {
     return this.#replay.access(isStep, () => {
       if (isStep) this.steps += 1
@@ -120,7 +120,7 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
     this.access(false, () => 0)
   }
 
-  /** Steps it until something is so. */
+  /** Steps the thread until a condition holds. */
   advanceUntil(ready: () => boolean): void {
     while (!ready()) if (!this.advance(1)) throw new Error('it never came to that')
   }
@@ -140,8 +140,8 @@ export class PausedThread<Report, Memory extends object = GlobalBuffer> {
 }
 
 /**
- * Bytes are read all at once: the memory may be another's when the thread is run again. A wait is
- * over at once.
+ * Reads all bytes at once: the memory may belong to another thread when this one is run again. A
+ * wait is over at once.
  */
 function resultOf(access: Access): unknown {
   if (access.name === 'wait') return access.isWorthWaiting ? 'timed-out' : 'not-equal'
