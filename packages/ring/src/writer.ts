@@ -469,7 +469,7 @@ export class Writer {
   }
 }
 
-/** Refuses a value that is no record, before anything of the buffer was changed. */
+/** The error for a value that is no record. It is thrown before the buffer is changed. */
 export function notBytes(found: unknown): TypeError {
   const what = nameOfTypedArray(found) ?? typeof found
   return new TypeError(`a record is a Uint8Array, not ${what}`)

@@ -77,7 +77,8 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     control.disable(arena.generation)
     tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
   } finally {
-    // Tracing is off by now. A thread that asked before, and was not answered, must not wait for it.
+    // Tracing is off by now. A thread that asked before, and was not answered, must not wait for
+    // it.
     const { words } = control
     Atomics.store(words, CONTROL.answered >> 2, Atomics.load(words, CONTROL.asked >> 2))
     Atomics.notify(words, CONTROL.answered >> 2)

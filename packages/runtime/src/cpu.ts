@@ -448,10 +448,10 @@ export class Cpu {
   /**
    * Has the consumer look for dead threads, again and again, and takes what that frees.
    *
-   * The wait ends by an answer: enough looks found that all live (see sync's `look-again`; here
-   * the consumer looks, and all threads that wait share its looks). A look that found dead threads whose
-   * places are not free yet does not count: they will be. It ends, too, with the recording, and
-   * when a consumer that is busy does not get to it for about a second.
+   * The wait ends by an answer: enough looks found that all live (see sync's `look-again`; here the
+   * consumer looks, and all threads that wait share its looks). A look that found dead threads
+   * whose places are not free yet does not count: they will be. It ends, too, with the recording,
+   * and when a consumer that is busy does not get to it for about a second.
    */
   #claimFreed(arena: Arena): number | undefined {
     const { words } = arena
