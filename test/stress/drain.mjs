@@ -1,9 +1,9 @@
 /**
- * The reader of all buffers of a round: takes what there is, checks each record, and keeps the
- * books of each life.
+ * The reader of all buffers of a round: takes the records that are there, checks each one, and
+ * keeps the books of each life.
  *
- * Runs on one thread, the main one or one of its own, in steps; it never waits. What is forbidden
- * ends the round as an error of `step`.
+ * Runs in steps on one thread, the main thread or its own. It never waits. A forbidden outcome ends
+ * the round as an error of `step`.
  */
 import { checkRecord, MIN_RECORD_BYTES } from '../records.mjs'
 import { checkHeader } from './headers.mjs'
@@ -53,7 +53,9 @@ class Delivery {
     return this.#life.state
   }
 
-  /** Takes what is complete, and what is not when it has aged. @returns how many spans. */
+  /**
+   * Takes complete sub-buffers, and the aged part of incomplete ones. @returns the number of spans.
+   */
   poll(nowMs) {
     let spans = 0
     while (spans < SPANS_A_STEP && this.#take(this.#reader.next())) spans += 1
@@ -197,7 +199,7 @@ export class Drain {
     return work
   }
 
-  /** Buries who has died, and takes nothing else. */
+  /** Buries the dead, and takes nothing else. */
   buryDead() {
     for (const delivery of this.#deliveries) if (delivery.state === DEAD) delivery.bury()
   }

@@ -1,9 +1,9 @@
 /**
- * The reader of a global buffer in a round: takes what there is, checks each record, cleans up
- * after the dead, and keeps the books.
+ * The reader of a global buffer in a round: takes the records that are there, checks each one,
+ * cleans up after the dead, and keeps the books.
  *
- * Runs on one thread, the main one or one of its own, in steps; it never waits. What is forbidden,
- * which stands at the head of global.mjs, ends the round as an error of `step` or `finish`.
+ * Runs in steps on one thread, the main thread or its own. It never waits. A forbidden outcome (the
+ * head of global.mjs lists them) ends the round as an error of `step` or `finish`.
  */
 import { GLOBAL_SLOT, GlobalReader } from '@rchan/ring'
 import { walkGlobal } from '../global-records.mjs'
@@ -35,7 +35,7 @@ export class GlobalDrain {
   #isDead
   #delivered = 0
   #time = 0
-  /** Sub-buffer whose header was checked. */
+  /** The sub-buffer whose header was checked. */
   #headed = -1
   /** The least number that the next record of a writer can have, by identity. */
   #next = new Map()
@@ -72,7 +72,7 @@ export class GlobalDrain {
     return spans + this.#clean()
   }
 
-  /** Takes what there is when a thread has died, else only now and then. */
+  /** Takes the records that are there if a thread has died, otherwise only now and then. */
   buryDead() {
     if (this.#random.chance(0.03) || this.#lives.some(({ state }) => state === DEAD)) this.step()
   }
@@ -97,7 +97,7 @@ export class GlobalDrain {
 
   /** @returns how many threads were retired: nothing in the buffer is theirs any more. */
   #clean() {
-    // Its answer is about those who are dead now: one may die meanwhile.
+    // Its answer is about threads that are dead now: another may die meanwhile.
     this.#reader.recover(this.#isDead)
     const { maxWriters } = this.#buffer.geometry
     let retired = 0

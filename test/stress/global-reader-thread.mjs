@@ -1,6 +1,6 @@
 /**
- * The reader of a global buffer on a thread of its own. It posts the sums when no writer is left,
- * or what was forbidden.
+ * The reader of a global buffer on its own thread. When no writer is left it posts the sums; it
+ * posts a forbidden outcome at once.
  */
 import { GlobalBuffer } from '@rchan/ring'
 import { ENDED, GlobalDrain } from './global-drain.mjs'

@@ -1,11 +1,11 @@
 /**
- * What the records and headers of a round of the global buffer are, for those who write and those
- * who check them.
+ * The records and headers of a round of the global buffer, for the threads that write and check
+ * them.
  */
 import { fillGlobal, MIN_GLOBAL_BYTES, walkGlobal } from '../global-records.mjs'
 import { Lengths } from './lengths.mjs'
 
-/** The length of each record by its number: 0, or what a record needs at least, to the capacity. */
+/** The length of each record by its number: 0, or from the minimum of a record to the capacity. */
 export function globalLengths(kind) {
   const lengths = new Lengths(kind)
   return (number) => {
@@ -30,7 +30,7 @@ export function fillHeader(bytes, writer, number, time) {
  * Checks each byte of a header.
  *
  * @returns the time in it, if it has one.
- * @throws Error for one that nobody filled.
+ * @throws Error if no thread filled it.
  */
 export function checkHeader(bytes, headerBytes) {
   if (headerBytes >= MIN_GLOBAL_BYTES) {

@@ -1,8 +1,8 @@
 /**
- * A thread that writes self-checking records into a global buffer, next to others, at a pace of its
- * own, until it is told to stop or is terminated. Its records are numbered 0, 1, 2 …: the number
- * goes up with each one accepted, and the length follows from the number. The time in a record is
- * read within its reservation.
+ * A thread that writes self-checking records into a global buffer next to others, at its own pace,
+ * until it is told to stop or is terminated. Its records are numbered 0, 1, 2 …. The number goes up
+ * with each accepted record, and the length follows from the number. The time in a record is read
+ * within its reservation.
  */
 import { GlobalBuffer, GlobalWriter } from '@rchan/ring'
 import { fillGlobal } from '../global-records.mjs'
@@ -41,7 +41,7 @@ const callbacks = {
   },
 }
 
-/** Takes a slot; every one may be taken until the reader is past what a dead thread left. */
+/** Takes a slot. All slots may be taken until the reader is past the records of a dead thread. */
 function takeWriter() {
   for (;;) {
     try {
@@ -53,7 +53,7 @@ function takeWriter() {
   }
 }
 
-/** What a client does between reserving and committing now and then. */
+/** Now and then pauses or flushes between reserving and committing. */
 function dwell() {
   if (random.chance(plan.dwellChance)) life.sleep(random.scaled(0.01, 5))
   if (random.chance(plan.dwellChance)) writer.flush()
@@ -104,7 +104,10 @@ function pause() {
   }
 }
 
-/** What comes between records now and then. */
+/**
+ * Now and then does something between two records: tries one that is too big or bad, pauses,
+ * flushes.
+ */
 function interlude() {
   if (random.chance(plan.tooBigChance)) {
     const length = capacity + 1 + random.whole(0, plan.excessBytes)

@@ -1,27 +1,27 @@
 /**
  * The modes `global-discard` and `global-overwrite`: one buffer that several threads write at once.
- * Each of them ends or is terminated at a random moment, the reader cleans up after it, and another
- * thread takes a slot and goes on. The reader runs on a thread of its own or on the main one, which
+ * Each of them ends or is terminated at a random moment. The reader cleans up after it, and another
+ * thread takes a slot and goes on. The reader runs on its own thread or on the main thread, which
  * starts and ends the others.
  *
  * Forbidden:
  *
- * - a torn record is delivered, or a byte that no writer wrote, or room that has no record is not
- *   said to be a hole;
- * - a header that is said to be filled is not what its writer filled in, or is an older one's;
+ * - a torn record is delivered, or a byte that no writer wrote, or room without a record is not
+ *   reported as a hole;
+ * - a header that counts as filled does not have its writer's content, or has an older header's;
  * - a record of a thread is delivered twice, or before one with a lower number;
- * - a time is less than that of a record or header before it, of whatever thread;
- * - in discard mode a record is missing that was accepted, or one is counted as overwritten;
- * - what was refused, written or given up is not what was counted, by cause;
+ * - a time is less than the time of an earlier record or header, of any thread;
+ * - in discard mode an accepted record is missing, or a record is counted as overwritten;
+ * - the refused, written or abandoned records differ from the counts, by cause;
  * - the books of the round are not exact: attempted = delivered + overwritten + discarded + torn +
  *   traceless, where each thread that was terminated has at most one attempt that was torn or left
  *   no trace, and another none;
  * - after a death, the slot is not freed, a thread that starts gets no slot or none of its records
  *   accepted, or something remains that can't be delivered (30 s).
  *
- * Where several threads are dead at once, whole records may have to be given up with those that are
- * doubtful: they are counted as torn. In rounds where one at a time dies, which are half of them,
- * that is forbidden too.
+ * If several threads are dead at once, the reader may have to abandon whole records together with
+ * doubtful ones. They are counted as torn. In half of the rounds only one thread dies at a time;
+ * there that is forbidden, too.
  */
 import { setTimeout } from 'node:timers/promises'
 import { MIN_GLOBAL_BYTES } from '../global-records.mjs'
@@ -46,8 +46,8 @@ function chooseHistory(random, subbufCount, mostTags) {
 }
 
 /**
- * All that is random in a round, so that it can be printed; what the threads choose follows from
- * the seeds.
+ * All random choices of a round, so that they can be printed. The threads' choices follow from the
+ * seeds.
  */
 function choose(mode, seed, random) {
   const unitBytes = random.pick([1, 2, 4, 8])
@@ -87,7 +87,7 @@ function choose(mode, seed, random) {
   }
 }
 
-/** What one life of a writer is like. */
+/** The options of one life of a writer. */
 function chooseLife(seed, chain, turn) {
   const random = new Random(derive(seed, 'life', chain, turn))
   const ending = random.pick(['killed', 'killed', 'killed', 'killed while it starts', 'stops'])
@@ -133,7 +133,7 @@ class Round {
     this.#endAtMs = performance.now() + forMs
   }
 
-  /** @returns the reader's sums. @throws Error for what is forbidden. */
+  /** @returns the reader's sums. @throws Error for a forbidden outcome. */
   async run() {
     const { lengths, plan, reader } = this.#choices
     const shared = { lives: this.#lives, lengths, plan, ending: this.#ending, ...reader }
@@ -188,7 +188,7 @@ class Round {
   async #writers(chain) {
     const { lengths } = this.#choices
     for (let turn = 0; turn === 0 || (performance.now() < this.#endAtMs && !this.#over); turn += 1) {
-      // Never 0, which is nobody's, nor one that was another's.
+      // Never 0, which no thread has, nor the id of another thread.
       const identity = (turn + 1) * lengths.length + chain
       if (identity >= MOST_LIVES) return
       const life = new Life(this.#lives, identity)

@@ -1,9 +1,9 @@
 /**
- * Headers of sub-buffers that can be checked: one pattern from the start of a sub-buffer, another
- * once it is complete, which has its end in it.
+ * Self-checking headers of sub-buffers: one pattern from the start of a sub-buffer, and another
+ * once it is complete, which contains its end.
  */
 
-/** What a writer does at the ends of a sub-buffer. */
+/** A writer's callbacks at the start and the end of a sub-buffer. */
 export function headerCallbacks(headerBytes) {
   return {
     subbufStart(view, start) {

@@ -1,6 +1,6 @@
 /**
- * The lengths of records, by their number, so that a reader who knows a record's number knows where
- * it ends: records of 0 to 5 bytes have no room to say it. For tests, on any thread.
+ * The lengths of records, by their number. So a reader that knows a record's number knows its end:
+ * records of 0 to 5 bytes have no room for their length. For tests, on any thread.
  */
 import { mix } from './random.mjs'
 

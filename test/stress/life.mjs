@@ -1,6 +1,6 @@
 /**
- * The words that a writer, the reader of its buffer and the thread that starts and ends it share:
- * one writer's life, then the next one's. For tests.
+ * The words that a writer shares with the reader of its buffer and with the thread that starts and
+ * ends it: for one writer's life, then for the next one's. For tests.
  *
  * ```text
  *   at   type  word          written by
@@ -60,7 +60,7 @@ export class Life {
     return Atomics.load(this.#ints, LIFE.state >> 2)
   }
 
-  /** All that was stored before is seen by who finds this state. */
+  /** A thread that finds this state sees everything that was stored before. */
   enter(state) {
     Atomics.store(this.#ints, LIFE.state >> 2, state)
   }

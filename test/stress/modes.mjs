@@ -1,13 +1,13 @@
 /**
- * The modes of the stress test. One more is one more entry:
+ * The modes of the stress test. To add a mode, add an entry:
  *
  * - `name`, as in `--mode NAME`, and `about`, a line for `--help`;
- * - `round({ seed, random, log })`, which plays one round of some hundred milliseconds to some
- *   seconds on threads of its own, and leaves none of them. All that it chooses comes from
- *   `random`, a `Random`, or for its threads from `derive(seed, …)`, so that the same seed chooses
- *   the same. What it tells `log` is printed if the round fails: its choices. It returns the sums
- *   `{ attempted, delivered, overwritten, discarded, torn, traceless, kills }`, or throws an error
- *   that says which forbidden thing was seen.
+ * - `round({ seed, random, log })` plays one round of some hundred milliseconds to some seconds on
+ *   its own threads, and leaves none of them behind. All its choices come from `random`, a
+ *   `Random`, or for its threads from `derive(seed, …)`, so the same seed makes the same choices.
+ *   It passes its choices to `log`, which prints them if the round fails. It returns the sums `{
+ *   attempted, delivered, overwritten, discarded, torn, traceless, kills }`, or throws an error
+ *   that names the forbidden outcome.
  */
 import { globalDiscard, globalOverwrite } from './global.mjs'
 import { relay } from './relay.mjs'

@@ -1,5 +1,6 @@
 /**
- * When a reader takes its turns, and when it sleeps: at random, in the way of one kind.
+ * Decides when a reader takes its turns and when it sleeps: at random, by one of several kinds of
+ * pace.
  */
 import { Random } from './random.mjs'
 

@@ -10,7 +10,7 @@ export function mix(value) {
   return (bits ^ (bits >>> 16)) >>> 0
 }
 
-/** The seed of a part of what is made from `seed`: the same parts, the same seed. */
+/** Derives the seed of a part from `seed`: the same parts give the same seed. */
 export function derive(seed, ...parts) {
   let derived = mix(seed)
   for (const part of parts) {

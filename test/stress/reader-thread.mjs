@@ -1,6 +1,6 @@
 /**
- * The reader of a round on a thread of its own. It posts the sums when no writer is left, or what
- * was forbidden.
+ * The reader of a round on its own thread. When no writer is left it posts the sums; it posts a
+ * forbidden outcome at once.
  */
 import { Channel } from '@rchan/ring'
 import { Drain } from './drain.mjs'

@@ -1,7 +1,7 @@
 /**
  * A thread that opens channels with and without files, writes to them, gives them files, prepares
- * CPUs, and closes them, until it is told to stop or is terminated: then with the lock of the list,
- * perhaps, or while the file thread makes a file for it.
+ * CPUs, and closes them, until it is told to stop or is terminated. When it is terminated it may
+ * hold the lock of the list, or wait for a file from the file thread.
  */
 import { Relay } from '@rchan/relay'
 import { threadMachine } from '@rchan/relay-node'

@@ -1,7 +1,7 @@
 /**
  * A thread that is one CPU of a relay: it writes self-checking records to its buffer of the channel
  * that main drains, until it is told to stop or is terminated. The number of a record goes up with
- * each one accepted.
+ * each accepted record.
  */
 import { Relay } from '@rchan/relay'
 import { threadMachine } from '@rchan/relay-node'

@@ -1,12 +1,12 @@
 /**
- * The mode `relay`: the kernel's face on many threads. Each CPU of a channel has a writer thread,
- * which ends or is terminated at a random moment, and another one comes online as that CPU and goes
- * on in its buffer. Main, the file thread, drains the relay files. Meanwhile other threads open
- * channels, give them files, prepare CPUs, write, reset and close, and are terminated, now and then
- * with the lock of the list.
+ * The mode `relay`: the kernel's relay on many threads. Each CPU of a channel has a writer thread.
+ * It ends or is terminated at a random moment, and another thread comes online as that CPU and goes
+ * on in its buffer. The main thread is the file thread and drains the relay files. Meanwhile other
+ * threads open channels, give them files, prepare CPUs, write, reset and close. They are
+ * terminated, too, now and then while they hold the lock of the list.
  *
- * Forbidden besides what is in every mode: a channel, a file or a page that nobody has is left; a
- * file is made twice or removed twice; an operation waits for a dead thread for ever.
+ * Forbidden besides the outcomes of every mode: a channel, a file or a page without an owner is
+ * left; a file is made twice or removed twice; an operation waits for ever for a dead thread.
  */
 import { Relay, RelayFile } from '@rchan/relay'
 import { threadMachine } from '@rchan/relay-node'
@@ -70,7 +70,7 @@ class CpuFile {
     this.#hasHeaders = hasHeaders
   }
 
-  /** Whether nobody writes it any more. */
+  /** Whether no thread writes it any more. */
   get isSettled() {
     return this.#buffer.isSettled
   }
@@ -79,7 +79,7 @@ class CpuFile {
     return this.#buffer.memory.discarded()
   }
 
-  /** Takes what can be had. @throws Error for what is forbidden. */
+  /** Takes the records that are there. @throws Error for a forbidden outcome. */
   take() {
     const bytes = this.#file.readBytes(1 << 20)
     this.#rest = Buffer.concat([this.#rest, bytes])
@@ -175,7 +175,7 @@ class Round {
       const openers = Array.from({ length: this.#choices.openers }, (_, opener) => this.#open(opener))
       const writing = this.#cpuFiles.map((_, cpu) => this.#write(cpu))
       const reading = this.#read()
-      // Whoever fails first is heard.
+      // The first failure counts.
       for (const other of [reading, ...openers]) other.catch(() => undefined)
       await Promise.all(writing)
       Atomics.store(this.#stop, 0, 1)
@@ -246,7 +246,7 @@ class Round {
     }
   }
 
-  /** What the writer says against what was delivered and counted. */
+  /** Compares the writer's sums with the records that were delivered and counted. */
   #check(life, file, { before, firstNumber, killed }) {
     const delivered = file.delivered - firstNumber
     const { full, tooBig, bad } = file.discarded

@@ -1,8 +1,8 @@
 /**
  * The modes `discard` and `overwrite`: buffers with one writer each. Every CPU has a thread that
- * writes; it ends or is terminated at a random moment, is buried by the reader, and another one
- * takes over. The reader drains all of them, on a thread of its own or on the main one, which
- * starts and ends the others.
+ * writes. It ends or is terminated at a random moment. The reader buries it, and another thread
+ * takes over. The reader drains all buffers, on its own thread or on the main thread, which starts
+ * and ends the others.
  */
 import { Channel } from '@rchan/ring'
 import { setTimeout } from 'node:timers/promises'
@@ -14,8 +14,8 @@ import { derive, Random } from './random.mjs'
 import { inTime, Threads, until } from './threads.mjs'
 
 /**
- * All that is random in a round, so that it can be printed; what the threads choose follows from
- * the seeds.
+ * All random choices of a round, so that they can be printed. The threads' choices follow from the
+ * seeds.
  */
 function choose(mode, seed, random) {
   const subbufCount = random.pick([1, 2, 3, 5, 7, 8, 13])
@@ -47,7 +47,7 @@ function choose(mode, seed, random) {
   }
 }
 
-/** What one life of a writer is like. */
+/** The options of one life of a writer. */
 function chooseLife(seed, cpu, life) {
   const random = new Random(derive(seed, 'life', cpu, life))
   const ending = random.pick(['killed', 'killed', 'killed', 'killed while it starts', 'stops'])
@@ -90,7 +90,7 @@ class Round {
     this.#endAtMs = performance.now() + choices.forMs
   }
 
-  /** @returns the reader's sums. @throws Error for what is forbidden. */
+  /** @returns the reader's sums. @throws Error for a forbidden outcome. */
   async run() {
     const { lengths, plan, reader } = this.#choices
     const shared = { lives: this.#lives, lengths, plan }

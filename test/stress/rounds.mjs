@@ -1,6 +1,6 @@
 /**
- * Plays rounds of a mode until its time is over, some at least, adds them up, and says what was
- * seen.
+ * Plays rounds of a mode until its time is over, but a minimum number of them. Adds up their sums
+ * and reports them.
  */
 import { derive, Random } from './random.mjs'
 
@@ -14,7 +14,7 @@ const SUMS = ['attempted', 'delivered', 'overwritten', 'discarded', 'torn', 'tra
  * @param mode an entry of `MODES`.
  * @param options.round if given, that round is played again and again.
  * @param options.atLeast so many rounds are played, however long they take. Default: 1.
- * @param options.print what to do with a line.
+ * @param options.print prints a line.
  * @param options.playing is told which round begins.
  * @returns the sums, `rounds`, and `failures`, a text for each forbidden thing that was seen.
  */
@@ -59,7 +59,7 @@ export async function runMode(mode, { seconds, atLeast = 1, seed, round, print, 
   return { ...sums, failures }
 }
 
-/** What to run for a mode with that seed. */
+/** Returns the command that plays a mode with this seed. */
 export function commandFor(name, seed) {
   return `npm run stress -- --mode ${name} --seed ${seed}`
 }

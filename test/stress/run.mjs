@@ -1,5 +1,6 @@
 /**
- * Real threads at random paces, for as long as one likes: `npm run stress -- --seconds S --seed N`.
+ * Runs real threads at random paces, for as long as you like: `npm run stress -- --seconds S --seed
+ * N`.
  *
  *   --seconds S   for each mode; default 60
  *   --seed N      a whole number; default a random one, which is printed
@@ -7,25 +8,24 @@
  *   --parallel    all at once
  *   --round R     of --mode, plays round R again and again
  *
- * Each round has its own seed. The choices that are made from it are the same every time, the
- * threads' races are not: so a round that failed may have to be played for a while until it fails
- * again.
+ * Each round has its own seed. The choices made from it are the same every time, but the threads'
+ * races are not. So a round that failed may have to be played for a while until it fails again.
  *
  * Forbidden, in every mode:
  *
  * - a torn record is accepted, or a byte that no writer wrote;
  * - a record is delivered twice, or out of order;
  * - a record is neither delivered nor counted (overwritten, discarded, torn);
- * - the number of overwritten records is not that of the gap, or discarded is not what was refused,
- *   by cause;
- * - after the death of a writer, a record is missing whose write had returned;
+ * - the number of overwritten records differs from the gap, or the number of discarded records
+ *   differs from the refusals, by cause;
+ * - after the death of a writer, a record is missing although its write had returned;
  * - the books are not exact: attempted = delivered + overwritten + discarded + torn + traceless,
  *   where a writer that was terminated has at most one attempt that was torn or left no trace, and
  *   one that was not has none;
  * - a sub-buffer is complete and its header is not;
  * - a thread is stuck, or fails.
  *
- * Exit status: 0 when nothing forbidden was seen, 1 when something was, 2 for misuse.
+ * Exit status: 0 if no forbidden outcome was seen, 1 if one was, 2 for misuse.
  */
 import { parseArgs } from 'node:util'
 import { MODES } from './modes.mjs'

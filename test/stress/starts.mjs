@@ -1,6 +1,6 @@
 /**
- * A client's `subbufStart`, as a module: a header of 4 bytes that says which sub-buffer it is, none
- * while it is full.
+ * A client's `subbufStart`, as a module. It reserves a header of 4 bytes 0xa5, and refuses while
+ * the buffer is full.
  */
 export function subbufStart(buffer, subbuf) {
   if (buffer.isFull) return false

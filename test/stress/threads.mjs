@@ -5,10 +5,10 @@
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 
-/** A thread that has not done by then what it was asked for is stuck. */
+/** A thread that takes longer for a request is stuck. */
 const STUCK_MS = 30_000
 
-/** Fails when what is waited for takes too long: then a thread is stuck. */
+/** Fails if a wait takes too long: then a thread is stuck. */
 export async function inTime(promise, what) {
   const late = new AbortController()
   try {
@@ -36,7 +36,7 @@ export class Threads {
   #base
   #threads = new Set()
 
-  /** @param base what the names of files are relative to. */
+  /** @param base the URL to which the names of files are relative. */
   constructor(base) {
     this.#base = base
   }
@@ -49,7 +49,7 @@ export class Threads {
       thread.once('error', reject)
       thread.once('exit', resolve)
     }).finally(() => this.#threads.delete(thread))
-    // Whoever waits for it gets the error too.
+    // A thread that waits for it gets the error, too.
     ended.catch(() => undefined)
     return { thread, ended }
   }

@@ -1,9 +1,9 @@
 /**
- * Ends a process whose main thread is stuck, and says in which rounds: a reader may be running
- * there.
+ * Ends a process whose main thread is stuck, and says in which rounds. A reader may be running on
+ * that thread.
  *
- * Shared, 4 bytes an element: [0] goes up while the main thread lives; then for each mode the round
- * that is played, plus 1, or 0 for none. The main thread stores all of it, this one only looks.
+ * Shared, 4 bytes per element: [0] goes up while the main thread lives. Then come, for each mode,
+ * the current round plus 1, or 0 for none. The main thread stores all of them; this one only reads.
  */
 import { writeSync } from 'node:fs'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
@@ -11,7 +11,10 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads'
 const STUCK_MS = 60_000
 const BEAT_MS = 500
 
-/** Main: starts to be watched. @returns what to tell of the rounds: `playing(index, round)`. */
+/**
+ * Main thread: starts the watchdog. @returns a function that tells it of the rounds:
+ * `playing(index, round)`.
+ */
 export function watchMain(commands) {
   const words = new Uint32Array(new SharedArrayBuffer(4 * (1 + commands.length)))
   setInterval(() => Atomics.add(words, 0, 1), BEAT_MS).unref()

@@ -1,7 +1,7 @@
 /**
- * A thread that writes self-checking records to one CPU's buffer, at a pace of its own, until it is
- * told to stop or is terminated. The number of a record goes up with each one accepted, its length
- * follows from the number.
+ * A thread that writes self-checking records to one CPU's buffer, at its own pace, until it is told
+ * to stop or is terminated. The number goes up with each accepted record, and the length follows
+ * from the number.
  */
 import { Channel } from '@rchan/ring'
 import { fillRecord } from '../records.mjs'
@@ -59,7 +59,7 @@ function pause() {
   }
 }
 
-/** What comes between records now and then. */
+/** Now and then does something between two records: tries one that is too big, flushes, pauses. */
 function interlude() {
   if (random.chance(plan.tooBigChance)) {
     const length = capacity + 1 + random.whole(0, plan.excessBytes)
