@@ -1,22 +1,49 @@
 // Kills recordings under load, again and again, and reads the trace of each. All must be readable.
-// Usage: npm run kills -- [--count 100] [--folder DIR] [--mode discard|overwrite] [--buffers
-// per-thread|global]
-//        [--seed N] [--babeltrace]
-// Without mode or buffers: all of them in turn. Exit status 1 when a trace was bad; it stays.
+// Exit status: 0 when they were, 1 when a trace was bad (it stays), 2 for misuse.
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { killOne } from './kill.mjs'
 
-const { values } = parseArgs({
-  options: {
-    count: { type: 'string', default: '100' },
-    folder: { type: 'string', default: tmpdir() },
-    mode: { type: 'string' },
-    buffers: { type: 'string' },
-    seed: { type: 'string', default: String(Date.now() % 1e6) },
-    babeltrace: { type: 'boolean', default: false },
-  },
-})
+const USAGE = `usage: npm run kills -- [--count N] [--folder DIR] [--mode discard|overwrite]
+         [--buffers per-thread|global] [--seed N] [--babeltrace]
+default: 100 kills in the folder for temporary files, all modes and buffers in turn`
+
+/** The options of the command line. @throws Error for what is none. */
+function chosen() {
+  const { values } = parseArgs({
+    options: {
+      help: { type: 'boolean', default: false },
+      count: { type: 'string', default: '100' },
+      folder: { type: 'string', default: tmpdir() },
+      mode: { type: 'string' },
+      buffers: { type: 'string' },
+      seed: { type: 'string', default: String(Date.now() % 1e6) },
+      babeltrace: { type: 'boolean', default: false },
+    },
+  })
+  const oneOf = (name, words) => {
+    if (values[name] !== undefined && !words.includes(values[name]))
+      throw new RangeError(`${name}=${values[name]}: there are ${words.join(', ')}`)
+  }
+  oneOf('mode', ['discard', 'overwrite'])
+  oneOf('buffers', ['per-thread', 'global'])
+  for (const name of ['count', 'seed']) {
+    if (!/^\d{1,9}$/.test(values[name])) throw new RangeError(`${name}=${values[name]} is not a whole number`)
+  }
+  return values
+}
+
+let values
+try {
+  values = chosen()
+} catch (error) {
+  console.error(`kills: ${error.message}\n${USAGE}`)
+  process.exit(2)
+}
+if (values.help) {
+  console.log(USAGE)
+  process.exit(0)
+}
 const shapes = []
 for (const mode of values.mode === undefined ? ['discard', 'overwrite'] : [values.mode]) {
   for (const buffers of values.buffers === undefined ? ['per-thread', 'global'] : [values.buffers]) {
