@@ -13,13 +13,16 @@ export class FileSink implements Sink {
   readonly #folder: OpenFolder
   /** The documents that we put there, by name. */
   readonly #documents = new Map<string, FileState>()
+  readonly #streams: StreamFile[] = []
 
   constructor(path: string) {
     this.#folder = new OpenFolder(path)
   }
 
   stream(name: string): SinkStream {
-    return new StreamFile(this.#folder, name)
+    const stream = new StreamFile(this.#folder, name)
+    this.#streams.push(stream)
+    return stream
   }
 
   document(name: string, text: string): void {
@@ -56,10 +59,11 @@ export class FileSink implements Sink {
   }
 
   /**
-   * Node does not close it with the thread: each recording would leave a descriptor behind in the
-   * process.
+   * Lets go of the folder, and of the streams of a consumer that failed. Node does not close them
+   * with the thread: each recording would leave descriptors behind in the process.
    */
   close(): void {
+    for (const stream of this.#streams) stream.release()
     this.#folder.close()
   }
 }

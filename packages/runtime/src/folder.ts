@@ -79,13 +79,22 @@ export class OpenFolder {
   draft(name: string): Draft {
     for (let left = DRAFT_TRIES; ; left -= 1) {
       const path = this.at(`.${name}-${randomBytes(8).toString('hex')}`)
+      let fd: number
       try {
-        const fd = openSync(path, 'wx', FILE_MODE)
+        fd = openSync(path, 'wx', FILE_MODE)
+      } catch (error) {
+        if (left <= 1 || (error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+        continue
+      }
+      try {
         // A strict umask takes rights of its owner away.
         if ((fstatSync(fd).mode & FILE_MODE) !== FILE_MODE) fchmodSync(fd, FILE_MODE)
         return { fd, path }
       } catch (error) {
-        if (left <= 1 || (error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+        // It is tried again at each flush, and must not leave a file and a descriptor each time.
+        removeDraft(path)
+        closeSync(fd)
+        throw error
       }
     }
   }

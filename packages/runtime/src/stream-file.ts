@@ -68,6 +68,8 @@ export class StreamFile implements SinkStream {
   /** Of the next file; less when the file system allows no more. */
   #nextBytes = FIRST_BYTES
   #mostBytes = MOST_BYTES
+  /** The last file was closed. */
+  #isReleased = false
 
   /** @param name of the first file. Nothing is made before the first packet. */
   constructor(folder: OpenFolder, name: string) {
@@ -129,7 +131,11 @@ export class StreamFile implements SinkStream {
     const needed = headerAfter(this.#at, packet) + packet.headerBytes - this.#at
     if (segment === undefined || rest < packet.bytes || rest >= needed) {
       this.append(packet, 0)
-      this.#cut()
+      try {
+        this.#cut()
+      } catch {
+        // The packet is in the file, so it must not come again. The room behind it does no harm.
+      }
     } else {
       // There is room for it, but for nothing behind it.
       this.#write(segment.fd, [...packet.pieces], this.#at + packet.headerBytes)
@@ -142,8 +148,7 @@ export class StreamFile implements SinkStream {
   close(): StreamEnd {
     let problem: string | undefined
     let lostEvents = 0
-    const last = this.#segments.at(-1)
-    if (last !== undefined) this.#closeSegment(last)
+    this.release()
     for (const segment of this.#segments) {
       this.#look(segment)
       if (segment.problem === undefined) continue
@@ -151,6 +156,13 @@ export class StreamFile implements SinkStream {
       lostEvents += segment.events
     }
     return { problem, lostEvents }
+  }
+
+  /** Closes the file that is still open, once. Nothing can be written any more. Never throws. */
+  release(): void {
+    const last = this.#segments.at(-1)
+    if (last !== undefined && !this.#isReleased) this.#closeSegment(last)
+    this.#isReleased = true
   }
 
   /** Makes the next file, with this packet in it. */

@@ -20,7 +20,8 @@ export function freshFolder(): string {
  * returns is called.
  */
 export function replaceFs<
-  K extends 'writevSync' | 'ftruncateSync' | 'openSync' | 'closeSync' | 'linkSync' | 'renameSync',
+  K extends
+    'writevSync' | 'ftruncateSync' | 'openSync' | 'closeSync' | 'fchmodSync' | 'linkSync' | 'renameSync',
 >(name: K, make: (real: (typeof fs)[K]) => (...args: never[]) => unknown): () => void {
   const real = fs[name]
   fs[name] = make(real) as (typeof fs)[K]

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Packet, Sink, SinkStream } from '@rchan/runtime'
+import { FileSink } from '@rchan/runtime/file-sink'
+import { freshFolder, replaceFs } from './faults.ts'
 import { GRACE_MS, Machine, numbers } from './machine.ts'
+import { packet as packetOf } from './packets.ts'
 
 /** What a stream was given, packet by packet. */
 interface Taken {
@@ -88,4 +91,26 @@ test('a packet that a sink refuses comes again, and what it never takes is count
   const { events, unwritten, error } = machine.consumer.finish()
   expect([events, unwritten]).toEqual([4, 2])
   expect(error).toContain('no room')
+})
+
+test('a folder lets go of all that it holds, once, also of the streams of a consumer that failed', () => {
+  const held = new Set<number>()
+  replaceFs('openSync', (real) => (...args: Parameters<typeof real>) => {
+    const fd = real(...args)
+    held.add(fd)
+    return fd
+  })
+  replaceFs('closeSync', (real) => (fd: number) => {
+    expect(held.delete(fd)).toBe(true)
+    real(fd)
+  })
+  const sink = new FileSink(freshFolder())
+  const ended = sink.stream('cpu_0')
+  ended.append(packetOf(1, 0), 0)
+  expect(ended.close()).toEqual({ problem: undefined, lostEvents: 0 })
+  sink.stream('cpu_1').append(packetOf(1, 0), 0)
+  sink.stream('cpu_2')
+  sink.close()
+  sink.close()
+  expect([...held]).toEqual([])
 })

@@ -228,6 +228,47 @@ describe('a disk that takes no more', () => {
     expect(values(folder)).toEqual([0])
   })
 
+  test('leaves no draft and no descriptor where rights can not be given', () => {
+    const { folder, file } = make()
+    const opened: number[] = []
+    const closed: number[] = []
+    replaceFs('openSync', (real) => (...args: Parameters<typeof real>) => {
+      const fd = real(...args)
+      opened.push(fd)
+      return fd
+    })
+    replaceFs('closeSync', (real) => (fd: number) => {
+      closed.push(fd)
+      real(fd)
+    })
+    replaceFs('fchmodSync', () => () => {
+      throw fsError('EPERM')
+    })
+    const umask = process.umask(0o777)
+    try {
+      expect(() => file.append(packet(1, 0), 0)).toThrow(/EPERM/)
+    } finally {
+      process.umask(umask)
+    }
+    expect(readdirSync(folder)).toEqual([])
+    expect([opened.length, closed]).toEqual([1, opened])
+  })
+
+  test('has the last packet, once, where a file can not be cut behind it', () => {
+    const { folder, file } = make()
+    file.append(packet(1, 0, [bytes(8, 1)]), 1)
+    const restore = replaceFs('ftruncateSync', () => () => {
+      throw fsError('EIO')
+    })
+    file.end(packet(2, 1))
+    restore()
+    expect([values(folder).slice(0, 2), file.isEnded]).toEqual([[0, 1], false])
+    file.append(packet(1, 2, [bytes(8, 1)]), 1)
+    file.end(packet(2, 3))
+    expect(values(folder)).toEqual([0, 1, 2, 3])
+    expect(file.close()).toEqual({ problem: undefined, lostEvents: 0 })
+  })
+
   test('and says so only when a file is closed, costs that file, and what comes later is written once', () => {
     const { folder, file } = make()
     for (let i = 0; i < 3; i += 1) file.append(packet(1, i, [bytes(2 ** 20, i)]), 1)
