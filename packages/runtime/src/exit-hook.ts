@@ -66,7 +66,13 @@ export class ExitHook {
     this.#first = () => this.#flush()
     this.#last = () => this.#flush()
     this.#beforeExit = () => this.#flush()
-    this.#arrange()
+    try {
+      this.#arrange()
+    } catch (error) {
+      // A listener of the program for new listeners has thrown.
+      this.end()
+      throw error
+    }
   }
 
   /** Takes the listeners away for good. */

@@ -92,11 +92,16 @@ export class Recorder {
     this.#ended = ended
     // A program that never calls stop must not crash over it. (stop rejects.)
     ended.catch(() => undefined)
-    ended.then(this.#forget, this.#forget)
-    if (worker !== undefined) {
-      this.#exitHook = new ExitHook(() => flush(arena, thisCpu.control, EXIT_PATIENCE_MS))
-    }
     process.on('worker', this.#onWorker)
+    try {
+      if (worker !== undefined)
+        this.#exitHook = new ExitHook(() => flush(arena, thisCpu.control, EXIT_PATIENCE_MS))
+    } catch (error) {
+      process.off('worker', this.#onWorker)
+      throw error
+    }
+    // Last: a recording that could not start is not this object's to end.
+    ended.then(this.#forget, this.#forget)
   }
 
   /**
@@ -121,6 +126,7 @@ export class Recorder {
           `stop it before you start the next`,
       )
     }
+    let abandon = (): Promise<unknown> | undefined => undefined
     try {
       const generation = Atomics.add(control.words, CONTROL.recordings >> 2, 1) + 1
       const arena = Arena.create(
@@ -137,8 +143,13 @@ export class Recorder {
       if (options.consumer !== undefined) {
         const check = new ClockCheck()
         const consumer = startConsumer(arena, options.consumer)
-        clock = check.pick(await consumer.ready)
         ;({ worker, ended } = consumer)
+        abandon = () => {
+          consumer.worker.ref()
+          request(arena, control, WANT.stop)
+          return consumer.ended.catch(() => undefined)
+        }
+        clock = check.pick(await consumer.ready)
       }
       thisCpu.setClient(options.cpuClient)
       // Without a clock this thread asks again, as others do, at its first record.
@@ -147,6 +158,10 @@ export class Recorder {
       if (clock !== undefined) thisCpu.online()
       return new Recorder(options.channel, arena, worker, ended)
     } catch (error) {
+      // A listener of the program may have thrown when all was under way: nobody could stop it.
+      control.disable(control.generation)
+      await abandon()
+      thisCpu.release()
       control.releaseRecorder()
       throw error
     }

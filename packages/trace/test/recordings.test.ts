@@ -280,3 +280,22 @@ describe('a consumer thread that fails', () => {
     })
   }
 })
+
+describe('a start that fails late', () => {
+  for (const event of ['exit', 'worker']) {
+    test(`(a listener of the program throws at "${event}") leaves nothing that runs`, async () => {
+      const folder = freshFolder()
+      const result = printed(await run('start-throws.mjs', [folder, event])) as {
+        summary: RecordingSummary
+      }
+      expect(result).toMatchObject({
+        failed: expect.stringContaining('thrown by the program') as string,
+        enabled: false,
+        threads: 0,
+        listenersLeft: 0,
+      })
+      expect(namesIn(folder)).toEqual(['works'])
+      expect(stepsOf(opened(result.summary)).get(0)).toEqual(upTo(100))
+    })
+  }
+})
