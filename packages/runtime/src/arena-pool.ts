@@ -30,8 +30,9 @@
  *   own, and the thread goes away without a store to anything but `joining`; which is therefore
  *   never reset. If (4) comes after (1) it finds that somebody joins, or the place that he has
  *   taken by then. A thread that died in between keeps the arena for good.
- * - *A thread that found no place* reads `freed`, and may set `wanted`, which has the next consumer
- *   look for dead threads.
+ * - *A thread that found no place* reads `freed`, and may ask for a look (`wanted`, `requests`).
+ *   The next consumer then looks for dead threads once more, and answers a ticket that nobody
+ *   waits for.
  * - *The consumer thread* has ended: an arena is added when its `exit` event has come.
  * - *This thread* has left, like any other.
  *

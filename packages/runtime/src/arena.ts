@@ -89,8 +89,8 @@ export const THREAD_NAME_BYTES = 64
 export const CLIENT_BYTES = 64
 
 /**
- * What `state` says of the consumer, which alone stores it once its thread has started (the
- * recorder does where there is no such thread, or it has ended by itself):
+ * What `state` says of the consumer. It stores this itself. The recorder stores `over`, too, when
+ * the thread has ended. Without a consumer it stays as it starts.
  *
  * ```text
  *             its format and sink are ready          it was asked to stop and is done, or it failed
