@@ -7,8 +7,8 @@ import { TextEncoder } from '@rchan/runtime'
 
 /** Longer texts are encoded by the engine. For shorter ones its call costs more than our loop. */
 const LONG_TEXT = 96
-// Taken at load time: programs replace built-ins later. oxlint-disable-next-line
-// typescript/unbound-method -- it uses no `this`
+// Taken at load time: programs replace built-ins later.
+// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
 const { byteLength } = Buffer
 const encoder = new TextEncoder()
 const encodeInto = encoder.encodeInto.bind(encoder)
