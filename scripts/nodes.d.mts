@@ -4,7 +4,7 @@ export interface NodeRun {
   readonly failed: number
   readonly skipped: number
   readonly seconds: number
-  /** What is wrong apart from failed tests. */
+  /** The faults apart from failed tests. */
   readonly problem?: string | undefined
 }
 export declare const VERSIONS: Readonly<Record<string, string>>

@@ -26,8 +26,8 @@ const { makeSchema } = require('rchan/ctf')
 `
 const IMPORTS = REQUIRES.replaceAll(/const (\{.*\}) = require\((.*)\)/g, 'import $1 from $2')
 /**
- * Traces from here and from a worker, which requires rchan; reads it back, and leaves what it found
- * beside the trace.
+ * Traces from this thread and from a worker that requires rchan. Reads the trace back, and leaves
+ * its findings beside the trace.
  */
 const RECORD = `
 const traced = tracepoint('entry:traced', { n: 'u32' })

@@ -48,8 +48,8 @@ export function blocksOf(text: string): Block[] {
 }
 
 /**
- * What stands under a heading, up to the next of the same rank. @throws Error when there is no such
- * heading.
+ * Returns the text under a heading, up to the next heading of the same rank.
+ * @throws Error if there is no such heading.
  */
 export function sectionOf({ path, text }: Page, heading: string): string {
   const parts = text.split(/^## /m)

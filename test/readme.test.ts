@@ -47,7 +47,10 @@ function run(command: string, cwd: string): string {
   })
 }
 
-/** A line of a page's `sh` block. Installs from the archives what is ours, and links the rest. */
+/**
+ * Runs a line of a page's `sh` block: installs our packages from the archives, and
+ * links the rest.
+ */
 function runLine(line: string, cwd: string): string {
   return line
     .replace(/#.*/, '')

@@ -13,7 +13,7 @@ import { runMode } from './stress/rounds.mjs'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 const SECONDS = 3
-/** About what an idle machine plays in that time: a busy one has to see as much. */
+/** About the number that an idle machine plays in that time. A busy machine has to play as many. */
 const ROUNDS = 3
 
 test.each(MODES)(

@@ -81,7 +81,7 @@ test(`no row of a table in a document is wider than ${ROW} columns`, () => {
   expect(found).toEqual([])
 })
 
-/** Names that were given up, and what stands for them. */
+/** Names that were given up, and their replacements. */
 const GIVEN_UP: readonly (readonly [RegExp, string])[] = [
   [/\bdesks?\b/i, 'Upcall'],
   [/\bserveAlways\b/, 'serveFromEventLoop'],

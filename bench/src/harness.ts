@@ -20,7 +20,7 @@ export interface BenchTask {
 /** Tasks that belong together, and the set-up that they need. */
 export interface Suite {
   readonly name: string
-  /** What the figures mean, in a line or two. */
+  /** The meaning of the figures, in a line or two. */
   readonly about: string
   readonly setUp: () => Promise<{
     readonly tasks: readonly BenchTask[]

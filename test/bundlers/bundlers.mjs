@@ -121,8 +121,8 @@ async function withNcc(from, to, minify) {
 }
 
 /**
- * By name; each writes its files from one folder to another, and tells what comes after `main` and
- * `worker`.
+ * The bundlers by name. Each one bundles from one folder to another, and returns the suffix of its
+ * files after `main` and `worker`.
  */
 export const BUNDLERS = {
   'esbuild, ESM': (from, to) => withEsbuild(from, to, { format: 'esm' }),

@@ -4,7 +4,7 @@
  *
  * workerData: URL of the module with the subject, its name, a seed, `from`: the first case, and
  * `progress`: memory for the case under way, how many there are, the steps done so far, and the
- * step under way. Posts what was wrong: { index, text }.
+ * step under way. Posts each fault: { index, text }.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 

@@ -78,7 +78,9 @@ export class GlobalDrain {
   }
 
   /**
-   * All threads have ended: takes the rest. @returns the sums. @throws Error for what is forbidden.
+   * All threads have ended: takes the rest.
+   * @returns the sums.
+   * @throws Error for a forbidden outcome.
    */
   finish() {
     const reader = this.#reader

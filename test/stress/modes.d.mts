@@ -1,6 +1,6 @@
 import type { Random } from './random.mjs'
 
-/** What became of the records of a round. */
+/** The sums of a round's records, by their fate. */
 export interface RoundSums {
   readonly attempted: number
   readonly delivered: number

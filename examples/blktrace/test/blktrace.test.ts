@@ -83,7 +83,7 @@ function decode(bytes: Uint8Array): Decoded[] {
 const LETTERS = '?QM?G??DCPU?I'
 const FORMAT = String.raw`%c %s %T.%9t %p %a %d %S %N [%C]\n`
 
-/** What blkparse is to print of records, in the order of their times. */
+/** The expected output of blkparse for records, sorted by time. */
 function expectedLines(records: readonly Uint8Array[]): string[] {
   const processes = new Map<number, string>()
   const lines: [bigint, (startNs: bigint) => string][] = []
@@ -136,7 +136,7 @@ interface Skips {
   readonly entries: number
 }
 
-/** What `cat FILES | blkparse -i - -b 1000000 -v` reports of gaps. */
+/** The gaps that `cat FILES | blkparse -i - -b 1000000 -v` reports. */
 function reportedSkips(files: readonly string[]): Skips {
   const all = Buffer.concat(files.map((file) => readFileSync(file)))
   const { status, stdout, stderr } = runReader('blkparse', ['-i', '-', '-b', '1000000', '-v'], all)
@@ -160,7 +160,7 @@ const sorted = (ranges: readonly (readonly [number, number])[]): (readonly [numb
   ranges.toSorted(([a, b], [c, d]) => a - c || b - d)
 const lengthOf = ([first, last]: readonly [number, number]): number => last - first + 1
 
-/** Holds what blkparse says of a CPU to its ledger. */
+/** Compares blkparse's output for a CPU with its ledger. */
 function compareWithLedger(name: string, lines: readonly string[], ledger: Ledger): void {
   const { cpu, actions, gaps, firstWritten, lastWritten, last } = ledger
   const mine = lines.map((line) => line.split(' ')).filter(([first]) => first === String(cpu))
@@ -182,12 +182,12 @@ function compareWithLedger(name: string, lines: readonly string[], ledger: Ledge
   const written = sum(ACTION_NAMES.map((action) => actions[action].written))
   const refused = sum(ACTION_NAMES.map((action) => actions[action].refused))
   expect([written, written + refused]).toEqual([mine.length, last])
-  // Each gap is one skip. What was lost behind the last record nobody can see.
+  // Each gap is one skip. Losses after the last record are invisible.
   expect(reportedSkips([`${name}.blktrace.${cpu}`]).ranges).toEqual(gaps)
   expect(refused).toBe(sum(gaps.map(lengthOf)) + (firstWritten - 1) + (last - lastWritten))
 }
 
-/** Holds what blkparse says of a capture to the ledgers of its CPUs. */
+/** Compares blkparse's output for a capture with the ledgers of its CPUs. */
 function compareWithLedgers(name: string, ledgers: readonly Ledger[]): void {
   const lines = printedLines(name)
   for (const ledger of ledgers) compareWithLedger(name, lines, ledger)
@@ -201,9 +201,7 @@ function compareWithLedgers(name: string, ledgers: readonly Ledger[]): void {
   })
 }
 
-/**
- * The ledgers of CPUs that ended by themselves, which must agree with what was counted beside them.
- */
+/** Returns the ledgers of CPUs that ended by themselves. They must agree with the shared counts. */
 function ledgersOf(reports: readonly CpuReport[]): Ledger[] {
   return reports.flatMap(({ cpu, written, refused, ledger }) => {
     if (ledger === undefined) return []

@@ -122,7 +122,7 @@ describe('the demo on a small folder', () => {
     for (const { eventsDiscarded, packetsLost } of trace.losses()) {
       expect([eventsDiscarded, packetsLost]).toEqual([0, 0])
     }
-    // What a thread says of itself and what the recording knows of it are the same.
+    // A thread's own number is the one that the recording knows.
     const told = analysis.threads
       .filter(({ cpu }) => cpu !== 0)
       .map(({ cpu, generation, threadId }) => ({ cpu, generation, threadId }))

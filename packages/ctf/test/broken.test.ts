@@ -110,7 +110,8 @@ test('the trace that the others are made from is whole', () => {
 })
 
 const cut = /cpu0, at byte 240: ends in the middle of a packet at byte \d+; it is whole up to byte 240: cut/
-// name, what breaks it, what the message says, whether babeltrace2 is known to refuse it as well
+// name, a function that breaks the trace, the expected message, whether babeltrace2 is known to
+// refuse it, too
 const BROKEN: [string, () => void, RegExp, 'refused' | 'not asked'][] = [
   ['half a packet at the end', () => truncateSync(inFolder('cpu0'), FILE_BYTES - 8), cut, 'refused'],
   ['half a header at the end', () => truncateSync(inFolder('cpu0'), THIRD + 20), cut, 'refused'],

@@ -194,8 +194,8 @@ const VALUES: Record<FieldType, fc.Arbitrary<DecodedValue>> = {
 }
 
 /**
- * Names that are words of the metadata's language, or of JavaScript, or look like what readers
- * strip.
+ * Names that are keywords of the metadata's language or of JavaScript, or that begin with an
+ * underscore as if readers should strip it.
  */
 const HARD_NAMES = (
   'Bool Complex Imaginary _Bool _ __ _x x enum event string struct align u8 u64 packed_u64 u64_time bool clock ' +

@@ -97,8 +97,8 @@ describe.skipIf(process.platform === 'win32')(
     const point = tracepoint('readable:point', { n: 'u32' })
 
     /**
-     * Records 10 events that reach the disk, calls a function, records 5 more. @returns what stop
-     * says.
+     * Records 10 events that reach the disk, calls a function, records 5 more.
+     * @returns the summary of `stop`.
      */
     async function spoil(
       path: string,

@@ -9,8 +9,8 @@ import { Rig, type RigOptions } from './rig.ts'
 type Fields = Readonly<Record<string, FieldType>>
 
 /**
- * Texts of all kinds: short, around the length from which the engine encodes them, with what UTF-8
- * finds hard.
+ * Texts of all kinds: short ones, ones around the length from which the engine encodes them, and
+ * ones with characters that are hard for UTF-8.
  */
 const character = fc.constantFrom(
   'a',
@@ -167,8 +167,8 @@ describe('compiled and interpreted encoders', () => {
         const rig = new Rig(packetClient, { subbufSize: 4096, subbufCount: 4, global })
         const encoder = rig.encoder(kind, 'test:long', { s: 'string', t: 'string' })
         encoder({ s: 'x', t: '' })
-        // V8 makes such a text as a tree of halves. Whatever reads a character of it copies it into
-        // one piece first, which then stays: 512 MiB more of memory.
+        // V8 makes such a text as a tree of halves. The first read of a character copies it into
+        // one piece. The copy stays: 512 MiB more memory.
         const long = 'x'.repeat(2 ** 29 - 24)
         const before = getHeapStatistics().used_heap_size
         encoder({ s: long, t: '' })

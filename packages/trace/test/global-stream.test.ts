@@ -220,8 +220,8 @@ describe('threads that share a buffer', () => {
     scene.die(first, 40)
     scene.trace(second, 5)
     expect(scene.thread()).toBeUndefined()
-    // Nobody can tell the dead from the sleeping before they are looked for, and the open claim
-    // holds the rest back.
+    // Before the consumer looks for the dead, a dead thread and a sleeping one look the same. The
+    // open claim holds the rest back.
     scene.pass(FLUSH_MS - 1)
     expect(scene.arena.words[scene.arena.placeWord(first.cpu.number, PLACE.owner)]).not.toBe(0)
     scene.pass(1)

@@ -24,8 +24,8 @@ for (const [name, options] of [
         const recording = i + 1
         const values = opened(summary).map(({ fields }) => fields)
         expect(new Set(values.map((fields) => fields.recording))).toEqual(new Set([recording]))
-        // The worker's: one in the first, two in the second. In the third it ends what it began,
-        // and what is bad; another one has its place.
+        // The worker's events: one in the first recording, two in the second. In the third it ends
+        // the event that it began, and a bad one; another thread has its place.
         const more = [1, 2, 20, 1][i]
         expect(summary).toMatchObject({ events: 2000 + more, overwritten: 0, torn: 0, unwritten: 0 })
         expect(summary.discarded).toBe(recording === 3 ? 1 : 0)

@@ -122,8 +122,8 @@ describe('a recording of a worker', () => {
       expect(steps.get(0)).toEqual(upTo(10).map((i) => summary.main - 10 + i))
       expect(steps.get(1)?.length).toBeGreaterThan(0)
       const first = stepsOf(readTrace(join(folder, 'first')).records)
-      // It ends in order, so what was written before is there; a terminated one loses what was not
-      // flushed.
+      // A thread that ends in order has all its events in the trace. A terminated one loses the
+      // events that were not flushed.
       if (!how.startsWith('terminate')) {
         expect(first.get(2)).toEqual(upTo(10))
         expect(first.get(0)?.slice(0, 10)).toEqual(upTo(10))

@@ -58,8 +58,8 @@ export class Rig {
   readonly #start: { folder: string; format: PacketFormat; sink: Sink } | undefined
 
   /**
-   * @param client from packet.js: what fills the headers. Taken from `tracepoint`'s own CPU by the
-   * caller.
+   * @param client fills the packet headers. The caller takes it from the CPU that `tracepoint`
+   * uses.
    */
   constructor(client: Parameters<Cpu['setClient']>[0], options: RigOptions) {
     const { subbufSize, subbufCount, mode = 'discard', global = false } = options

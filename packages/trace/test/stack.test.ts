@@ -5,9 +5,9 @@ import { freshFolder, opened, printed, run } from './process.ts'
 
 type Counted = RecordingSummary & { returned: number; threw: number; step: number }
 
-// A full stack throws at any call inside an encoder and inside a switch, in whatever tier V8 runs
-// them. Forbidden: a trace that can't be read, a step twice or out of order, a call that returned
-// and is neither there nor counted.
+// A full stack throws at any call inside an encoder and inside a switch, in any tier of V8.
+// Forbidden: a trace that can't be read, a step twice or out of order, a call that returned and is
+// neither there nor counted.
 for (const nodeArgs of [[], ['--no-opt'], ['--max-inlined-bytecode-size=0']]) {
   for (const options of [
     { bufferSize: 32_768 },
