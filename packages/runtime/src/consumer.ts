@@ -7,7 +7,6 @@
  * threads that lack the arena. It depends on no writer's help: a parked thread and one that is busy
  * for ever are drained all the same.
  */
-import { isProvable } from '@rchan/threads'
 import { Arena, ARENA, PLACE } from './arena.js'
 import { now as clock } from './clock.js'
 import { CONTROL, Control } from './control-page.js'
@@ -24,6 +23,7 @@ import {
 } from './ledger.js'
 import type { Machine } from './machine.js'
 import type { PacketFormat, PacketSpan } from './packet-format.js'
+import { Reaper } from './reaper.js'
 import type { Sink } from './sink.js'
 
 /** Whom the consumer tells. */
@@ -42,8 +42,6 @@ export interface ConsumerOptions {
   readonly graceMs: number
 }
 
-/** How often, after a death, to look again before the next flush whether all is cleaned up. */
-const RETRIES = 3
 /**
  * How often `finish` looks again for records of threads that were just writing when tracing was
  * switched off.
@@ -68,6 +66,7 @@ export class Consumer {
   /** The one ring of all CPUs, if they share one. */
   readonly #shared: GlobalRing | undefined
   readonly #history: ThreadHistory
+  readonly #reaper: Reaper
   /**
    * Sub-buffers to deliver from one ring before the next ring has its turn: as many as it holds.
    */
@@ -84,15 +83,6 @@ export class Consumer {
    */
   #flushTicket = 0
   #flushRounds = 0
-  /**
-   * When to go on cleaning up after the dead, who they are, and how often more not to wait for the
-   * next flush.
-   */
-  #reapAt = Infinity
-  #dead: ReadonlySet<number> = new Set()
-  #retries = 0
-  /** When the next look at what dead threads left in a shared buffer may be. */
-  #recoverableAt = -Infinity
   #error: string | undefined
   /**
    * The stream that tells of records without a place: always the same, or a reader would add them
@@ -124,6 +114,7 @@ export class Consumer {
       this.#streams = [new DrainedStream(undefined, this.#shared, format, sink)]
       this.#fairShare = arena.global.geometry.subbufCount
     }
+    this.#reaper = new Reaper(arena, this.#machine, this.#shared, options.graceMs)
     this.#nextFlush = this.#machine.now() + options.flushIntervalMs
   }
 
@@ -150,7 +141,7 @@ export class Consumer {
       this.#deliverAged()
       if (this.#flushRounds > 0) this.#goOnFlushing(now)
     }
-    if (now >= this.#reapAt) this.#reap()
+    if (now >= this.#reaper.dueAt) this.#reap()
     // One request after the other: a new one would begin the grace period of the one before anew.
     const isAsked = this.#flushRounds === 0 && this.#takes(WANT.flush)
     if (now >= this.#nextFlush || isAsked) {
@@ -165,7 +156,9 @@ export class Consumer {
     if (this.#flushRounds === 0 && this.#wanted === 0 && ticket !== this.#answered)
       this.#answerRequests(ticket)
     Atomics.add(words, ARENA.rounds >> 2, 1)
-    return busy ? 0 : Math.max(0, Math.min(this.#nextFlush, this.#agedAt, this.#reapAt) - this.#machine.now())
+    return busy
+      ? 0
+      : Math.max(0, Math.min(this.#nextFlush, this.#agedAt, this.#reaper.dueAt) - this.#machine.now())
   }
 
   /** Whether it was asked to stop: then `finish` is what comes next. */
@@ -402,58 +395,17 @@ export class Consumer {
    * @returns whether that is still to come for some, in a buffer that they shared.
    */
   #reap(): boolean {
-    const { words } = this.#arena
-    const dead = new Set<number>()
-    for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
-      const word = (of: number): number => this.#arena.placeWord(cpu, of)
-      const owner = Atomics.load(words, word(PLACE.owner))
-      if (owner === 0) continue
-      // Where no death can be proven, the `exit` event of the worker tells.
-      const isGone = isProvable(owner)
-        ? this.#machine.isDead(owner, this.#arena.startTicks(cpu))
-        : Atomics.load(words, word(PLACE.exited)) === 1
-      if (isGone) dead.add(cpu)
-    }
-    const left = this.#shared !== undefined && this.#recover(this.#shared, dead)
+    const dead = this.#reaper.findDead()
+    const left = this.#reaper.recover(dead)
     if (this.#shared === undefined) this.#findNewCpus()
     for (const cpu of dead) {
       if (this.#shared === undefined ? !this.#retire(cpu) : this.#shared.holds(cpu)) continue
-      this.#free(cpu)
+      this.#history.retired(cpu)
+      this.#reaper.free(cpu)
       // The next thread there is another one.
       dead.delete(cpu)
     }
-    // Pairs with: Cpu.#claimFreed, which has waited for the look, and then looks what there is to
-    // come.
-    Atomics.store(words, ARENA.leaving >> 2, dead.size)
-    Atomics.add(words, ARENA.looks >> 2, 1)
-    Atomics.notify(words, ARENA.looks >> 2)
-    return left
-  }
-
-  /**
-   * Cleans up after dead threads in a buffer that they shared. @returns whether there is more to
-   * do.
-   */
-  #recover(ring: GlobalRing, dead: ReadonlySet<number>): boolean {
-    const now = this.#machine.now()
-    if (now < this.#recoverableAt) {
-      // What is unclear is decided when two looks saw the same of it, so the two must not be too
-      // close; threads that need a place have us look each millisecond.
-      const mayBeMore = dead.size > 0 || this.#dead.size > 0
-      if (mayBeMore) this.#reapAt = Math.min(this.#reapAt, this.#recoverableAt)
-      return mayBeMore
-    }
-    this.#recoverableAt = now + this.#options.graceMs
-    if ([...dead].some((cpu) => !this.#dead.has(cpu))) this.#retries = RETRIES
-    this.#dead = dead
-    const left = ring.recover(dead)
-    // What is unclear is decided when it has not changed since: soon, because others wait behind
-    // it.
-    this.#reapAt = left && this.#retries > 0 ? this.#recoverableAt : Infinity
-    // A slot is free when the sub-buffer of its hole is given back, so that must not stay open till
-    // others fill it.
-    if (left && this.#retries === RETRIES) ring.flush()
-    this.#retries -= 1
+    this.#reaper.tellOfLook(dead.size)
     return left
   }
 
@@ -469,21 +421,6 @@ export class Consumer {
     if (stream.isBlocked) return false
     ring.retire()
     return true
-  }
-
-  /** The thread is dead, so its words are ours until `owner` is 0. */
-  #free(cpu: number): void {
-    const { words } = this.#arena
-    const word = (of: number): number => this.#arena.placeWord(cpu, of)
-    this.#history.retired(cpu)
-    Atomics.store(words, word(PLACE.online), 0)
-    Atomics.store(words, word(PLACE.exited), 0)
-    Atomics.add(words, word(PLACE.generation), 1)
-    this.#arena.setStartTicks(cpu, 0)
-    // Pairs with: Cpu.#claim, compare-and-exchange from 0.
-    Atomics.store(words, word(PLACE.owner), 0)
-    Atomics.add(words, ARENA.freed >> 2, 1)
-    Atomics.notify(words, ARENA.freed >> 2)
   }
 
   /** Ends every stream with its losses, and closes it. */

@@ -212,7 +212,7 @@ export class Cpu {
     return writer.room(length)
   }
 
-  /** The arguments of a record could not be read, or did not fit. See {@link room}. */
+  /** The arguments of a record could not be read, or did not fit. See {@link makeRoom}. */
   discardBad(writer: Writer): void {
     if (writer === this.writer) writer.discardBad()
   }
@@ -464,7 +464,7 @@ export class Cpu {
     for (let slices = 0; looksLeft > 0 && slices < MOST_PLACE_SLICES; slices += 1) {
       const looks = Atomics.load(words, ARENA.looks >> 2)
       request(arena, this.control, WANT.places)
-      // Pairs with: Consumer.#reap, Atomics.add of `looks` after the owner of each place that it
+      // Pairs with: Reaper.tellOfLook, Atomics.add of `looks` after the owner of each place that it
       // freed is 0.
       const isAnswered =
         mayWait && this.#machine.waitAtLeast(words, ARENA.looks >> 2, looks + 1, LOOK_SLICE_MS)
@@ -476,7 +476,7 @@ export class Cpu {
       if (!isAnswered) continue
       if (Atomics.load(words, ARENA.leaving >> 2) === 0) looksLeft -= 1
       slices += 1
-      // Pairs with: Consumer.#free, Atomics.add of `freed`.
+      // Pairs with: Reaper.free, Atomics.add of `freed`.
       this.#machine.waitAtLeast(words, ARENA.freed >> 2, this.#freedCount + 1, LOOK_SLICE_MS)
     }
     this.#fullArena = arena

@@ -215,7 +215,7 @@ export class Recorder {
     worker.once('exit', () => {
       for (let cpu = 0; cpu < this.arena.possibleCpus; cpu += 1) {
         if (Atomics.load(this.arena.words, this.arena.placeWord(cpu, PLACE.owner)) === identity) {
-          // Pairs with: Consumer.#reap, Atomics.load of `exited`.
+          // Pairs with: Reaper.findDead, Atomics.load of `exited`.
           Atomics.store(this.arena.words, this.arena.placeWord(cpu, PLACE.exited), 1)
         }
       }
