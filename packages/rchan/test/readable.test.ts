@@ -77,7 +77,8 @@ describe('a trace that is still being recorded', () => {
       await new Promise((done) => child.stdout.once('data', done))
       while (!readdirSync(path).some((name) => /^(?:cpu_|global)/.test(name))) await setTimeout(5)
       let before = 0
-      for (let look = 0; look < 12; look += 1) {
+      // At least until there is something: on a busy machine the first packet can be late.
+      for (let look = 0; look < 12 || before === 0; look += 1) {
         let events = 0
         // No more than is there at first: it is written as fast as we read.
         for (const _ of openTrace(path).records()) if ((events += 1) >= 200_000) break
@@ -86,7 +87,6 @@ describe('a trace that is still being recorded', () => {
         before = events
         await setTimeout(3)
       }
-      expect(before).toBeGreaterThan(0)
     })
   }
 })
