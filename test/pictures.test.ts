@@ -1,9 +1,20 @@
 /** The pictures of shared memory in the sources of the runtime match its code. */
-import { ARENA, CLIENT_BYTES, CONTROL, Control, MAX_ENTRIES, PLACE } from '@rchan/runtime'
+import {
+  ARENA,
+  CLIENT_BYTES,
+  CONTROL,
+  Control,
+  MAX_ENTRIES,
+  PLACE,
+  REMARK,
+  REMARK_BYTES,
+  REMARKS,
+} from '@rchan/runtime'
 import { expect, test } from 'vitest'
 import { misplacedWords, offsetsOf, readPicture, typeBytes } from './picture.js'
 
 const control = readPicture(new URL('../packages/runtime/src/control-page.ts', import.meta.url))
+const remarks = readPicture(new URL('../packages/runtime/src/remarks.ts', import.meta.url))
 const arena = readPicture(new URL('../packages/runtime/src/arena.ts', import.meta.url))
 
 test('the picture of the control page has the exported offsets', () => {
@@ -35,6 +46,17 @@ test('the picture of the arena has the exported offsets, of its head and of a pl
   expect(misplacedWords(arena.words)).toEqual([])
   expect(offsetsOf(arena.elementWords)).toEqual(PLACE)
   expect(misplacedWords(arena.elementWords)).toEqual([])
+})
+
+test('the picture of the remarks has the exported offsets, of the whole and of a slot', () => {
+  expect(misplacedWords(remarks.words)).toEqual([])
+  expect(offsetsOf(remarks.words.map((word) => ({ ...word, at: word.at ?? REMARKS.slots })))).toEqual(REMARKS)
+  expect(misplacedWords(remarks.elementWords)).toEqual([])
+  expect(offsetsOf(remarks.elementWords)).toEqual(REMARK)
+  const { type } = remarks.words.find(({ name }) => name === 'said') ?? { type: '' }
+  expect(typeBytes(type) * 8).toBe(MAX_ENTRIES)
+  const text = remarks.elementWords.find(({ name }) => name === 'text')
+  expect(typeBytes(text?.type ?? '')).toBe(REMARK_BYTES)
 })
 
 test("the arena has the client's bytes that the picture shows", () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { freshFolder, readTrace, run, summaryOf } from './scenario.ts'
 
+const BAD = `replaced:bad: flag=${2n ** 64n}n is no bool`
 const KINDS = 'atomics statics globals buffers clocks collections encoders iterators arrays'.split(' ')
 
 describe.each(['per-thread', 'global'])('%s buffers', (buffers) => {
@@ -12,7 +13,9 @@ describe.each(['per-thread', 'global'])('%s buffers', (buffers) => {
     async (kind) => {
       const folder = freshFolder()
       const summary = summaryOf(await run('replaced.mjs', [folder, buffers, 'worker', kind]))
-      expect(summary).toMatchObject({ events: 40, discarded: 0, torn: 0, unwritten: 0, overwritten: 0 })
+      expect(summary).toMatchObject({ events: 40, discarded: 2, torn: 0, unwritten: 0, overwritten: 0 })
+      expect(summary.discardedBy).toMatchObject({ bad: 2 })
+      expect(summary.badArguments).toEqual([BAD])
       const { records } = readTrace(folder)
       const late = records.filter(({ event }) => event.name === 'replaced:late')
       expect(late.map(({ fields }) => fields)).toEqual(
@@ -31,7 +34,7 @@ test.each(KINDS)('a recording records, or the error says what was replaced: %s',
   const folder = join(freshFolder(), 'trace')
   const summary = summaryOf(await run('replaced.mjs', [folder, 'per-thread', 'main', kind]))
   if (summary.failed === undefined) {
-    expect(summary).toMatchObject({ events: 40, discarded: 0, unwritten: 0 })
+    expect(summary).toMatchObject({ events: 40, discarded: 2, unwritten: 0, badArguments: [BAD] })
     if (kind === 'collections') {
       // A complete recording does not fail because of a hint.
       expect(summary.warnings).toEqual([expect.stringContaining('could not be looked over for hints')])

@@ -58,10 +58,12 @@ test('losses are said with what to do, by cause', async () => {
     expect.stringMatching(/^1 event was longer than a sub-buffer \(4 KiB\): .* or make bufferSize larger$/),
     expect.stringMatching(/^1 event had arguments that could not be read or don't fit/),
   ])
+  expect(summary.badArguments).toEqual(['summary:point: n=-1 is no u32'])
   const lines = inspect(summary).split('\n')
-  expect(lines).toHaveLength(7)
+  expect(lines).toHaveLength(8)
   expect(lines[2]).toMatch(/^ {2}[\d,]+ discarded: [\d,]+ full, 1 tooBig, 1 bad,$/)
-  expect(lines[3]).toMatch(/^ {2}warning: \d+ event/)
+  expect(lines[3]).toBe('  bad: summary:point: n=-1 is no u32,')
+  expect(lines[4]).toMatch(/^ {2}warning: \d+ event/)
 })
 
 test('processes of Node that are started meanwhile are counted; other processes, and later ones, are not', async () => {

@@ -32,6 +32,7 @@
  *     +24  i32     exited           recorder     1: the `exit` event of the owner came (where it can't be proven)
  *     +28  i32     left             thread       1: the recording is over, and it will not touch this memory again
  *     +32  u8[64]  threadName       thread       in UTF-8; NUL behind it, if there is room
+ *       …  remarks: on tracepoints, by any thread, see remarks.ts
  *       …  channel or global buffer: the next multiple of 4096
  * ```
  *
@@ -50,6 +51,7 @@ import { Channel, GlobalBuffer, globalBufferBytes } from '@rchan/ring'
 import type { ChannelOptions, GlobalGeometry } from '@rchan/ring'
 import { RUNTIME_ABI } from './control-page.js'
 import { TextDecoder } from './process.js'
+import { Remarks, REMARKS_BYTES } from './remarks.js'
 
 /** Byte offsets in the arena's head, and in a place. A test holds them to the picture above. */
 export const ARENA = {
@@ -148,12 +150,14 @@ export class Arena {
   /** The one buffer of all CPUs, if they share one. */
   readonly global: GlobalBuffer | undefined
   readonly #channel: Channel | undefined
-  /** The head and the places, 4 bytes an element. */
+  /** The head, the places and the remarks, 4 bytes an element. */
   readonly words: Int32Array<SharedArrayBuffer>
   /** The client's own bytes; written before the recording starts. */
   readonly client: Uint8Array<SharedArrayBuffer>
   /** Number of the recording. A constant: the word may be of another recording one day. */
   readonly generation: number
+  /** What threads had to say of tracepoints. */
+  readonly remarks: Remarks
   readonly #doubles: Float64Array<SharedArrayBuffer>
   readonly #bytes: Uint8Array<SharedArrayBuffer>
 
@@ -167,6 +171,7 @@ export class Arena {
     this.#doubles = new Float64Array(memory, 0, headBytes / 8)
     this.#bytes = new Uint8Array(memory, 0, headBytes)
     this.client = new Uint8Array(memory, ARENA.client, CLIENT_BYTES)
+    this.remarks = new Remarks(memory, remarksOffset(possibleCpus))
     this.generation = Atomics.load(this.words, ARENA.generation >> 2)
   }
 
@@ -282,7 +287,12 @@ function globalGeometry({ subbufSize, subbufCount, mode, possibleCpus }: ArenaOp
   return { subbufSize, subbufCount, mode, headerBytes: 0, unitBytes: UNIT_BYTES, maxWriters }
 }
 
+/** Where the remarks start. */
+function remarksOffset(possibleCpus: number): number {
+  return ARENA.places + possibleCpus * PLACE_BYTES
+}
+
 function channelOffset(possibleCpus: number): number {
   // No operation of 32 bits: what stands in an arena that is damaged must not come round.
-  return Math.ceil((ARENA.places + possibleCpus * PLACE_BYTES) / 4096) * 4096
+  return Math.ceil((remarksOffset(possibleCpus) + REMARKS_BYTES) / 4096) * 4096
 }

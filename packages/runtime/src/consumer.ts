@@ -457,7 +457,8 @@ export class Consumer {
             return { cpu, threads: this.#history.threads(cpu), packets, ...rest }
           })
         : this.#cpuTotalsOfGlobal(this.#shared, met[0].events > 0)
-    return { ...sumOf(totals), cpus, noBuffer, error: this.#error ?? this.#control.clockFault }
+    const error = this.#error ?? this.#control.clockFault
+    return { ...sumOf(totals), cpus, noBuffer, error, remarks: this.#arena.remarks.all() }
   }
 
   /** What came of each CPU of those that shared a ring. */

@@ -212,9 +212,15 @@ export class Cpu {
     return writer.room(length)
   }
 
-  /** The arguments of a record could not be read, or did not fit. See {@link makeRoom}. */
-  discardBad(writer: Writer): void {
-    if (writer === this.writer) writer.discardBad()
+  /**
+   * The arguments of a record could not be read, or did not fit. See {@link makeRoom}.
+   *
+   * @param reason says why, for the first such record of the tracepoint in a recording.
+   */
+  discardBad(writer: Writer | GlobalWriter, id: number, reason: () => string): void {
+    if (writer !== this.writer && writer !== this.globalWriter) return
+    writer.discardBad()
+    this.arena?.remarks.say(id, reason)
   }
 
   /** This thread could not reserve a record in the global buffer, which has counted it. */

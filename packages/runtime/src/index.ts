@@ -24,4 +24,5 @@ export type {
 } from './packet-format.js'
 export type { Discarded, Geometry, GlobalWriter, Hole, Mode, Span, Writer, WriterView } from '@rchan/ring'
 export type { CreateSink, Sink, SinkStream, StreamEnd } from './sink.js'
+export { MAX_REMARKS, REMARK, REMARK_BYTES, REMARKS, Remarks, type Remark } from './remarks.js'
 export { nodeMachine, type Machine, type Mailbox } from './machine.js'

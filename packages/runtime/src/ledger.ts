@@ -5,6 +5,7 @@
 import type { Discarded } from '@rchan/ring'
 import { Arena, PLACE, tagParts, threadTag } from './arena.js'
 import type { ThreadTotals } from './packet-format.js'
+import type { Remark } from './remarks.js'
 
 /** The records that are lost, by cause. */
 export interface Losses {
@@ -58,10 +59,12 @@ export interface Totals extends StreamTotals {
   readonly noBuffer: number
   /** The first error on the way to the files, if there was one. */
   readonly error: string | undefined
+  /** What threads had to say of tracepoints, by id. */
+  readonly remarks: readonly Remark[]
 }
 
 /** Of a recording that nobody drains. */
-export const NO_TOTALS: Totals = { ...sumOf([]), cpus: [], noBuffer: 0, error: undefined }
+export const NO_TOTALS: Totals = { ...sumOf([]), cpus: [], noBuffer: 0, error: undefined, remarks: [] }
 
 /** Adds streams up. */
 export function sumOf(streams: readonly StreamTotals[]): StreamTotals {

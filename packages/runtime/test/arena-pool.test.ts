@@ -143,6 +143,7 @@ for (const [name, options] of [
     }
     cpu.writer?.discardBad()
     cpu.globalWriter?.discardBad()
+    used.remarks.say(7, () => 'x'.repeat(1000))
     if (used.global === undefined) new Writer(used.channel.buffer(2)).write(new Uint8Array(8))
     for (const word of [ARENA.state, ARENA.rounds, ARENA.freed, ARENA.wanted, ARENA.requests])
       used.words[word >> 2] = 3
@@ -173,8 +174,9 @@ for (const [name, options] of [
       expect(view.limit).toBe(-1)
       expect(cpu.makeRoom(writer, 24)).toBeLessThan(0)
       expect(cpu.makeRoom(writer, 2 ** 20)).toBeLessThan(0)
-      cpu.discardBad(writer)
+      cpu.discardBad(writer, 0, () => 'late')
     }
+    if (globalWriter !== undefined) cpu.discardBad(globalWriter, 0, () => 'late')
     expect(globalWriter?.reserve(24) ?? -1).toBeLessThan(0)
     expect(globalWriter?.reserve(2 ** 20) ?? -1).toBeLessThan(0)
     globalWriter?.discardBad()

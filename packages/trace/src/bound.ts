@@ -3,7 +3,8 @@
  * belongs to one recording. It has that recording's memory and generation as constants. On every
  * thread that traces.
  */
-import { asI64, asU64, type FieldMemory } from '@rchan/ctf'
+import { asI64, asU64, type FieldMemory, type PlacedField } from '@rchan/ctf'
+import { misfitText, UNREAD } from './misfit.js'
 import { textBytes, writeText } from './text.js'
 
 /** The encoder of one recording. `flag` is its tracepoint's flag, and not 0. */
@@ -11,7 +12,18 @@ export type Bound = (args: Readonly<Record<string, unknown>> | undefined, flag: 
 
 /** The functions that every bound encoder calls. */
 export interface BoundEnv {
-  readonly discardBad: () => void
+  /**
+   * Counts a call whose arguments can't be read or don't fit, and says why.
+   *
+   * @param argsType `typeof` the arguments' object; not the object, which V8 drops where nobody
+   * else sees it. `number` where there is none.
+   * @param values as far as they were read.
+   */
+  readonly discardBad: (argsType: string, values: readonly unknown[]) => void
+  /** The same, for compiled code. */
+  readonly bad: (argsType: string, ...values: unknown[]) => void
+  /** What stands for a value until it is read. */
+  readonly unread: unknown
   /** For a call in another recording. */
   readonly renew: Bound
 }
@@ -19,6 +31,16 @@ export interface BoundEnv {
 // Taken at load time: programs that harden themselves replace or forbid it later.
 const Compiler = Function
 const StackError = RangeError
+
+/** What an encoder calls when the arguments are bad. @param discard counts, and passes on why. */
+export function badCalls(
+  fields: readonly PlacedField[],
+  discard: (reason: () => string) => void,
+): Omit<BoundEnv, 'renew'> {
+  const discardBad: BoundEnv['discardBad'] = (argsType, values) =>
+    discard(() => misfitText(fields, argsType, values))
+  return { discardBad, bad: (argsType, ...values) => discardBad(argsType, values), unread: UNREAD }
+}
 
 /** Functions that store texts: part of each {@link FieldMemory}. */
 export const TEXTS: Pick<FieldMemory, 'textBytes' | 'writeText'> = { textBytes, writeText }

@@ -14,7 +14,7 @@
  */
 import { align, type FieldMemory, type RecordLayout } from '@rchan/ctf'
 import type { Clock, Cpu, Writer, WriterView } from '@rchan/runtime'
-import { TEXTS, type Bound, type BoundEnv } from './bound.js'
+import { badCalls, TEXTS, type Bound, type BoundEnv } from './bound.js'
 import {
   argumentCode,
   exactBytes,
@@ -37,8 +37,8 @@ export type CpuEnv = WriterView &
     readonly subbufSize: number
   }
 
-/** What the encoders of this thread use in the recording of this writer. */
-export function cpuEnv(cpu: Cpu, writer: Writer, renew: Bound): CpuEnv {
+/** What a tracepoint's encoder on this thread uses in the recording of this writer. */
+export function cpuEnv(cpu: Cpu, writer: Writer, id: number, { fields }: RecordLayout, renew: Bound): CpuEnv {
   const { view } = cpu
   return {
     ...view,
@@ -47,7 +47,7 @@ export function cpuEnv(cpu: Cpu, writer: Writer, renew: Bound): CpuEnv {
     now: cpu.clock,
     room: (bytes) => cpu.makeRoom(writer, bytes),
     subbufSize: writer.buffer.geometry.subbufSize,
-    discardBad: () => cpu.discardBad(writer),
+    ...badCalls(fields, (reason) => cpu.discardBad(writer, id, reason)),
     renew,
   }
 }
@@ -75,7 +75,7 @@ export function cpuEncoderSource(id: number, name: string, layout: RecordLayout,
   // and the switch has read the clock in between.
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = env
-const { room, subbufSize, discardBad, renew, now, textBytes, writeText, asI64, asU64 } = env
+const { room, subbufSize, bad, unread, renew, now, textBytes, writeText, asI64, asU64 } = env
 function slowPath(${locals}) {
   let bytes = ${isVariable ? least : fixedBytes}
   ${isVariable ? `if (bytes <= subbufSize) bytes = ${exact}` : ''}
@@ -131,8 +131,8 @@ export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, gene
   const fixed = bytesWithoutVariable(layout)
   return (args, flag) => {
     if (flag !== generation) return renew(args, flag)
-    const values = readArguments(fields, args)
-    if (values === undefined) return discardBad()
+    const values: unknown[] = []
+    if (!readArguments(fields, args, values)) return discardBad(typeof (args ?? 0), values)
     let bytes = fixed + leastBytes(fields, values)
     // As in the compiled encoder: a text that is too long is not read.
     if (bytes <= subbufSize) bytes = fixed + exactBytes(fields, values, env)

@@ -75,8 +75,9 @@ function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string |
     const { view, writer, globalWriter } = cpu
     const { generation } = view
     let encode: Bound
-    if (globalWriter !== undefined) encode = bindGlobal(globalEnv(cpu, globalWriter, start), generation)
-    else if (writer !== undefined) encode = bind(cpuEnv(cpu, writer, start), generation)
+    if (globalWriter !== undefined)
+      encode = bindGlobal(globalEnv(cpu, globalWriter, id, globalLayout, start), generation)
+    else if (writer !== undefined) encode = bind(cpuEnv(cpu, writer, id, layout, start), generation)
     else return
     dispatch.encode = encode
     cpu.onLeave(() => {

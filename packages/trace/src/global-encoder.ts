@@ -12,7 +12,7 @@
  */
 import type { FieldMemory, RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
-import { TEXTS, type Bound, type BoundEnv } from './bound.js'
+import { badCalls, TEXTS, type Bound, type BoundEnv } from './bound.js'
 import { argumentCode, fieldCode, leastBytes, readArguments, storeFields, variableSum } from './field-code.js'
 
 /** What an encoder uses: the views of the buffer, and what it calls. */
@@ -26,7 +26,6 @@ interface ThreadEnv {
   /** What says in a record who wrote it. */
   readonly tag: number
   readonly scratch: Scratch
-  readonly discardBad: () => void
   /** Counts a record that could not be reserved. */
   readonly refused: () => void
 }
@@ -68,9 +67,16 @@ function makeScratch(writer: GlobalWriter) {
 /** Of the writer that was asked for last: a thread has one at a time. */
 let latest: ThreadEnv | undefined
 
-/** What the encoders of this thread use in the recording of this writer. */
-export function globalEnv(cpu: Cpu, writer: GlobalWriter, renew: Bound): GlobalEnv {
-  return { ...writer.view, ...TEXTS, ...threadEnv(cpu, writer), renew }
+/** What a tracepoint's encoder on this thread uses in the recording of this writer. */
+export function globalEnv(
+  cpu: Cpu,
+  writer: GlobalWriter,
+  id: number,
+  { fields }: RecordLayout,
+  renew: Bound,
+): GlobalEnv {
+  const bad = badCalls(fields, (reason) => cpu.discardBad(writer, id, reason))
+  return { ...writer.view, ...TEXTS, ...threadEnv(cpu, writer), ...bad, renew }
 }
 
 function threadEnv(cpu: Cpu, writer: GlobalWriter): ThreadEnv {
@@ -80,7 +86,6 @@ function threadEnv(cpu: Cpu, writer: GlobalWriter): ThreadEnv {
     time: new Int32Array(cpu.time.buffer),
     tag: cpu.tag,
     scratch: makeScratch(writer),
-    discardBad: () => writer.discardBad(),
     refused: () => cpu.refused(),
   }
   latest = env
@@ -108,7 +113,7 @@ export function globalEncoderSource(
 const { writer, time, tag, i32: to } = env
 const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${isVariable ? 'env.scratch' : 'env'}
 const { mostCharacters, tooBig } = env.scratch
-const { discardBad, refused, renew, writeText, asI64, asU64 } = env
+const { bad, unread, refused, renew, writeText, asI64, asU64 } = env
 return function (args, flag) {
   if (flag !== ${generation}) return renew(args, flag)
 ${argumentCode(layout)}
@@ -160,8 +165,8 @@ export function interpretGlobal(id: number, layout: RecordLayout, env: GlobalEnv
   const from = scratch.i32
   return (args, flag) => {
     if (flag !== generation) return renew(args, flag)
-    const values = readArguments(fields, args)
-    if (values === undefined) return discardBad()
+    const values: unknown[] = []
+    if (!readArguments(fields, args, values)) return discardBad(typeof (args ?? 0), values)
     if (leastBytes(fields, values) > scratch.mostCharacters) {
       writer.reserve(scratch.tooBig)
       return refused()

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { InspectOptionsStylized } from 'node:util'
+import { badArgumentsOf } from './bad-arguments.js'
 import { consumerSource } from './consumer-source.js'
 import type { FormatInit } from './ctf-format.js'
 import { checkLimits } from './limits.js'
@@ -125,7 +126,12 @@ export async function start(options: RecordingOptions): Promise<Recording> {
     const stop = (): Promise<RecordingSummary> => {
       stopped ??= runtime.stop().then((totals) => {
         const settings = { mode, bufferSize, possibleCpus, ...geometryOf(bufferSize) }
-        summary = summarize(folder.path, totals, warningsOf(totals, settings, children.end()))
+        summary = summarize(
+          folder.path,
+          totals,
+          badArgumentsOf(totals),
+          warningsOf(totals, settings, children.end()),
+        )
         return summary
       })
       return stopped

@@ -21,6 +21,11 @@ export interface RecordingSummary {
    * thread without a place, or without a clock that can be trusted (`error` says so then).
    */
   readonly discardedBy: Readonly<Losses>
+  /**
+   * Of each tracepoint that was called with bad arguments, the first one that was: `a:b: at=-1 is
+   * no u32`. Of 64 tracepoints at the most.
+   */
+  readonly badArguments: readonly string[]
   /** Written, and overwritten before they could be delivered. */
   readonly overwritten: number
   /** Written, but not readable. */
@@ -55,6 +60,7 @@ export interface RecordingSummary {
 export function summarize(
   path: string,
   totals: RecordingTotals,
+  badArguments: readonly string[],
   warnings: readonly string[],
 ): RecordingSummary {
   const discardedBy: Losses = { ...totals.discarded, noBuffer: totals.noBuffer }
@@ -63,6 +69,7 @@ export function summarize(
     events: totals.events,
     discarded: discardedBy.full + discardedBy.tooBig + discardedBy.bad + discardedBy.noBuffer,
     discardedBy,
+    badArguments,
     overwritten: totals.overwritten,
     torn: totals.torn,
     unwritten: totals.unwritten,
@@ -82,7 +89,7 @@ export function summarize(
 
 /** What a summary says to a person: one line, and one for each kind of loss and each warning. */
 function shown(summary: RecordingSummary, options: InspectOptionsStylized): string {
-  const { path, events, cpus, durationMs, discarded, discardedBy, error, warnings } = summary
+  const { path, events, cpus, durationMs, discarded, discardedBy, badArguments, error, warnings } = summary
   const stylize: typeof options.stylize = (text, style) => options.stylize(text, style)
   const number = (value: number): string => stylize(grouped(value), 'number')
   const unit = (count: number, one: string): string => `${number(count)} ${one}${count === 1 ? '' : 's'}`
@@ -95,6 +102,7 @@ function shown(summary: RecordingSummary, options: InspectOptionsStylized): stri
       `${number(discarded)} discarded: ${causes.map(([cause, count]) => `${number(count)} ${cause}`).join(', ')}`,
     )
   }
+  for (const sentence of badArguments) lines.push(`${stylize('bad', 'regexp')}: ${sentence}`)
   for (const cause of ['overwritten', 'torn', 'unwritten'] as const) {
     if (summary[cause] > 0) lines.push(`${number(summary[cause])} ${cause}`)
   }

@@ -89,7 +89,7 @@ function findings(totals: RecordingTotals, settings: Settings, children: number)
   if (bad > 0) {
     warnings.push(
       `${plural(bad, 'event', 'events')} had arguments that could not be read or don't fit their types: compare the ` +
-        `calls with the fields that their tracepoints declare`,
+        `calls with the fields that their tracepoints declare (badArguments has the first of each tracepoint)`,
     )
   }
   // Events of threads without a clock count there, too. Then `error` says so.

@@ -1,7 +1,7 @@
 /**
  * An arena and a control page, with a few records in them, and all that the runtime does with them.
  */
-import { Arena, ARENA, CONTROL, Control, Cpu, nodeMachine } from '@rchan/runtime'
+import { Arena, ARENA, CONTROL, Control, Cpu, nodeMachine, REMARKS } from '@rchan/runtime'
 import { Consumer } from '@rchan/runtime/consumer'
 import { FileSink } from '@rchan/runtime/file-sink'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -132,6 +132,7 @@ function make(global) {
   control.declare('["a",["b","u32"]]')
   control.declare('["c"]')
   for (let i = 0; i < 9; i += 1) write(cpu)
+  arena.remarks.say(0, () => 'b=1 is no u32')
   return { control, arena, cpu }
 }
 
@@ -151,6 +152,7 @@ function use({ control, arena, cpu }) {
       write(cpu)
       mustCount({ discarded: cpu.discarded })
     },
+    'a remark': () => arena.remarks.say(1, () => 'called without its fields'),
     flush: () => flush(arena, control, 1000),
     'consumer, all live': () => {
       draining = new Draining(memory, control)
@@ -186,14 +188,17 @@ function use({ control, arena, cpu }) {
 }
 
 const range = (from, count) => Array.from({ length: count }, (_, i) => from + i)
-const PLACE_WORDS = 16
+const PLACE_WORDS = 32
+
+/** What precedes the slots for remarks, and those that were taken. */
+const REMARK_WORDS = REMARKS.slots / 4 + 2 * 64
 
 function ofArena(global) {
   return {
     make() {
       const made = make(global)
-      // The head, and the places. The buffers' own words are relay's.
-      const words = range(0, ARENA.places / 4 + CPUS * PLACE_WORDS)
+      // The head, the places and the remarks. The buffers' own words are relay's.
+      const words = range(0, ARENA.places / 4 + CPUS * PLACE_WORDS + REMARK_WORDS)
       return { ...made, memory: made.arena.memory, words }
     },
     use,

@@ -1,0 +1,24 @@
+/**
+ * The first bad argument of each tracepoint, for the summary. Runs on the thread that records; the
+ * threads that trace make the texts (misfit.ts).
+ */
+import { parseSchema } from '@rchan/ctf'
+import { thisCpu } from '@rchan/runtime'
+import type { RecordingTotals } from '@rchan/runtime/recorder'
+
+/** Sentences like `a:b: at=-1 is no u32`, in the order of the tracepoints' ids. */
+export function badArgumentsOf({ remarks }: RecordingTotals): string[] {
+  const { found } = thisCpu.control.entries()
+  return remarks.flatMap(({ id, text }) => {
+    const schema = parseSchema(found.find((entry) => entry.id === id)?.text ?? '')
+    return schema === undefined ? [] : [`${schema.name}: ${printable(text)}`]
+  })
+}
+
+/** A text may come from anywhere: nothing in it controls a terminal. */
+function printable(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  )
+}
