@@ -55,29 +55,30 @@ export function exactBytes(
 
 /**
  * Returns code that reads every argument into a local variable and checks it. Everything that can
- * run the caller's code, or fail, is here. One call is for all fields, and finds out
- * which of them does not fit: V8 inlines encoders by their size.
+ * run the caller's code, or fail, is here.
+ *
+ * V8 inlines encoders by their size. So one call is for everything that can be wrong, and finds out
+ * what it was. A value that can't be read stays "unread", which fits no type. (\`var\`, because
+ * \`let\` stores \`undefined\` first.)
  */
 export function argumentCode(layout: RecordLayout): string {
   const { fields } = layout
   if (fields.length === 0) return ''
-  let declarations = ''
+  let unread = ''
   let reads = ''
   let misfits = ''
   for (let index = 0; index < fields.length; index += 1) {
     const { name, descriptor } = fields[index]
-    const comma = index === 0 ? '' : ', '
-    declarations += `${comma}a${index} = unread`
+    unread += `a${index} = `
     reads += `    a${index} = args.${name}\n`
     misfits += `${index === 0 ? '' : ' || '}${descriptor.misfitCode(`a${index}`)}`
   }
   const locals = localList(layout)
-  return `  let ${declarations}
+  return `  var ${locals}
+  ${unread}unread
   try {
-${reads}  } catch {
-    return bad(typeof (args ?? 0), ${locals})
-  }
-  if (${misfits}) return bad(typeof args, ${locals})
+${reads}  } catch {}
+  if (${misfits}) return bad(typeof (args ?? 0), ${locals})
 `
 }
 
