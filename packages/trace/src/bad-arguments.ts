@@ -6,8 +6,19 @@ import { parseSchema } from '@rchan/ctf'
 import { thisCpu } from '@rchan/runtime'
 import type { RecordingTotals } from '@rchan/runtime/recorder'
 
-/** Sentences like `a:b: at=-1 is no u32`, in the order of the tracepoints' ids. */
+/**
+ * Returns sentences like `a:b: at=-1 is no u32`, in the order of the tracepoints' ids. Never
+ * throws, like `warningsOf`.
+ */
 export function badArgumentsOf({ remarks }: RecordingTotals): string[] {
+  try {
+    return sentences(remarks)
+  } catch (error) {
+    return [`the bad arguments could not be named: ${(error as Error | undefined)?.message}`]
+  }
+}
+
+function sentences(remarks: RecordingTotals['remarks']): string[] {
   const { found } = thisCpu.control.entries()
   return remarks.flatMap(({ id, text }) => {
     const schema = parseSchema(found.find((entry) => entry.id === id)?.text ?? '')

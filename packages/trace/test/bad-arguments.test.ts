@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { Rig } from './rig.ts'
 
 const throwing = {
@@ -128,6 +128,23 @@ describe.each(['per-thread', 'global'] as const)('%s buffers', (buffers) => {
     const second = await summaryWhile(buffers, () => point({ n: 0.5 }))
     expect(second.badArguments).toEqual(['bad:shared: n=0.5 is no u32'])
     expect((await summaryWhile(buffers, () => point({ n: 1 }))).badArguments).toEqual([])
+  })
+
+  test('a recording does not fail because an argument can not be named', async () => {
+    const point = tracepoint('bad:own', { text: 'string' })
+    const replaced = vi.spyOn(String.prototype, 'replaceAll')
+    try {
+      const summary = await summaryWhile(buffers, () => {
+        point({ text: 7 as never })
+        replaced.mockImplementation(() => {
+          throw new Error('replaced')
+        })
+      })
+      expect(summary.discardedBy.bad).toBe(1)
+      expect(summary.badArguments).toEqual(['the bad arguments could not be named: replaced'])
+    } finally {
+      replaced.mockRestore()
+    }
   })
 
   test('what a text holds does not control a terminal', async () => {
