@@ -1,10 +1,10 @@
 /**
- * What a value is, whichever realm made it. A thread has several realms where code runs in a `vm`
- * context, as tests do under vitest's `vmThreads` and jest: there `instanceof` is false for memory
- * that the same process shares.
+ * Checks the kind of a value, whichever realm made it. A thread has several realms when code runs
+ * in a `vm` context, as tests do under vitest's `vmThreads` and jest. There `instanceof` is false
+ * for memory that the same process shares.
  *
- * A getter of a built-in answers for its own kind of object only, in every realm. They are taken
- * when this module is loaded, because programs replace built-ins later.
+ * A getter of a built-in works only on its own kind of object, in every realm. This module takes
+ * the getters when it is loaded, because programs replace built-ins later.
  */
 const { apply, getOwnPropertyDescriptor, getPrototypeOf } = Reflect
 const WrongKind = TypeError
@@ -17,7 +17,7 @@ export function isSharedMemory(value: unknown): value is SharedArrayBuffer {
     apply(byteLengthOfShared, value, [])
     return true
   } catch (error) {
-    // Any other says that the stack is full, and nothing about the value.
+    // Any other error means that the stack is full. It says nothing about the value.
     if (!(error instanceof WrongKind)) throw error
     return false
   }

@@ -1,8 +1,8 @@
 /**
- * One CPU's buffer: a ring of sub-buffers, and the words that say what is in it.
+ * One CPU's buffer: a ring of sub-buffers, and the words that describe its content.
  *
- * This is the only description of that memory. Each word has one owner; the owner of a buffer is
- * the thread that writes it, the reader is the one thread that drains it.
+ * This is the only description of that memory. Each word has one owner. The owner of a buffer is
+ * the thread that writes it. The reader is the one thread that drains it.
  *
  * ```text
  *   at   type  word               written by
@@ -32,18 +32,17 @@
  *  +28   u32   label              owner       its sequence modulo 2^32 - 1, plus 1; stored last, when it is begun
  * ```
  *
- * The groups stand on cache lines of their own (64 bytes), so that owner and reader don't slow each
- * other down. The data starts at `dataOffset`, a multiple of 4096; sub-buffer *i* is the
- * `subbufSize` bytes from `i * subbufSize`. Sub-buffers are numbered for ever from 0
- * (their *sequence*); number *s* stands at index `s mod subbufCount`.
+ * Each group has cache lines of its own (64 bytes), so that owner and reader don't slow each other
+ * down. The data starts at `dataOffset`, a multiple of 4096. Sub-buffer *i* is the `subbufSize`
+ * bytes from `i * subbufSize`. Sub-buffers are numbered from 0 without end (their *sequence*).
+ * Number *s* is at index `s mod subbufCount`.
  *
- * No sub-buffer is open when `started` is not above `produced`, or the entry there has another
- * label. The padding of a completed one is what its `end` leaves. All that a switch stores is in
- * the entry of the sub-buffer being started, so it counts from the commit point on.
+ * No sub-buffer is open when `started` is not above `produced`, or when the entry there has another
+ * label. The padding of a completed sub-buffer is the space behind its `end`. A switch stores only
+ * into the entry of the sub-buffer that it starts, so these stores count from the commit point on.
  *
- * When the dead owner's buffer is drained, the reader takes over the owner's words until a new
- * owner comes. While the owner lives, the reader changes none of them; its check of `started`
- * adds 0.
+ * Once a dead owner's buffer is drained, the reader takes over the owner's words until a new owner
+ * comes. While the owner lives, the reader changes none of them: its check of `started` adds 0.
  */
 
 /** Byte offsets of the words of a buffer. A test holds them to the picture above. */
@@ -83,8 +82,8 @@ const MAGIC = 0x42686372 // 'rchB'
 export const PAGE_BYTES = 4096
 
 /**
- * What happens to a record when every sub-buffer is unread: it is lost, or the oldest sub-buffer
- * is.
+ * The loss when a record comes and every sub-buffer is unread: the record in mode `discard`, the
+ * oldest sub-buffer in mode `overwrite`.
  */
 export type Mode = 'discard' | 'overwrite'
 
@@ -94,16 +93,16 @@ export interface Geometry {
   readonly subbufSize: number
   /** Sub-buffers in a buffer. */
   readonly subbufCount: number
-  /** What is lost when the buffer is full. */
+  /** Which records are lost when the buffer is full. */
   readonly mode: Mode
-  /** Bytes reserved at the start of each sub-buffer; the client's, not records. */
+  /** Bytes reserved for the client at the start of each sub-buffer. They hold no records. */
   readonly headerBytes: number
 }
 
 /** The largest `subbufSize * subbufCount`, in bytes. */
 export const MAX_BUFFER_BYTES = 2 ** 30
 /**
- * The most sub-buffers of a buffer: their table is 512 MiB, and its offsets are right as 32-bit
+ * The most sub-buffers of a buffer. Their table is then 512 MiB, and its offsets still fit 32-bit
  * integers.
  */
 export const MAX_SUBBUFS = 2 ** 24
@@ -122,7 +121,7 @@ function pages(bytes: number): number {
   return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES
 }
 
-/** @throws RangeError when a count that a caller gives is not a whole number in its range. */
+/** @throws RangeError when a caller's count is not a whole number in its range. */
 export function checkCount(name: string, value: number, least: number, most: number): void {
   if (!Number.isInteger(value) || value < least || value > most) {
     throw new RangeError(`${name}=${String(value)} is not a whole number from ${least} to ${most}`)
@@ -130,9 +129,9 @@ export function checkCount(name: string, value: number, least: number, most: num
 }
 
 /**
- * Checks a geometry that comes from a caller.
+ * Checks a caller's geometry.
  *
- * @throws RangeError with the value and what is allowed.
+ * @throws RangeError with the value and the allowed values.
  */
 export function checkGeometry(geometry: Geometry): void {
   const { subbufSize, subbufCount, mode, headerBytes } = geometry
@@ -145,7 +144,7 @@ export function checkGeometry(geometry: Geometry): void {
   }
 }
 
-/** The memory of one CPU's buffer, seen through views of fixed length. Any thread may make one. */
+/** The memory of one CPU's buffer, through views of fixed length. Any thread may make one. */
 export class BufferMemory {
   readonly memory: SharedArrayBuffer
   readonly geometry: Geometry
@@ -195,7 +194,7 @@ export class BufferMemory {
   }
 
   /**
-   * Any thread: finds the buffer that another thread laid out.
+   * Finds the buffer that another thread laid out. Any thread.
    *
    * @throws RangeError when the memory is not a buffer, of another version, or cut short.
    * @internal
@@ -243,21 +242,21 @@ export class BufferMemory {
   }
 
   /**
-   * Zeroes the words of a buffer that nobody has any more, as far as they were ever used. Its data
-   * stays: what was not written since is never read.
+   * Zeroes the words of a buffer that no thread uses any more, as far as they were ever used. The
+   * data stays, because old data is never read.
    *
    * @internal
    */
   static clearWords(memory: SharedArrayBuffer, byteOffset: number, geometry: Geometry): void {
     const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
     const { words } = buffer
-    // Its owners begin with the first entry, and store its label before they touch the second.
+    // An owner begins with the first entry, and stores its label before it touches the second.
     const wasBegun = words[buffer.labelWord(0)] !== 0
     words.fill(0, 0, wasBegun ? words.length : buffer.endWord(0) + (ENTRY_BYTES >> 2))
   }
 
   /**
-   * Zeroes the memory of a buffer that nobody has any more, as far as it was ever used.
+   * Zeroes the memory of a buffer that no thread uses any more, as far as it was ever used.
    *
    * @internal
    */
@@ -266,7 +265,7 @@ export class BufferMemory {
     const buffer = new BufferMemory(memory, byteOffset, 0, geometry)
     const isBegun = (index: number): boolean => buffer.words[buffer.labelWord(index)] !== 0
     for (let index = 0; index < subbufCount; index += 1) {
-      // A client may have died while it filled the header of one that has no label yet.
+      // A client may have died while it filled the header of a sub-buffer without a label.
       if (index > 0 && !isBegun(index) && !isBegun(index - 1)) continue
       buffer.data.fill(0, index * subbufSize, (index + 1) * subbufSize)
     }
@@ -309,7 +308,8 @@ export class BufferMemory {
   }
 
   /**
-   * Whether the entry at `index` belongs to the sub-buffer `sequence`, which was begun then.
+   * Whether the entry at `index` belongs to the sub-buffer `sequence`. If it does, that sub-buffer
+   * was begun.
    *
    * @internal
    */
@@ -319,7 +319,7 @@ export class BufferMemory {
   }
 
   /**
-   * The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged.
+   * The count at an index of {@link doubles}; 0 if the value there is no count, in damaged memory.
    *
    * @internal
    */
@@ -329,8 +329,8 @@ export class BufferMemory {
   }
 
   /**
-   * The records that were refused, by cause. Exact for the owner or when it has stopped, else a
-   * lower bound.
+   * The refused records, by cause. Exact for the owner, and for any thread once the owner has
+   * stopped; else a lower bound.
    */
   discarded(): Discarded {
     return {
@@ -341,17 +341,18 @@ export class BufferMemory {
   }
 }
 
-/** Labels are 1 to this: 0 is new memory. */
+/** Labels go from 1 to this. 0 is new memory. */
 const LABELS = 2 ** 32 - 1
 
 /**
- * What stands in the entry of a sub-buffer, so that no older one is taken for it; 0 in new memory.
+ * The label of a sub-buffer in its entry. It tells the sub-buffer from older ones at the same
+ * index; 0 is new memory.
  */
 export function labelOf(sequence: number): number {
   return (sequence % LABELS) + 1
 }
 
-/** Records that were refused, by cause. */
+/** Refused records, by cause. */
 export interface Discarded {
   /** No sub-buffer was free. */
   readonly full: number

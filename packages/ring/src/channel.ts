@@ -6,8 +6,8 @@
  *   | channel    | buffer of CPU 0 | buffer of CPU 1 | … one for each possible CPU
  * ```
  *
- * The head holds u32 magic 'rchC', u32 abi, u32 possibleCpus, u32 bytes of one buffer, all written
- * by the creator. Memory that nobody touches costs nothing, so the buffers of CPUs that never come
+ * The head holds u32 magic 'rchC', u32 abi, u32 possibleCpus, u32 bytes of one buffer. The creator
+ * writes all of it. Untouched memory costs nothing, so the buffers of CPUs that never come online
  * are free. Any thread may attach.
  */
 import { BUFFER_ABI, BufferMemory, bufferBytes, checkCount, checkGeometry, type Geometry } from './buffer.js'
@@ -20,15 +20,15 @@ const HEAD_BYTES = 4096
 /** The most CPUs that a channel can have. */
 export const MAX_CPUS = 4096
 
-/** What a channel is made of. */
+/** The shape of a channel. */
 export interface ChannelOptions extends Geometry {
   /** How many CPUs can be online at once. */
   readonly possibleCpus: number
 }
 
 /**
- * A channel in shared memory, seen from the calling thread. Any thread may make one over the same
- * memory; `writer` and `reader` say which thread may use what they return.
+ * A channel in shared memory, as the calling thread sees it. Any thread may make one over the same
+ * memory. `writer` and `reader` say which thread may use their result.
  *
  * @example
  * const shape = { subbufSize: 4096, subbufCount: 8, mode: 'discard', headerBytes: 0 }
@@ -48,9 +48,7 @@ export class Channel {
     this.#bufferBytes = bytes
   }
 
-  /**
-   * Bytes of shared memory that a channel needs. @throws RangeError for a geometry that can't be.
-   */
+  /** Bytes of shared memory that a channel needs. @throws RangeError for an impossible geometry. */
   static bytes(options: ChannelOptions): number {
     checkGeometry(options)
     const { possibleCpus } = options
@@ -59,11 +57,12 @@ export class Channel {
   }
 
   /**
-   * Lays a channel out, in memory of its own or in zeroed memory of the caller's.
+   * Lays out a channel, in new memory or in the caller's zeroed memory.
    *
-   * @param isUsed the memory is not zeroed: there was a channel of the same options at the same
-   * place, which nobody has any more.
-   * @throws RangeError for a geometry that can't be, or memory that is too small or can't be had.
+   * @param isUsed the memory is not zeroed: it held a channel of the same options at the same
+   * place, which no thread uses any more.
+   * @throws RangeError for an impossible geometry, for memory that is too small, or when the system
+   * has no memory.
    */
   static create(
     options: ChannelOptions,
@@ -93,8 +92,8 @@ export class Channel {
   }
 
   /**
-   * Finds a channel that another thread laid out. @throws RangeError when there is none, or of
-   * another version.
+   * Finds a channel that another thread laid out. @throws RangeError when there is none, or when it
+   * is of another version.
    */
   static attach(memory: SharedArrayBuffer, byteOffset = 0): Channel {
     if (byteOffset % 8 !== 0 || byteOffset + HEAD_BYTES > memory.byteLength) {
@@ -127,12 +126,12 @@ export class Channel {
     return BufferMemory.attach(this.memory, this.#place(cpu))
   }
 
-  /** Takes a CPU's buffer over for writing. The caller sees to it that it is the only owner. */
+  /** Takes over a CPU's buffer for writing. The caller must be its only owner. */
   writer(cpu: number, callbacks?: WriterCallbacks, view?: WriterView): Writer {
     return new Writer(this.buffer(cpu), callbacks, view)
   }
 
-  /** A reader of a CPU's buffer. The caller sees to it that it is the only one. */
+  /** Makes a reader of a CPU's buffer. The caller must be its only reader. */
   reader(cpu: number): Reader {
     return new Reader(this.buffer(cpu))
   }

@@ -1,56 +1,55 @@
 /**
- * Our reader of one buffer: each record once, in order, or counted as overwritten. Runs on the one
- * thread that drains the buffer; the owner of the buffer goes on writing meanwhile, or is parked,
- * or dead.
+ * The reader of one buffer. It delivers each record once, in order, or counts it as overwritten. It
+ * runs on the one thread that drains the buffer. Meanwhile the owner of the buffer goes on writing,
+ * or is parked, or is dead.
  *
- * What may be read, and why it is whole:
+ * The reader may read these parts, which are whole:
  *
- * - A *complete* sub-buffer (sequence below `produced`): the owner stored all of it before it
- *   published `produced` by an `Atomics.store`, and we load that by an `Atomics.load`.
+ * - A *complete* sub-buffer (sequence below `produced`). The owner stored all of it before it
+ *   published `produced` by an `Atomics.store`. We load `produced` by an `Atomics.load`.
  * - The open sub-buffer up to an *aged* end: a pair of sequence and `end` that was sampled at least
- *   a grace period ago. The owner stores `end` plainly, after the record. By then those stores have
- *   left any processor's store buffer. This is an assumption about hardware: the language promises
- *   nothing here. A rule of "unchanged for a while" would not do, because a slow loop is never
- *   quiet.
+ *   a grace period ago. The owner stores `end` plainly, after the record. After the grace period
+ *   those stores have left any processor's store buffer. This is an assumption about hardware; the
+ *   language promises nothing here. A rule of "unchanged for a while" would not do, because a slow
+ *   loop is never quiet.
  * - The open sub-buffer up to its newest `end`, once the owner is proven dead.
  *
- * In discard mode the owner never touches a sub-buffer before it was given back, so the bytes are
- * handed on from where they stand. In overwrite mode it may start it again at any time: we copy,
- * and then check `started` by a read-modify-write (a load could be passed by our own earlier plain
- * reads). Only a copy that passes is delivered.
+ * In discard mode the owner never touches a sub-buffer before the reader has given it back, so the
+ * reader hands on the bytes in place. In overwrite mode the owner may start it again at any time.
+ * So we copy, and then check `started` by a read-modify-write, because our own earlier plain reads
+ * could pass a load. Only a copy that passes the check is delivered.
  */
 import { BUFFER, BufferMemory } from './buffer.js'
 
 /**
- * Bytes that can be delivered: a part of one sub-buffer. Offsets are bytes from the start of that
- * sub-buffer.
+ * Bytes to deliver: a part of one sub-buffer. Offsets are bytes from the start of that sub-buffer.
  */
 export interface Span {
-  /** Which sub-buffer, counted for ever. */
+  /** The sequence of the sub-buffer. */
   readonly sequence: number
   /**
-   * The sub-buffer from its header on: in discard mode the shared memory itself; in overwrite mode
-   * a copy up to `end`, which the next call replaces.
+   * The sub-buffer from its header on. In discard mode this is the shared memory itself. In
+   * overwrite mode it is a copy up to `end`, which the next call replaces.
    */
   readonly bytes: Uint8Array
-  /** Where the undelivered bytes start: `headerBytes` at first, else where the last part ended. */
+  /** Where the undelivered bytes start: `headerBytes` at first, then the end of the last part. */
   readonly from: number
-  /** The first byte after them. */
+  /** The first byte after the undelivered bytes. */
   readonly end: number
   /**
-   * Whether this is the rest of a completed sub-buffer, whose header is finished; else it is a part
-   * of it.
+   * Whether this is all that is left of a completed sub-buffer, whose header is finished. Else it
+   * is a part of the open one.
    */
   readonly complete: boolean
   /**
-   * Records in the rest of a complete sub-buffer; −1 when it is not complete and they have to be
-   * counted.
+   * Records in the rest of a complete sub-buffer; −1 for an incomplete one, whose records the
+   * caller has to count.
    */
   readonly records: number
 }
 
 /**
- * Drains one buffer. One at a time exists for a buffer.
+ * Drains one buffer. A buffer has one reader at a time.
  *
  * @example
  * for (let span = reader.next(); span !== undefined; span = reader.next()) {
@@ -65,21 +64,21 @@ export class Reader {
   readonly #count: number
   readonly #header: number
   readonly #scratch: Uint8Array | undefined
-  /** The sub-buffer that is delivered next, or of which a part was delivered. */
+  /** The sub-buffer to deliver next. A part of it may be delivered already. */
   #sequence: number
-  /** Bytes of it that are delivered, its header included; 0 for none. */
+  /** Delivered bytes of it, its header included; 0 for none. */
   #deliveredBytes = 0
-  /** Records of it that are delivered. */
+  /** Delivered records of it. */
   #deliveredRecords = 0
-  /** Records of the buffer that were delivered or counted as overwritten, since its first. */
+  /** Records of the buffer that were delivered or counted as overwritten, from its first on. */
   #accounted: number
   #overwritten = 0
   #sampledSequence = -1
   #sampledEnd = 0
-  /** The resets of the buffer that we know of; even. */
+  /** The buffer's `resets` as we know it; even. */
   #resets: number
 
-  /** @throws TypeError where there is no buffer's memory; RangeError when it is damaged. */
+  /** @throws TypeError when `buffer` is no BufferMemory; RangeError when it is damaged. */
   constructor(buffer: BufferMemory) {
     if (!(buffer instanceof BufferMemory)) {
       throw new TypeError('a Reader reads a BufferMemory: channel.buffer(cpu), or the `memory` of its buffer')
@@ -91,9 +90,9 @@ export class Reader {
     this.#count = subbufCount
     this.#header = headerBytes
     this.#scratch = this.#overwrite ? new Uint8Array(subbufSize) : undefined
-    // Nobody else reads: one that was here before is dead or done.
+    // No other reader is active: an earlier one is dead or done.
     Atomics.store(buffer.words, BUFFER.delivering >> 2, 0)
-    // One less than an odd number: then the first call waits for the reset, and starts anew behind
+    // An odd number is rounded down. Then the first call waits for the reset, and starts anew after
     // it.
     this.#resets = Atomics.load(buffer.words, BUFFER.resets >> 2) & -2
     this.#sequence = this.#load('consumed')
@@ -101,21 +100,21 @@ export class Reader {
     this.#accounted = buffer.countAt(BUFFER.accounted >> 3)
   }
 
-  /** Records that were overwritten or reset before they could be delivered, as far as is known. */
+  /** Records that were overwritten or reset before delivery, as far as is known. */
   get overwritten(): number {
     return this.#overwritten
   }
 
-  /** The next complete sub-buffer, or what is left of it; undefined when there is none. */
+  /** The next complete sub-buffer, or the rest of it; undefined when there is none. */
   next(): Span | undefined {
     for (;;) {
-      // Anew each time: a reset takes back sub-buffers that were produced before it.
+      // Load `produced` anew each time: a reset takes back the sub-buffers produced before it.
       if (!this.#isCurrent()) return undefined
       const produced = this.#load('produced')
       this.#skipOverwritten()
       if (this.#sequence >= produced) return undefined
       if (produced > this.#sequence + this.#count) {
-        // What is produced and not consumed fits the buffer, unless it was reset between our looks.
+        // Unconsumed sub-buffers always fit the buffer, unless a reset came between our two loads.
         if (Atomics.load(this.buffer.words, BUFFER.resets >> 2) !== this.#resets) continue
         throw this.#damaged(
           `produced=${produced} is more than subbufCount=${this.#count} after ${this.#sequence}`,
@@ -130,10 +129,10 @@ export class Reader {
   }
 
   /**
-   * Remembers how far the open sub-buffer is written. What it remembers may be read with
-   * {@link aged} after the grace period.
+   * Remembers how far the open sub-buffer is written. After the grace period, {@link aged} may read
+   * that part.
    *
-   * @returns whether there is anything in it that was not delivered yet.
+   * @returns whether the open sub-buffer holds undelivered bytes.
    */
   sample(): boolean {
     this.#sampledSequence = -1
@@ -150,8 +149,8 @@ export class Reader {
   }
 
   /**
-   * The part of the open sub-buffer up to the last {@link sample}, which must have aged by the
-   * grace period. Complete sub-buffers come first: call {@link next} until it has nothing.
+   * The part of the open sub-buffer up to the last {@link sample}, which must be a grace period
+   * old. Complete sub-buffers come first: call {@link next} until it returns undefined.
    */
   aged(): Span | undefined {
     if (!this.#isCurrent()) return undefined
@@ -161,8 +160,9 @@ export class Reader {
   }
 
   /**
-   * The part of the open sub-buffer up to its newest end. Only once the owner is dead, or by the
-   * owner itself. Complete sub-buffers come first: call {@link next} until it has nothing.
+   * The part of the open sub-buffer up to its newest end. Call it only once the owner is dead, or
+   * on the owner's thread. Complete sub-buffers come first: call {@link next} until it returns
+   * undefined.
    */
   newest(): Span | undefined {
     if (!this.#isCurrent()) return undefined
@@ -172,18 +172,18 @@ export class Reader {
   }
 
   /**
-   * Marks a span as delivered; a complete sub-buffer is given back to the owner.
+   * Marks a span as delivered, and gives a complete sub-buffer back to the owner.
    *
-   * @param records how many records were in it.
-   * @param end how far an incomplete one was taken, if not to its end.
-   * @returns false when the buffer was reset since: then the bytes of the span may have been torn
-   * while they were used, and it does not count as delivered.
+   * @param records how many records the span held.
+   * @param end how far an incomplete span was taken, if not to its end.
+   * @returns false when the buffer was reset since. Then the bytes of the span may have been torn
+   * while in use, and the span does not count as delivered.
    */
   delivered(span: Span, records: number, end = span.end): boolean {
     const { words } = this.buffer
-    // A reset waits until we are through, or we see it. Pairs with: Writer.reset, which first
-    // counts `resets` up and then looks at `delivering`. A read-modify-write, so that no read of
-    // the span's bytes comes after it.
+    // Either a reset sees `delivering` and gives up, or we see the reset. Pairs with: Writer.reset,
+    // which first counts up `resets` and then loads `delivering`. This is a read-modify-write, so
+    // that no read of the span's bytes comes after it.
     Atomics.exchange(words, BUFFER.delivering >> 2, 1)
     const counts = Atomics.load(words, BUFFER.resets >> 2) === this.#resets
     if (counts) this.#deliver(span, records, end)
@@ -208,12 +208,12 @@ export class Reader {
   }
 
   /**
-   * Once the owner is proven dead and {@link next} and {@link newest} have nothing more: closes
-   * what it left open, so that a next owner can take the buffer over. The reader acts as the owner
-   * here.
+   * Closes the sub-buffer that a dead owner left open, so that a next owner can take over the
+   * buffer. Call it once the owner is proven dead and {@link next} and {@link newest} return
+   * nothing more. The reader acts as the owner here.
    *
-   * @returns records that the owner counted in its last sub-buffer but that were not found there
-   * (torn).
+   * @returns torn records: the owner counted them in its last sub-buffer, but they were not found
+   * there.
    */
   retire(): number {
     if (!this.#isCurrent()) return 0
@@ -227,15 +227,16 @@ export class Reader {
     const first = buffer.countAt(buffer.firstDouble(index))
     const used = words[buffer.endWord(index)] - index * this.#size
     const bytesBefore = doubles[buffer.bytesBeforeDouble(index)] + Math.min(Math.max(used, 0), this.#size)
-    // Where there is one sub-buffer, the owner may have died while it was starting it again: what
-    // it held is gone.
+    // With only one sub-buffer, the owner may have died while it started that one again. Then its
+    // old content is gone.
     const isGone = this.#sequence > sequence
     if (isGone) this.#account(first + counted)
     const records = isGone ? counted : this.#deliveredRecords
     const torn = Math.max(0, counted - records)
     words[buffer.countWord(index)] = records
-    // The dead owner may have stored the entry of the next sub-buffer already, which counts what is
-    // torn: the books go on as we found them, and it is the next owner that begins it.
+    // The dead owner may have stored the entry of the next sub-buffer already, and that entry
+    // counts the torn records. We store the counts that we found instead. The next owner begins
+    // that sub-buffer.
     const nextIndex = (sequence + 1) % this.#count
     words[buffer.labelWord(nextIndex)] = 0
     words[buffer.endWord(nextIndex)] = nextIndex * this.#size
@@ -243,8 +244,8 @@ export class Reader {
     doubles[buffer.firstDouble(nextIndex)] = first + records
     doubles[buffer.bytesBeforeDouble(nextIndex)] = bytesBefore
     this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
-    // Pairs with: the next owner's Writer, Atomics.load of `produced` in its constructor, after the
-    // place was free.
+    // Pairs with: the next owner's Writer, Atomics.load of `produced` in its constructor, after it
+    // found the place free.
     Atomics.store(counters, BUFFER.started >> 3, BigInt(sequence + 1))
     Atomics.store(counters, BUFFER.produced >> 3, BigInt(sequence + 1))
     Atomics.store(counters, BUFFER.consumed >> 3, BigInt(sequence + 1))
@@ -256,8 +257,8 @@ export class Reader {
   }
 
   /**
-   * Counts what was lapped and has not been met yet, so that it is not taken for remaining. Once
-   * the owner has stopped.
+   * Counts the overwritten records that were not counted yet, so that {@link remaining} does not
+   * include them. Call it once the owner has stopped.
    */
   settle(): void {
     this.#skipOverwritten()
@@ -265,8 +266,8 @@ export class Reader {
   }
 
   /**
-   * Records that the owner counted and that were neither delivered nor counted as overwritten. Once
-   * it has stopped.
+   * Records that the owner counted and that were neither delivered nor counted as overwritten. Call
+   * it once the owner has stopped.
    */
   remaining(): number {
     const open = this.#openSequence()
@@ -279,8 +280,8 @@ export class Reader {
   }
 
   /**
-   * Whether the buffer can be read now. After a reset we start anew where it does; records keep
-   * their numbers, so the first one that is delivered then shows how many went.
+   * Whether the buffer can be read now. After a reset we start anew where the owner does. Records
+   * keep their numbers, so the first record delivered after the reset shows how many were lost.
    */
   #isCurrent(): boolean {
     const resets = Atomics.load(this.buffer.words, BUFFER.resets >> 2)
@@ -294,7 +295,7 @@ export class Reader {
     return true
   }
 
-  /** @throws RangeError for a value that is no count of sub-buffers. */
+  /** @throws RangeError when the value is no count of sub-buffers. */
   #load(word: 'produced' | 'started' | 'consumed'): number {
     const count = Number(Atomics.load(this.buffer.counters, BUFFER[word] >> 3))
     if (!Number.isSafeInteger(count) || count < 0) {
@@ -307,20 +308,17 @@ export class Reader {
     return new RangeError(`the buffer of cpu=${this.buffer.cpu} is damaged: ${what}`)
   }
 
-  /**
-   * The sub-buffer that is open, or −1. Its header and `end` are those that belong to this
-   * sequence.
-   */
+  /** The open sub-buffer, or −1. Its header and `end` belong to this sequence. */
   #openSequence(): number {
-    // `produced` first: `started` can only have moved on since. In overwrite mode `started` says
-    // that the old content goes, and may come before the entry is stored: the label says that it
-    // was. Pairs with: Writer.#leave and Writer.#start.
+    // `produced` comes first, because `started` can only move on after it. In overwrite mode
+    // `started` says that the old content goes, and the owner may publish it before it stores the
+    // entry. The label says that the entry is stored. Pairs with: Writer.#leave and Writer.#start.
     const produced = this.#load('produced')
     const isOpen = this.#load('started') > produced && this.buffer.hasLabel(produced % this.#count, produced)
     return isOpen ? produced : -1
   }
 
-  /** The sub-buffer whose bytes are next, after skipping overwritten ones. */
+  /** The sub-buffer whose bytes come next. Skips overwritten ones. */
   #sequenceNow(): number {
     this.#skipOverwritten()
     return this.#sequence
@@ -340,10 +338,7 @@ export class Reader {
     return span !== undefined && span.end > span.from ? span : undefined
   }
 
-  /**
-   * What lies between the records that are accounted for and the first of this sub-buffer was
-   * overwritten.
-   */
+  /** Counts the records before `first` that are not accounted for as overwritten. */
   #account(first: number): void {
     if (first <= this.#accounted) return
     this.#overwritten += first - this.#accounted
@@ -351,8 +346,8 @@ export class Reader {
   }
 
   /**
-   * Reads the words of a sub-buffer, copies it in overwrite mode; undefined when it was overwritten
-   * meanwhile.
+   * Reads the words of a sub-buffer, and copies it in overwrite mode; undefined when it was
+   * overwritten meanwhile.
    */
   #span(sequence: number, sampledEnd: number, complete: boolean): Span | undefined {
     const { buffer } = this
@@ -361,7 +356,7 @@ export class Reader {
     let end = sampledEnd < 0 ? Atomics.load(buffer.words, buffer.endWord(index)) - start : sampledEnd
     let count = buffer.words[buffer.countWord(index)]
     const first = buffer.countAt(buffer.firstDouble(index))
-    // The owner may have died at any store, so its words are bounded before they are used.
+    // The owner may have died at any store, so check its words before use.
     if (end < this.#header || end > this.#size) {
       end = this.#header
       count = 0
@@ -370,12 +365,12 @@ export class Reader {
     if (this.#scratch !== undefined) {
       this.#scratch.set(bytes.subarray(0, Math.min(this.#size, (end + 7) & -8)))
       bytes = this.#scratch
-      // A read-modify-write, so that none of the reads above can come after it.
-      // Pairs with: Writer.#start, Atomics.store of `started` before the first byte is overwritten.
+      // This is a read-modify-write, so that none of the reads above can come after it. Pairs with:
+      // Writer.#start, Atomics.store of `started` before the first byte is overwritten.
       const started = Number(Atomics.add(buffer.counters, BUFFER.started >> 3, 0n))
       if (started > sequence + this.#count) return undefined
     }
-    // Of a reset that came meanwhile, the same. Pairs with: Writer.reset, Atomics.add.
+    // The same check for a reset that came meanwhile. Pairs with: Writer.reset, Atomics.add.
     if (Atomics.add(buffer.words, BUFFER.resets >> 2, 0) !== this.#resets) return undefined
     this.#account(first)
     const from = Math.max(this.#header, this.#deliveredBytes)

@@ -1,20 +1,20 @@
 /**
- * What a writer shows of its buffer, so that an encoder can place records inline. Of the thread
- * that owns the buffer; the writer changes it at each switch.
+ * A writer's view of its buffer, with which an encoder places records inline. It belongs to the
+ * thread that owns the buffer. The writer changes it at each switch.
  */
 
 /**
- * What an encoder needs to place a record by itself, inline: the current sub-buffer and views of
- * the data. All offsets are bytes from the start of the buffer's data.
+ * The current sub-buffer and views of the data, for an encoder that places records inline. All
+ * offsets are bytes from the start of the buffer's data.
  *
- * To place a record of `n` bytes: `p = words[end]`; if `p + n > limit`, `p = writer.room(n)` and
- * give up if that is negative; store the record in a straight line of plain stores;
- * `words[end + 1] += 1`; `words[end] = p + n` last. Both words are read through `end` after `room`,
+ * To place a record of `n` bytes: take `p = words[end]`. If `p + n > limit`, take `p =
+ * writer.room(n)`, and give up if that is negative. Store the record in a straight line of plain
+ * stores. Then `words[end + 1] += 1`, and last `words[end] = p + n`. Read `end` again after `room`,
  * which changes it.
  *
- * The arrays of a view are those of one buffer, and never change while its writer lives. An encoder
- * that holds the ones it needs as constants, and has the way through `room` in a function of its
- * own, costs about half of one that takes them from the view each time.
+ * The arrays of a view belong to one buffer, and never change while its writer lives. A fast
+ * encoder holds the arrays as constants, and has the path through `room` in a separate function. It
+ * costs about half as much as an encoder that reads the arrays from the view each time.
  *
  * @example
  * const { words, u32, f64 } = view
@@ -29,7 +29,8 @@
  */
 export interface WriterView {
   /**
-   * The caller's own: which memory this view writes to. −1 at first; the writer leaves it alone.
+   * The caller's number of the memory that this view writes to; −1 at first. The writer leaves it
+   * alone.
    */
   generation: number
   /** The buffer's words, 4 bytes an element. */
@@ -53,9 +54,12 @@ export interface WriterView {
   f64: Float64Array
 }
 
-/** A view of nothing: every record goes to `room`. A thread has it before it owns a buffer. */
+/**
+ * Makes an empty view, which sends every record to `room`. A thread has it before it owns a buffer.
+ */
 export function emptyView(): WriterView {
-  // One literal: the hot path finds every field inside the object, at the same place for ever.
+  // This is one literal, so that the hot path always finds every field at the same place inside the
+  // object.
   return {
     generation: -1,
     words: new Uint32Array(2),

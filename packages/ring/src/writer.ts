@@ -1,10 +1,10 @@
 /**
  * The writer of one CPU's buffer. Runs on the one thread that owns the buffer.
  *
- * It never waits, locks, allocates on the way of a record, or throws for a record that can't be
- * placed: it counts.
+ * It never waits, locks, or allocates for a record. It does not throw for a record that can't be
+ * placed, but counts it.
  *
- * A sub-buffer goes through these states; all steps but the last are the owner's:
+ * A sub-buffer goes through these states. The owner does all steps except the reader's `consumed`:
  *
  * ```text
  *            start (header, end, its entry)               complete, publish `produced`
@@ -14,56 +14,60 @@
  *    └──── overwrite mode: the owner publishes `started` and takes it ◀────────────────────┘
  * ```
  *
- * A switch has one commit point, the store of `produced`. Whatever was done before it can be cut
- * off by `worker.terminate()` without harm: the sub-buffer that was being left still counts as the
- * open one, with its own `end`. The writer's own fields change only after it, so that a switch cut
- * off by an exception is done again.
+ * A switch has one commit point, the store of `produced`. `worker.terminate()` may cut off the
+ * steps before it without harm: the old sub-buffer still counts as the open one, with its own
+ * `end`. The writer's own fields change only after the commit point, so a switch that an exception
+ * cut off is done again.
  */
 import { isBytes, nameOfTypedArray } from './brand.js'
 import { BUFFER, labelOf, type BufferMemory } from './buffer.js'
 import { emptyView, type WriterView } from './writer-view.js'
 
 /**
- * What the client of a channel does at the ends of a sub-buffer, on the writing thread. Neither may
- * write records or throw. `start` is the offset of the sub-buffer in the data, in bytes.
+ * Calls of a channel's client at the start and the end of a sub-buffer, on the writing thread. None
+ * may write records or throw. `start` is the offset of the sub-buffer in the data, in bytes.
  */
 export interface WriterCallbacks {
   /**
-   * Decides instead of the channel's mode whether a sub-buffer may be started, and what is reserved
-   * at its start. A channel that has it is in overwrite mode, as far as readers are concerned.
-   * Whatever it writes into the sub-buffer it writes after {@link Writer.take}, and then it must
-   * not refuse.
+   * Decides, instead of the channel's mode, whether a sub-buffer may be started, and how many bytes
+   * are reserved at its start. For readers, a channel with this callback is in overwrite mode. The
+   * callback may write into the sub-buffer only after {@link Writer.take}, and then it must not
+   * refuse.
    *
-   * @param sequence the sub-buffer that would be started; all before it are complete, as the owner
-   * sees it.
-   * @param padding unused bytes of the sub-buffer that was completed last.
+   * @param sequence the sub-buffer to be started; the owner sees all sub-buffers before it as
+   * complete.
+   * @param padding unused bytes of the last completed sub-buffer.
    * @returns the header's size in bytes, or a negative number to refuse.
    */
   accept?(sequence: number, padding: number): number
   /**
-   * A sub-buffer becomes the current one; its header bytes, from `start`, are the client's to fill.
+   * A sub-buffer becomes the current one. The client may fill its header bytes, which begin at
+   * `start`.
    */
   subbufStart?(view: WriterView, start: number): void
-  /** The current sub-buffer is complete up to `end`; last chance to finish its header. */
+  /**
+   * The current sub-buffer is complete up to `end`. This is the last chance to finish its header.
+   */
   subbufEnd?(view: WriterView, start: number, end: number): void
   /** A record of `length` bytes was too big for a sub-buffer. */
   tooBig?(length: number): void
-  /** A switch was published: threads that wait for sub-buffers can be woken. */
+  /** A switch was published. Threads that wait for sub-buffers can be woken. */
   produced?(): void
   /**
-   * The buffer goes back to its first state: what the client remembers of a place in it goes, too.
-   * Within the reset, while readers see that it is under way; once more if it has to be done again.
+   * The buffer goes back to its first state, so the client must forget its places in it. Called
+   * within the reset, while readers see that it is under way. Called once more if the reset has to
+   * be done again.
    */
   reset?(): void
 }
 
-/** Outcomes of {@link Writer.room}: there is no room, and the record is counted as discarded. */
+/** Outcome of {@link Writer.room}: there is no room, and the record is counted as discarded. */
 export const FULL = -1
 /** Outcome of {@link Writer.room}: the record can never fit, and is counted as discarded. */
 export const TOO_BIG = -2
 
 /**
- * Writes records into one buffer. One at a time exists for a buffer, on the thread that owns it.
+ * Writes records into one buffer. A buffer has one writer at a time, on the thread that owns it.
  *
  * @example
  * const writer = channel.writer(0)
@@ -77,33 +81,34 @@ export class Writer {
   readonly #size: number
   readonly #count: number
   readonly #header: number
-  /** Sequence of the sub-buffer that is open, or that will be opened next. */
+  /** Sequence of the open sub-buffer, or of the next one to be opened. */
   #sequence: number
   /** `#sequence mod subbufCount`. */
   #index: number
   /** Whether that sub-buffer is open. */
   #open = false
-  /** Records that this buffer was given before the sub-buffer at `#index`. */
+  /** Records given to this buffer before the sub-buffer at `#index`. */
   #records = 0
-  /** Bytes without padding that were completed before it. */
+  /** Bytes completed before it, without padding. */
   #bytes = 0
-  /** Padding of the sub-buffer that was completed before it. */
+  /** Padding of the sub-buffer completed before it. */
   #padding = 0
   /**
-   * Whether the owner before died within a reset: nothing can be done with the buffer before it
-   * is reset.
+   * Whether the previous owner died within a reset. The buffer can't be used until it is reset
+   * again.
    *
    * @internal
    */
   mustReset = false
 
   /**
-   * Takes a buffer over: goes on in the sub-buffer that was left open, at its `end`, or opens one
-   * behind what was completed. The calling thread must be its only owner; a dead one's records are
-   * whole up to `end`, and a reset that it did not get through is done again ({@link mustReset}).
+   * Takes over a buffer. Continues in the open sub-buffer at its `end`, or opens the one after the
+   * last completed sub-buffer. The calling thread must be its only owner. A dead owner's records
+   * are whole up to `end`. If it died within a reset, the reset is done again ({@link mustReset}).
    *
-   * @param view where to keep the view; the caller's hot path may hold on to it.
-   * @param begins whether that is done now; else by the caller, by `reset` or the first `switch`.
+   * @param view the object to fill as the view; the caller's hot path may keep it.
+   * @param begins whether to open a sub-buffer (or reset) now. If false, the caller does it by
+   * `reset` or the first `switch`.
    */
   constructor(
     buffer: BufferMemory,
@@ -146,11 +151,11 @@ export class Writer {
    * Writes one record.
    *
    * @returns whether it was written; if not, it is counted as discarded.
-   * @throws TypeError when it is no array of bytes.
+   * @throws TypeError when `bytes` is no array of bytes.
    */
   write(bytes: Uint8Array): boolean {
     const { view } = this
-    // Of this realm, which is told for less, or of another.
+    // An array of this realm, which is the cheaper check, or of another realm.
     if (!(bytes instanceof Uint8Array) && !isBytes(bytes)) throw notBytes(bytes)
     const { length } = bytes
     let at = view.words[view.end]
@@ -160,36 +165,39 @@ export class Writer {
     }
     view.u8.set(bytes, at)
     view.words[view.end + 1] += 1
-    // Last: until here the record does not exist. Pairs with: the reader's load of `end` (aged, or
-    // after `produced`).
+    // This store comes last: before it the record does not exist. Pairs with: the reader's load of
+    // `end` (aged, or after `produced`).
     view.words[view.end] = at + length
     return true
   }
 
   /**
-   * Makes room for a record of `length` bytes to be stored by the caller, who then calls
+   * Makes room for a record of `length` bytes. The caller stores the record and then calls
    * {@link commit}.
    *
    * @returns where to store it, in bytes from the start of the data; {@link FULL} or
-   * {@link TOO_BIG} when the record is lost, which is counted.
+   * {@link TOO_BIG} when the record is lost and counted.
    */
   reserve(length: number): number {
     const at = this.view.words[this.view.end]
     return at + length > this.view.limit ? this.room(length) : at
   }
 
-  /** Makes the record that was stored at `at` count. Nothing may be reserved in between. */
+  /**
+   * Commits the record that was stored at `at`. Nothing may be reserved between `reserve` and
+   * `commit`.
+   */
   commit(at: number, length: number): void {
     const { view } = this
     view.words[view.end + 1] += 1
-    // Last. Pairs with: the reader's load of `end` (aged, or after `produced`).
+    // This store comes last. Pairs with: the reader's load of `end` (aged, or after `produced`).
     view.words[view.end] = at + length
   }
 
   /**
-   * The slow path of a record that does not fit the open sub-buffer: switches, and counts the
-   * record as discarded if that did not help. A record that fits no sub-buffer switches nothing, or
-   * it would cost a flight recorder the records that it holds.
+   * The slow path of a record that does not fit the open sub-buffer. It switches, and counts the
+   * record as discarded if that did not help. It does not switch for a record that fits no
+   * sub-buffer: that would cost a flight recorder the records that it holds.
    *
    * @returns where the record goes (right behind the header), or {@link FULL} or {@link TOO_BIG}.
    * @internal
@@ -207,24 +215,24 @@ export class Writer {
     return FULL
   }
 
-  /** Counts a record whose arguments could not be written. */
+  /** Counts a record with arguments that could not be written. */
   discardBad(): void {
     this.buffer.doubles[BUFFER.discardedBad >> 3] += 1
   }
 
-  /** Ends the open sub-buffer if there are records in it, so that a reader can have them. */
+  /** Ends the open sub-buffer if it holds records, so that a reader can have them. */
   flush(): void {
     if (this.#open && this.buffer.words[this.buffer.countWord(this.#index)] > 0) this.switch(0)
   }
 
   /**
-   * Ends the open sub-buffer, if one is open, and starts the next, if one is free. Counts nothing.
+   * Ends the open sub-buffer, if there is one, and starts the next, if one is free. Counts nothing.
    *
-   * @param length bytes of the record that is to follow; 0 for none.
+   * @param length bytes of the next record; 0 for none.
    * @returns where that record goes; {@link FULL} when no sub-buffer is free (then none is open,
-   * and every further call tries again); {@link TOO_BIG} when it is longer than a sub-buffer
-   * (nothing was switched) or, with a sub-buffer free, than one without its header (the switch
-   * stays done).
+   * and every further call tries again); {@link TOO_BIG} when the record is longer than a
+   * sub-buffer (nothing was switched), or, with a sub-buffer free, longer than a sub-buffer without
+   * its header (the switch stays done).
    */
   switch(length: number): number {
     if (length > this.#size) return this.#tooBig(length)
@@ -233,13 +241,14 @@ export class Writer {
   }
 
   /**
-   * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the bytes
-   * completed so far, the padding of the sub-buffer completed last and the counts of discarded
-   * records stay. Owner; `consumed` goes back too, so a client's own readers must be kept out
-   * meanwhile. A {@link Reader} notices, and counts what it has not had as overwritten.
+   * Puts the buffer back to its first state and opens sub-buffer 0. The bytes in memory, the count
+   * of completed bytes, the padding of the last completed sub-buffer and the counts of discarded
+   * records stay. Only the owner may call it. `consumed` goes back too, so the client must keep its
+   * own readers out meanwhile. A {@link Reader} notices the reset, and counts the records that it
+   * did not have as overwritten.
    *
-   * @returns false when a {@link Reader} was just giving a sub-buffer back: nothing was done, try
-   * again.
+   * @returns false when a {@link Reader} was just giving back a sub-buffer. Then nothing was done:
+   * try again.
    */
   reset(): boolean {
     const { buffer, view } = this
@@ -250,23 +259,23 @@ export class Writer {
     const prevPaddingWord = buffer.prevPaddingWord(0)
     const labelWord = buffer.labelWord(0)
     const label = labelOf(0)
-    // Odd from here on, unless a reader is in the middle of its words; if it comes later, it sees
-    // that it is odd. Pairs with: Reader.delivered, and its read-modify-write of `resets` after a
-    // copy.
+    // `resets` is odd from here on, unless a reader is just storing its words. A reader that comes
+    // later sees the odd number. Pairs with: Reader.delivered, and the reader's read-modify-write
+    // of `resets` after a copy.
     if (words[BUFFER.resets >> 2] % 2 === 0) {
       Atomics.add(words, BUFFER.resets >> 2, 1)
       if (Atomics.load(words, BUFFER.delivering >> 2) === 1) {
-        // Nothing was reset: a reader must not start anew.
+        // Nothing was reset, so a reader must not start anew.
         Atomics.add(words, BUFFER.resets >> 2, -1)
         return false
       }
     }
     view.limit = -1
-    // Records keep their numbers, so that the reader finds out how many went.
+    // Records keep their numbers, so that the reader finds out how many were lost.
     if (this.#open) this.#rememberEntry(this.#index)
     this.#open = false
-    // A straight line: from here on the entry says all that the next owner needs to do this again.
-    // See #goOn.
+    // A straight line of stores. From here on the entry has all that a next owner needs to do the
+    // reset again. See #goOn.
     words[countWord] = 0
     doubles[firstDouble] = this.#records
     doubles[bytesBeforeDouble] = this.#bytes
@@ -285,14 +294,14 @@ export class Writer {
     return true
   }
 
-  /** Takes the buffer's words into the fields of a new owner. */
+  /** Loads the buffer's words into the fields of a new owner. */
   #goOn(): void {
     const { buffer, view } = this
     const { words, doubles } = buffer
     const index = this.#index
     if (Atomics.load(words, BUFFER.resets >> 2) % 2 === 1) {
-      // The owner before died in a reset. It may have stored the new entry of sub-buffer 0 already,
-      // which then counts all records and bytes that there were.
+      // The previous owner died in a reset. It may have stored the new entry of sub-buffer 0
+      // already. That entry then counts all records and bytes so far.
       this.#rememberWhatIsDone()
       const given = this.#records + (this.#open ? words[buffer.countWord(index)] : 0)
       const counted = doubles[buffer.firstDouble(0)] + words[buffer.countWord(0)]
@@ -308,7 +317,10 @@ export class Writer {
     if (this.#open) view.limit = (index + 1) * this.#size
   }
 
-  /** Sets what was completed before the current sub-buffer, and whether that is open. */
+  /**
+   * Sets the counts of all that was completed before the current sub-buffer, and whether it is
+   * open.
+   */
   #rememberWhatIsDone(): void {
     const { buffer } = this
     const { words, doubles } = buffer
@@ -327,7 +339,10 @@ export class Writer {
     }
   }
 
-  /** Sets what was completed before a sub-buffer, its records included, which are given up. */
+  /**
+   * Sets the counts of all that was completed before a sub-buffer. Its own records are given up,
+   * and counted too.
+   */
   #rememberEntry(index: number): void {
     const { buffer } = this
     this.#records = buffer.doubles[buffer.firstDouble(index)] + buffer.words[buffer.countWord(index)]
@@ -335,7 +350,7 @@ export class Writer {
     this.#padding = buffer.words[buffer.prevPaddingWord(index)]
   }
 
-  /** Ends the open sub-buffer; starts the next before the end is published. */
+  /** Ends the open sub-buffer. Starts the next one before it publishes the end. */
   #leave(length: number): number {
     const { buffer, view } = this
     const index = this.#index
@@ -353,10 +368,10 @@ export class Writer {
     const endWord = buffer.endWord(nextIndex)
     const limit = open ? (nextIndex + 1) * this.#size : -1
     const produced = BigInt(next)
-    // The commit point. Everything that the reader will look at was stored before it, header, end,
+    // The commit point. Everything that the reader will look at was stored before it: header, end,
     // count and first of both sub-buffers. Pairs with: Reader, Atomics.load of `produced`.
     Atomics.store(buffer.counters, BUFFER.produced >> 3, produced)
-    // The writer's own view of what was just published. No calls, so that no exception leaves it
+    // Now the writer's own fields follow. There are no calls here, so no exception leaves them
     // behind.
     this.#sequence = next
     this.#index = nextIndex
@@ -370,7 +385,7 @@ export class Writer {
     return open ? this.#place(length) : FULL
   }
 
-  /** Starts a sub-buffer when none is open: at first, and after having been refused. */
+  /** Starts a sub-buffer when none is open: at first, and after a refusal. */
   #resume(length: number): number {
     const header = this.#ask(this.#sequence, this.#padding)
     if (header < 0) return FULL
@@ -389,20 +404,20 @@ export class Writer {
   }
 
   #hasRoom(sequence: number): boolean {
-    // The low half, read plainly, tells of a full buffer without making a BigInt. It may be old:
-    // then the reader has given something back since, which a later call sees. (Little endian, as
-    // every platform of Node is.)
+    // A plain read of the low half shows a full buffer without making a BigInt. It may be old. Then
+    // the reader has given back something since, and a later call sees it. (Every platform of Node
+    // is little-endian.)
     const consumedGuess = this.buffer.words[BUFFER.consumed >> 2]
     if ((sequence - consumedGuess) >>> 0 >= this.#count) return false
-    // Pairs with: Reader, Atomics.store of `consumed`, after its last read of the sub-buffer that
-    // is to be reused.
+    // Pairs with: Reader, Atomics.store of `consumed`, after its last read of the sub-buffer to be
+    // reused.
     const consumed = Number(Atomics.load(this.buffer.counters, BUFFER.consumed >> 3))
     return sequence - consumed < this.#count
   }
 
   /**
-   * For `accept`, in overwrite mode, before it writes into the sub-buffer that it is asked about:
-   * tells readers that what stood there goes. From then on it must not refuse.
+   * Tells readers that the old content of a sub-buffer goes. `accept` calls it in overwrite mode,
+   * before it writes into that sub-buffer. From then on `accept` must not refuse.
    *
    * @internal
    */
@@ -414,18 +429,19 @@ export class Writer {
     const { buffer } = this
     const { counters } = buffer
     const index = (started - 1) % this.#count
-    // A label from before a reset would pass for that of the entry that is still to be stored.
-    // Within the reset nobody looks, and an owner that has to do it again needs the label.
+    // A label from before a reset would pass for the label of the entry that is not stored yet.
+    // Within the reset no reader looks, and an owner that has to do the reset again needs the
+    // label.
     if (buffer.words[BUFFER.resets >> 2] % 2 === 0 && buffer.hasLabel(index, started - 1))
       Atomics.store(buffer.words, buffer.labelWord(index), 0)
-    // The old content goes from here on. On arm64 a store-release lets later plain stores pass, and
-    // the load that follows it stops them. Pairs with: Reader, the read-modify-write of `started`
-    // after its copy.
+    // The old content goes from here on. On arm64 later plain stores may pass a store-release; the
+    // load that follows stops them. Pairs with: Reader, the read-modify-write of `started` after
+    // its copy.
     Atomics.store(counters, BUFFER.started >> 3, BigInt(started))
     Atomics.load(counters, BUFFER.started >> 3)
   }
 
-  /** Stores all of the next sub-buffer that a reader or the hot path looks at. */
+  /** Stores all words of the next sub-buffer that a reader or the hot path looks at. */
   #start(
     sequence: number,
     index: number,
@@ -443,14 +459,14 @@ export class Writer {
     const prevPaddingWord = buffer.prevPaddingWord(index)
     const labelWord = buffer.labelWord(index)
     if (this.#overwrite) this.#publishStarted(sequence + 1)
-    // A straight line, so that these are never cut apart.
+    // A straight line of stores, so that nothing cuts them apart.
     buffer.words[countWord] = 0
     buffer.doubles[firstDouble] = records
     buffer.doubles[bytesBeforeDouble] = bytes
     buffer.words[prevPaddingWord] = padding
     buffer.words[endWord] = start + header
     this.#callbacks.subbufStart?.(this.view, start)
-    // From here on the entry is that of this sub-buffer, header and all. Pairs with:
+    // From here on the entry belongs to this sub-buffer, and its header is stored. Pairs with:
     // BufferMemory.hasLabel.
     Atomics.store(buffer.words, labelWord, labelOf(sequence))
     // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
@@ -469,7 +485,9 @@ export class Writer {
   }
 }
 
-/** The error for a value that is no record. It is thrown before the buffer is changed. */
+/**
+ * Makes the error for a value that is no record. Callers throw it before they change the buffer.
+ */
 export function notBytes(found: unknown): TypeError {
   const what = nameOfTypedArray(found) ?? typeof found
   return new TypeError(`a record is a Uint8Array, not ${what}`)

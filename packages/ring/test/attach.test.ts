@@ -1,4 +1,4 @@
-/** Misuse and memory that is not what it should be: refused early, with the value that is wrong. */
+/** Misuse and wrong memory are refused early, with the wrong value. */
 import { BUFFER, BufferMemory, bufferBytes, Channel, MAX_BUFFER_BYTES, MAX_CPUS } from '@rchan/ring'
 import { expect, test } from 'vitest'
 

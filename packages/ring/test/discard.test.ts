@@ -1,6 +1,6 @@
 /**
- * Discard mode on one thread: the newest record is lost, and counted, when every sub-buffer is
- * unread.
+ * Discard mode on one thread: when every sub-buffer is unread, the newest record is lost and
+ * counted.
  */
 import { FULL, TOO_BIG, type WriterCallbacks } from '@rchan/ring'
 import { describe, expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * The memory of a global buffer is what the picture at the head of global/buffer.ts says, and only
- * that is attached to.
+ * The memory of a global buffer matches the picture at the head of global/buffer.ts, and `attach`
+ * refuses any other memory.
  */
 import {
   checkGlobalGeometry,

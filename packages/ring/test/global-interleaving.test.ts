@@ -1,12 +1,12 @@
 /**
- * Writers and a reader of a global buffer, stepped: whoever is stopped wherever for however long,
- * and wherever a writer dies, everything adds up.
+ * Writers and a reader of a global buffer, stepped. Any thread may be stopped anywhere for any
+ * time, and a writer may die anywhere: everything adds up.
  *
- * Forbidden: a torn record delivered; a record delivered twice; one that nobody wrote; a thread's
- * records out of order; a time that is less than that of the record before; a store into memory
- * that was given to the reader or to another lap; sums that are not those of the attempts; with one
- * death, an accepted record that is neither delivered nor overwritten; a buffer that can't be
- * written or read any more after the dead were declared so.
+ * Forbidden: a torn record delivered; a record delivered twice; a delivered record that no thread
+ * wrote; a thread's records out of order; a time less than the previous record's; a store into
+ * memory that was given to the reader or to another lap; sums that differ from the attempts; with
+ * one death, an accepted record that is neither delivered nor overwritten; a buffer that can't be
+ * written or read any more after its dead threads were declared dead.
  */
 import {
   GLOBAL,
@@ -31,7 +31,7 @@ const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
  */
 const STRIDE = 14
 
-/** Bytes of a record, or what else a writer does. */
+/** Bytes of a record, or another action of a writer. */
 type Op = number | 'flush' | 'detach'
 type ReaderOp = 'drain' | 'newest' | 'recover' | 'flush'
 

@@ -23,7 +23,7 @@ interface ModelSubbuf {
   units: number
 }
 
-/** What a global buffer promises, without memory. */
+/** A model of a global buffer, without memory. */
 class Model {
   readonly #geometry: GlobalGeometry
   readonly #units: number
@@ -143,7 +143,7 @@ const base = fc.constantFrom(0, 0, 1, 7, 2 ** 31 - 2, 2 ** 31 - 1, 2 ** 32 - 2, 
 const committed = fc.constantFrom(0, 2 ** 31 - 5, 2 ** 31 - 1, 2 ** 32 - 9, 2 ** 32 - 1)
 
 function run(shape: GlobalGeometry, from: number, units: number, steps: readonly Step[]): void {
-  // Where the epochs end; nobody has so few tags and writes for so long.
+  // The end of the epochs. No real buffer has so few tags and is written for so long.
   fc.pre(from < 2 ** 32 * GlobalBuffer.create(shape).tags - 100)
   const buffer = startFrom(shape, from, units)
   const writers = [0, 1, 2].map((i) => new GlobalWriter(buffer, i + 1))

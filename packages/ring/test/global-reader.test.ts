@@ -1,7 +1,4 @@
-/**
- * What the reader of a global buffer makes of dead writers, and of being lapped: the smallest
- * histories.
- */
+/** The reader of a global buffer meets dead writers, and is lapped: the smallest histories. */
 import { GLOBAL, GLOBAL_SLOT, GlobalReader, GlobalWriter, PHASE } from '@rchan/ring'
 import { describe, expect, test } from 'vitest'
 import { bytes, drain, make, started, stepped } from './global-small.js'

@@ -9,7 +9,7 @@ import {
 } from '@rchan/ring'
 import { PausedThread } from '../../../test/stepping/paused.js'
 
-/** What the tests change one thing of. */
+/** The basic shape. Each test changes one property of it. */
 const GEOMETRY: GlobalGeometry = {
   subbufSize: 64,
   subbufCount: 3,

@@ -1,12 +1,12 @@
 /**
- * Three writer threads of one global buffer at full speed, the reader on this one; writers are
+ * Three threads write one global buffer at full speed, and this thread reads it. Writers are
  * terminated in mid-flight.
  *
  * Forbidden: a torn record delivered; a record delivered twice; a thread's records out of order; a
- * time that is less than that of the record before, of whatever thread; an attempt that returned
- * and is neither delivered, overwritten nor counted as refused; more torn records than deaths; an
- * attempt without a trace, but for one of each death; in discard mode a record overwritten; writers
- * or the reader that don't go on after a death; a slot that is not freed.
+ * time less than the previous record's, of any thread; an attempt that returned and is neither
+ * delivered, overwritten nor counted as refused; more torn records than deaths; a lost attempt,
+ * except one for each death; in discard mode a record overwritten; writers or the reader that don't
+ * go on after a death; a slot that is not freed.
  */
 import { GlobalBuffer, GlobalReader, type GlobalGeometry, type GlobalSpan } from '@rchan/ring'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -18,7 +18,7 @@ import { walkGlobal } from '../../../test/global-records.mjs'
 const SEED = Number(process.env.RCHAN_SEED ?? 20260301)
 /** Deaths for each geometry. More of them: RCHAN_ROUNDS. */
 const ROUNDS = Number(process.env.RCHAN_ROUNDS ?? 8)
-/** What is not done by then is stuck, and the test fails instead of hanging. */
+/** A thread that is not done by then is stuck, and the test fails instead of hanging. */
 const DEADLINE_MS = 20_000
 
 const workers: Worker[] = []

@@ -2,9 +2,9 @@
  * A thread that writes self-checking records into a global buffer as fast as it can. Its record
  * number goes up with each attempt.
  *
- * `stats`, which only this thread stores, plainly, and which are read when it has stopped: [0]
- * attempts, stored before each; [1] attempts that returned; [2] records accepted. It goes on until
- * `stop` is 1.
+ * Only this thread stores `stats`, plainly, and the test reads them when it has stopped: [0]
+ * attempts, stored before each; [1] attempts that returned; [2] records accepted. The thread goes
+ * on until `stop` is 1.
  */
 import { GlobalBuffer, GlobalWriter } from '@rchan/ring'
 import { fillGlobal, MIN_GLOBAL_BYTES } from '../../../test/global-records.mjs'

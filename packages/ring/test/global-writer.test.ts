@@ -1,7 +1,4 @@
-/**
- * What writers of a global buffer do at the edges, and when one sleeps in the middle of what it
- * does.
- */
+/** Writers of a global buffer in edge cases, and when one sleeps in the middle of a step. */
 import { FULL, GLOBAL, GLOBAL_SLOT, GlobalReader, GlobalWriter, ORPHAN, PHASE, TOO_BIG } from '@rchan/ring'
 import { describe, expect, test } from 'vitest'
 import { bytes, drain, make, started, stepped } from './global-small.js'

@@ -1,7 +1,7 @@
 /**
- * One writer and one reader, stepped: whatever the reader does between two accesses of the writer,
- * or the writer between two of the reader, and wherever a writer dies, everything adds up. What is
- * forbidden, see ledger.ts.
+ * One writer and one reader, stepped. The reader may act between any two accesses of the writer,
+ * the writer between any two of the reader, and a writer may die anywhere: everything adds up. See
+ * ledger.ts for the forbidden outcomes.
  */
 import { BUFFER, Channel, Reader, Writer, type Geometry, type Mode } from '@rchan/ring'
 import * as fc from 'fast-check'

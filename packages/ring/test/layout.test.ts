@@ -1,4 +1,4 @@
-/** The memory of a buffer is what the picture at the head of buffer.ts says. */
+/** The memory of a buffer matches the picture at the head of buffer.ts. */
 import { BUFFER, BUFFER_ABI, BufferMemory, bufferBytes, Channel, dataOffset } from '@rchan/ring'
 import { expect, test } from 'vitest'
 import { misplacedWords, offsetsOf, readPicture } from '../../../test/picture.js'

@@ -1,9 +1,9 @@
 /**
- * What was written and what was delivered, and whether it adds up. Records are numbered by attempt.
- * For tests.
+ * Keeps account of written and delivered records, and checks that they add up. Records are numbered
+ * by attempt. For tests.
  *
- * Forbidden: a record that is torn, delivered twice, out of order, or that nobody wrote; in discard
- * mode one that was accepted and not delivered; a sum that is not that of the attempts.
+ * Forbidden: a delivered record that is torn, delivered twice, out of order, or that no thread
+ * wrote; in discard mode a record accepted and not delivered; a sum that differs from the attempts.
  */
 import type { BufferMemory, Reader, Span, Writer } from '@rchan/ring'
 import { expect } from 'vitest'

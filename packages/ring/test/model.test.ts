@@ -1,6 +1,6 @@
 /**
- * One writer and one reader against plain arrays, on one thread: the same records, the same losses,
- * at each step.
+ * One writer and one reader against plain arrays, on one thread: the same records and losses at
+ * each step.
  */
 import { BUFFER, Channel, Reader, Writer, type Geometry, type Mode } from '@rchan/ring'
 import * as fc from 'fast-check'
@@ -16,7 +16,7 @@ interface ModelSubbuf {
   bytes: number
 }
 
-/** What relay promises, without memory: lists of records. */
+/** A model of a ring, without memory: lists of records. */
 class Model {
   readonly #geometry: Geometry
   #complete: ModelSubbuf[] = []
@@ -252,7 +252,7 @@ function run(shape: Geometry, from: number, steps: readonly Step[]): void {
       model.takeOver()
     }
     expect(buffer.discarded()).toEqual({ full: model.full, tooBig: model.tooBig, bad: 0 })
-    // What is lost is known only when the reader comes by; until then it counts as remaining.
+    // A loss is known only once the reader meets it. Until then the record counts as remaining.
     expect(reader.overwritten).toBeLessThanOrEqual(model.overwritten)
     expect(reader.overwritten + reader.remaining()).toBe(model.overwritten + model.inBuffer)
     expect(model.delivered + model.overwritten + model.full + model.tooBig + model.inBuffer).toBe(

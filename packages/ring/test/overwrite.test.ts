@@ -1,6 +1,5 @@
 /**
- * Overwrite mode on one thread: the oldest sub-buffer is lost, and its records are counted by who
- * reads.
+ * Overwrite mode on one thread: the oldest sub-buffer is lost, and the reader counts its records.
  */
 import { expect, test } from 'vitest'
 import { drain, drainDead, makeSubject, take, writeNumbers } from './subject.js'

@@ -1,4 +1,4 @@
-/** Parts of the open sub-buffer, delivered without the owner's help, and their rest. */
+/** Parts of the open sub-buffer are delivered without the owner's help, and later the rest. */
 import { describe, expect, test } from 'vitest'
 import { drain, makeSubject, take, writeNumbers } from './subject.js'
 

@@ -1,5 +1,6 @@
 /**
- * One buffer with its writer and its reader on the same thread, and what was delivered. For tests.
+ * One buffer with its writer and its reader on the same thread, and the delivered records. For
+ * tests.
  */
 import { Channel, type Geometry, type Reader, type Span, type Writer } from '@rchan/ring'
 import { makeRecord, walkRecords } from '../../../test/records.mjs'
@@ -10,7 +11,7 @@ export interface Subject {
   readonly reader: Reader
 }
 
-/** A channel of one CPU that nobody writes yet. */
+/** A channel of one CPU that no thread writes yet. */
 export function makeChannel(geometry: Partial<Geometry> = {}): Channel {
   return Channel.create({
     subbufSize: 16,

@@ -1,11 +1,11 @@
 /**
- * One owner after the other, stepped, without anybody who retires a dead one: the next goes on in
- * the sub-buffer that was left open. Owners reset the buffer, and die wherever they are, within a
- * reset too; the reader steps in anywhere.
+ * One owner after the other, stepped. No reader retires a dead owner: the next owner goes on in the
+ * open sub-buffer. Owners reset the buffer, and may die anywhere, also within a reset. The reader
+ * steps in anywhere.
  *
- * Forbidden: a record that is torn, delivered twice, out of order, or that nobody wrote; an
- * accepted record that is neither delivered nor counted as overwritten; a sum that is not that of
- * the attempts; bytes completed that become fewer.
+ * Forbidden: a delivered record that is torn, delivered twice, out of order, or that no thread
+ * wrote; an accepted record that is neither delivered nor counted as overwritten; a sum that
+ * differs from the attempts; a count of completed bytes that goes down.
  */
 import { Channel, Reader, Writer, type BufferMemory, type Geometry, type Mode, type Span } from '@rchan/ring'
 import * as fc from 'fast-check'
@@ -24,7 +24,7 @@ interface Life {
   readonly deathAt: number
 }
 
-/** What was written and what was delivered, of owners that nobody retires. */
+/** The account of owners that no reader retires. */
 class Books {
   attempted = 0
   resets = 0
@@ -60,7 +60,7 @@ class Books {
       this.refused += 1
       return true
     }
-    // What a dead owner had counted is not there, at most.
+    // At most the records that a dead owner had counted are missing.
     if (span.complete && (span.records < numbers.length || span.records > numbers.length + this.cut.length)) {
       throw new Error(`the span of ${numbers.length} records says records=${span.records}`)
     }
@@ -121,7 +121,7 @@ function live(geometry: Geometry, lives: readonly Life[]): number[] {
       const writer = new Writer(memory)
       for (const op of ops) books.run(writer, op)
     })
-    // Whoever dies in a reset, or does one again, makes it one that happened.
+    // An owner that dies in a reset, or repeats one, makes it count as done.
     if (Atomics.load(buffer.words, 20) !== resets) books.resets += 1
     if (resets % 2 === 0 && Atomics.load(buffer.words, 20) % 2 === 0) {
       const completed = completedBytes(buffer)
@@ -199,7 +199,7 @@ describe.each(
     for (let deathAt = 0; deathAt < first; deathAt += 1) {
       live(geometry, [{ ...quiet, deathAt }, quiet])
       live(geometry, [{ ...drained, deathAt }, drained])
-      // The next one dies while it makes up for what the first did not get through.
+      // The next owner dies while it finishes the reset of the first.
       for (const again of [3, 9, 15])
         live(geometry, [{ ...quiet, deathAt }, { ...drained, deathAt: again }, quiet])
     }

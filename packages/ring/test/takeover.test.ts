@@ -1,4 +1,4 @@
-/** The owner dies or goes; what it left is delivered, and another one takes the buffer over. */
+/** The owner dies or leaves. Its records are delivered, and another owner takes over the buffer. */
 import { BUFFER, Reader, Writer } from '@rchan/ring'
 import { describe, expect, test } from 'vitest'
 import { makeRecord } from '../../../test/records.mjs'

@@ -1,9 +1,9 @@
 /**
- * A global buffer: one ring of sub-buffers that many threads write at once, without locks, and one
- * drains.
+ * A global buffer: one ring of sub-buffers. Many threads write it at once, without locks, and one
+ * thread drains it.
  *
- * This is the only description of that memory. How the words move is told where they are moved: the
- * state in state.ts, records in writer.ts, delivery in reader.ts, the dead in recovery.ts.
+ * This is the only description of that memory. Other files describe how the words move: state.ts
+ * the state, writer.ts the records, reader.ts delivery, recovery.ts the dead.
  *
  * ```text
  *   at   type  word               written by
@@ -48,20 +48,21 @@
  * +128   …     written            owner       f64 for each sub-buffer: records this slot ever wrote there
  * ```
  *
- * "Threads" share a word by compare-and-exchange, or by adding to it. Sub-buffers are numbered for
- * ever from 0 (their *sequence*); number *s* stands at index `s mod subbufCount`, in its *lap*
+ * "Threads" share a word by compare-and-exchange, or by adding to it. Sub-buffers are numbered from
+ * 0 without end (their *sequence*). Number *s* is at index `s mod subbufCount`, in its *lap*
  * `floor(s / subbufCount)`. A unit is `unitBytes`; units count from the start of the sub-buffer.
  *
- * The high half of `state` is the *epoch*; the low half, from its highest bits: the tag, one bit
- * "closed", and the units reserved. Sub-buffers started so far = epoch × tags + tag, and the
- * current one is the last of them. `tags` is a multiple of `subbufCount` and at least twice that,
- * so the tag alone says the index at every wrap, and the epochs last for 2³³ laps. Records are
- * reserved by exchanging the low half, sub-buffers are started by exchanging both halves: accesses
- * of two sizes to one word, which every processor of Node keeps coherent (x86, arm64), though the
- * language doesn't say so. Low half first: little-endian, like the data.
+ * The high half of `state` is the *epoch*. The low half holds, from its highest bits, the tag, one
+ * bit "closed", and the units reserved. The number of sub-buffers started so far is epoch × tags +
+ * tag, and the current one is the last of them. `tags` is a multiple of `subbufCount` and at least
+ * twice that. So the tag alone says the index at every wrap, and the epochs last for 2³³ laps. A
+ * record is reserved by exchanging the low half. A sub-buffer is started by exchanging both halves.
+ * These are accesses of two sizes to one word. Every processor of Node (x86, arm64) keeps them
+ * coherent, though the language doesn't say so. The low half comes first: little-endian, like the
+ * data.
  *
- * Nothing is ever set back. `committed` wraps at 2³² units and is only compared with what it should
- * be; a lap has less.
+ * No word is ever set back. `committed` wraps at 2³² units, which is more than a lap has. It is
+ * only ever compared with its expected value.
  */
 import { checkCount, checkGeometry, PAGE_BYTES, type Discarded, type Geometry } from '../buffer.js'
 
@@ -120,28 +121,31 @@ export const GLOBAL_ABI = 1
 const MAGIC = 0x47686372 // 'rchG'
 /** The most words of `written`: all slots times all sub-buffers. */
 const MAX_COUNTS = 2 ** 22
-/** The most threads that can have a slot of one global buffer at once. */
+/** The most threads that can have slots of one global buffer at once. */
 export const MAX_WRITERS = 4096
-/** A slot whose owner left while its hole was still to be passed. No thread's identity. */
+/**
+ * The `identity` of a slot whose owner left before the reader passed its hole. No thread has this
+ * identity.
+ */
 export const ORPHAN = -1
 
 /** The shape of a global buffer. */
 export interface GlobalGeometry extends Geometry {
   /**
-   * Records start on multiples of it, in bytes: 8 for records that are read as words, 1 for raw
-   * bytes.
+   * Records start on multiples of this number of bytes: 8 for records that are read as words, 1 for
+   * raw bytes.
    */
   readonly unitBytes: 1 | 2 | 4 | 8
   /** How many threads can have a slot at once. */
   readonly maxWriters: number
   /**
-   * The most sub-buffers that the low half of the state tells apart; for tests, which can make it
-   * wrap early. Rounded down to a multiple of `subbufCount`.
+   * The most sub-buffers that the low half of the state tells apart, rounded down to a multiple of
+   * `subbufCount`. For tests, which make it wrap early.
    */
   readonly mostTags?: number
 }
 
-/** How the low half of the state is divided. */
+/** The division of the low half of the state. */
 interface StateBits {
   /** Bits of the units reserved. */
   readonly unitBits: number
@@ -150,16 +154,16 @@ interface StateBits {
 
 function stateBits(geometry: GlobalGeometry): StateBits {
   const { subbufSize, subbufCount, unitBytes, mostTags = 2 ** 32 } = geometry
-  // One value more than the units of a full sub-buffer is needed: it says finalized.
+  // One value above the units of a full sub-buffer is needed. It means finalized.
   const unitBits = 32 - Math.clz32(subbufSize / unitBytes + 1)
   const most = unitBits > 30 ? 0 : Math.min(2 ** (31 - unitBits), mostTags)
   return { unitBits, tags: Math.floor(most / subbufCount) * subbufCount }
 }
 
 /**
- * Checks the shape of a global buffer that comes from a caller.
+ * Checks a caller's shape of a global buffer.
  *
- * @throws RangeError with the value and what is allowed.
+ * @throws RangeError with the value and the allowed values.
  */
 export function checkGlobalGeometry(geometry: GlobalGeometry): void {
   checkGeometry(geometry)
@@ -178,8 +182,8 @@ export function checkGlobalGeometry(geometry: GlobalGeometry): void {
       `maxWriters=${maxWriters} * subbufCount=${subbufCount} is more than ${MAX_COUNTS}: take fewer, larger sub-buffers`,
     )
   }
-  // Twice, so that a claim in the sub-buffer that is about to be started is not taken for one in
-  // the oldest.
+  // At least twice, so that a claim in the sub-buffer about to be started differs from a claim in
+  // the oldest one.
   if (stateBits(geometry).tags < 2 * subbufCount) {
     throw new RangeError(
       `subbufSize=${subbufSize} and subbufCount=${subbufCount} with unitBytes=${unitBytes} need more than the 32 bits ` +
@@ -195,8 +199,8 @@ const wordBytes = ({ subbufCount, maxWriters }: GlobalGeometry): number =>
   align(slotsOffset(subbufCount) + slotBytes(subbufCount) * maxWriters, PAGE_BYTES)
 
 /**
- * Bytes of a whole global buffer, words and data, rounded up to pages. @throws RangeError for a
- * shape that can't be.
+ * Bytes of a whole global buffer, words and data, rounded up to pages. @throws RangeError for an
+ * impossible shape.
  */
 export function globalBufferBytes(geometry: GlobalGeometry): number {
   checkGlobalGeometry(geometry)
@@ -204,7 +208,7 @@ export function globalBufferBytes(geometry: GlobalGeometry): number {
 }
 
 /**
- * The memory of a global buffer, seen through views of fixed length. Any thread may make one.
+ * The memory of a global buffer, through views of fixed length. Any thread may make one.
  *
  * @example
  * const buffer = GlobalBuffer.create({
@@ -223,15 +227,15 @@ export class GlobalBuffer {
    */
   readonly tags: number
   /**
-   * Bits of the low half of the state that hold the units reserved; the next one says closed,
+   * How many bits of the low half of the state hold the units reserved. The next bit says closed;
    * the others are the tag.
    *
    * @internal
    */
   readonly unitBits: number
   /**
-   * The words, 4 bytes an element: signed, because `Atomics` allocates for an unsigned word
-   * above 2³¹.
+   * The words, 4 bytes an element. They are signed, because `Atomics` allocates for an unsigned
+   * word above 2³¹.
    *
    * @internal
    */
@@ -261,13 +265,14 @@ export class GlobalBuffer {
   }
 
   /**
-   * Lays a global buffer out, in memory of its own or in zeroed memory of the caller's.
+   * Lays out a global buffer, in new memory or in the caller's zeroed memory.
    *
    * @param byteOffset a multiple of 4096.
-   * @param isUsed the memory is not zeroed: there was a global buffer of the same geometry at the
-   * same place, which nobody has any more. Its words are zeroed, as far as they were used; its data
-   * stays, and is never read.
-   * @throws RangeError for a shape that can't be, or memory that is too small or can't be had.
+   * @param isUsed the memory is not zeroed: it held a global buffer of the same geometry at the
+   * same place, which no thread uses any more. Its words are zeroed, as far as they were used. Its
+   * data stays, and is never read.
+   * @throws RangeError for an impossible shape, for memory that is too small, or when the system
+   * has no memory.
    */
   static create(
     geometry: GlobalGeometry,
@@ -295,7 +300,7 @@ export class GlobalBuffer {
     words[GLOBAL.maxWriters >> 2] = geometry.maxWriters
     words[GLOBAL.tags >> 2] = buffer.tags
     words[GLOBAL.dataOffset >> 2] = wordBytes(geometry)
-    // None was started, and the one before the first is closed.
+    // No sub-buffer was started, and the one before the first is closed.
     words[GLOBAL.state >> 2] = 1 << buffer.unitBits
     // Pairs with: attach, Atomics.load of `magic`.
     Atomics.store(words, GLOBAL.magic >> 2, MAGIC)
@@ -303,7 +308,7 @@ export class GlobalBuffer {
   }
 
   /**
-   * Any thread: finds the global buffer that another thread laid out.
+   * Finds the global buffer that another thread laid out. Any thread.
    *
    * @throws RangeError when the memory is not a global buffer, of another version, or cut short.
    */
@@ -344,7 +349,7 @@ export class GlobalBuffer {
     return new GlobalBuffer(memory, byteOffset, geometry)
   }
 
-  /** Index in {@link words} of the `committed` of the sub-buffer at `index`. @internal */
+  /** Index in {@link words} of `committed` of the sub-buffer at `index`. @internal */
   committedWord(index: number): number {
     return (GLOBAL.table + index * ENTRY_BYTES + GLOBAL_ENTRY.committed) >> 2
   }
@@ -376,8 +381,8 @@ export class GlobalBuffer {
   }
 
   /**
-   * Index in {@link doubles} of a count of a slot; of the sub-buffer at `index` for
-   * `GLOBAL_SLOT.written`.
+   * Index in {@link doubles} of a count of a slot; for `GLOBAL_SLOT.written`, of the sub-buffer at
+   * `index`.
    *
    * @internal
    */
@@ -385,14 +390,14 @@ export class GlobalBuffer {
     return ((this.slotAt(slot) + at) >> 3) + index
   }
 
-  /** Slots that were ever taken. Never more than there are, whatever stands there. @internal */
+  /** How many slots were ever taken. Never more than exist, even in damaged memory. @internal */
   slotsUsed(): number {
     const used = Atomics.load(this.words, GLOBAL.slotsUsed >> 2)
     return used < 0 ? 0 : Math.min(used, this.geometry.maxWriters)
   }
 
   /**
-   * The count at an index of {@link doubles}; 0 for what is none, in memory that was damaged.
+   * The count at an index of {@link doubles}; 0 if the value there is no count, in damaged memory.
    *
    * @internal
    */
@@ -402,7 +407,7 @@ export class GlobalBuffer {
   }
 
   /**
-   * Records ever written at `index`, by all threads: exact while no sub-buffer is being written
+   * Records that all threads ever wrote at `index`. Exact while no thread writes a sub-buffer
    * there.
    *
    * @internal
@@ -416,22 +421,19 @@ export class GlobalBuffer {
     return sum
   }
 
-  /** Records written, the empty ones too. Exact once the writers have stopped. */
+  /** Records written, including empty ones. Exact once the writers have stopped. */
   written(): number {
     let sum = this.#sumOfSlots(GLOBAL_SLOT.empty)
     for (let index = 0; index < this.geometry.subbufCount; index += 1) sum += this.writtenAt(index)
     return sum
   }
 
-  /** Records of no bytes: they are in no sub-buffer, and count as delivered. */
+  /** Records of no bytes. They are in no sub-buffer, and count as delivered. */
   empty(): number {
     return this.#sumOfSlots(GLOBAL_SLOT.empty)
   }
 
-  /**
-   * The records that were refused, by cause. Exact once the writers have stopped, else a lower
-   * bound.
-   */
+  /** The refused records, by cause. Exact once the writers have stopped; else a lower bound. */
   discarded(): Discarded {
     return {
       full: this.#sumOfSlots(GLOBAL_SLOT.discardedFull),

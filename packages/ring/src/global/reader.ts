@@ -1,23 +1,25 @@
 /**
- * The reader of a global buffer: each record once, in order, or counted as overwritten or torn.
- * Runs on the one thread that drains the buffer, while any number of threads write it.
+ * The reader of a global buffer. It delivers each record once, in order, or counts it as
+ * overwritten or torn. It runs on the one thread that drains the buffer, while any number of
+ * threads write it.
  *
- * What may be read, and why it is whole:
+ * The reader may read these parts, which are whole:
  *
- * - A *complete* sub-buffer: it is closed, and as much is committed as was reserved in it. A writer
- *   commits by an `Atomics.add` after its last store, and we load that sum by an `Atomics.load`.
- * - The open sub-buffer, when all that is reserved in it is committed, and the state is the same
- *   before and after we look. There is nothing to wait for: unlike the ends of a `Writer`, commits
- *   are Atomics operations.
+ * - A *complete* sub-buffer: it is closed, and all units reserved in it are committed. A writer
+ *   commits by an `Atomics.add` after its last store. We load that sum by an `Atomics.load`.
+ * - The open sub-buffer, when all units reserved in it are committed, and the state is the same
+ *   before and after we look. No grace period is needed: unlike the ends of a `Writer`, commits are
+ *   Atomics operations.
  *
- * A writer that sleeps between reserve and commit holds its sub-buffer up until it goes on, and its
- * sub-buffer is not reused until then; the other writers go on meanwhile as long as there are free
- * ones. If it is dead, {@link GlobalReader.recover} commits for it, and says where its record would
- * have been: a hole.
+ * A writer that sleeps between reserve and commit holds up its sub-buffer until it goes on. The
+ * sub-buffer is not reused until then. The other writers go on meanwhile, as long as there are free
+ * sub-buffers. If the writer is dead, {@link GlobalReader.recover} commits for it, and marks the
+ * place of its record as a hole.
  *
- * In discard mode nobody touches a sub-buffer before it was given back, so the bytes are handed on
- * from where they stand. In overwrite mode it may be started again at any time: we copy, and then
- * load the state by a read-modify-write. Only a copy of what was not started again is delivered.
+ * In discard mode no thread touches a sub-buffer before the reader has given it back, so the reader
+ * hands on the bytes in place. In overwrite mode a writer may start it again at any time. So we
+ * copy, and then load the state by a read-modify-write. The copy is delivered only if the
+ * sub-buffer was not started again.
  */
 import { GLOBAL, GLOBAL_SLOT, GlobalBuffer } from './buffer.js'
 import { GlobalRecovery } from './recovery.js'
@@ -25,32 +27,32 @@ import { GlobalState } from './state.js'
 import { PHASE } from './writer.js'
 import type { Span } from '../reader.js'
 
-/** A piece of a sub-buffer, in bytes from the start of it. */
+/** A piece of a sub-buffer, in bytes from its start. */
 export interface Hole {
   readonly from: number
   readonly end: number
 }
 
-/** Bytes of a global buffer that can be delivered. */
+/** Bytes of a global buffer to deliver. */
 export interface GlobalSpan extends Span {
   /**
-   * Pieces between `from` and `end` in which there is no record, in order, apart from each other:
-   * records of dead threads, and room that a thread gave up. What is behind a hole is the start of
-   * a record, or `end`.
+   * Pieces between `from` and `end` without a record, in order, apart from each other: records of
+   * dead threads, and room that a thread gave up. A hole is followed by the start of a record, or
+   * by `end`.
    */
   readonly holes: readonly Hole[]
-  /** Whether the header was filled: its writer may have died before. */
+  /** Whether the header was filled. Its writer may have died before it filled it. */
   readonly headed: boolean
 }
 
-/** How far a buffer is written: so many bytes in this sub-buffer. */
+/** How far a buffer is written: the number of bytes in this sub-buffer. */
 export interface Extent {
   readonly sequence: number
   readonly bytes: number
 }
 
 /**
- * Drains a global buffer. One at a time exists for a buffer.
+ * Drains a global buffer. A buffer has one reader at a time.
  *
  * @example
  * for (let span = reader.next(); span !== undefined; span = reader.next()) {
@@ -68,14 +70,14 @@ export class GlobalReader {
   readonly #header: number
   readonly #unit: number
   readonly #scratch: Uint8Array | undefined
-  /** The sub-buffer that is delivered next, or of which a part was delivered. */
+  /** The sub-buffer to deliver next. A part of it may be delivered already. */
   #sequence: number
-  /** Bytes of it that are delivered, its header included; 0 for none. */
+  /** Delivered bytes of it, its header included; 0 for none. */
   #deliveredBytes = 0
-  /** Records of it that are delivered. */
+  /** Delivered records of it. */
   #deliveredRecords = 0
 
-  /** @throws TypeError for what is no global buffer; RangeError when it is damaged. */
+  /** @throws TypeError when `buffer` is no GlobalBuffer; RangeError when it is damaged. */
   constructor(buffer: GlobalBuffer) {
     if (!(buffer instanceof GlobalBuffer)) throw new TypeError('a GlobalReader reads a GlobalBuffer')
     const { subbufSize, subbufCount, headerBytes, unitBytes, mode } = buffer.geometry
@@ -97,17 +99,17 @@ export class GlobalReader {
     this.#sequence = sequence
   }
 
-  /** Records that were overwritten before they could be delivered, as far as is known. */
+  /** Records that were overwritten before delivery, as far as is known. */
   get overwritten(): number {
     return this.buffer.countAt(GLOBAL.overwritten >> 3)
   }
 
-  /** Records that dead threads left half written, and those that had to be given up with them. */
+  /** Records that dead threads left half written, and records that were given up with them. */
   get torn(): number {
     return this.buffer.countAt(GLOBAL.torn >> 3)
   }
 
-  /** The next complete sub-buffer, or what is left of it; undefined when there is none. */
+  /** The next complete sub-buffer, or the rest of it; undefined when there is none. */
   next(): GlobalSpan | undefined {
     const state = this.#state
     for (;;) {
@@ -116,7 +118,7 @@ export class GlobalReader {
       if (sequence >= state.started) return undefined
       if (sequence === state.started - 1) {
         if (!state.closed) return undefined
-        // The thread that closed it may not have come as far.
+        // The thread that closed it may not have stored its end yet.
         if (!state.noteEnd()) continue
       }
       if (!state.complete(sequence)) {
@@ -131,9 +133,9 @@ export class GlobalReader {
   }
 
   /**
-   * The part of the open sub-buffer that is written; undefined when there is nothing new in it, or
-   * while a thread still has to commit there. Complete sub-buffers come first: call {@link next}
-   * until it has nothing.
+   * The written part of the open sub-buffer; undefined when it holds nothing new, or while a thread
+   * still has to commit there. Complete sub-buffers come first: call {@link next} until it returns
+   * undefined.
    */
   newest(): GlobalSpan | undefined {
     const state = this.#state
@@ -147,11 +149,11 @@ export class GlobalReader {
   }
 
   /**
-   * Marks a span as delivered; a complete sub-buffer is given back to the writers.
+   * Marks a span as delivered, and gives a complete sub-buffer back to the writers.
    *
-   * @param records how many records were in it. Of a complete sub-buffer, what is missing is
+   * @param records how many records the span held. The missing records of a complete sub-buffer are
    * counted as torn.
-   * @param end how far an incomplete one was taken, if not to its end.
+   * @param end how far an incomplete span was taken, if not to its end.
    */
   delivered(span: GlobalSpan, records: number, end = span.end): void {
     const { words, doubles } = this.buffer
@@ -171,35 +173,35 @@ export class GlobalReader {
   }
 
   /**
-   * Cleans up after dead writers: what they held up can be delivered then and its memory reused,
-   * and their slots are free for other threads. A claim that is unclear is decided in the second of
-   * two calls between which nothing changed, so this is for calling now and then.
+   * Cleans up after dead writers. Then the sub-buffers that they held up can be delivered and
+   * reused, and their slots are free for other threads. An unclear claim is decided in the second
+   * of two calls between which nothing changed. So call this now and then.
    *
-   * @param isDead whether a thread is proven dead: it will not store again, and all that it stored
-   * is visible.
-   * @returns whether there is more to do in a later call.
+   * @param isDead whether a thread is proven dead: it will not store again, and all its stores are
+   * visible.
+   * @returns whether a later call has more to do.
    */
   recover(isDead: (identity: number) => boolean): boolean {
     return this.#recovery.run(isDead)
   }
 
   /**
-   * Closes the open sub-buffer if something was written in it, so that {@link next} has it once all
-   * is committed.
+   * Closes the open sub-buffer if it holds records. {@link next} returns it once all of it is
+   * committed.
    */
   flush(): void {
     this.#state.flush(this.#header / this.#unit)
   }
 
   /**
-   * No record is written any more: the open sub-buffer is closed, and none is started again. Any
-   * thread may.
+   * Ends all writing: closes the open sub-buffer, and lets none be started again. Any thread may
+   * call it.
    */
   finalize(): void {
     this.#state.finalize()
   }
 
-  /** How far the buffer is written now, records that are not committed yet included. */
+  /** How far the buffer is written now, including records that are not committed yet. */
   written(): Extent {
     const state = this.#state.load()
     const sequence = state.started - 1
@@ -208,7 +210,7 @@ export class GlobalReader {
       : { sequence, bytes: state.reserved * this.#unit }
   }
 
-  /** Whether all up to there was delivered, or lost. */
+  /** Whether all bytes up to there were delivered, or lost. */
   hasDelivered({ sequence, bytes }: Extent): boolean {
     this.#skipOverwritten()
     if (this.#sequence !== sequence) return this.#sequence > sequence
@@ -216,7 +218,7 @@ export class GlobalReader {
   }
 
   /**
-   * Records that were written and are neither delivered nor counted as lost. Once the writers have
+   * Written records that are neither delivered nor counted as lost. Call it once the writers have
    * stopped.
    */
   remaining(): number {
@@ -229,8 +231,8 @@ export class GlobalReader {
   }
 
   /**
-   * Goes to the oldest sub-buffer that is not overwritten, and counts what was in those before it.
-   * Loads the state.
+   * Loads the state, goes to the oldest sub-buffer that is not overwritten, and counts the records
+   * of those before it.
    */
   #skipOverwritten(): void {
     const state = this.#state
@@ -239,11 +241,12 @@ export class GlobalReader {
         throw new RangeError(`the global buffer is damaged: started=${state.started} sub-buffers can't be`)
       }
       if (!state.lapped(this.#sequence)) return
-      // One lap back is enough: the base of a sub-buffer counts all that was ever at its place.
+      // One lap back is enough: the base of a sub-buffer counts all records ever written at its
+      // place.
       const sequence = Math.max(this.#sequence, state.started - 2 * this.#count)
       const reused = sequence + this.#count
       const base = state.base(reused)
-      // The base after the next stands in the same word, and has records of sub-buffers that can
+      // The base two laps later is in the same word. It counts records of sub-buffers that can
       // still be delivered.
       if (state.load().lapped(reused)) continue
       this.#account(sequence % this.#count, base)
@@ -257,7 +260,10 @@ export class GlobalReader {
     this.#deliveredRecords = 0
   }
 
-  /** What was written at this place up to `base` and is not accounted for was overwritten. */
+  /**
+   * Counts the records written at this place up to `base` that are not accounted for as
+   * overwritten.
+   */
   #account(index: number, base: number): void {
     const { doubles } = this.buffer
     const accounted = this.buffer.accountedDouble(index)
@@ -268,7 +274,7 @@ export class GlobalReader {
   }
 
   /**
-   * Reads what is known of a sub-buffer, copies it in overwrite mode; undefined when it was
+   * Reads the words of a sub-buffer, and copies it in overwrite mode; undefined when it was
    * overwritten meanwhile.
    */
   #span(sequence: number, reached: number, complete: boolean): GlobalSpan | undefined {
@@ -278,8 +284,7 @@ export class GlobalReader {
     const start = index * this.#size
     const from = Math.max(this.#header, this.#deliveredBytes)
     const base = state.base(sequence)
-    // In memory that was damaged, there may be no such place, and nothing is delivered of what was
-    // written.
+    // In damaged memory the place may not exist. Then nothing is delivered.
     const end = reached > this.#size || reached < from ? from : reached
     const records = complete ? Math.max(0, buffer.writtenAt(index) - base - this.#deliveredRecords) : -1
     const holes = this.#holes(sequence)
@@ -303,7 +308,7 @@ export class GlobalReader {
     }
   }
 
-  /** The holes of a sub-buffer, sorted, apart from each other. */
+  /** The holes of a sub-buffer, sorted and merged. */
   #holes(sequence: number): Hole[] {
     const { buffer } = this
     const { words, doubles } = buffer
@@ -311,11 +316,11 @@ export class GlobalReader {
     const add = (low: number, units: number): void => {
       const from = this.#state.unitsOf(low) * this.#unit
       const end = Math.min(this.#size, from + units * this.#unit)
-      // Not in memory that was damaged.
+      // False only in damaged memory.
       if (from < end) holes.push({ from, end })
     }
     const used = buffer.slotsUsed()
-    // Plain: a hole is ours, and a gap was stored before it was committed.
+    // Plain reads: we stored the hole ourselves, and a gap was stored before it was committed.
     for (let slot = 0; slot < used; slot += 1) {
       const word = (at: number): number => words[buffer.slotWord(slot, at)]
       if (

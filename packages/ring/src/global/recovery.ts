@@ -1,9 +1,9 @@
 /**
- * What dead writers left in a global buffer: finds their open claims, commits for them, and frees
- * their slots. Runs on the one thread that drains the buffer.
+ * Recovery from dead writers of a global buffer: finds their open claims, commits for them, and
+ * frees their slots. Runs on the one thread that drains the buffer.
  *
- * A dead writer's phase says what became of its claim, except for what its last Atomics operation
- * did:
+ * A dead writer's phase says how far its claim came, except for the outcome of its last Atomics
+ * operation:
  *
  * | phase  | its exchange | its commit | what is done |
  * | ------ | ------------ | ---------- | ------------ |
@@ -11,20 +11,20 @@
  * | intent | ?            | not done   | if it succeeded as `won`, else nothing |
  * | stored | succeeded    | ?          | the record is whole; committed for it if it had not |
  *
- * The question marks are answered by accounting: in a sub-buffer in which no living writer has a
- * claim, the units reserved that are not committed are those of dead claims. Where several sets of
- * claims explain the number, every record from the first doubtful claim on is given up. What the
- * living do is looked at plainly, and on arm64 a plain store of theirs may be seen before the
- * Atomics operation that it follows; so what is seen must be the same in two calls in a row.
+ * Accounting answers the question marks. In a sub-buffer without a claim of a living writer, the
+ * units reserved but not committed belong to dead claims. If several sets of claims explain the
+ * number, every record from the first doubtful claim on is given up. We read the words of living
+ * writers plainly. On arm64 we may see a plain store of theirs before the Atomics operation that it
+ * follows. So two calls in a row must see the same.
  */
 import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './buffer.js'
 import type { GlobalState } from './state.js'
 import { PHASE } from './writer.js'
 
-/** More unclear claims than this in one sub-buffer are not told apart. */
+/** With more unclear claims than this in one sub-buffer, all count as doubtful. */
 const MOST_CLAIMS = 10
 
-/** Units of a sub-buffer, from the start of it. */
+/** A slot's claim; `from` is in units from the start of the sub-buffer. */
 interface Claim {
   readonly slot: number
   readonly sequence: number
@@ -33,11 +33,11 @@ interface Claim {
   readonly phase: number
 }
 
-/** Cleans up after the dead writers of one buffer. One at a time exists for a buffer. */
+/** Cleans up after the dead writers of one buffer. A buffer has one recovery at a time. */
 export class GlobalRecovery {
   readonly buffer: GlobalBuffer
   readonly #state: GlobalState
-  /** What was seen when the claims of a sub-buffer were unclear, by sequence. */
+  /** The last observation of each sub-buffer with unclear claims, by sequence. */
   #doubts: ReadonlyMap<number, string> = new Map<number, string>()
 
   constructor(state: GlobalState) {
@@ -46,12 +46,12 @@ export class GlobalRecovery {
   }
 
   /**
-   * Does what can be done now. Whatever is still unclear is decided in a later call.
+   * Does all that can be done now. A later call decides the claims that are still unclear.
    *
-   * @param isDead whether a thread is proven dead: it will not store again, and all that it stored
-   * is visible.
-   * @returns whether dead writers are left to be cleaned up after, or what they left is still to be
-   * passed.
+   * @param isDead whether a thread is proven dead: it will not store again, and all its stores are
+   * visible.
+   * @returns whether slots of dead writers are left: unclear ones, or ones with a hole or a gap
+   * that the reader still has to pass.
    */
   run(isDead: (identity: number) => boolean): boolean {
     const { words } = this.buffer
@@ -90,7 +90,8 @@ export class GlobalRecovery {
 
   #claim(slot: number): Claim {
     const { words } = this.buffer
-    // Plain: of a dead thread. Of a living one it may be of several moments, see #look.
+    // Plain reads. A dead thread's words stay as they are. A living thread's words may be of
+    // several moments, see #look.
     const low = words[this.buffer.slotWord(slot, GLOBAL_SLOT.claimAt)]
     return {
       slot,
@@ -103,7 +104,7 @@ export class GlobalRecovery {
 
   /**
    * Whether the claim may be reserved and not committed: its memory was not reused, and the state
-   * is past it.
+   * has passed it.
    */
   #mayBeOpen({ sequence, from }: Claim): boolean {
     const state = this.#state.load()
@@ -112,8 +113,8 @@ export class GlobalRecovery {
   }
 
   /**
-   * What is reserved and not committed in a sub-buffer; undefined while that may be the claim of a
-   * living writer.
+   * The units reserved in a sub-buffer, and those of them not committed; undefined while the latter
+   * may be a living writer's claim.
    */
   #look(
     sequence: number,
@@ -123,8 +124,8 @@ export class GlobalRecovery {
     const state = this.#state.load()
     const { started, reserved: current } = state
     if (sequence === started - 1 && state.closed && !state.noteEnd()) return undefined
-    // A living writer's claim is stored before its exchange: if that is in the state that we
-    // loaded, we see the claim.
+    // A living writer stores its claim before its exchange. If the state that we loaded has the
+    // exchange, we see the claim.
     const used = this.buffer.slotsUsed()
     for (let slot = 0; slot < used; slot += 1) {
       const claim = this.#claim(slot)
@@ -141,7 +142,7 @@ export class GlobalRecovery {
     return { reserved, missing }
   }
 
-  /** Commits what is missing, and says where there may be no whole records. */
+  /** Commits the missing units, and marks as holes the places that may have no whole records. */
   #decide(
     sequence: number,
     claims: readonly Claim[],
@@ -152,8 +153,8 @@ export class GlobalRecovery {
     const same = (one: Claim, other: Claim): boolean => one.from === other.from && one.units === other.units
     const tornIn = (set: readonly Claim[], claim: Claim): boolean =>
       set.some((other) => same(claim, other) && (other.phase & ~PHASE.header) === PHASE.intent)
-    // Doubtful is what one explanation calls torn and another doesn't, or all if there are too many
-    // to tell.
+    // A claim is doubtful if one explanation calls it torn and another doesn't. All are doubtful if
+    // there are too many to tell.
     const doubtful = intents.filter(
       (claim) =>
         sets.length === 0 ||
@@ -162,13 +163,14 @@ export class GlobalRecovery {
     const torn = intents.filter((claim) => sets.length > 0 && sets.every((set) => tornIn(set, claim)))
     for (const { slot } of claims) this.#setPhase(slot, PHASE.idle)
     for (const [i, claim] of torn.entries()) {
-      // Of several that exchanged the same state one succeeded. Which, is all the same.
+      // Of several claims that exchanged the same state, one succeeded. It does not matter which.
       if (torn.findIndex((other) => same(claim, other)) === i) {
         this.#hole(claim, claim.from, claim.units, recordsOf([claim]))
       }
     }
     if (doubtful.length > 0) {
-      // The whole records that are given up here are counted as torn when they are not delivered.
+      // The reader counts the whole records that are given up here as torn when it does not deliver
+      // them.
       const first = doubtful.reduce((least, claim) => (claim.from < least.from ? claim : least))
       this.#hole(first, first.from, reserved - first.from, recordsOf(doubtful))
     }
@@ -182,8 +184,8 @@ export class GlobalRecovery {
     words[this.buffer.slotWord(slot, GLOBAL_SLOT.claimUnits)] = units
     this.#setPhase(slot, PHASE.hole)
     doubles[GLOBAL.torn >> 3] += records
-    // Behind a header nothing may ever be written, and what is empty is not flushed: the hole would
-    // not be passed.
+    // A sub-buffer may never get a record behind its header, and a flush does not close an empty
+    // one. Then the reader would never pass the hole. So close it.
     if ((phase & PHASE.header) !== 0) this.#close(sequence)
   }
 
@@ -203,7 +205,7 @@ export class GlobalRecovery {
     this.buffer.words[this.buffer.slotWord(slot, GLOBAL_SLOT.phase)] = phase
   }
 
-  /** Frees a dead writer's slot when nothing in it has to be known any more. */
+  /** Frees a dead writer's slot once the reader needs nothing in it any more. */
   #free(slot: number): boolean {
     const { words, doubles } = this.buffer
     const state = this.#state.load()
@@ -229,7 +231,7 @@ function recordsOf(claims: readonly Claim[]): number {
 }
 
 /**
- * Every set of claims that has this many units together and in which no two exchanged the same
+ * Every set of claims that together have this many units, and of which no two exchanged the same
  * state.
  */
 function setsOf(claims: readonly Claim[], units: number): Claim[][] {

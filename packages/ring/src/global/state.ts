@@ -1,7 +1,7 @@
 /**
- * The state of a global buffer: which sub-buffer is current, how much of it is reserved, and how it
- * is left for the next. Any thread, each with an object of its own: it is a copy of the state as it
- * was loaded, and what may be done from there.
+ * The state of a global buffer: the current sub-buffer, its reserved units, and the steps to the
+ * next one. Any thread may use it, with an object of its own. The object holds a copy of the state
+ * as it was loaded, and has the steps that are possible from there.
  *
  * ```text
  *                  note the end, note the base, start       reserve: low half
@@ -11,15 +11,15 @@
  *          close: low half; any thread, when a record doesn't fit or for a flush
  * ```
  *
- * Nobody owns a switch, so nobody's death or sleep holds one up: each step is one
- * compare-and-exchange that any thread can do, and whatever must be known after a step is stored
- * before it, by compare-and-exchange too. All threads that see the same state store the same. A
- * thread that slept in between fails, because what it expects is long gone:
+ * No thread owns a switch, so no thread's death or sleep holds one up. Each step is one
+ * compare-and-exchange that any thread can do. All facts needed after a step are stored before it,
+ * by compare-and-exchange too. All threads that see the same state store the same values. A thread
+ * that slept in between fails, because its expected value is long gone:
  *
- * - closing needs nothing but the units reserved, so a stale one that succeeds (the low half may
+ * - closing depends only on the units reserved, so a stale close that succeeds (the low half may
  *   come round) is right;
  * - an end carries its lap, and a base only grows;
- * - the start exchanges both halves, which never come round.
+ * - a start exchanges both halves, which never come round.
  *
  * A sub-buffer is *complete* when it is closed and `committed` says that every unit reserved in it
  * is committed.
@@ -30,10 +30,12 @@ const LOW = GLOBAL.state >> 2
 const HIGH = LOW + 1
 const LONG = GLOBAL.state >> 3
 
-/** The state as one thread saw it last. */
+/** The state as one thread last saw it. */
 export class GlobalState {
   readonly buffer: GlobalBuffer
-  /** Sub-buffers started. The current one is the last; it has sequence `started - 1`. */
+  /**
+   * The number of sub-buffers started. The current one is the last, with sequence `started - 1`.
+   */
   started = 0
   closed = false
   /** Units reserved in the current sub-buffer. */
@@ -45,7 +47,7 @@ export class GlobalState {
   readonly #count: number
   readonly #unitBits: number
   readonly #tags: number
-  /** What `reserved` is of a finalized buffer. */
+  /** The value of `reserved` in a finalized buffer. */
   readonly #final: number
 
   constructor(buffer: GlobalBuffer) {
@@ -63,34 +65,35 @@ export class GlobalState {
     for (;;) {
       const high = Atomics.load(words, HIGH)
       const low = Atomics.load(words, LOW)
-      // The high half only grows: if it is the same again, both belong together.
+      // The high half only grows. If it is still the same, both halves belong together.
       if (Atomics.load(words, HIGH) === high) return this.#read(low, high)
     }
   }
 
   /**
-   * Loads the state by a read-modify-write, so that none of the calling thread's plain reads before
-   * it can come after it. Not for the way of a record: it allocates.
+   * Loads the state by a read-modify-write, so that none of the calling thread's earlier plain
+   * reads can come after it. It allocates, so it is not for the hot path.
    */
   loadAfterReads(): this {
     const long = Atomics.add(this.buffer.longs, LONG, 0n)
     return this.#read(Number(BigInt.asIntN(32, long)), Number(long >> 32n))
   }
 
-  /** Whether the state is still as it was loaded. */
+  /** Whether the state is unchanged since the load. */
   same(): boolean {
     const { words } = this.buffer
-    // In this order: the low half may come round, and then the high one has changed.
+    // In this order: if the low half has come round, the high half has changed.
     return Atomics.load(words, LOW) === this.#low && Atomics.load(words, HIGH) === this.#high
   }
 
-  /** As {@link same}, and none of the calling thread's plain reads before it can come after it. */
+  /** Like {@link same}, but none of the calling thread's earlier plain reads can come after it. */
   sameAfterReads(): boolean {
     return Atomics.add(this.buffer.longs, LONG, 0n) === this.#long(this.#low)
   }
 
   /**
-   * Closes the open sub-buffer as it was loaded. @returns whether this call did; else load again.
+   * Closes the open sub-buffer as it was loaded. @returns whether this call closed it; if not, load
+   * again.
    */
   close(): boolean {
     return (
@@ -100,8 +103,8 @@ export class GlobalState {
   }
 
   /**
-   * Closes the open sub-buffer if something was reserved in it behind the header. @returns whether
-   * this call did.
+   * Closes the open sub-buffer if anything is reserved behind its header. @returns whether this
+   * call closed it.
    */
   flush(headerUnits: number): boolean {
     for (;;) {
@@ -114,8 +117,7 @@ export class GlobalState {
   }
 
   /**
-   * No sub-buffer is ever started again, and the open one is closed. Any thread, any number of
-   * times.
+   * Closes the open sub-buffer, and lets none be started again. Any thread, any number of times.
    */
   finalize(): void {
     for (;;) {
@@ -123,7 +125,7 @@ export class GlobalState {
       if (this.finalized) return
       if (!this.closed) this.close()
       else if (this.noteEnd()) {
-        // Both halves, so that a thread about to start the next sub-buffer fails.
+        // Exchange both halves, so that a thread about to start the next sub-buffer fails.
         const final = this.#low | this.#final
         Atomics.compareExchange(this.buffer.longs, LONG, this.#long(this.#low), this.#long(final))
       }
@@ -131,9 +133,9 @@ export class GlobalState {
   }
 
   /**
-   * Writes down where the closed current sub-buffer ends, unless another thread has.
+   * Stores where the closed current sub-buffer ends, unless another thread has stored it.
    *
-   * @returns false when the state has moved on, else it is written.
+   * @returns false when the state has moved on; else the value is stored.
    */
   noteEnd(): boolean {
     if (this.started === 0) return true
@@ -143,16 +145,16 @@ export class GlobalState {
     const expected = Atomics.load(longs, long)
     if (lapOf(expected) === ((lap + 1) | 0)) return true
     const end = (this.#endOf(index, lap - 1) + this.reserved) | 0
-    // Only what was loaded while the state was ours is right.
+    // The values above are right only if the state is still the same.
     if (!this.same()) return false
     Atomics.compareExchange(longs, long, expected, longOf(lap + 1, end))
     return true
   }
 
   /**
-   * Whether the memory of the next sub-buffer may be reused: the reader has given it back (discard
-   * mode), and every thread that had reserved in it has committed, or is proven dead and was
-   * committed for.
+   * Whether the memory of the next sub-buffer may be reused. In discard mode the reader must have
+   * given it back. In both modes every thread that reserved in it has committed, or is proven dead
+   * and the reader committed for it.
    */
   mayStart(): boolean {
     const next = this.started
@@ -160,7 +162,7 @@ export class GlobalState {
       // Pairs with: GlobalReader, Atomics.store of `consumed` after its last read of the
       // sub-buffer.
       const consumed = Atomics.load(this.buffer.words, GLOBAL.consumed >> 2)
-      // The low 32 bits will do: the difference is never more than the number of sub-buffers.
+      // The low 32 bits are enough: the difference is never more than the number of sub-buffers.
       if (((next - consumed) | 0) >= this.#count) return false
     }
     const { index, lap } = this.#place(next)
@@ -168,10 +170,10 @@ export class GlobalState {
   }
 
   /**
-   * Writes down how many records were ever written where the next sub-buffer goes, after
+   * Stores how many records were ever written at the place of the next sub-buffer. Call it after
    * {@link mayStart}.
    *
-   * @returns false when the state has moved on, else it is written.
+   * @returns false when the state has moved on; else the value is stored.
    */
   noteBase(): boolean {
     const { longs } = this.buffer
@@ -180,29 +182,29 @@ export class GlobalState {
     const expected = Atomics.load(longs, long)
     const base = BigInt(this.buffer.writtenAt(index))
     if (!this.sameAfterReads()) return false
-    // A base only grows: if this is late and succeeds nevertheless, it changes nothing.
+    // A base only grows: a late exchange that succeeds nevertheless changes nothing.
     if (base !== expected) Atomics.compareExchange(longs, long, expected, base)
     return true
   }
 
   /**
-   * The low half of the state with the next sub-buffer just started: a claim of its header starts
-   * from there.
+   * The low half of the state right after the next sub-buffer is started. A claim of its header
+   * starts from there.
    */
   nextLow(): number {
     return (((this.started + 1) % this.#tags) << (this.#unitBits + 1)) | 0
   }
 
   /**
-   * Starts the next sub-buffer with this much reserved, after {@link noteEnd}, {@link mayStart} and
-   * {@link noteBase}.
+   * Starts the next sub-buffer with `units` reserved. Call it after {@link noteEnd},
+   * {@link mayStart} and {@link noteBase}.
    *
-   * In overwrite mode this is also what tells readers that the old content goes. The thread that
-   * starts stores after the load that is done here (on arm64 an exchange lets later plain stores
-   * pass its own store, the load stops them); the others store after having read the state of it.
+   * In overwrite mode this also tells readers that the old content goes. The starting thread stores
+   * records after the load in this function: on arm64 later plain stores may pass the store of an
+   * exchange, and the load stops them. Other threads store records after they have read this state.
    * Pairs with: GlobalReader, the read-modify-write after its copy.
    *
-   * @returns whether this call did; else the state has moved on.
+   * @returns whether this call started it; if not, the state has moved on.
    */
   start(units: number): boolean {
     const { longs } = this.buffer
@@ -214,61 +216,58 @@ export class GlobalState {
     return true
   }
 
-  /**
-   * Whether sub-buffers can be told apart by their numbers. They always can, but in memory that was
-   * damaged.
-   */
+  /** Whether numbers tell sub-buffers apart. False only in damaged memory. */
   get isCountable(): boolean {
     return this.started < Number.MAX_SAFE_INTEGER
   }
 
   /**
-   * Whether a closed sub-buffer is complete. Its end is noted, and `subbufCount` later ones are not
-   * started.
+   * Whether a closed sub-buffer is complete. Its end must be stored, and fewer than `subbufCount`
+   * later ones started.
    */
   complete(sequence: number): boolean {
     const { index, lap } = this.#place(sequence)
     return this.#completeLap(index, lap)
   }
 
-  /** Units of a sub-buffer whose end is noted. */
+  /** Units of a sub-buffer. Its end must be stored. */
   endUnits(sequence: number): number {
     const { index, lap } = this.#place(sequence)
     return (this.#endOf(index, lap) - this.#endOf(index, lap - 1)) | 0
   }
 
-  /** Units committed so far of the current sub-buffer, or of one that may not be reused yet. */
+  /** Units committed so far in the current sub-buffer, or in one that may not be reused yet. */
   committedUnits(sequence: number): number {
     const { index, lap } = this.#place(sequence)
     const committed = Atomics.load(this.buffer.words, this.buffer.committedWord(index))
     return (committed - this.#endOf(index, lap - 1)) | 0
   }
 
-  /** Records that were written at the place of this sub-buffer before it. */
+  /** Records written at the place of this sub-buffer before it. */
   base(sequence: number): number {
     const { index, lap } = this.#place(sequence)
     return Number(Atomics.load(this.buffer.longs, this.buffer.baseLong(index, lap)))
   }
 
   /**
-   * The sub-buffer that a claim which starts from this low half is in, by the state as it was
-   * loaded: the last one of that tag. One that is not yet committed for can't be an older one.
+   * The sub-buffer of a claim that starts from this low half, by the state as it was loaded. It is
+   * the last sub-buffer of that tag: an uncommitted claim can't be in an older one.
    */
   sequenceOf(low: number): number {
-    // A shift by 32 would be one by 0, but a sub-buffer leaves the tag a bit at least.
+    // A shift by 32 would be a shift by 0, but a sub-buffer leaves at least one bit for the tag.
     const tag = low >>> (this.#unitBits + 1)
     const behind = (this.started - tag) % this.#tags
     return this.started - behind - (behind < 0 ? this.#tags : 0) - 1
   }
 
   /**
-   * Whether a sub-buffer was given back by the reader or started again, by the state as it was
+   * Whether the reader gave a sub-buffer back, or a writer started it again, by the state as it was
    * loaded.
    */
   passed(sequence: number): boolean {
     if (this.lapped(sequence)) return true
-    // Pairs with: GlobalReader, Atomics.store of `consumed`. The low 32 bits will do for one that
-    // was not lapped.
+    // Pairs with: GlobalReader, Atomics.store of `consumed`. The low 32 bits are enough for a
+    // sub-buffer that was not lapped.
     return ((Atomics.load(this.buffer.words, GLOBAL.consumed >> 2) - sequence) | 0) > 0
   }
 
@@ -302,7 +301,7 @@ export class GlobalState {
     return { index, lap: (sequence - index) / this.#count }
   }
 
-  /** What `committed` is when this lap, and all before it, are committed. */
+  /** The value of `committed` once this lap and all before it are committed. */
   #endOf(index: number, lap: number): number {
     const { longs } = this.buffer
     return Number(BigInt.asIntN(32, Atomics.load(longs, this.buffer.endLong(index, lap))))
@@ -310,7 +309,7 @@ export class GlobalState {
 
   #completeLap(index: number, lap: number): boolean {
     const { words, longs } = this.buffer
-    // Memory that is new reads as lap −1, complete.
+    // New memory reads as lap −1, complete.
     const end = Atomics.load(longs, this.buffer.endLong(index, lap))
     if (lapOf(end) !== ((lap + 1) | 0)) return false
     // Pairs with: GlobalWriter, Atomics.add of `committed` after its last store into the record.

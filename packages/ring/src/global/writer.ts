@@ -1,11 +1,12 @@
 /**
- * A writer of a global buffer. Runs on the one thread that has its slot; other threads write the
- * same buffer with slots of their own, and no one waits for another.
+ * A writer of a global buffer. It runs on the one thread that has its slot. Other threads write the
+ * same buffer with slots of their own. No thread waits for another.
  *
- * A record is two Atomics operations: the exchange that reserves its room, and the addition that
- * commits it. What a writer is about to do stands in its slot before it does it, so that its death
- * leaves a hole of known size. All of the slot's words are stored plainly: they are looked at once
- * the writer is dead, and of a living one only to see whether it still has to commit.
+ * A record costs two Atomics operations: the exchange that reserves its room, and the addition that
+ * commits it. A writer stores each step in its slot before it takes the step, so that its death
+ * leaves a hole of known size. All words of the slot are stored plainly. The reader looks at them
+ * once the writer is dead. It looks at a living writer's words only to see whether the writer still
+ * has to commit.
  *
  * ```text
  *           claim stored        exchange done        record stored, counted        committed
@@ -16,9 +17,9 @@
  *    └───────────────────────────────────────  hole
  * ```
  *
- * Room is never stored into unless its exchange succeeded, and a sub-buffer is never started while
- * a claim in its memory is open. A dead writer's claim is committed by the reader, a sleeping
- * writer's by nobody.
+ * A writer never stores into room unless its exchange succeeded. A sub-buffer is never started
+ * while a claim in its memory is open. The reader commits the claim of a dead writer. No other
+ * thread commits the claim of a sleeping writer.
  */
 import { isBytes } from '../brand.js'
 import { GLOBAL, GLOBAL_SLOT, ORPHAN, type GlobalBuffer } from './buffer.js'
@@ -26,11 +27,11 @@ import { GlobalState } from './state.js'
 import { FULL, notBytes, TOO_BIG } from '../writer.js'
 import type { WriterView } from '../writer-view.js'
 
-/** What a slot's claim has come to; `header` is added when it is one of a header. */
+/** The phase of a slot's claim. `header` is added for the claim of a header. */
 export const PHASE = { idle: 0, intent: 1, won: 2, stored: 3, hole: 4, header: 8 } as const
 
-// Constants of this module, because in a hot loop they cost less than those of another, or
-// properties.
+// Constants of this module: in a hot loop they cost less than properties, or constants of another
+// module.
 const IDLE = PHASE.idle
 const INTENT = PHASE.intent
 const WON = PHASE.won
@@ -58,25 +59,22 @@ const AGAIN = -3
 /** Views of the data, from its start; for an encoder. */
 export type GlobalView = Omit<WriterView, 'generation' | 'words' | 'end' | 'limit'>
 
-/**
- * What the client of a global buffer does, on the writing thread. None may write records or throw.
- */
+/** Calls of a global buffer's client, on the writing thread. None may write records or throw. */
 export interface GlobalWriterCallbacks {
   /**
-   * Reads the clock and keeps the time where the client finds it after
-   * {@link GlobalWriter.reserve}. It is called within each try to reserve, before the exchange that
-   * decides it, so that times never run backwards in the buffer; and before each try to start a
-   * sub-buffer, whose records are not older.
+   * Reads the clock, and keeps the time where the client finds it after
+   * {@link GlobalWriter.reserve}. Each try to reserve calls it before the exchange that decides the
+   * try, so that times never run backwards in the buffer. Each try to start a sub-buffer calls it
+   * too; the records of the sub-buffer are not older than that time.
    */
   readonly clock?: () => void
   /**
-   * This writer has started a sub-buffer: its header bytes, from `start` in the data, are the
-   * client's to fill now.
+   * This writer has started a sub-buffer. The client may now fill its header bytes, which begin at
+   * `start` in the data.
    */
   subbufStart?(view: GlobalView, start: number): void
   /**
-   * A sub-buffer was closed, or what was still missing in a closed one was committed: a reader can
-   * be woken.
+   * A sub-buffer was closed, or a late record of a closed one was committed. A reader can be woken.
    */
   produced?(): void
 }
@@ -99,11 +97,11 @@ export class GlobalWriter {
   readonly #words: Int32Array
   readonly #doubles: Float64Array
   readonly #unitShift: number
-  /** Added to a length before it is shifted: records take whole units. */
+  /** Added to a length before the shift, because records take whole units. */
   readonly #round: number
   readonly #tagShift: number
   /**
-   * All of the low half of the state that is not the tag: the units reserved, and above them the
+   * Mask of the low half of the state without the tag: the units reserved, and above them the
    * closed bit.
    */
   readonly #restMask: number
@@ -115,13 +113,13 @@ export class GlobalWriter {
   /** Index in `doubles` of the slot. */
   readonly #slotDouble: number
   /**
-   * Units in a sub-buffer; −1 while no record may be reserved, because a gap of ours must be passed
-   * first.
+   * Units in a sub-buffer; −1 while no record may be reserved, because the reader must pass a gap
+   * of ours first.
    */
   #limit: number
   /**
-   * Which sub-buffer the following three belong to; the tag says the index, so they are never
-   * stale. −1: none.
+   * The tag of the sub-buffer that the following three fields belong to; −1 for none. The tag says
+   * the index, so they are never stale.
    */
   #tag = -1
   #dataStart = 0
@@ -131,10 +129,10 @@ export class GlobalWriter {
   /**
    * Takes a free slot.
    *
-   * @param identity which thread this is: a whole number that is neither 0 nor −1 and no other
-   * living thread's. The reader's `isDead` is asked about it.
-   * @throws RangeError for another identity, and when every slot is taken; those of the dead are
-   * freed by {@link GlobalReader.recover}.
+   * @param identity a number for this thread: a whole number of 32 bits other than 0 and −1 that no
+   * other living thread has. The reader passes it to `isDead`.
+   * @throws RangeError for any other identity, and when every slot is taken.
+   * {@link GlobalReader.recover} frees the slots of dead threads.
    */
   constructor(buffer: GlobalBuffer, identity: number, callbacks: GlobalWriterCallbacks = {}) {
     if ((identity | 0) !== identity || identity === 0 || identity === ORPHAN) {
@@ -181,28 +179,28 @@ export class GlobalWriter {
   }
 
   /**
-   * Makes room for a record of `length` bytes to be stored by the caller, who then calls
+   * Makes room for a record of `length` bytes. The caller stores the record and then calls
    * {@link commit}. Nothing else may be reserved in between. A record of no bytes gets no room, and
    * counts like the others when it is committed.
    *
    * @returns where to store it, in bytes from the start of the data; {@link FULL} or
-   * {@link TOO_BIG} when the record is lost, which is counted.
+   * {@link TOO_BIG} when the record is lost and counted.
    */
   reserve(length: number): number {
-    // V8 must not inline this into an encoder: together with it, the encoder would be too large to
-    // be inlined where it is called, and each call would allocate its argument object. What has
-    // more than 460 bytes of bytecode is not inlined, which is why this has `#enter` in it once
-    // more. A test holds it (trace/test/allocation).
+    // V8 must not inline this into an encoder. With it, the encoder would be too large to be
+    // inlined into its callers, and each call would allocate its argument object. V8 does not
+    // inline a function of more than 460 bytes of bytecode, so this one repeats the body of
+    // `#enter`. A test holds this (trace/test/allocation).
     if (length === 0) return this.#dataStart
     const words = this.#words
     const slot = this.#slot
     const units = (length + this.#round) >>> this.#unitShift
     // An exception between reserve and commit left a claim open.
     if (words[slot + PHASE_WORD] !== IDLE) this.#abandon()
-    // Plain, because it is only a guess: the exchange decides.
+    // A plain read, because it is only a guess: the exchange decides.
     let low = words[LOW]
     for (;;) {
-      // With the closed bit, so that a closed sub-buffer has no room for anything.
+      // The mask includes the closed bit, so that a closed sub-buffer has no room.
       if ((low & this.#restMask) + units > this.#limit) {
         const outcome = this.#room(units)
         if (outcome !== AGAIN) return outcome
@@ -211,7 +209,7 @@ export class GlobalWriter {
       }
       const tag = low >>> this.#tagShift
       if (tag !== this.#tag) {
-        // As in #enter.
+        // The same as #enter.
         const { subbufCount, subbufSize } = this.buffer.geometry
         const index = (tag + subbufCount - 1) % subbufCount
         const committed = this.buffer.committedWord(index)
@@ -233,16 +231,16 @@ export class GlobalWriter {
       }
       words[slot + PHASE_WORD] = WON
       if (words[HIGH] === high) return this.#dataStart + ((low & this.#unitMask) << this.#unitShift)
-      // The low half may have come round since the clock was read: the room is ours, the time is
-      // not of its place.
+      // The low half may have come round since the clock was read. The room is ours, but the time
+      // does not belong to its place.
       this.#giveUp(0)
       low = words[LOW]
     }
   }
 
   /**
-   * Makes the record that was reserved last count, with the length that it was reserved with. All
-   * of it must be stored.
+   * Commits the record that was reserved last. `length` must be the reserved length, and the whole
+   * record must be stored.
    */
   commit(_at: number, length: number): void {
     if (length === 0) {
@@ -254,40 +252,41 @@ export class GlobalWriter {
     const units = (length + this.#round) >>> this.#unitShift
     this.#doubles[this.#written] += 1
     words[slot + PHASE_WORD] = STORED
-    // Last: until here the record does not exist. Pairs with: GlobalState, Atomics.load of
-    // `committed`.
+    // This comes last: before it the record does not exist. Pairs with: GlobalState, Atomics.load
+    // of `committed`.
     Atomics.add(words, this.#committed, units)
     words[slot + PHASE_WORD] = IDLE
-    // Closed meanwhile: a reader may be waiting for just this record. Plain: one that misses it
-    // looks again later.
+    // If the sub-buffer was closed meanwhile, a reader may wait for just this record. A plain read
+    // is enough: a reader that misses the record looks again later.
     if ((words[LOW] ^ words[slot + CLAIM_AT]) & ~this.#unitMask) this.#callbacks.produced?.()
   }
 
-  /** Counts a record whose arguments could not be written. */
+  /** Counts a record with arguments that could not be written. */
   discardBad(): void {
     this.#doubles[this.#slotDouble + DISCARDED_BAD] += 1
   }
 
-  /** Ends the open sub-buffer if something was written in it, so that a reader can have it. */
+  /** Ends the open sub-buffer if it holds records, so that a reader can have it. */
   flush(): void {
     if (this.#state.flush(this.#header)) this.#callbacks.produced?.()
   }
 
-  /** Gives the slot up for another thread. This writer must not be used any more. */
+  /** Gives up the slot for another thread. This writer must not be used any more. */
   detach(): void {
     const words = this.#words
     if (words[this.#slot + PHASE_WORD] !== IDLE) this.#abandon()
     const gone = this.#passed() ? 0 : ORPHAN
-    // Pairs with: takeSlot, and the reader's recover, which frees what is an orphan.
+    // Pairs with: takeSlot, and the reader's recover, which frees orphans.
     Atomics.store(words, this.#slot + IDENTITY, gone)
   }
 
   /**
-   * From here on this writer touches nothing of the buffer, and refuses all records: the buffer is
-   * over, and its memory may become another one. Not within one of the other calls.
+   * Ends this writer: it touches the buffer no more, and refuses all records. For a buffer that is
+   * over, whose memory may become another buffer. Must not be called within another call of this
+   * writer.
    */
   leave(): void {
-    // On this object, since nothing may be added to the way of a record.
+    // Replace the methods of this object, because the hot path must get no extra check.
     this.reserve = () => FULL
     this.commit = nothing
     this.discardBad = nothing
@@ -295,7 +294,10 @@ export class GlobalWriter {
     this.detach = nothing
   }
 
-  /** The slow path of a record: closes the sub-buffer that it doesn't fit, starts the next. */
+  /**
+   * The slow path of a record: closes the sub-buffer that the record doesn't fit, and starts the
+   * next.
+   */
   #room(units: number): number {
     if (units > this.#size - this.#header) {
       this.#doubles[this.#slotDouble + DISCARDED_TOO_BIG] += 1
@@ -321,7 +323,9 @@ export class GlobalWriter {
     }
   }
 
-  /** Starts the next sub-buffer. @returns whether this writer did; else another was first. */
+  /**
+   * Starts the next sub-buffer. @returns whether this writer started it; if not, another was first.
+   */
   #start(): boolean {
     const words = this.#words
     const slot = this.#slot
@@ -331,7 +335,7 @@ export class GlobalWriter {
     this.#clock()
     const low = state.nextLow()
     if (header === 0) return state.start(0)
-    // The header is a claim like that of a record.
+    // The header is a claim like a record's.
     words[slot + CLAIM_AT] = low
     words[slot + CLAIM_UNITS] = header
     words[slot + PHASE_WORD] = INTENT | HEADER
@@ -353,7 +357,7 @@ export class GlobalWriter {
     const { subbufCount, subbufSize } = this.buffer.geometry
     // The tag counts the sub-buffers started; the current one is the last of them.
     const index = (tag + subbufCount - 1) % subbufCount
-    // The call comes first: if the stack is full, it throws, and nothing may have changed by then.
+    // The call comes first: with a full stack it throws, and nothing may have changed by then.
     const committed = this.buffer.committedWord(index)
     this.#tag = tag
     this.#dataStart = index * subbufSize
@@ -362,11 +366,11 @@ export class GlobalWriter {
   }
 
   /**
-   * Commits the open claim as a gap: room that has no record in it. The slot says where it is until
-   * a reader is past it, and meanwhile this thread's records are refused, because there is one
-   * place for a gap.
+   * Commits the open claim as a gap: room without a record. The slot says where the gap is until a
+   * reader has passed it. Meanwhile this thread's records are refused, because a slot has place for
+   * one gap.
    *
-   * @param lost records that are lost with it.
+   * @param lost records lost with the claim.
    */
   #giveUp(lost: number): void {
     const words = this.#words
@@ -385,7 +389,8 @@ export class GlobalWriter {
       this.#doubles[this.#slotDouble + GAP_SEQUENCE] = sequence
       words[slot + GAP_AT] = low
       words[slot + GAP_UNITS] = units
-      // With the phase, so that the reader does not count it again as torn if we die here.
+      // Together with the phase, so that the reader does not count the record again as torn if we
+      // die here.
       this.#doubles[this.#slotDouble + DISCARDED_BAD] += lost
       words[slot + PHASE_WORD] = STORED | (phase & HEADER)
     }
@@ -395,15 +400,16 @@ export class GlobalWriter {
   }
 
   /**
-   * Gives up a claim that an exception left open. A record is lost, if it was one and had its room
-   * already.
+   * Gives up a claim that an exception left open. If it was a record's claim and had its room
+   * already, that record is lost.
    */
   #abandon(): void {
     this.#giveUp(this.#words[this.#slot + PHASE_WORD] === WON ? 1 : 0)
   }
 
   /**
-   * Whether this slot has no gap that a reader still has to know of; then records can be reserved.
+   * Whether the slot is free of gaps that a reader still has to pass. If so, records can be
+   * reserved.
    */
   #passed(): boolean {
     const gap = this.#slot + GAP_UNITS
@@ -432,13 +438,13 @@ function takeSlot(buffer: GlobalBuffer, identity: number): number {
   for (let slot = 0; slot < maxWriters; slot += 1) {
     const word = buffer.slotWord(slot, GLOBAL_SLOT.identity)
     if (Atomics.load(buffer.words, word) !== 0) continue
-    // First, so that a thread that looks for a record of this slot looks as far.
+    // This comes first, so that a thread that looks for records of this slot looks far enough.
     for (;;) {
       const below = Atomics.load(buffer.words, used)
       if (below > slot || Atomics.compareExchange(buffer.words, used, below, slot + 1) === below) break
     }
-    // Pairs with: detach, and the reader's recover, Atomics.store of 0 after the last store of the
-    // owner before.
+    // Pairs with: detach, and the reader's recover, Atomics.store of 0 after the previous owner's
+    // last store.
     if (Atomics.compareExchange(buffer.words, word, 0, identity) === 0) return slot
   }
   throw new RangeError(`every slot is taken: maxWriters=${maxWriters}`)

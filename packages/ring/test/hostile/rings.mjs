@@ -1,7 +1,7 @@
-/** The memory of rings, with a few records in it, and all that is done with such memory. */
+/** The memory of rings, with a few records in it, and every operation on such memory. */
 import { Channel, GlobalBuffer, GlobalReader, GlobalWriter } from '@rchan/ring'
 
-/** A drain takes what there is: no more spans than there can be. */
+/** Drains a ring, with a bound on the number of spans. */
 function drain(reader, most) {
   let spans = 0
   const read = () => reader.next() ?? reader.newest()
