@@ -1,20 +1,21 @@
-/** What the calling thread is called: from what Node knows of it. Any thread may call. */
+/** The name of the calling thread, as far as Node knows it. Any thread may call. */
 import workerThreads from 'node:worker_threads'
 
-/** What Node calls a worker that was given no name. */
+/** Node's name for a worker without a name. */
 const UNNAMED = 'WorkerThread'
-/** Of a worker that has no file, as Node names it. */
+/** Node's `process.argv[1]` in a worker without a file. */
 const EVAL = '[worker eval]'
 
 /**
- * Finds the name of the calling thread: the one that it was given, else `main`, or the base name of
- * the worker's file.
+ * Finds the name of the calling thread: its given name; else `main`, or the base name of the
+ * worker's file.
  *
- * @param file what the thread runs: `process.argv[1]`.
+ * @param file the file that the thread runs: `process.argv[1]`.
  * @returns the name; never empty.
  */
 export function threadName(file: unknown): string {
-  // By the module's object: a version of Node that tells no name refuses to import it.
+  // Read from the module's object: a version of Node without `threadName` would refuse a named
+  // import.
   const { isMainThread, threadName: given } = workerThreads as {
     isMainThread: boolean
     threadName?: unknown

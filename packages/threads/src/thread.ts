@@ -1,28 +1,29 @@
 /**
- * The identity of a thread, and whether it is dead. Any thread may call.
+ * The identity of a thread, and the proof of its death. Any thread may call.
  *
- * On Linux a thread is named by the kernel's thread id and start time, and its death is read off
- * `/proc/self/task`, with the main thread blocked, for workers of workers too. Elsewhere a thread
- * is named by Node's thread id, and its death is what the `exit` event of its `Worker` says.
+ * On Linux the identity of a thread is the kernel's thread id and start time, and `/proc/self/task`
+ * shows its death. This works while the main thread is blocked, and for workers of workers too.
+ * Elsewhere the identity is Node's thread id, and the `exit` event of the `Worker` shows its death.
  *
- * A death is proven, never guessed. It is read from files, and a program may have replaced what
- * reads them (a mocked file system in a test), or the list may be another one (a chroot). So a
- * thread that is missing counts as dead only if the caller finds itself in the same list, right
- * then.
+ * A death is proven, never guessed. The proof is read from files. A program may have replaced the
+ * functions that read files (a test may mock the file system), or the list may be another one (in a
+ * chroot). So a missing thread counts as dead only if the caller finds itself in the same list at
+ * that moment.
  */
 import fs from 'node:fs'
 import { threadId } from 'node:worker_threads'
 
-// Taken now, because programs replace them later; a named import would be replaced with them. With
-// 'utf8' the read is one call into Node, which goes by no other function that could be replaced.
+// These functions are taken now, because programs replace them later; a named import would be
+// replaced with them. With 'utf8' a read is one call into Node, which uses no other function that
+// could be replaced.
 const { readFileSync, readlinkSync } = fs
 
-/** The name of a thread, in the form in which places hold it. */
+/** The identity of a thread, in the form in which places hold it. */
 export interface ThreadIdentity {
-  /** The kernel's thread id; where there is none, −1 − Node's thread id. Never 0. */
+  /** The kernel's thread id; without one, −1 − Node's thread id. Never 0. */
   readonly identity: number
   /**
-   * When the thread started, in the kernel's ticks since boot; 0 where unknown, then the id alone
+   * When the thread started, in the kernel's ticks since boot. 0 if unknown; then the id alone
    * counts.
    */
   readonly startTicks: number
@@ -30,31 +31,32 @@ export interface ThreadIdentity {
   readonly threadId: number
 }
 
-/** What the list of threads says of one of them. */
+/** An entry of the list of threads. */
 interface Entry {
   readonly id: number
   readonly startTicks: number
   /**
-   * Whether it has begun to exit, and runs no more JavaScript: it is on its way out of the kernel.
+   * Whether the thread has begun to exit. It runs no more JavaScript, and is on its way out of the
+   * kernel.
    */
   readonly hasEnded: boolean
 }
 
 /**
- * An entry; that there is none; that no file could be opened just now; or what can't come from the
- * kernel.
+ * The result of a look into the list: an entry; no entry; no file could be opened just now; or text
+ * that can't come from the kernel.
  */
 type Found = Entry | 'none' | 'no descriptor' | 'nonsense'
 
-/** In the field of flags: the thread has begun to exit (PF_EXITING; proc(5), field 9). */
+/** A bit in the field of flags: the thread has begun to exit (PF_EXITING; proc(5), field 9). */
 const EXITING = 0x4
 
 let mine: ThreadIdentity | undefined
 try {
-  // Now, before the program mocks its file system.
+  // Find it now, before the program mocks its file system.
   mine = identify()
 } catch {
-  // The stack is full. The next to ask may have more of it.
+  // The stack is full. The next caller may have more of it.
 }
 
 /** The identity of the calling thread. */
@@ -64,9 +66,9 @@ export function thisThread(): ThreadIdentity {
 }
 
 /**
- * Finds the identity of the calling thread; {@link thisThread} remembers it. An identity of the
- * kernel's must be beyond doubt: by another thread's, that one's death would be ours. In doubt it
- * is the one of Node's thread id.
+ * Finds the identity of the calling thread; {@link thisThread} remembers it. An identity from the
+ * kernel must be beyond doubt: with another thread's identity, that thread's death would count as
+ * ours. In doubt the result is the identity from Node's thread id.
  */
 export function identify(): ThreadIdentity {
   const id = kernelThreadId()
@@ -80,7 +82,7 @@ export function identify(): ThreadIdentity {
     : eventIdentity(threadId)
 }
 
-/** The identity of a thread where only Node's thread id is known. */
+/** The identity of a thread of which only Node's thread id is known. */
 export function eventIdentity(id: number): ThreadIdentity {
   return { identity: -1 - id, startTicks: 0, threadId: id }
 }
@@ -91,15 +93,15 @@ export function isProvable(identity: number): boolean {
 }
 
 /**
- * Whether a thread of this process is dead: proven, for good, and not to run another instruction of
+ * Whether a thread of this process is proven dead. A dead thread never runs another instruction of
  * JavaScript.
  *
- * *Yes* is for ever. *No* means that it lives, or that nothing could be proven (no descriptor is
- * left, the file system is mocked, its identity is Node's); and it ages: a thread that was
- * terminated, or returned, shows as living until its heap is taken down, 1 to 300 ms. Once its
- * `exit` event has come the answer is yes.
+ * *Yes* is final. *No* means that the thread lives, or that nothing could be proven (no descriptor
+ * is left, the file system is mocked, the identity is Node's). *No* ages: a thread that was
+ * terminated, or that returned, shows as living until its heap is taken down, for 1 to 300 ms. Once
+ * its `exit` event has come, the answer is yes.
  *
- * @param startTicks when the thread started; 0 when that was not stored yet, then the id alone
+ * @param startTicks when the thread started; 0 when that was not stored yet. Then the id alone
  * decides.
  */
 export function isDead(identity: number, startTicks: number): boolean {
@@ -121,9 +123,7 @@ function isListed(): boolean {
   return startTicks === 0 || found.startTicks === startTicks
 }
 
-/**
- * The kernel's id of the calling thread; undefined where there is none. Needs no file descriptor.
- */
+/** The kernel's id of the calling thread; undefined if there is none. Needs no file descriptor. */
 function kernelThreadId(): number | undefined {
   let link: unknown
   try {
@@ -132,8 +132,7 @@ function kernelThreadId(): number | undefined {
     codeOf(error)
   }
   if (typeof link !== 'string') return undefined
-  // PID/task/TID. Without a regular expression: that would throw a SyntaxError where the stack is
-  // full.
+  // PID/task/TID. No regular expression: with a full stack it would throw a SyntaxError.
   const [pid, task, tid, ...more] = link.split('/')
   const id = Number(tid)
   if (task !== 'task' || more.length > 0 || !Number.isSafeInteger(id) || id <= 0) return undefined
@@ -145,7 +144,7 @@ function entryOf(identity: number): Found {
   return entryIn(`/proc/self/task/${identity}`)
 }
 
-/** Reads a thread's stat file (proc(5)); the name in field 2 may hold anything, a `)` too. */
+/** Reads a thread's stat file (proc(5)). The name in field 2 may hold any character, also `)`. */
 function entryIn(folder: string): Found {
   let text: unknown
   try {
@@ -172,8 +171,8 @@ function isCount(n: number): boolean {
 }
 
 /**
- * The code of an error of the file system; '' if it has none. @throws when the stack is full: that
- * says nothing.
+ * The code of an error of the file system; '' if it has none. @throws the error of a full stack,
+ * which proves nothing.
  */
 function codeOf(error: unknown): string {
   if (error instanceof RangeError && !('code' in error)) throw error

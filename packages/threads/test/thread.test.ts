@@ -62,7 +62,8 @@ describe.skipIf(process.platform !== 'linux')('on Linux', () => {
     expect(seen).toEqual({ ended: 15, terminated: 15 })
   })
 
-  // The recording of a whole process was switched off by a thread that saw nobody, itself included.
+  // A thread that saw no thread, not even itself, once switched off the recording of a whole
+  // process.
   describe.each([
     'missing',
     'binding',
