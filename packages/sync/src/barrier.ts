@@ -1,10 +1,10 @@
 /**
  * A barrier: threads wait for each other, again and again, until all have arrived.
  *
- * Any thread may call any of it. A barrier cannot do without one of its threads, so when one dies
- * the others are told, or their time runs out; then their arrivals are taken back, and a thread
- * that takes the dead one's place finds the barrier as it was. It must never open with fewer
- * arrivals than its count.
+ * Any thread may call any method. A barrier needs every one of its threads. So when one dies, the
+ * waits of the others end with `'dead'`, or their deadlines pass. Then their arrivals are taken
+ * back, and a thread that takes the dead one's place finds the barrier as it was. A barrier must
+ * never open with fewer arrivals than its count.
  *
  * ```text
  *   at   type  word      written by
@@ -16,15 +16,15 @@
  *   +4   i32   arrived   it, or a thread that finds it dead: the turn of its last arrival
  * ```
  *
- * A thread has arrived when its `arrived` is the `turn`. So the one store of `turn + 1` opens the
- * barrier and takes all arrivals back, and nothing is ever half done when a thread dies in the
- * section: its arrival is a straight line of plain stores, which is never torn, and if it was the
- * last one and died before it opened the barrier, the next in the section does. Therefore a
+ * A thread has arrived when its `arrived` equals `turn`. So the single store of `turn + 1` opens
+ * the barrier and takes back all arrivals. A thread that dies in the section leaves nothing half
+ * done. Its arrival is a straight line of plain stores, which is never torn. If it arrived last and
+ * died before it opened the barrier, the next thread in the section opens it. Therefore a
  * `'recovered'` mutex needs no repair here.
  *
- * The slots keep the ids of those who came before. So a waiter sees that one of them is dead,
- * whether it died waiting or on its way back to the barrier, and every waiter sees it for itself. A
- * new thread takes the slot of a dead one.
+ * The slots keep the ids of earlier threads. So every waiter sees for itself that one of them is
+ * dead, whether that thread died waiting or on its way back to the barrier. A new thread takes the
+ * slot of a dead one.
  */
 import { Mutex, checkCaller } from './mutex.js'
 import { graceOf, Patience, type LockOptions } from './waiting.js'
@@ -45,20 +45,20 @@ export function barrierWords(count: number): number {
 }
 
 /**
- * How a wait at a barrier ended. All have arrived: `'last'` for the one that came last, `'passed'`
- * for the others. Not all have, and this thread's arrival was taken back: `'dead'`, one of them
- * never will; `'timed-out'`.
+ * The result of a wait at a barrier. If all threads have arrived: `'last'` for the thread that came
+ * last, `'passed'` for the others. If not, this thread's arrival was taken back: `'dead'` because
+ * one of the threads is dead, `'timed-out'` because the deadline passed.
  */
 export type Arrival = 'last' | 'passed' | 'dead' | 'timed-out'
 
 /**
- * A meeting point of a fixed number of threads, to be used over and over.
+ * A meeting point of a fixed number of threads, for repeated use.
  *
- * With `isDead` a wait ends when a thread that has been at the barrier before is dead, and so does
- * each later one until a thread with a new id has come in its place, which must be given `isDead`
- * too. A thread that dies before it ever came is unknown here: for that a wait needs a deadline.
- * Threads that can be terminated need `isDead` for the deadline to hold too, since one may die in
- * the section of a few instructions in which it arrives.
+ * With `isDead` a wait ends when a thread that has been at the barrier before is dead. Each later
+ * wait ends too, until a thread with a new id takes the dead one's place; that thread must pass
+ * `isDead` too. The barrier does not know a thread that dies before its first arrival, so for that
+ * a wait needs a deadline. If threads can be terminated, a deadline needs `isDead` to hold, because
+ * a thread may die in the section of a few instructions in which it arrives.
  *
  * @example
  * for (const step of steps) {
@@ -82,19 +82,20 @@ export class Barrier {
     checkWords('barrier', words, barrierWords(count))
     words.fill(0, 0, barrierWords(count))
     words[COUNT] = count
-    // Pairs with: Mutex.lock in `enter`, if another thread has the words already.
+    // Pairs with: Mutex.lock in `enter`, if another thread already has the words.
     Mutex.init(words)
     return words
   }
 
   /**
-   * Arrives, and waits until all others have.
+   * Arrives, and waits until all other threads have arrived. Any thread.
    *
-   * Any thread. One that left by an exception, of `isDead` or `whileWaiting`, still counts as
-   * arrived; it may come again.
+   * If `isDead` or `whileWaiting` throws, the thread still counts as arrived. It may call `wait`
+   * again.
    *
-   * @returns how it ended, never `'timed-out'`.
-   * @throws RangeError for an id or a `graceMs` out of range, or words that are no barrier.
+   * @returns how the wait ended, never `'timed-out'`.
+   * @throws RangeError when an id or `graceMs` is out of range, or the words are no barrier; the
+   * error of `isDead` or `whileWaiting`.
    */
   static wait(
     barrier: Int32Array<SharedArrayBuffer>,
@@ -105,10 +106,10 @@ export class Barrier {
   }
 
   /**
-   * Arrives, and waits until all others have or the deadline is over.
+   * Arrives, and waits until all other threads have arrived or the deadline has passed. Any thread.
    *
    * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
-   * @returns how it ended.
+   * @returns how the wait ended.
    * @throws as {@link wait}.
    */
   static timedWait(
@@ -140,7 +141,7 @@ function waitAtBarrier(
     // Pairs with: the store of `turn` in `tryOpen`.
     if (Atomics.load(barrier, TURN) !== turn) return 'passed'
     const leftMs = patience.sliceMs(graceMs)
-    // Not a number: over.
+    // NaN counts as over.
     const over = !(leftMs > 0)
     if (over || (sliceIsOver && options?.isDead !== undefined)) {
       const left = leave(barrier, threadId, turn, slot, over, options)
@@ -159,7 +160,7 @@ function arrive(
   enter(barrier, threadId, options)
   try {
     const slot = slotOf(barrier, threadId, options)
-    // Plain, here and below: only in the section are these words written.
+    // Plain accesses, here and below: these words are written only in the section.
     const turn = barrier[TURN]
     barrier[slot] = threadId
     barrier[slot + ARRIVED] = turn
@@ -169,7 +170,7 @@ function arrive(
   }
 }
 
-/** Takes the arrival back when it is no use, unless the barrier has opened. */
+/** Takes back the arrival if the wait is over, unless the barrier has opened. */
 function leave(
   barrier: Words,
   threadId: number,
@@ -190,14 +191,14 @@ function leave(
   }
 }
 
-/** Enters the section, and opens the barrier for one that died on the point of doing so. */
+/** Enters the section. Opens the barrier if a thread died just before it could open it. */
 function enter(barrier: Words, threadId: number, options: LockOptions | undefined): void {
   if (Mutex.lock(barrier, threadId, options) === 'acquired') return
   tryOpen(barrier)
   Mutex.consistent(barrier, threadId)
 }
 
-/** In the section: opens the barrier if all have arrived. @returns whether it did. */
+/** In the section: opens the barrier if all threads have arrived. @returns whether it opened. */
 function tryOpen(barrier: Words): boolean {
   const turn = barrier[TURN]
   const end = barrierWords(barrier[COUNT])
@@ -212,8 +213,8 @@ function tryOpen(barrier: Words): boolean {
 }
 
 /**
- * In the section: the slot of a thread that arrives: its own, a dead one's, a free one, or one not
- * in use.
+ * In the section: finds the slot of an arriving thread: its own, a dead thread's, a free one, or
+ * one not in use.
  */
 function slotOf(barrier: Words, threadId: number, options: LockOptions | undefined): number {
   const turn = barrier[TURN]
@@ -225,17 +226,16 @@ function slotOf(barrier: Words, threadId: number, options: LockOptions | undefin
     if (barrier[slot] === 0) free ||= slot
     else if (barrier[slot + ARRIVED] !== turn) idle ||= slot
   }
-  // The dead one's before a free one, or it would count beside the thread that takes its place.
+  // A dead thread's slot comes before a free one. Else the dead thread would count beside the
+  // thread that takes its place.
   for (let slot = SLOTS; slot < end; slot += SLOT_WORDS) {
     if (barrier[slot] !== 0 && options?.isDead?.(barrier[slot]) === true) return slot
   }
-  // There is one: had all arrived in this turn, the barrier would have opened.
+  // There is such a slot: if all threads had arrived in this turn, the barrier would have opened.
   return free || idle
 }
 
-/**
- * In the section: whether one of the others is dead. One that had arrived doesn't count any longer.
- */
+/** In the section: whether another thread is dead. Takes back the arrivals of dead threads. */
 function hasDead(barrier: Words, threadId: number, options: LockOptions | undefined): boolean {
   const end = barrierWords(barrier[COUNT])
   let found = false
@@ -248,10 +248,10 @@ function hasDead(barrier: Words, threadId: number, options: LockOptions | undefi
   return found
 }
 
-/** Bytes of another thread are not trusted: what is read of `count` bounds loops. */
+/** Checks the words, because bytes from another thread are untrusted, and `count` bounds loops. */
 function checkBarrier(barrier: Words): void {
   checkWords('barrier', barrier, barrierWords(1))
-  // Plain: written before the words were given to anybody else.
+  // A plain read: `count` was written before any other thread got the words.
   const count = barrier[COUNT]
   checkCount('barrier count', count, 1, MAX_BARRIER_COUNT)
   checkWords('barrier', barrier, barrierWords(count))

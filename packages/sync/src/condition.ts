@@ -1,23 +1,21 @@
 /**
- * A condition: threads sleep, without the mutex that guards something, until that something may
- * have changed.
+ * A condition: threads release a mutex and sleep until the guarded data may have changed.
  *
- * Any thread may call any of it. It must never lose a signal that came after the waiter gave the
- * mutex back.
+ * Any thread may call any method. A condition must never lose a signal that came after the waiter
+ * gave back the mutex.
  *
- * One word of shared memory. All zero is a condition that nobody has signalled.
+ * It is one word of shared memory. Zero is a condition that no thread has signalled.
  *
  * ```text
  *   at   type  word      written by
  *    0   i32   signals   any thread that signals, by add; wraps
  * ```
  *
- * A waiter takes its ticket of `signals` while it holds the mutex. A thread that changes the
- * guarded things holds the mutex later than that, and signals later still. So `signals` differs
- * from the ticket: the waiter either finds that, or sleeps on the ticket and is notified. After
- * each slice it looks at `signals` too. When a thread was woken and died, or a signaller died
- * before its notify, another waiter returns instead, a slice later. So one signal can end more than
- * one wait.
+ * A waiter reads `signals` as its ticket while it holds the mutex. A thread that changes the
+ * guarded data holds the mutex after that, and signals later still. So `signals` then differs from
+ * the ticket. The waiter either finds the difference, or sleeps on the ticket and is notified. It
+ * also looks at `signals` after each slice. If a woken thread dies, or a signaller dies before its
+ * notify, another waiter returns instead, a slice later. So one signal can end more than one wait.
  */
 import { Mutex, checkCaller, type Locked } from './mutex.js'
 import { graceOf, Patience, type LockOptions } from './waiting.js'
@@ -29,8 +27,8 @@ export const CONDITION_WORDS = 1
 const SIGNALS = 0
 
 /**
- * Waiting for a change of what a mutex guards. A wait can end without cause: wait in a loop that
- * looks.
+ * Waits for a change of the data that a mutex guards. A wait can end without a cause, so wait in a
+ * loop that checks the data.
  *
  * @example
  * // consumer                                              // producer
@@ -42,8 +40,7 @@ const SIGNALS = 0
 // oxlint-disable-next-line typescript/no-extraneous-class -- the shape of atomics-sync
 export class Condition {
   /**
-   * Makes a condition, in the given memory or in new memory. Needed for memory that is not zero
-   * only.
+   * Makes a condition, in the given memory or in new memory. Zeroed memory needs no `init`.
    *
    * @throws RangeError when there are fewer than {@link CONDITION_WORDS} words.
    */
@@ -56,9 +53,10 @@ export class Condition {
   }
 
   /**
-   * Gives the mutex back, sleeps until a signal, and takes the mutex again.
+   * Gives back the mutex, sleeps until a signal, and takes the mutex again.
    *
-   * The holder of the mutex only. If `isDead` or `whileWaiting` throws, the mutex is not held.
+   * Only the holder of the mutex may call it. If `isDead` or `whileWaiting` throws, the mutex is
+   * not held.
    *
    * @returns how the mutex was taken again, as {@link Mutex.lock} says.
    * @throws as {@link Mutex.unlock} and {@link Mutex.lock}.
@@ -73,12 +71,12 @@ export class Condition {
   }
 
   /**
-   * The same with a deadline for the sleep. The mutex is taken again in any case, however long that
-   * takes.
+   * Like {@link wait}, with a deadline for the sleep. It takes the mutex again in any case, however
+   * long that takes.
    *
    * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
-   * @returns `false` when there was no signal and the mutex was merely acquired; it is held all the
-   * same. Else how it was taken again; a `'recovered'` is never kept back.
+   * @returns `false` when there was no signal and the mutex was acquired normally; it is held all
+   * the same. Else how the mutex was taken again. `'recovered'` is always reported.
    * @throws as {@link wait}.
    */
   static timedWait(
@@ -92,13 +90,14 @@ export class Condition {
   }
 
   /**
-   * Wakes one waiter, if there is one. Any thread, after its change, with the mutex held or not.
+   * Wakes one waiter, if there is one. Any thread may call it after its change, with or without the
+   * mutex.
    */
   static signal(condition: Int32Array<SharedArrayBuffer>): void {
     ring(condition, 1)
   }
 
-  /** Wakes all waiters. Any thread, after its change, with the mutex held or not. */
+  /** Wakes all waiters. Any thread may call it after its change, with or without the mutex. */
   static broadcast(condition: Int32Array<SharedArrayBuffer>): void {
     ring(condition, Infinity)
   }
@@ -122,13 +121,14 @@ function sleepOn(
   checkCaller(mutex, threadId)
   const graceMs = graceOf(options)
   const patience = Patience.until(timestampMs)
-  // Under the mutex: no change that the caller has not seen can have been signalled before this.
+  // Read under the mutex: the signal of any change that the caller has not seen comes after this
+  // load.
   const ticket = Atomics.load(condition, SIGNALS)
   Mutex.unlock(mutex, threadId)
   // Pairs with: Atomics.add in `ring`.
   while (Atomics.load(condition, SIGNALS) === ticket) {
     const leftMs = patience.sliceMs(graceMs)
-    // Not a number: over.
+    // NaN counts as over.
     if (!(leftMs > 0)) {
       const locked = Mutex.lock(mutex, threadId, options)
       return locked === 'recovered' ? locked : false

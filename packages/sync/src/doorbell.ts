@@ -1,9 +1,9 @@
 /**
- * A doorbell: one thread sleeps, any number of threads wake it, and those pay next to nothing while
- * it is awake.
+ * A doorbell: one thread sleeps, and any number of threads wake it. A ring costs next to nothing
+ * while the sleeper is awake.
  *
- * Two words of shared memory. The sleeper never misses a ring: it says that it sleeps, takes a
- * ticket, looks for work once more, and only then waits.
+ * It is two words of shared memory. The sleeper never misses a ring: it announces its sleep, takes
+ * a ticket, looks for work once more, and only then waits.
  *
  * ```text
  *   ringer                                   sleeper
@@ -13,21 +13,21 @@
  *                                            wait while rings = ticket
  * ```
  *
- * All of these are sequentially consistent, so either the ringer sees (1) and its ring changes the
- * word that the ticket was taken of, or the sleeper's look (3) comes after the publication and
- * finds the work.
+ * All of these operations are sequentially consistent. So either the ringer sees (1) and its ring
+ * changes the word of the ticket, or the sleeper's look (3) comes after the publication and finds
+ * the work.
  */
 
 /**
- * The words of a doorbell: `rings`, counted up at each ring, and `sleeping`, which the sleeper
- * owns.
+ * The number of words of a doorbell: `rings`, which each ring counts up, and `sleeping`, which the
+ * sleeper owns.
  */
 export const DOORBELL_WORDS = 2
 
 const RINGS = 0
 const SLEEPING = 1
 
-/** What a sleep ended by: a ring (or one that came before the sleep), or the time. */
+/** The end of a sleep: by a ring, which may have come before the sleep, or by the timeout. */
 export type Awakening = 'rung' | 'timed-out'
 
 /**
@@ -50,29 +50,31 @@ export class Doorbell {
     this.#words = words
   }
 
-  /** Sleeper: says that it is about to sleep. Look for work after this and before {@link sleep}. */
+  /**
+   * Sleeper: announces that it is about to sleep. Look for work after this and before
+   * {@link sleep}. @returns the ticket.
+   */
   announce(): number {
     Atomics.store(this.#words, SLEEPING, 1)
     return Atomics.load(this.#words, RINGS)
   }
 
-  /**
-   * Sleeper: sleeps until a ring that came after the ticket, at most `timeoutMs` (may be Infinity).
-   */
+  /** Sleeper: sleeps until a ring after the ticket, for at most `timeoutMs` (may be Infinity). */
   sleep(ticket: number, timeoutMs: number): Awakening {
     const result = Atomics.wait(this.#words, RINGS, ticket, timeoutMs)
     this.stayAwake()
     return result === 'timed-out' ? 'timed-out' : 'rung'
   }
 
-  /** Sleeper: takes the announcement back, after it found work. */
+  /** Sleeper: takes back the announcement, after it found work. */
   stayAwake(): void {
     Atomics.store(this.#words, SLEEPING, 0)
   }
 
   /**
-   * Any thread, after it has published work by an `Atomics` store: wakes the sleeper if there is
-   * one. One `Atomics.load` (about 7 ns) while it is awake; a notify (6 to 16 µs) when it sleeps.
+   * Any thread, after it published work by an `Atomics` store: wakes the sleeper if it sleeps.
+   * Costs one `Atomics.load` (about 7 ns) while the sleeper is awake, and a notify (6 to 16 µs)
+   * when it sleeps.
    */
   ring(): void {
     if (Atomics.load(this.#words, SLEEPING) === 0) return

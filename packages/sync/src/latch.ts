@@ -1,10 +1,11 @@
 /**
- * A latch: closed until it was counted down to 0, then open for ever.
+ * A latch: closed until it is counted down to 0, then open for good.
  *
- * Any thread may call any of it. It does not know the threads that are to count down. Where one of
- * them may die, wait with a deadline, or let a thread that learns of the death count down for it.
+ * Any thread may call any method. A latch does not know the threads that are to count down. If one
+ * of them may die, wait with a deadline, or let a thread that learns of the death count down for
+ * it.
  *
- * One word of shared memory. All zero is an open latch.
+ * It is one word of shared memory. Zero is an open latch.
  *
  * ```text
  *   at   type  word        written by
@@ -20,7 +21,7 @@ export const LATCH_WORDS = 1
 const REMAINING = 0
 
 /**
- * Waiting until a number of things have happened, once.
+ * Waits until a number of things have happened, once.
  *
  * @example
  * const started = Latch.init(3)
@@ -30,7 +31,8 @@ const REMAINING = 0
 // oxlint-disable-next-line typescript/no-extraneous-class -- the shape of atomics-sync
 export class Latch {
   /**
-   * Makes a latch that opens after `count`, in the given memory or in new memory.
+   * Makes a latch that opens after `count` calls of `countDown`, in the given memory or in new
+   * memory.
    *
    * @throws RangeError when `count` is not a whole number from 0 to 2³¹ − 1, or there are too few
    * words.
@@ -46,8 +48,8 @@ export class Latch {
   }
 
   /**
-   * Counts one down; at 0 it opens, and all waiters go on. On an open latch it does nothing. Any
-   * thread.
+   * Counts down by one. At 0 the latch opens, and all waiters go on. Does nothing on an open latch.
+   * Any thread.
    */
   static countDown(latch: Int32Array<SharedArrayBuffer>): void {
     checkWords('latch', latch, LATCH_WORDS)
@@ -63,16 +65,16 @@ export class Latch {
     }
   }
 
-  /** Waits until it is open, as long as it takes. Any thread. */
+  /** Waits until the latch is open, as long as it takes. Any thread. */
   static wait(latch: Int32Array<SharedArrayBuffer>, options?: WaitOptions): void {
     pass(latch, Infinity, options)
   }
 
   /**
-   * Waits until it is open, or the deadline is over. Any thread.
+   * Waits until the latch is open or the deadline has passed. Any thread.
    *
    * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
-   * @returns whether it is open.
+   * @returns whether the latch is open.
    */
   static timedWait(
     latch: Int32Array<SharedArrayBuffer>,
@@ -96,10 +98,11 @@ function pass(
     const seen = Atomics.load(latch, REMAINING)
     if (seen <= 0) return true
     const leftMs = patience.sliceMs(graceMs)
-    // Not a number: over.
+    // NaN counts as over.
     if (!(leftMs > 0)) return false
     options?.whileWaiting?.()
-    // A value that was counted down, but not to 0, is waited for again a slice later at the latest.
+    // If the value goes down, but not to 0, this wait ends after a slice at the latest, and begins
+    // again.
     patience.wait(latch, REMAINING, seen, leftMs)
   }
 }

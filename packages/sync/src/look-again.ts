@@ -1,29 +1,29 @@
 /**
- * Looking again, for a thread that needs what another one gives up by ending.
+ * Repeated looks, for a thread that needs something that another thread gives up by ending.
  *
- * *Dead* is an answer for ever, *lives* is one that ages: a thread that was terminated, or has
- * returned, shows as living until its heap is taken down (1 to 50 ms; 300 ms for a large one on a
- * busy machine). So nobody fails by the first look. The wait is counted in looks, not in time: that
- * needs no clock, which a test may have stopped, and on a busy machine, which is slow to take a
- * thread down, each look comes later as well.
+ * The answer *dead* is final. The answer *lives* ages: a thread that was terminated, or that
+ * returned, shows as living until its heap is taken down (1 to 50 ms; 300 ms for a large heap on a
+ * busy machine). So no caller gives up after the first look. The wait is counted in looks, not in
+ * time. That needs no clock, which a test may have stopped. And a busy machine, which is slow to
+ * take down a thread, also delays each look.
  */
 
-/** Between two looks, in milliseconds. */
+/** The pause between two looks, in milliseconds. */
 export const LOOK_SLICE_MS = 1
-/** After so many looks that found all alive, all live. */
+/** The number of looks after which threads that show as living count as living. */
 export const ENOUGH_LOOKS = 100
-/** The same, where it was waited in vain before: most likely they still live. */
+/** The same after an earlier wait in vain: most likely the threads still live. */
 const FEW_LOOKS = 10
 
 const quiet = new Int32Array(new SharedArrayBuffer(4))
 
 /**
- * Looks until it finds what it looks for, or has looked often enough. Blocks the calling thread,
- * about 0.1 s when it finds nothing.
+ * Calls `look` until it succeeds, or has failed often enough. Blocks the calling thread, for about
+ * 0.1 s if no look succeeds.
  *
- * @param look returns whether it found it.
- * @param hasWaited whether the same was looked for in vain before; then it is over after 10 looks.
- * @returns whether it was found.
+ * @param look returns whether it succeeded.
+ * @param hasWaited whether an earlier call for the same thing failed. Then 10 looks are enough.
+ * @returns whether a look succeeded.
  * @example
  * if (!lookAgain(() => tryLock())) throw new Error('another thread has it, which lives')
  */

@@ -1,12 +1,12 @@
 /**
- * A mutex that survives its holder: a thread that dies in the section does not block the others for
- * ever.
+ * A mutex that survives its holder: a thread that dies in the section does not block the others
+ * forever.
  *
- * Any thread may call any of it. A caller says which threads are dead (`isDead`); this file knows
- * nothing of threads. It must never let two living threads in, and never say `acquired` of what a
- * dead thread may have left half done.
+ * Any thread may call any method. The caller says which threads are dead (`isDead`); this file
+ * knows nothing about threads. A mutex must never let in two living threads. It must never say
+ * `acquired` when a dead thread may have left the guarded data half done.
  *
- * One word of shared memory. All zero is a free mutex, so zeroed memory needs no `init`.
+ * It is one word of shared memory. Zero is a free mutex, so zeroed memory needs no `init`.
  *
  * ```text
  *   at   type  word      written by
@@ -29,20 +29,20 @@
  *                                                                                 free, BROKEN
  * ```
  *
- * Only `consistent` takes BROKEN back; `unlock` alone does not. A repair that threw goes through
- * `finally { unlock }` like one that succeeded, and must not pass for it; and a caller that does
- * not look at what `lock` returned hides the damage from nobody else. A holder that dies repairing
- * leaves BROKEN as it was.
+ * Only `consistent` clears BROKEN; `unlock` alone does not. A repair that threw goes through
+ * `finally { unlock }` like a repair that succeeded, and must not count as one. And a caller that
+ * ignores the result of `lock` must not hide the damage from others. A holder that dies during a
+ * repair leaves BROKEN set.
  *
- * No wake-up is missed among living threads. A waiter first puts SLEEPERS into the word and then
- * sleeps on exactly that value; an unlock takes the value away and then notifies. `Atomics.wait`
- * compares and queues in one step, so either it finds another value, or it is queued before the
- * notify. An unlock wakes one sleeper and clears SLEEPERS. So the woken thread puts SLEEPERS back
- * for those that still sleep, whether it takes the mutex, finds it taken, or gives up. If a dead
+ * Living threads miss no wake-up. A waiter first puts SLEEPERS into the word, and then sleeps on
+ * exactly that value. An unlock first changes the value, and then notifies. `Atomics.wait` compares
+ * and queues in one step, so either it finds another value, or it is queued before the notify. An
+ * unlock wakes one sleeper and clears SLEEPERS. So the woken thread sets SLEEPERS again for the
+ * threads that still sleep, whether it takes the mutex, finds it taken, or gives up. If a dead
  * thread swallowed a wake-up, the next slice makes up for it (see waiting.ts).
  *
- * Cost when nobody else wants it: one Atomics operation for lock, one for unlock, no notify. A
- * thread that was woken causes at most one notify that finds nobody.
+ * The cost without contention is one Atomics operation for lock and one for unlock, without a
+ * notify. A woken thread causes at most one notify without a sleeper.
  */
 import { graceOf, Patience, type LockOptions } from './waiting.js'
 import { checkCount, checkWords, sharedWords } from './words.js'
@@ -59,16 +59,16 @@ const BROKEN = 0x4000_0000
 const SLEEPERS = 0x8000_0000 | 0
 
 /**
- * How a thread came to hold a mutex: `'acquired'`, or `'recovered'` when a holder had died and what
- * the mutex guards may be half done: repair it, then call {@link Mutex.consistent}.
+ * How a thread came to hold a mutex: `'acquired'`, or `'recovered'` when a holder had died. After
+ * `'recovered'` the guarded data may be half done: repair it, then call {@link Mutex.consistent}.
  */
 export type Locked = 'acquired' | 'recovered'
 
 /**
- * Mutual exclusion between threads. Not reentrant; no order among waiters.
+ * Mutual exclusion between threads. It is not reentrant, and keeps no order among waiters.
  *
- * A thread goes by an id of the caller's choice, 1 to {@link MAX_THREAD_ID}. An id must not be
- * given to a second thread while the mutex may still be held by the first.
+ * The caller chooses an id for each thread, 1 to {@link MAX_THREAD_ID}. A second thread must not
+ * get the id of a first one that may still hold the mutex.
  *
  * @example
  * if (Mutex.lock(mutex, threadId, { isDead }) === 'recovered') {
@@ -84,8 +84,7 @@ export type Locked = 'acquired' | 'recovered'
 // oxlint-disable-next-line typescript/no-extraneous-class -- the shape of atomics-sync
 export class Mutex {
   /**
-   * Makes a free mutex, in the given memory or in new memory. Needed for memory that is not zero
-   * only.
+   * Makes a free mutex, in the given memory or in new memory. Zeroed memory needs no `init`.
    *
    * @throws RangeError when there are fewer than {@link MUTEX_WORDS} words.
    */
@@ -98,23 +97,23 @@ export class Mutex {
   }
 
   /**
-   * Takes the mutex; waits for it as long as it takes. With `isDead` it never waits for a dead
-   * thread for ever.
+   * Takes the mutex. Waits for it as long as it takes; with `isDead` it never waits forever for a
+   * dead thread.
    *
    * Any thread. If it throws, the mutex is not held.
    *
-   * @throws Error when the thread holds it already; RangeError for an id or a `graceMs` out of
-   * range; whatever `isDead` or `whileWaiting` throws.
+   * @throws Error when the thread holds the mutex already; RangeError when an id or `graceMs` is
+   * out of range; any error of `isDead` or `whileWaiting`.
    */
   static lock(mutex: Int32Array<SharedArrayBuffer>, threadId: number, options?: LockOptions): Locked {
     return take(mutex, threadId, Infinity, options) as Locked
   }
 
   /**
-   * Takes the mutex, unless it can't be had by the deadline.
+   * Takes the mutex, or gives up at the deadline.
    *
-   * Any thread. Before it gives up it asks `isDead`, so it takes a dead holder's mutex also with a
-   * deadline that is over.
+   * Any thread. It calls `isDead` before it gives up, so it takes a dead holder's mutex even when
+   * the deadline has passed already.
    *
    * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
    * @returns how it came to hold it; `false` when it does not.
@@ -130,7 +129,7 @@ export class Mutex {
   }
 
   /**
-   * Takes the mutex if it is free, or its holder is dead. Never waits.
+   * Takes the mutex if it is free, or if its holder is dead. Never waits. Any thread.
    *
    * @returns how it came to hold it; `false` when it does not.
    * @throws as {@link lock}.
@@ -144,8 +143,8 @@ export class Mutex {
   }
 
   /**
-   * Gives the mutex back. One that is broken stays so: the next to lock it gets `'recovered'`
-   * again.
+   * Gives back the mutex. A broken mutex stays broken: the next thread to lock it gets
+   * `'recovered'` again.
    *
    * The holder only.
    *
@@ -153,8 +152,8 @@ export class Mutex {
    */
   static unlock(mutex: Int32Array<SharedArrayBuffer>, threadId: number): void {
     checkCaller(mutex, threadId)
-    // Publishes all that was stored in the section. Pairs with: the compare-and-exchange of `take`
-    // and of `waitFor`.
+    // This publishes all stores of the section. Pairs with: the compare-and-exchange of `take` and
+    // of `waitFor`.
     let seen = Atomics.compareExchange(mutex, STATE, threadId, 0)
     if (seen === threadId) return
     for (;;) {
@@ -163,13 +162,14 @@ export class Mutex {
       if (found === seen) break
       seen = found
     }
-    // Pairs with: Atomics.wait in `waitFor`, on a value with SLEEPERS, which is gone now.
+    // Pairs with: Atomics.wait in `waitFor`, on a value with SLEEPERS. The word no longer has that
+    // value.
     if ((seen & SLEEPERS) !== 0) Atomics.notify(mutex, STATE, 1)
   }
 
   /**
-   * Says that what the mutex guards is whole again, after a `'recovered'`. Does nothing when it was
-   * not broken.
+   * Declares the guarded data whole again, after a `'recovered'`. Does nothing if the mutex was not
+   * broken.
    *
    * The holder only.
    *
@@ -179,7 +179,7 @@ export class Mutex {
     checkCaller(mutex, threadId)
     const seen = Atomics.load(mutex, STATE)
     if ((seen & HOLDER) !== threadId) throw notHolder(threadId, seen)
-    // Others may add SLEEPERS meanwhile; while it is held, nobody changes the rest.
+    // Others may add SLEEPERS meanwhile. While the mutex is held, no other thread changes the rest.
     Atomics.and(mutex, STATE, ~BROKEN)
   }
 }
@@ -208,12 +208,12 @@ function waitFor(
   let seen = first
   const patience = Patience.until(timestampMs)
   /**
-   * SLEEPERS once this thread was woken: SLEEPERS was cleared for it, though others may still
+   * SLEEPERS once this thread was woken: that wake-up cleared SLEEPERS, though others may still
    * sleep.
    */
   let woken = 0
   /**
-   * Whether a whole slice went by without a notify. A holder that lives and unlocks would have sent
+   * Whether a whole slice passed without a notify. A living holder that unlocked would have sent
    * one.
    */
   let sliceIsOver = false
@@ -221,7 +221,7 @@ function waitFor(
     const holder = seen & HOLDER
     if (holder === threadId) throw new Error(`threadId=${threadId} holds the mutex already`)
     const leftMs = patience.sliceMs(graceMs)
-    // Not a number: over.
+    // NaN counts as over.
     const over = !(leftMs > 0)
     const takenFromDead = holder !== 0 && (over || sliceIsOver) && options?.isDead?.(holder) === true
     sliceIsOver = false
@@ -230,7 +230,8 @@ function waitFor(
       next = (seen & ~HOLDER) | (takenFromDead ? BROKEN : 0) | woken | threadId
     else if (over && woken === 0) return false
     if (next !== seen) {
-      // From a dead holder exactly one gets it, since a dead id never comes back into the word.
+      // Exactly one thread takes the mutex from a dead holder, because a dead id never comes back
+      // into the word.
       const found = Atomics.compareExchange(mutex, STATE, seen, next)
       if (found !== seen) {
         seen = found
@@ -240,8 +241,8 @@ function waitFor(
       seen = next
     }
     if (over) return false
-    // Only now, with SLEEPERS in the word: an exception that ends the wait here takes no wake-up
-    // with it.
+    // Called only now, with SLEEPERS in the word, so that an exception that ends the wait here
+    // loses no wake-up.
     options?.whileWaiting?.()
     // Pairs with: Atomics.notify in `unlock`.
     const awakening = patience.wait(mutex, STATE, seen, leftMs)
@@ -251,11 +252,10 @@ function waitFor(
   }
 }
 
-/** @throws RangeError when there is no mutex, or the id is none. */
+/** @throws RangeError when the words are too few for a mutex, or the id is out of range. */
 export function checkCaller(mutex: Int32Array, threadId: number): void {
   if (mutex.length < MUTEX_WORDS) checkWords('mutex', mutex, MUTEX_WORDS)
-  // Whole numbers of 30 bits and nothing else: `&` makes NaN, fractions and what is too big
-  // something else.
+  // Only whole numbers of 30 bits pass: `&` changes NaN, fractions and larger numbers.
   if ((threadId & HOLDER) !== threadId || threadId === 0) {
     checkCount('threadId', threadId, 1, MAX_THREAD_ID)
   }

@@ -1,16 +1,16 @@
 /**
- * A word that only grows, and threads that wait until it has reached a value.
+ * A word that only grows, and threads that wait for it to reach a value.
  *
- * Never waits for equality: a word that jumps past the value satisfies the wait too. Every wait has
+ * No wait is for equality: a word that jumps past the value satisfies the wait too. Every wait has
  * a deadline.
  */
 import { Patience } from './waiting.js'
 
 /**
- * Raises `words[index]` to `value`, unless it is there or beyond already, and wakes all waiters
- * for it.
+ * Raises `words[index]` to `value`, unless it has reached it already, and wakes all waiters of that
+ * word.
  *
- * Any thread. Two threads that raise at once leave the higher value.
+ * Any thread. If two threads raise at once, the higher value stays.
  */
 export function raise(words: Int32Array<SharedArrayBuffer>, index: number, value: number): void {
   let seen = Atomics.load(words, index)
@@ -25,9 +25,9 @@ export function raise(words: Int32Array<SharedArrayBuffer>, index: number, value
 /**
  * Waits until `words[index] >= value`.
  *
- * Blocks the calling thread; any thread of Node may call it, the main thread too.
+ * Blocks the calling thread. Any thread of Node may call it, also the main thread.
  *
- * @param timeoutMs how long to wait at most, in milliseconds.
+ * @param timeoutMs the longest wait, in milliseconds.
  * @returns whether the value was reached.
  * @example
  * if (!waitAtLeast(words, STATE, STOPPED, 5000)) throw new Error('the consumer did not stop within 5 s')
@@ -43,7 +43,7 @@ export function waitAtLeast(
     const seen = Atomics.load(words, index)
     if (seen >= value) return true
     const leftMs = patience.sliceMs(Infinity)
-    // Not a number: over at once. Atomics.wait would take it for ever.
+    // NaN counts as over. Atomics.wait would take it as forever.
     if (!(leftMs > 0)) return false
     patience.wait(words, index, seen, leftMs)
   }

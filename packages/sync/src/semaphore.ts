@@ -1,18 +1,18 @@
 /**
- * A semaphore: a number of permits that threads take and give.
+ * A semaphore: a number of permits that threads take and post.
  *
- * Any thread may call any of it. A permit has no holder: one that a dead thread had taken is gone,
- * unless somebody who knows posts it. Where that matters, use a mutex.
+ * Any thread may call any method. A permit has no holder. If a thread dies with a permit, the
+ * permit is lost, unless another thread posts it for the dead one. If that matters, use a mutex.
  *
- * One word of shared memory. All zero is a semaphore without permits.
+ * It is one word of shared memory. Zero is a semaphore without permits.
  *
  * ```text
  *   at   type  word      written by
  *    0   i32   permits   any thread that takes or posts, by compare-and-exchange; never negative
  * ```
  *
- * A waiter sleeps on 0 only, and each post changes the word before it notifies, so no living waiter
- * misses one.
+ * A waiter sleeps only on 0, and each post changes the word before it notifies. So no living waiter
+ * misses a post.
  */
 import { graceOf, Patience, type WaitOptions } from './waiting.js'
 import { checkCount, checkWords, sharedWords } from './words.js'
@@ -24,7 +24,7 @@ const PERMITS = 0
 const MAX_PERMITS = 2 ** 31 - 1
 
 /**
- * Permits, counted.
+ * A count of permits.
  *
  * @example
  * const slots = Semaphore.init(4)
@@ -51,13 +51,13 @@ export class Semaphore {
     return words
   }
 
-  /** Takes a permit; waits for one as long as it takes. Any thread. */
+  /** Takes a permit. Waits for one as long as it takes. Any thread. */
   static wait(semaphore: Int32Array<SharedArrayBuffer>, options?: WaitOptions): void {
     takePermit(semaphore, Infinity, options)
   }
 
   /**
-   * Takes a permit, unless there is none by the deadline. Any thread.
+   * Takes a permit, or gives up at the deadline. Any thread.
    *
    * @param timestampMs the deadline, in milliseconds since 1970, as of `Date.now()`.
    * @returns whether it has one.
@@ -76,9 +76,9 @@ export class Semaphore {
   }
 
   /**
-   * Gives a permit, and wakes one waiter. Any thread, whether it had taken one or not.
+   * Adds a permit, and wakes one waiter. Any thread may call it, even one that took no permit.
    *
-   * @throws RangeError when there are 2³¹ − 1 already.
+   * @throws RangeError when there are 2³¹ − 1 permits already.
    */
   static post(semaphore: Int32Array<SharedArrayBuffer>): void {
     checkWords('semaphore', semaphore, SEMAPHORE_WORDS)
@@ -112,7 +112,7 @@ function takePermit(
       continue
     }
     const leftMs = patience.sliceMs(graceMs)
-    // Not a number: over.
+    // NaN counts as over.
     if (!(leftMs > 0)) return false
     options?.whileWaiting?.()
     patience.wait(semaphore, PERMITS, 0, leftMs)

@@ -1,10 +1,9 @@
 /**
- * A wait queue: any number of threads sleep until something has happened. The thread that makes it
- * happen pays next to nothing while nobody sleeps. (A {@link Doorbell} is for one sleeper.)
+ * A wait queue: any number of threads sleep until an event. A wake costs next to nothing while no
+ * thread sleeps. (A {@link Doorbell} is for one sleeper.)
  *
- * Two words of shared memory, zero at first. No wake-up is missed: a sleeper counts itself in,
- * takes a ticket, looks for what it waits for once more, and only then waits for the ticket to be
- * old.
+ * It is two words of shared memory, zero at first. A sleeper misses no wake-up: it counts itself
+ * in, takes a ticket, looks for its event once more, and only then waits for the ticket to be old.
  *
  * ```text
  *   waker                                    sleeper
@@ -14,22 +13,21 @@
  *                                            wait while wakes = ticket
  * ```
  *
- * All of these are sequentially consistent, so either the waker sees (1) and its wake changes the
- * word that the ticket was taken of, or the sleeper's look (3) comes after the publication. A
- * sleeper that dies stays counted in, and every wake then notifies (25 to 40 ns); nothing else
- * comes of it.
+ * All of these operations are sequentially consistent. So either the waker sees (1) and its wake
+ * changes the word of the ticket, or the sleeper's look (3) comes after the publication. A sleeper
+ * that dies stays counted in. Every wake then notifies (25 to 40 ns), which has no other effect.
  */
 import { Patience } from './waiting.js'
 import { checkWords } from './words.js'
 
-/** The words of a wait queue: `wakes`, counted up at each wake, and `sleepers`. */
+/** The number of words of a wait queue: `wakes`, which each wake counts up, and `sleepers`. */
 export const WAIT_QUEUE_WORDS = 2
 
 const WAKES = 0
 const SLEEPERS = 1
 
 /**
- * One wait queue, seen from one thread.
+ * A wait queue, as one thread sees it.
  *
  * @example
  * // sleeper                                      // waker
@@ -51,7 +49,7 @@ export class WaitQueue {
   }
 
   /**
-   * Any thread, after it has published by an `Atomics` store: wakes all sleepers. @returns whether
+   * Any thread, after it published by an `Atomics` store: wakes all sleepers. @returns whether
    * there were any.
    */
   wake(): boolean {
@@ -62,13 +60,12 @@ export class WaitQueue {
   }
 
   /**
-   * Sleeps until `look` finds what it looks for; it is called before the first sleep and after each
-   * wake.
+   * Sleeps until `look` returns true. `look` is called before the first sleep and after each wake.
    *
-   * Blocks the calling thread.
+   * Any thread. Blocks the calling thread.
    *
-   * @param timeoutMs how long to wait at most, in milliseconds; may be Infinity.
-   * @returns whether it was found.
+   * @param timeoutMs the longest wait, in milliseconds; may be Infinity.
+   * @returns whether `look` returned true.
    */
   sleepUntil(look: () => boolean, timeoutMs: number): boolean {
     const patience = Patience.of(timeoutMs)
@@ -78,7 +75,7 @@ export class WaitQueue {
         const ticket = Atomics.load(this.#words, WAKES)
         if (look()) return true
         const leftMs = patience.sliceMs(Infinity)
-        // Not a number: over at once. Atomics.wait would take it for ever.
+        // NaN counts as over. Atomics.wait would take it as forever.
         if (!(leftMs > 0)) return false
         patience.wait(this.#words, WAKES, ticket, leftMs)
       }
@@ -88,12 +85,12 @@ export class WaitQueue {
   }
 
   /**
-   * Calls `woken` at the next wake, on the calling thread, from its event loop, which this does not
-   * keep alive.
+   * Calls `woken` at the next wake, on the calling thread, from its event loop. The wait does not
+   * keep the event loop alive.
    *
-   * @param look called once more, now: when it finds something, `woken` is called at once.
-   * @returns ends the wait, if it has not ended: `woken` is not called any more, nor the memory
-   * touched.
+   * @param look called once, now. If it returns true, `woken` is called at once.
+   * @returns a function that ends the wait, if it has not ended. After it, `woken` is not called,
+   * and the memory is not touched.
    */
   whenWoken(look: () => boolean, woken: () => void): () => void {
     Atomics.add(this.#words, SLEEPERS, 1)

@@ -1,42 +1,43 @@
 /**
- * How a thread waits: in slices, until a deadline. Shared by the primitives of this package.
+ * Waits in slices, until a deadline. All primitives of this package use it.
  *
- * No wait is longer than a slice, whatever it waits for. A thread that was woken and then
- * terminated takes the wake-up with it, and so does one that is terminated between a change and its
- * notify; the next slice of each other waiter makes up for it.
+ * No single wait is longer than a slice. A thread that is terminated right after it was woken takes
+ * the wake-up with it. So does a thread that is terminated between a change and its notify. The
+ * next slice of each other waiter makes up for it.
  */
 
-/** How to wait. All of it is optional. */
+/** Options of a wait. */
 export interface WaitOptions {
   /**
-   * The longest slice of waiting, in milliseconds; 10 unless told. After one, a waiter suspects a
-   * death.
+   * The longest slice of waiting, in milliseconds. After a whole slice, a waiter suspects a death.
+   * Default: 10.
    */
   readonly graceMs?: number
   /**
    * Called before each slice, for a thread that must serve others while it waits. It should be
-   * short. An exception of its ends the wait.
+   * short. If it throws, the wait ends.
    */
   whileWaiting?(): void
 }
 
-/** How to wait for something that a thread holds. */
+/** Options of a wait for something that a thread holds. */
 export interface LockOptions extends WaitOptions {
   /**
-   * Whether a thread is dead: proven, for good, and not to run another instruction. It is asked
-   * after a slice of waiting, or before giving up. A thread that is wrongly called dead
-   * loses what it holds.
+   * Whether a thread is proven dead, so that it never runs another instruction. Called after a
+   * slice of waiting, and before giving up. A living thread that is wrongly called dead loses the
+   * things that it holds.
    */
   isDead?(threadId: number): boolean
 }
 
-/** The longest slice where the caller names none, in milliseconds. */
+/** The default of the longest slice, in milliseconds. */
 const GRACE_MS = 10
 
 /**
  * The longest slice of the options.
  *
- * @throws RangeError when it is not above 0 or not finite; `Atomics.wait` would take NaN for ever.
+ * @throws RangeError when it is not above 0 or not finite. `Atomics.wait` would take NaN as
+ * forever.
  */
 export function graceOf(options: WaitOptions | undefined): number {
   const graceMs = options?.graceMs ?? GRACE_MS
@@ -47,22 +48,22 @@ export function graceOf(options: WaitOptions | undefined): number {
 const { performance } = globalThis
 
 /**
- * The clocks, taken when this module is loaded: tests replace those of the program later, and then
- * they stand still. Not constants, for the tests of this package, whose threads are models with a
- * time of their own.
+ * The clocks, taken when this module is loaded. Tests replace the program's clocks later, and then
+ * those stand still. These are properties, not constants, for the tests of this package: their
+ * threads are models with a time of their own.
  */
 export const clocks = {
   /** Milliseconds since 1970. */
   epochMs: Date.now,
-  /** Milliseconds on a clock that never goes back; one that stands still where there is none. */
+  /** Milliseconds on a clock that never goes back. Without such a clock it stands still. */
   monotonicMs: typeof performance?.now === 'function' ? performance.now.bind(performance) : () => 0,
 }
 
 /**
- * How much longer to wait. A deadline becomes a number of milliseconds when the wait begins, and
- * two things use them up: each slice that was slept through, because `Atomics.wait` has measured
- * it; and the clock, where it moves. So a wait ends also where a test has stopped the clock, and a
- * thread that is woken again and again waits no longer than it may.
+ * The rest of a wait. A deadline becomes a number of milliseconds when the wait begins. Two things
+ * use them up: each slice that was slept through, because `Atomics.wait` has measured it, and the
+ * clock, if it moves. So a wait also ends when a test has stopped the clock. And a thread that is
+ * woken again and again does not wait longer than its deadline.
  *
  * @example
  * const patience = Patience.until(timestampMs)
@@ -78,32 +79,33 @@ export class Patience {
       milliseconds > 0 && milliseconds < Infinity ? clocks.monotonicMs() + milliseconds : Infinity
   }
 
-  /** For so many milliseconds; may be Infinity. Not a number is over at once. */
+  /** Waits for a number of milliseconds, which may be Infinity. NaN is over at once. */
   static of(milliseconds: number): Patience {
     return new Patience(milliseconds)
   }
 
   /**
-   * Until a time of the system's clock: milliseconds since 1970, as of `Date.now()`, the one clock
-   * that all threads share. (`performance.now()` starts anew in each thread.) That clock is asked
-   * once: if it is set later, the wait is as long as it was to be. Not a number is over at once.
+   * Waits until a time of the system's clock, in milliseconds since 1970, as of `Date.now()`. All
+   * threads share that clock. (`performance.now()` starts anew in each thread.) The clock is read
+   * once, so setting it later does not change the length of the wait. NaN is over at once.
    */
   static until(timestampMs: number): Patience {
     return new Patience(timestampMs - clocks.epochMs())
   }
 
   /**
-   * How long the next slice is, at most `mostMs`; not above 0, or not a number, when it is over.
+   * The length of the next slice, at most `mostMs`. It is not above 0, or NaN, when the wait is
+   * over.
    */
   sliceMs(mostMs: number): number {
     const byClock = this.#overAtMs === Infinity ? Infinity : this.#overAtMs - clocks.monotonicMs()
-    // Not Math.min: a clock that answers nonsense is not asked.
+    // No Math.min: a clock that returns NaN is ignored.
     let slice = this.#leftMs
     if (byClock < slice) slice = byClock
     return mostMs < slice ? mostMs : slice
   }
 
-  /** `Atomics.wait` for a slice. */
+  /** Waits for a slice by `Atomics.wait`. */
   wait(
     words: Int32Array<SharedArrayBuffer>,
     index: number,

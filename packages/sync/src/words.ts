@@ -1,13 +1,11 @@
-/**
- * Checks of words and counts that a caller gives.
- */
+/** Checks of a caller's words and counts. */
 
-/** Zeroed words of shared memory. */
+/** Makes zeroed words of shared memory. */
 export function sharedWords(count: number): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT))
 }
 
-/** @throws RangeError when memory that the caller gave is too short. */
+/** @throws RangeError when the caller's memory is too short. */
 export function checkWords(what: string, words: Int32Array, needed: number): void {
   if (words.length < needed) throw new RangeError(`${what} words.length=${words.length}, needs ${needed}`)
 }

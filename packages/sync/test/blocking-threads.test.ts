@@ -1,8 +1,8 @@
 /**
- * The blocking primitives on threads, some of which are terminated while they hold or wait.
+ * The blocking primitives on threads. Some threads are terminated while they hold or wait.
  *
  * Forbidden: a living thread that does not get through; an item lost or taken twice; a barrier that
- * opens before all have come.
+ * opens before all threads have arrived.
  */
 import { Barrier, Condition, Latch, Mutex } from '@rchan/sync'
 import { afterEach, expect, test } from 'vitest'

@@ -59,7 +59,7 @@ if (role === 'hold' || role === 'pass') {
   for (let turn = 1; turn <= count && ended === 1; turn += 1) {
     Atomics.store(mine, 0, turn)
     let got = Barrier.wait(barrier, threadId, options)
-    // At first, the places of those who were here before are not all taken yet.
+    // At first, not all places of the earlier threads are taken yet.
     if (turn === 1) while (got === 'dead') got = Barrier.wait(barrier, threadId, options)
     if (got === 'dead') ended = 2
     else for (const other of all) if (Atomics.load(other, 0) < turn) Atomics.add(note, BAD, 1)

@@ -1,4 +1,4 @@
-/** The doorbell: no ring is lost, and nobody pays for one who is awake. */
+/** The doorbell: no ring is lost, and a ring costs nothing while the sleeper is awake. */
 import { Doorbell } from '@rchan/sync'
 import { afterEach, expect, test } from 'vitest'
 import { DEADLINE_MS, sharedWords, Threads } from './threads.js'

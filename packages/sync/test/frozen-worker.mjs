@@ -2,7 +2,7 @@
 // with a deadline, on something that never comes. Posts what each returned.
 import { parentPort, workerData } from 'node:worker_threads'
 
-// What a caller adds its milliseconds to.
+// The time to which a caller adds its milliseconds.
 const { now } = Date
 const freeze = () => {
   const [date, time] = [Date.now(), performance.now()]

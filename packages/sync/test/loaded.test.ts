@@ -1,4 +1,4 @@
-/** What the bundles that every tracing thread loads have of this package. */
+/** The parts of this package in the bundles that every tracing thread loads. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 

@@ -1,17 +1,17 @@
 /**
- * The mutex, in every order that a few threads can take, with deaths at every step.
+ * The mutex in every order of a few threads' steps, with deaths at every step.
  *
- * Forbidden: two living threads in the section; `acquired` where a thread died in the section and
- * nobody has repaired it; `recovered` where nobody died; a thread that lives and never gets the
- * mutex; while nobody has died, a state in which all sleep; in the end, a mutex that is held by a
- * living thread, or SLEEPERS on it forgotten with a sleeper.
+ * Forbidden: two living threads in the section; `acquired` after a thread died in the section and
+ * before a repair; `recovered` without a death; a living thread that never gets the mutex; without
+ * a death, a state in which all threads sleep; in the end, a mutex held by a living thread, or one
+ * that lacks SLEEPERS though a thread sleeps.
  */
 import { Mutex, type Locked } from '@rchan/sync'
 import { expect, test } from 'vitest'
 import { DEADLINE, visitAll, type Self } from '../../../test/stepping/every-order.js'
 
 const MUTEX = 0
-/** 1 while what the mutex guards is half done. */
+/** 1 while the guarded data is half done. */
 const DIRTY = 1
 /** From here on, 1 for each thread that is in the section. */
 const INSIDE = 2
@@ -66,7 +66,7 @@ function locksUntil(self: Self): void {
   Mutex.unlock(mutex, self.id)
 }
 
-/** Does not look at what it was told, and repairs nothing. */
+/** Ignores the result of `lock`, and repairs nothing. */
 function careless(self: Self): void {
   const mutex = self.words(MUTEX, 1)
   Mutex.lock(mutex, self.id, { isDead: self.isDead })
@@ -89,7 +89,7 @@ function greedy(self: Self): void {
 const HOLDER = 0x3fff_ffff
 /** A mutex that the first thread holds. */
 const HELD_WORDS = WORDS.with(MUTEX, 1)
-/** A mutex whose holder died before, and what it left half done. */
+/** A mutex whose holder died before, and the half-done data that it left. */
 const BROKEN_WORDS = WORDS.with(MUTEX, 0x4000_0000).with(DIRTY, 1).with(DIED_BEFORE, 1)
 
 function released(words: Int32Array, dead: readonly boolean[]): void {

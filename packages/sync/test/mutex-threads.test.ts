@@ -1,8 +1,8 @@
 /**
- * The mutex on threads, some of which are terminated.
+ * The mutex on threads. Some threads are terminated.
  *
  * Forbidden: two living threads in the section; a counter that is not exact; damage that is not
- * told; a thread that does not get through.
+ * reported; a thread that does not get through.
  */
 import { Mutex } from '@rchan/sync'
 import { afterEach, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** The mutex on one thread: outcomes, misuse, and the memory that it is. */
+/** The mutex on one thread: outcomes, misuse, and its memory. */
 import { Condition, MAX_THREAD_ID, Mutex, MUTEX_WORDS, type LockOptions } from '@rchan/sync'
 import { expect, test } from 'vitest'
 import { sharedWords } from './threads.js'

@@ -1,9 +1,9 @@
 /**
- * Condition, semaphore, latch and barrier, in every order that a few threads can take.
+ * Condition, semaphore, latch and barrier in every order of a few threads' steps.
  *
- * Forbidden: a state in which all sleep though nobody has died and all that they wait for has
- * happened; with a death, a thread that does not get through by its slices; an item or a permit
- * taken twice; a barrier that opens before all have arrived.
+ * Forbidden: without a death, a state in which all threads sleep after the events that they wait
+ * for; with a death, a thread that does not get through by its slices; an item or a permit taken
+ * twice; a barrier that opens before all threads have arrived.
  */
 import { Barrier, Condition, Latch, Mutex, Semaphore } from '@rchan/sync'
 import { expect, test } from 'vitest'
@@ -160,7 +160,7 @@ test('a barrier opens in whatever order two come for the first time', () => {
 })
 
 test('when one of two has been at the barrier and dies, the other is told, and its arrival is taken back', () => {
-  // Both have been there: whoever dies, the other knows it.
+  // Both threads have been there: if one dies, the other knows it.
   const known = [0, 1, 2, 1, 0, 2, 0, 2]
   const again = (self: Self): void => {
     Barrier.wait(self.words(0, BARRIER_WORDS), self.id, { isDead: self.isDead })

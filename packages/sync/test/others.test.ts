@@ -1,7 +1,4 @@
-/**
- * Barrier, latch and semaphore on one thread: outcomes, what is left behind, misuse, and the memory
- * that they are.
- */
+/** Barrier, latch and semaphore on one thread: outcomes, leftovers, misuse, and their memory. */
 import {
   Barrier,
   barrierWords,

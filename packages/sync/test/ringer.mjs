@@ -3,10 +3,10 @@
  * is ready.
  *
  * - ring: publishes pieces of work, one by one, in `words[work]`, and rings after each.
- * - sleep: sleeps until `work` has been published, at most `timeoutMs` in all; then tells how it
- *   went.
+ * - sleep: sleeps until `work` has been published, for at most `timeoutMs` in all; then reports the
+ *   outcome.
  * - raise: raises `words[index]` to each of `values`.
- * - wait: waits until `words[index] >= value`; then tells whether it came.
+ * - wait: waits until `words[index] >= value`; then reports whether it came.
  */
 import { Doorbell, raise, waitAtLeast } from '@rchan/sync'
 import { parentPort, workerData } from 'node:worker_threads'

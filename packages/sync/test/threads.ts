@@ -1,4 +1,4 @@
-/** Starts threads of ringer.mjs and lets them go all at once. For tests. */
+/** Starts threads of ringer.mjs and lets them all go at once. For tests. */
 import { DOORBELL_WORDS } from '@rchan/sync'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
@@ -17,7 +17,7 @@ export class Threads {
   readonly #go = sharedWords(1)
   readonly #workers: Worker[] = []
 
-  /** Starts a thread. @returns what it will have told when it ends. */
+  /** Starts a thread. @returns a promise of its report at its end. */
   start(role: 'ring' | 'sleep' | 'raise' | 'wait', options: object = {}): Promise<unknown[]> {
     const { words, bellWords } = this
     const worker = new Worker(new URL('ringer.mjs', import.meta.url), {
