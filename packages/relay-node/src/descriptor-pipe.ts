@@ -1,9 +1,9 @@
 /**
- * A pipe into a file descriptor: pieces of a relay file go by `writev` from the shared memory
+ * A pipe into a file descriptor. `writev` hands pieces of a relay file from the shared memory
  * itself to the system.
  *
- * Runs on the thread that reads the relay file. Never copies a byte in JavaScript, and never closes
- * the descriptor.
+ * It runs on the thread that reads the relay file. It never copies a byte in JavaScript, and never
+ * closes the descriptor.
  *
  * ```text
  *   pieces   |  0  |  1  |  2  |       writev takes a part:
@@ -11,22 +11,22 @@
  *   released |  0  |                   and this is consumed; piece 1 is when the rest of it is taken
  * ```
  *
- * The file hands out the rest of a piece as a piece of its own. What is released then is the piece
- * that was begun, not its rest: it counts for both. So no byte is lost or written twice, and
+ * The file hands out the rest of a begun piece as a new piece. The pipe then releases the begun
+ * piece, not the new one: its release counts for both. So no byte is lost or written twice, and
  * consumption lags by less than a page.
  */
 import { writevSync } from 'node:fs'
 import type { Piece, Pipe } from '@rchan/relay'
 import { runOf } from './run.js'
 
-/** A sub-buffer of up to 4 MiB goes in one call of the system. */
+/** Enough for a sub-buffer of up to 4 MiB in one system call. */
 const PIECES_AT_ONCE = 1024
 
 /**
- * Writes pieces to a file descriptor: of a file, a pipe, a socket, a terminal.
+ * Writes pieces to the file descriptor of a file, a pipe, a socket or a terminal.
  *
- * One pipe goes with one relay file: after a short write it must be given the rest, which it
- * checks.
+ * Use one pipe for one relay file. After a short write the pipe must get the rest of the piece; it
+ * checks this.
  *
  * @example
  * const pipe = new DescriptorPipe(fs.openSync('cpu0', 'w'))
@@ -35,12 +35,12 @@ const PIECES_AT_ONCE = 1024
 export class DescriptorPipe implements Pipe {
   readonly capacity = PIECES_AT_ONCE
   /**
-   * Where the bytes go. May be changed between calls: the next one gets the byte behind the last
-   * that was taken.
+   * Where the bytes go. It may be changed between calls: the new descriptor gets the first byte
+   * that was not taken yet.
    */
   fd: number
   #bytes = 0
-  /** A piece of which only `#begunBytes` were taken. */
+  /** A piece of which only `#begunBytes` bytes were taken. */
   #begun: Piece | undefined
   #begunBytes = 0
 
@@ -53,20 +53,19 @@ export class DescriptorPipe implements Pipe {
     return this.#bytes
   }
   /**
-   * Bytes that were taken but are not consumed yet: part of a piece; 0 if the last write took all
-   * it was given.
+   * Bytes taken but not consumed yet, which are part of a piece; 0 if the last write took all its
+   * bytes.
    */
   get begunBytes(): number {
     return this.#begunBytes
   }
 
   /**
-   * Writes the pieces with one call of the system, and releases those that are written as a whole.
+   * Writes the pieces with one system call, and releases the pieces that are written completely.
    *
-   * @returns bytes that were written; 'again' if the descriptor would block (EAGAIN); 'interrupted'
-   * (EINTR).
-   * @throws the error of the system, for example ENOSPC, EPIPE or EBADF: nothing was taken by this
-   * call, and it can be tried again; Error for a piece that is not the rest of the one begun.
+   * @returns bytes written; 'again' if the descriptor would block (EAGAIN); 'interrupted' (EINTR).
+   * @throws the system's error, for example ENOSPC, EPIPE or EBADF: this call took nothing, and it
+   * can be tried again; Error when the first piece is not the rest of the begun one.
    */
   take(pieces: readonly Piece[]): number | 'again' | 'interrupted' {
     const views = this.#viewsOf(pieces)
@@ -87,7 +86,8 @@ export class DescriptorPipe implements Pipe {
   }
 
   /**
-   * What to write: all of the pieces, but of the rest of one that was begun no more than was begun.
+   * The views to write: all pieces. If the first is the rest of a begun piece, no more than that
+   * rest.
    */
   #viewsOf(pieces: readonly Piece[]): Uint8Array[] {
     const begun = this.#begun
@@ -100,8 +100,8 @@ export class DescriptorPipe implements Pipe {
         throw new Error('a pipe that has begun a piece was given another')
       }
       const left = begun.bytes.byteLength - this.#begunBytes
-      // A longer rest (a `length` had cut the piece) would be counted neither by it nor by what was
-      // begun.
+      // A longer rest (a `length` had cut the begun piece) would count in neither of the two
+      // pieces.
       if (bytes.byteLength > left) return [bytes.subarray(0, left)]
     }
     const views: Uint8Array[] = []
@@ -117,7 +117,7 @@ export class DescriptorPipe implements Pipe {
     let left = written
     for (const piece of pieces) {
       const { byteLength } = piece.bytes
-      // An empty piece stands for padding: it is passed over when all before it is taken.
+      // An empty piece stands for padding. It is passed once all bytes before it are taken.
       if (left === 0 && byteLength > 0) return
       const part = Math.min(left, byteLength)
       left -= part

@@ -1,20 +1,20 @@
 /**
- * The machine that relay is given in a thread of Node: the thread's identity, and how the death of
- * another thread is proven. Any thread makes its own.
+ * Relay's machine in a thread of Node: the identity of the thread, and the proof of another
+ * thread's death. Each thread makes its own.
  */
 import type { LogLevel, Machine } from '@rchan/relay'
 import { isDead, thisThread } from '@rchan/threads'
 
 /**
- * The machine of the calling thread, for a relay that several threads take part in. CPUs are
- * threads: one is online once its thread has called `relay.comeOnline()`.
+ * Makes the machine of the calling thread, for a relay of several threads. CPUs are threads: a CPU
+ * is online once its thread has called `relay.comeOnline()`.
  *
- * A death is proven on Linux only. Elsewhere nobody is known to be dead: what a thread that was
- * terminated had locked or written stays its own, so there let each thread call `relay.leave()`
- * before it ends.
+ * A death can be proven on Linux only. Elsewhere no thread is known to be dead, and the locks and
+ * buffers of a terminated thread stay its own. So there let each thread call `relay.leave()` before
+ * it ends.
  *
- * @param log takes relay's messages. Default: errors and broken rules become warnings of the
- * process, the rest is silent.
+ * @param log receives relay's messages. By default errors and broken rules become warnings of the
+ * process, and other messages are dropped.
  * @example
  * const relay = new Relay(threadMachine()) // in a worker: Relay.attach(workerData.relay, threadMachine())
  */

@@ -1,13 +1,12 @@
 /**
- * A run: pieces of a relay file that adjoin in memory, as one view. Those of a sub-buffer always
- * do.
+ * A run: adjoining pieces of a relay file, as one view. The pieces of a sub-buffer always adjoin.
  */
 import type { Piece } from '@rchan/relay'
 
 export interface Run {
   /** The live memory of its pieces. */
   readonly bytes: Uint8Array<SharedArrayBuffer>
-  /** How many pieces are in it. */
+  /** How many pieces it has. */
   readonly count: number
 }
 

@@ -1,38 +1,37 @@
 /**
- * Splicing to the world: all complete sub-buffers of a relay file, to a file descriptor or a Node
- * stream.
+ * Splices all complete sub-buffers of a relay file to a file descriptor or a Node stream.
  *
- * Runs on the thread that reads the relay file. Owns nothing but which piece of a file was begun.
- * No byte is copied in JavaScript, so the writer must not take back what was not consumed: it is
- * for discard mode. In overwrite mode the system might copy a sub-buffer while it is written anew;
- * a `Reader`, which copies and then checks, is for that.
+ * It runs on the thread that reads the relay file. Its only state is the begun piece of each file.
+ * It copies no byte in JavaScript, so the writer must not take back unconsumed sub-buffers: use it
+ * in discard mode. In overwrite mode the system might copy a sub-buffer while a thread writes it
+ * anew. Use a `Reader` there, which copies and then checks.
  */
 import type { Writable } from 'node:stream'
 import type { RelayFile } from '@rchan/relay'
 import { DescriptorPipe } from './descriptor-pipe.js'
 import { StreamPipe, type StreamPipeOptions } from './stream-pipe.js'
 
-/** More than a sub-buffer has: each splice takes what it can. */
+/** More bytes than a sub-buffer has, so that each splice takes as much as it can. */
 const ALL = 2 ** 31
 
 /**
- * Pipes that were made for a file and a descriptor's number: the rest of a piece must go through
- * the same one.
+ * The pipe of each file that was spliced to a descriptor's number. The rest of a piece must go
+ * through the same pipe.
  */
 const pipes = new WeakMap<RelayFile, DescriptorPipe>()
 
 /**
- * Hands all complete sub-buffers of a relay file to a file descriptor, without padding, and
- * consumes what it took.
+ * Writes all complete sub-buffers of a relay file to a file descriptor, without padding, and
+ * consumes the bytes that it took.
  *
- * A non-blocking descriptor may take only a part: call again when it is writable, with the same
- * file.
+ * A non-blocking descriptor may take only a part. Call again with the same file when the descriptor
+ * is writable.
  *
- * @param to a descriptor, which stays open, or a pipe into one.
- * @returns bytes that were written.
- * @throws the error of the system (ENOSPC, EPIPE, EBADF …): what was written before is consumed,
- * the rest is not, and a further call with the same file goes on with the next byte; Error when the
- * file does not stand where consumption does, or the writer has taken back what was not consumed.
+ * @param to a descriptor, which stays open, or a pipe into a descriptor.
+ * @returns bytes written.
+ * @throws the system's error (ENOSPC, EPIPE, EBADF …): the bytes written before it are consumed,
+ * the rest is not, and another call with the same file goes on with the next byte; Error when the
+ * file's position is not where consumption is, or the writer has taken back unconsumed sub-buffers.
  * @example
  * const fd = fs.openSync('cpu0', 'w')
  * const bytes = spliceToDescriptor(file, fd)
@@ -45,21 +44,21 @@ export function spliceToDescriptor(file: RelayFile, to: number | DescriptorPipe)
 }
 
 /**
- * Hands all complete sub-buffers of a relay file to a Node stream, without padding: at most one is
- * under way, and the next follows when the stream has taken it and wants more. What the stream has
- * taken is consumed.
+ * Writes all complete sub-buffers of a relay file to a Node stream, without padding. At most one is
+ * under way: the next follows when the stream has taken it and wants more. The bytes that the
+ * stream has taken are consumed.
  *
- * The stream is not ended. One call at a time for a file.
+ * It does not end the stream. A file can have one call at a time.
  *
- * @param to a stream, or a pipe into one.
- * @param options for a stream; see {@link StreamPipeOptions.copy} for those that hand on what they
- * are given.
+ * @param to a stream, or a pipe into a stream.
+ * @param options options of the pipe, if `to` is a stream. Streams that hand on their chunks need
+ * {@link StreamPipeOptions.copy}.
  * @returns bytes that the stream took.
- * @throws (the promise) what the stream failed with, or Error when it was ended or destroyed: what
- * it had not taken is not consumed. `pipe.redirect(other)` and another call go on. So does a new
- * relay file, whose `read` starts where consumption stands, while this one's position is behind
- * what was handed over. Error also when the file does not stand where consumption does, or the
- * writer has taken back what was not consumed.
+ * @throws (the promise) the stream's error, or Error when the stream was ended or destroyed: the
+ * bytes that it had not taken are not consumed. To go on, call `pipe.redirect(other)` and splice
+ * again. Or open a new relay file, whose `read` starts where consumption is; the position of this
+ * file is behind the bytes handed over. Error also when the file's position is not where
+ * consumption is, or the writer has taken back unconsumed sub-buffers.
  * @example
  * const bytes = await spliceToStream(file, fs.createWriteStream('cpu0', { flags: 'a' }))
  */
@@ -88,17 +87,17 @@ function pipeOf(file: RelayFile, fd: number): DescriptorPipe {
 /**
  * Splices once.
  *
- * @param begunBytes taken but not consumed yet.
- * @returns whether the file moved: if not, nothing is complete or the pipe takes no more. What
- * `splice` returns doesn't tell, because padding counts in it.
+ * @param begunBytes bytes taken but not consumed yet.
+ * @returns whether the file moved. If not, nothing is complete or the pipe takes no more. The
+ * result of `splice` can't tell this, because it includes padding.
  */
 function spliceOne(file: RelayFile, pipe: DescriptorPipe | StreamPipe, begunBytes: number): boolean {
   const { buffer, position } = file
-  // A sub-buffer that was read to its brim while it was open is settled by the next read, even one
-  // that takes nothing.
+  // A sub-buffer that was read to its end while it was open is settled by the next read, even by a
+  // read that takes nothing.
   if (buffer.bytesConsumed === buffer.subbufSize) file.read(1, () => false)
-  // Splicing looks neither at what is consumed nor at the writer: it would hand out whatever stands
-  // at the position.
+  // `splice` looks neither at consumption nor at the writer. It would hand out any bytes at the
+  // position.
   const { subbufSize, subbufCount, produced, consumed, bytesConsumed } = buffer
   const ringBytes = subbufSize * subbufCount
   const place = (consumed % subbufCount) * subbufSize + bytesConsumed + begunBytes

@@ -1,10 +1,10 @@
 /**
- * A pipe into a Node stream, with back pressure: it takes nothing while the stream is not done with
- * what it has.
+ * A pipe into a Node stream, with back pressure: it takes nothing while the stream is busy with
+ * earlier bytes.
  *
- * Runs on the thread that reads the relay file. The stream is given views of the live memory:
- * pieces that adjoin, which is all of a sub-buffer, in one write, and they are released in its
- * callback. Never ends or destroys the stream, and listens to it only while a caller waits.
+ * It runs on the thread that reads the relay file. It gives the stream views of the live memory.
+ * Adjoining pieces, such as all pieces of a sub-buffer, go in one write, and its callback releases
+ * them. The pipe never ends or destroys the stream, and listens to it only while a caller waits.
  *
  * ```text
  *             take                  callback without error
@@ -14,24 +14,24 @@
  *      an error       [failed] ┘        what was not released is not consumed
  * ```
  *
- * A relay file doesn't look at what is under way: spliced again meanwhile, it would hand out the
- * sub-buffer that is still being written. Hence one hand-over at a time, and one write: a stream
- * that fails at a write may go on with those behind it.
+ * A relay file doesn't know which pieces are under way: spliced again meanwhile, it would hand out
+ * the sub-buffer that is still being written. So there is one hand-over at a time. There is also
+ * one write at a time, because a stream that fails at a write may go on with the writes behind it.
  */
 import type { Writable } from 'node:stream'
 import type { Piece, Pipe } from '@rchan/relay'
 import { runOf } from './run.js'
 
-/** Pieces of one hand-over; with pages of 4 KiB a sub-buffer of up to 4 MiB. */
+/** Pieces of one hand-over. With pages of 4 KiB this is enough for a sub-buffer of 4 MiB. */
 const PIECES_AT_ONCE = 1024
 
-/** How a stream is given pieces. */
+/** How a pipe gives pieces to its stream. */
 export interface StreamPipeOptions {
   /**
-   * Gives the stream copies. Needed when it still has the bytes after the callback of their write,
-   * as a `PassThrough` and most `Transform`s that hand chunks on do: the writer may overwrite the
-   * live memory by then. Files, sockets, pipes, terminals, compression and hashes don't need it.
-   * Default: false.
+   * Gives the stream copies. Needed for a stream that still has the bytes after the callback of
+   * their write, as a `PassThrough` and most `Transform`s that hand on chunks do: the writer may
+   * overwrite the live memory by then. Files, sockets, pipes, terminals, compression and hashes
+   * don't need it. Default: false.
    */
   readonly copy?: boolean
 }
@@ -48,11 +48,11 @@ export class StreamPipe implements Pipe {
   readonly capacity = PIECES_AT_ONCE
   readonly #copy: boolean
   #stream: Writable
-  /** Taken, not released, in order. */
+  /** Pieces taken and not released, in order. */
   #underWay: Piece[] = []
   #bytes = 0
   #error: Error | undefined
-  /** Counts redirections: callbacks of a stream that was left mean nothing any more. */
+  /** Counts redirections, because callbacks of an earlier stream no longer matter. */
   #turn = 0
   #waiting: (() => void)[] = []
 
@@ -65,17 +65,15 @@ export class StreamPipe implements Pipe {
   get stream(): Writable {
     return this.#stream
   }
-  /** Bytes that the stream has taken: those in pieces that were released. */
+  /** Bytes that the stream has taken, which are the bytes of released pieces. */
   get bytes(): number {
     return this.#bytes
   }
-  /**
-   * Bytes that the stream was given and has not taken, or failed to take: they are not consumed.
-   */
+  /** Bytes given to the stream that it has not taken, or failed to take. They are not consumed. */
   get underWayBytes(): number {
     return this.#underWay.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
   }
-  /** Whether `take` would answer 'again'. */
+  /** Whether `take` would return 'again'. */
   get isBusy(): boolean {
     return this.#underWay.length > 0 || this.#stream.writableNeedDrain
   }
@@ -83,15 +81,14 @@ export class StreamPipe implements Pipe {
   /**
    * Gives all pieces to the stream.
    *
-   * @returns their bytes; 'again' until the stream has taken the pieces before, or while it asks to
-   * wait for 'drain'.
-   * @throws what the stream failed with, or Error when it was ended or destroyed: nothing was taken
-   * by this call.
+   * @returns the number of bytes in them; 'again' until the stream has taken the earlier pieces, or
+   * while it asks to wait for 'drain'.
+   * @throws the stream's error, or Error when it was ended or destroyed: this call took nothing.
    */
   take(pieces: readonly Piece[]): number | 'again' {
     this.#mustTake()
     if (this.isBusy) return 'again'
-    // An empty piece stands for padding, and is alone.
+    // An empty piece stands for padding, and comes alone.
     for (const piece of pieces) {
       if (piece.bytes.byteLength > 0) this.#underWay.push(piece)
       else piece.release()
@@ -101,7 +98,7 @@ export class StreamPipe implements Pipe {
   }
 
   /**
-   * Waits until the stream would take more. Goes on when the stream fails or is closed, too.
+   * Waits until the stream would take more. The wait also ends when the stream fails or is closed.
    *
    * @throws (the promise) as {@link take} does.
    */
@@ -111,11 +108,11 @@ export class StreamPipe implements Pipe {
   }
 
   /**
-   * Gives what one stream has not taken to another, from its first byte: nothing is lost, but the
-   * first one may have passed on a part of it before it failed. The pipe goes on with the other
-   * stream.
+   * Replaces the stream. The new stream gets all pieces that the old one has not taken, from their
+   * first byte. Nothing is lost, but the old stream may have passed on a part of them before it
+   * failed.
    *
-   * @throws Error when the other was ended or destroyed.
+   * @throws Error when the new stream was ended or destroyed.
    */
   redirect(stream: Writable): void {
     if (!stream.writable) throw streamError(stream)
@@ -131,7 +128,7 @@ export class StreamPipe implements Pipe {
     if (!this.#stream.writable) throw streamError(this.#stream)
   }
 
-  /** Writes the first pieces that are under way. */
+  /** Writes the first run of pieces under way. */
   #write(): void {
     if (this.#underWay.length === 0) return
     const turn = this.#turn
@@ -160,7 +157,10 @@ export class StreamPipe implements Pipe {
     for (const wake of waiting) wake()
   }
 
-  /** Until the last piece is released, one failed, or the stream drained, failed or closed. */
+  /**
+   * Waits until the last piece is released, a write failed, or the stream drained, failed or
+   * closed.
+   */
   #change(): Promise<void> {
     const stream = this.#stream
     return new Promise((resolve) => {
@@ -171,7 +171,8 @@ export class StreamPipe implements Pipe {
       }
       const done = (): void => {
         stream.off('drain', done).off('close', ended)
-        // Kept when the stream failed: it emits its error later than it answers the write.
+        // Keep the error listener when a write failed: the stream emits its error after it answers
+        // the write.
         if (this.#error === undefined) stream.off('error', ended)
         resolve()
       }

@@ -1,6 +1,6 @@
 /**
- * The smallest histories that showed a defect of a relay that several threads take part in, and
- * what else only shows between threads. Most are played by one thread, see relay's fake-threads.ts.
+ * The smallest histories that showed a defect in a relay of several threads, and other behaviour
+ * that only shows between threads. One thread plays most of them, see relay's fake-threads.ts.
  */
 import { Channel, Reader, Writer } from '@rchan/ring'
 import { plainMachine, Relay, RelayFile, type RelayChannel } from '@rchan/relay'
@@ -109,7 +109,7 @@ describe('reading what another thread writes:', () => {
       const file = new RelayFile(bufferIn(threads.fileThread, channel.id, cpu))
       threads.clockMs += 20
       const rest = text(file.readBytes(100))
-      // Again what the dead one may have had, but no part of it.
+      // The rest may repeat bytes that the dead thread had, but it skips none.
       expect(all.endsWith(rest)).toBe(true)
       expect(had.length + rest.length).toBeGreaterThanOrEqual(all.length)
       return step

@@ -1,8 +1,8 @@
 /**
- * A thread that takes part in a relay, in one of several roles. `words` is shared with the test:
- * [READY] becomes 1 when the thread has begun, [STOP] asks it to end, [DONE] becomes 1 when it has;
- * [COUNT] is what it has done so far. An owner says in [WRITTEN] whether its last record was
- * written; a sleeping one writes the next when [GO] is 1, and a writer begins then.
+ * A thread that takes part in a relay, in one of several roles. `words` is shared with the test.
+ * [READY] becomes 1 when the thread has begun, [STOP] asks it to end, [DONE] becomes 1 when it has
+ * ended. [COUNT] counts its work so far. An owner says in [WRITTEN] whether its last record was
+ * written. When [GO] is 1, a sleeping owner writes its next record, and a writer begins.
  */
 import { Relay, RelayFile } from '@rchan/relay'
 import { threadMachine } from '@rchan/relay-node'
@@ -55,7 +55,7 @@ async function write() {
   }
 }
 
-/** Writes one record of which it says what came of it. */
+/** Writes one record and reports the outcome. */
 async function writeOnce() {
   const { channelId } = workerData
   const relay = Relay.attach(memory, machine)
@@ -68,7 +68,8 @@ async function writeOnce() {
 }
 
 /**
- * What may come of an operation while others close the channel, own the buffer, or are all CPUs.
+ * The possible outcomes of an operation while others close the channel, own the buffer, or are all
+ * CPUs.
  */
 const ALLOWED = [
   /was closed$/,
@@ -79,7 +80,7 @@ const ALLOWED = [
   /^Error: no place for a relay channel/,
 ]
 
-/** Does at random whatever a thread can do with a relay. */
+/** Does random operations on a relay. */
 function operate() {
   const relay = Relay.attach(memory, machine)
   const record = makeRecord(7, threadId)
@@ -134,7 +135,7 @@ function operate() {
   }
 }
 
-/** Makes a relay, whose file thread it is, and never gets back to its event loop. */
+/** Makes a relay, becomes its file thread, and never returns to its event loop. */
 function coordinate() {
   const relay = new Relay(machine, {
     possibleCpus: 2,

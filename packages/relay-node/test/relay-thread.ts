@@ -1,4 +1,4 @@
-/** Starts and ends the threads of relay-thread.mjs, and remembers what went wrong in them. */
+/** Starts and ends the threads of relay-thread.mjs, and remembers their errors. */
 import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 
@@ -9,7 +9,7 @@ export class RelayThread {
   static readonly #running = new Set<RelayThread>()
   readonly words = new Int32Array(new SharedArrayBuffer(24))
   readonly worker: Worker
-  /** What it threw. */
+  /** The errors that it threw. */
   error: unknown
   readonly #exited: Promise<void>
 

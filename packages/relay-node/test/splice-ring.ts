@@ -1,4 +1,4 @@
-/** A relay buffer whose accepted records are remembered, to be spliced. For tests only. */
+/** A relay buffer to splice, which remembers its accepted records. For tests only. */
 import { plainMachine, Relay, RelayFile, type RelayBuffer, type RelayOptions } from '@rchan/relay'
 
 /** A small seeded generator of whole numbers below `limit`. */

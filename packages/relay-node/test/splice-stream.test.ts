@@ -1,4 +1,7 @@
-/** Splicing to Node streams: with back pressure, and consumed is what the stream has taken. */
+/**
+ * Splicing to Node streams: back pressure holds, and only bytes that the stream has taken are
+ * consumed.
+ */
 import { createWriteStream, mkdirSync, readFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -16,7 +19,7 @@ const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 type Answer = (error?: Error) => void
 
-/** A stream that keeps what it got, and answers each write when told to. */
+/** A stream that keeps its bytes, and answers each write when told to. */
 class Slow extends Writable {
   readonly got: Buffer[] = []
   readonly #answers: Answer[] = []
@@ -80,7 +83,7 @@ test('a socket whose other end reads slowly gets every byte that was accepted, w
     client.end()
     return bytes
   })()
-  // Nobody reads yet: the system's buffers fill, then the ring.
+  // No reader is active yet: the system's buffers fill, then the ring.
   for (let step = 0; step < 200_000 && ring.refused < 100; step += 1) {
     ring.write(1000)
     if (step % 50 === 0) await turn()
@@ -193,7 +196,7 @@ test('what a stream failed to take is not consumed, and goes to another from its
   expect([ring.ready, ring.buffer.bytesConsumed, pipe.bytes, pipe.underWayBytes]).toEqual([2, 0, 9800, 9800])
   expect(() => ring.file.splice(pipe, 1e6)).toThrow('no more')
   await expect(spliceToStream(ring.file, pipe)).rejects.toThrow('no more')
-  // The file's position is behind what was handed over, so another pipe would leave it out.
+  // The file's position is behind the bytes handed over, so another pipe would skip them.
   const path = join(freshFolder(), 'cpu0')
   const stream = createWriteStream(path)
   await expect(spliceToStream(ring.file, stream)).rejects.toThrow('read to the end of the sub-buffer first')

@@ -1,4 +1,4 @@
-/** Splicing to a file descriptor: what was taken is written and consumed, and nothing else. */
+/** Splicing to a file descriptor: exactly the bytes taken are written and consumed. */
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, existsSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ function readAll(fd: number, most = Infinity): Buffer {
   return Buffer.concat(parts)
 }
 
-/** What of a ring a splice can see, and changes. */
+/** The parts of a ring that a splice reads and changes. */
 function consumption({ buffer, file }: Ring): number[] {
   return [file.position, buffer.consumed, buffer.bytesConsumed]
 }

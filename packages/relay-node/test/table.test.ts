@@ -1,10 +1,10 @@
 /**
- * The table of docs/relay.md: what an operation does to a buffer, by what its owner is doing. Each
- * cell is a test.
+ * The table of docs/relay.md: the effect of an operation on a buffer, for each state of its owner.
+ * Each cell is a test.
  *
- * Every owner has written records 0 to 10 to a buffer with 8 of them in a sub-buffer. Forbidden: an
- * operation that waits for the owner; words of the buffer that change under an owner that lives; a
- * record that is lost or torn.
+ * Every owner has written records 0 to 10 to a buffer with 8 records in a sub-buffer. Forbidden: an
+ * operation that waits for the owner; words of the buffer that change under a living owner; a lost
+ * or torn record.
  */
 import { Relay, RelayFile, type RelayBuffer, type RelayChannel } from '@rchan/relay'
 import { threadMachine } from '@rchan/relay-node'

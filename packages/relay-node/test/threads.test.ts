@@ -1,11 +1,11 @@
 /**
- * A relay that several threads take part in: each writes its own CPU, one drains, any of them opens
- * and closes.
+ * A relay of several threads: each writes its own CPU, one drains, and any of them opens and
+ * closes.
  *
  * Forbidden: a torn record delivered; in discard mode a record delivered twice, out of order, or
- * never; a sub-buffer that was started without its header; a thread that waits for ever; after all
- * channels are closed a channel, a file, a member or memory that is left over, a file that was
- * removed twice, a lock that is held.
+ * never; a sub-buffer started without its header; a thread that waits forever; after all channels
+ * are closed, a leftover channel, file, member or memory, a file that was removed twice, a held
+ * lock.
  */
 import { Relay, RelayFile, type RelayBuffer, type RelayOptions } from '@rchan/relay'
 import { RELAY, SLOT, SLOT_BYTES } from '@rchan/relay/internal'
@@ -22,10 +22,7 @@ const MODULE = new URL('header-module.mjs', import.meta.url).href
 
 afterEach(() => RelayThread.terminateAll())
 
-/**
- * A relay whose file thread is this thread. It knows what files there are, and what was wrong with
- * them.
- */
+/** A relay whose file thread is this thread. It knows the files, and what was wrong with them. */
 class Subject {
   readonly files = new Map<object, { readonly name: string; readonly buffer: RelayBuffer }>()
   readonly wrong: string[] = []
@@ -57,7 +54,7 @@ class Subject {
   }
 }
 
-/** What was read of one CPU: records of any length, each behind a header now and then. */
+/** The bytes read of one CPU: records of any length, sometimes behind a header. */
 class Stream {
   next = 0
   headers = 0
@@ -234,7 +231,7 @@ async function expectNothingLeft(subject: Subject, memoryBytes: number): Promise
   expect(left()).toEqual([])
   expect(subject.wrong.filter((line) => !line.startsWith('warning: '))).toEqual([])
   expect(words[RELAY.listLock >> 2]).toBe(0)
-  // Whatever was in use is free and zero again, as the next one to open a channel finds it.
+  // All used memory is free and zero again, as the next thread to open a channel finds it.
   relay.open({ subbufSize: 8, subbufCount: 1 }).close()
   expect(words.subarray(RELAY.buffers / 4).findIndex((word) => word !== 0)).toBe(-1)
   const states = Array.from(
