@@ -1,21 +1,21 @@
 /**
- * The arena of a recording: one fixed-length shared memory with the places of all possible CPUs and
- * their buffers, or the one buffer that all of them write.
+ * The arena of a recording: one fixed-length shared memory. It holds the places of all possible
+ * CPUs, and their buffers, or the one buffer that all of them write.
  *
- * A new recording is a new arena, or the memory of one that is over and that nobody touches any
- * more (arena-pool.ts): so nobody ever resets memory that another thread may still be writing.
+ * A new recording gets a new arena, or the memory of an ended one that no thread touches any more
+ * (arena-pool.ts). So no thread ever resets memory that another thread may still write.
  *
  * ```text
  *      at  type    word             written by
  *       0  u32     magic            recorder     'rchA'
  *       4  u32     abi              recorder
  *       8  i32     generation       recorder     number of the recording; 0: it is over
- *      12  i32     state            consumer     what has become of it, see below
+ *      12  i32     state            consumer     its state, see below
  *      16  u32     possibleCpus     recorder
  *      20  i32     recorder         recorder     identity of the thread that CPU 0 is for
  *      24  i32     rounds           consumer     counted up each time it looked for work or wrote a packet
  *      28  i32     freed            consumer     places that became free again
- *      32  i32     wanted           any thread   bits: what is asked for, see request.ts; consumer: back to 0
+ *      32  i32     wanted           any thread   bits of requests, see request.ts; consumer: back to 0
  *      36  u32     kind             recorder     0: a channel, 1: a global buffer
  *      40  i32     requests         any thread   counted up by each request
  *      44  i32     answers          consumer     the value of `requests` up to which it has done all
@@ -87,12 +87,12 @@ export const PLACE = {
 const PLACE_BYTES = 128
 /** Bytes of a thread's name in its place. */
 export const THREAD_NAME_BYTES = 64
-/** Bytes of the client's own in an arena. */
+/** Bytes for the client's own use in an arena. */
 export const CLIENT_BYTES = 64
 
 /**
- * What `state` says of the consumer. It stores this itself. The recorder stores `over`, too, when
- * the thread has ended. Without a consumer it stays as it starts.
+ * The values of `state`, the state of the consumer. The consumer stores it. The recorder stores
+ * `over`, too, when the consumer thread has ended. Without a consumer the value stays `starting`.
  *
  * ```text
  *             its format and sink are ready          it was asked to stop and is done, or it failed
@@ -110,53 +110,53 @@ const GLOBAL_KIND = 1
 /** Records are read as words. */
 const UNIT_BYTES = 8
 /**
- * Slots of a global buffer beyond one for each place: a thread whose stack is full just while it
- * comes online takes one and doesn't know it.
+ * Slots of a global buffer beyond one for each place. A thread whose stack is full just while it
+ * comes online takes a slot without knowing it.
  */
 const SPARE_WRITERS = 64
 
-/** The shape of an arena. `headerBytes` is of a channel; a global buffer has no headers. */
+/** The shape of an arena. `headerBytes` is for a channel; a global buffer has no headers. */
 export interface ArenaOptions extends ChannelOptions {
   /** Whether all CPUs write one buffer, of `subbufCount` sub-buffers in all. */
   readonly global?: boolean
 }
 
 /**
- * Which thread wrote a record of a global buffer: its CPU in the low half, in the other the low 16
- * bits of Node's id of the thread.
+ * The tag of the thread that wrote a record of a global buffer: its CPU in the low half, the low 16
+ * bits of Node's thread id in the high half.
  */
 export function threadTag(cpu: number, threadId: number): number {
   return cpu | (threadId << 16)
 }
 
-/** What a tag says: the CPU, and the low 16 bits of the thread's id. */
+/** The parts of a tag: the CPU, and the low 16 bits of the thread's id. */
 export function tagParts(tag: number): { cpu: number; thread: number } {
   return { cpu: tag & 0xffff, thread: (tag >>> 16) & 0xffff }
 }
 
 /**
- * The identity of a CPU's slot in a global buffer. A place is freed after its slot, so that no two
- * threads share one.
+ * The identity of a CPU's slot in a global buffer. A place is freed after its slot, so no two
+ * threads share a slot.
  */
 export function slotIdentity(cpu: number): number {
   return cpu + 1
 }
 
-/** The arena of one recording, seen from the calling thread. */
+/** The arena of one recording, as the calling thread sees it. */
 export class Arena {
   readonly memory: SharedArrayBuffer
-  /** As the arena was found: not read again, because what stands there bounds loops. */
+  /** Read once when the arena was found, and never again, because it bounds loops. */
   readonly possibleCpus: number
   /** The one buffer of all CPUs, if they share one. */
   readonly global: GlobalBuffer | undefined
   readonly #channel: Channel | undefined
   /** The head, the places and the remarks, 4 bytes an element. */
   readonly words: Int32Array<SharedArrayBuffer>
-  /** The client's own bytes; written before the recording starts. */
+  /** The client's own bytes, written before the recording starts. */
   readonly client: Uint8Array<SharedArrayBuffer>
-  /** Number of the recording. A constant: the word may be of another recording one day. */
+  /** Number of the recording. A copy, because the word may later belong to another recording. */
   readonly generation: number
-  /** What threads had to say of tracepoints. */
+  /** The threads' remarks on tracepoints. */
   readonly remarks: Remarks
   readonly #doubles: Float64Array<SharedArrayBuffer>
   readonly #bytes: Uint8Array<SharedArrayBuffer>
@@ -176,10 +176,10 @@ export class Arena {
   }
 
   /**
-   * Recorder: lays an arena out.
+   * Recorder: lays out an arena.
    *
-   * @param used memory of an arena of the same options that nobody touches any more.
-   * @throws RangeError for a geometry that can't be, or when the memory can't be had.
+   * @param used memory of an arena of the same options that no thread touches any more.
+   * @throws RangeError for an impossible geometry, or when the system has no memory.
    */
   static create(
     options: ArenaOptions,
@@ -203,7 +203,7 @@ export class Arena {
     }
     const words = new Int32Array(memory, 0, head / 4)
     if (used !== undefined) {
-      // Threads of the recording before may still go in and out.
+      // Threads of the previous recording may still count `joining` up and down.
       words.fill(0, 0, ARENA.joining >> 2)
       words.fill(0, (ARENA.joining >> 2) + 1)
     }
@@ -211,8 +211,8 @@ export class Arena {
     const buffers = isGlobal
       ? GlobalBuffer.create(globalGeometry(options), memory, head, isUsed)
       : Channel.create(options, memory, head, isUsed)
-    // Pairs with: Cpu.#claim, Atomics.load; a thread of a recording that is over goes away when it
-    // sees it.
+    // Pairs with: Cpu.#claim, Atomics.load. A thread of an ended recording goes away when it sees
+    // this generation.
     Atomics.store(words, ARENA.generation >> 2, generation)
     const arena = new Arena(memory, options.possibleCpus, buffers)
     arena.words[ARENA.kind >> 2] = isGlobal ? GLOBAL_KIND : 0
@@ -226,8 +226,8 @@ export class Arena {
   }
 
   /**
-   * Any thread: finds what is in an arena. @throws RangeError when the memory is none, or of
-   * another version.
+   * Any thread: finds the parts of an arena. @throws RangeError when the memory is no arena, or is
+   * of another version.
    */
   static attach(memory: SharedArrayBuffer): Arena {
     if (memory.byteLength < 4096) throw new RangeError(`no arena in byteLength=${memory.byteLength}`)
@@ -244,7 +244,7 @@ export class Arena {
     return new Arena(memory, cpus, isGlobal ? GlobalBuffer.attach(memory, at) : Channel.attach(memory, at))
   }
 
-  /** The buffers, where each CPU has one. */
+  /** The buffers, if each CPU has its own. */
   get channel(): Channel {
     if (this.#channel === undefined) throw new Error('the CPUs of this arena share one buffer')
     return this.#channel
@@ -259,17 +259,17 @@ export class Arena {
     return this.#doubles[(ARENA.places + cpu * PLACE_BYTES + PLACE.startTicks) >> 3]
   }
 
-  /** Consumer: what the thread of a place is called. Its bytes are untrusted. */
+  /** Consumer: the name of a place's thread. Its bytes are untrusted. */
   threadName(cpu: number): string {
     const at = ARENA.places + cpu * PLACE_BYTES + PLACE.threadName
-    // A copy: what decodes texts takes no shared memory.
+    // A copy, because TextDecoder takes no shared memory.
     const bytes = new Uint8Array(THREAD_NAME_BYTES)
     bytes.set(this.#bytes.subarray(at, at + THREAD_NAME_BYTES))
     const end = bytes.indexOf(0)
     return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end)) || 'unknown'
   }
 
-  /** Thread: its name, in UTF-8, at most so many bytes as a place has. */
+  /** Thread: stores its name, in UTF-8, as far as it fits the place. */
   setThreadName(cpu: number, name: Uint8Array): void {
     const at = ARENA.places + cpu * PLACE_BYTES + PLACE.threadName
     for (let index = 0; index < THREAD_NAME_BYTES; index += 1) {
@@ -293,6 +293,6 @@ function remarksOffset(possibleCpus: number): number {
 }
 
 function channelOffset(possibleCpus: number): number {
-  // No operation of 32 bits: what stands in an arena that is damaged must not come round.
+  // No 32-bit operations: a value from a damaged arena must not wrap around.
   return Math.ceil((remarksOffset(possibleCpus) + REMARKS_BYTES) / 4096) * 4096
 }

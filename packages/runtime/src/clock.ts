@@ -1,10 +1,10 @@
 /**
- * The clock of a trace: nanoseconds since an arbitrary start, the same in all threads, never going
- * back.
+ * The clock of a trace: nanoseconds since an arbitrary start. It is the same in all threads, and
+ * never goes back.
  *
- * It is `process.hrtime.bigint`, which programs replace, above all tests: by one that stands still,
- * or counts from 0. The consumer thread is the one whose built-ins nobody has touched. So each
- * other thread checks its clock against that one before it records:
+ * The clock is `process.hrtime.bigint`. Programs replace it, above all tests: by a clock that
+ * stands still, or that counts from 0. Only the consumer thread is sure to have untouched
+ * built-ins. So each other thread checks its clock against the consumer's before it records:
  *
  * ```text
  *   this thread                                  consumer
@@ -13,43 +13,43 @@
  *   after := clock()   ◀────────────────────     answers
  * ```
  *
- * The system has one such clock for all threads, so `before <= time <= after`; and as the way there
- * and back takes more than its resolution, `before < after`. Asking and answering are Atomics
- * operations, so nothing is done out of order.
+ * The system has one such clock for all threads, so `before <= time <= after`. The way there and
+ * back takes longer than the clock's resolution, so `before < after`. Asking and answering are
+ * Atomics operations, so nothing is done out of order.
  */
 import { thisProcess } from './process.js'
 
 /**
- * Nanoseconds. Take it into a local once: looked up at each call it costs 7 ns more, arithmetic on
- * its result 12.
+ * A clock in nanoseconds. Keep it in a local: a look-up at each call costs 7 ns more, and
+ * arithmetic on its result 12 ns more.
  */
 export type Clock = (this: void) => bigint
 
-/** The clock as it was when this module was loaded. */
+/** The clock at the time when this module was loaded. */
 export const now: Clock = clockOf()
 
-/** A clock and what it said first. */
+/** A clock and its first reading. */
 interface Candidate {
   readonly clock: Clock
   readonly before: unknown
 }
 
-/** A check of the calling thread's clocks. Make it before the consumer is asked. */
+/** A check of the calling thread's clocks. Make it before you ask the consumer. */
 export class ClockCheck {
   readonly #first = candidateOf(now)
-  /** A fake that was there when this module was loaded may be gone by now. */
+  /** A fake that was in place when this module was loaded may be gone by now. */
   readonly #second = candidateOf(clockOf())
   /**
-   * How far the clock is from the system's, in nanoseconds; 0: it stands still. Of one that did not
-   * pass.
+   * For a clock that did not pass: its difference from the system's clock, in nanoseconds; 0 if it
+   * stands still.
    */
   differenceNs = 0n
 
   /**
-   * After the consumer has answered.
+   * Picks a clock. Call it after the consumer has answered.
    *
-   * @param time what its clock said meanwhile.
-   * @returns a clock that can be trusted, if there is one.
+   * @param time the consumer's reading meanwhile.
+   * @returns a trustworthy clock; undefined if there is none.
    */
   pick(time: bigint): Clock | undefined {
     if (this.#passes(this.#first, time)) return this.#first.clock
@@ -75,7 +75,7 @@ function read(clock: Clock): unknown {
   try {
     return clock()
   } catch (error) {
-    // A full stack is the program's own.
+    // An error of a full stack belongs to the program.
     if (error instanceof RangeError) throw error
     return undefined
   }

@@ -1,10 +1,10 @@
 /**
- * The consumer thread: the outermost loop around `Consumer`, and the only part of it that sleeps.
+ * The consumer thread: the outermost loop around `Consumer`, and its only part that sleeps.
  *
- * It uses nothing that needs the main thread: no console, no event loop after its start. Nor does
- * it need anything of how the program finds its modules: a client bundles this, its format and what
- * they import into one text (for tracing, `scripts/bundle.mjs` does), and the thread is started
- * from that.
+ * It uses nothing that needs the main thread: no console, and no event loop after its start. It
+ * does not depend on the way in which the program finds its modules. The client bundles this file,
+ * its format and all their imports into one text (for tracing, `scripts/bundle.mjs` does this), and
+ * the thread is started from that text.
  */
 import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads'
 import { Arena, ARENA, CONSUMER_STATE } from './arena.js'
@@ -17,7 +17,7 @@ import type { CreateFormat } from './packet-format.js'
 import type { CreateSink, Sink } from './sink.js'
 import type { Totals } from './ledger.js'
 
-/** What the recorder hands to this thread. */
+/** The recorder's data for this thread. */
 export interface ConsumerData {
   readonly control: SharedArrayBuffer
   readonly arena: SharedArrayBuffer
@@ -27,7 +27,7 @@ export interface ConsumerData {
   readonly formatInit: unknown
 }
 
-/** What this thread tells the recorder. */
+/** A message from this thread to the recorder. */
 export type ConsumerMessage =
   | { readonly kind: 'ready'; readonly time: bigint }
   | { readonly kind: 'trouble'; readonly message: string }
@@ -35,7 +35,7 @@ export type ConsumerMessage =
   | { readonly kind: 'failed'; readonly message: string }
 
 /**
- * The whole of this thread. The format and the sink are made of what the recorder gave for them.
+ * Runs this thread from start to end. It makes the format and the sink from the recorder's data.
  */
 export function runConsumer(createFormat: CreateFormat, createSink: CreateSink): void {
   const data = workerData as ConsumerData
@@ -64,7 +64,7 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     while (!consumer.isToStop) {
       if (consumer.doWork() === 0) continue
       const ticket = control.doorbell.announce()
-      // Looks once more: what was published before the announcement rang nobody.
+      // Look once more: work published before the announcement did not ring.
       const idleMs = consumer.doWork()
       if (idleMs > 0 && !consumer.isToStop) control.doorbell.sleep(ticket, idleMs)
       else control.doorbell.stayAwake()
@@ -72,13 +72,13 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     const totals = consumer.finish()
     tell({ kind: 'totals', totals, durationMs: Number(now() - startedAt) / 1e6 })
   } catch (error) {
-    // Threads that wait learn of it; tracepoints are off from here on, and the files hold what was
-    // delivered.
+    // Waiting threads learn of it. Tracepoints are off from here on. The files hold all records
+    // delivered so far.
     control.disable(arena.generation)
     tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
   } finally {
-    // Tracing is off by now. A thread that asked before, and was not answered, must not wait for
-    // it.
+    // Tracing is off by now. A thread that asked earlier and got no answer must not wait any
+    // longer.
     const { words } = control
     Atomics.store(words, CONTROL.answered >> 2, Atomics.load(words, CONTROL.asked >> 2))
     Atomics.notify(words, CONTROL.answered >> 2)

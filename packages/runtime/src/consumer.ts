@@ -1,11 +1,11 @@
 /**
- * The consumer: drains the buffers of all CPUs, or the one that they share, into a sink. Runs on a
- * thread of its own, which no user code can block, as steps (`doWork`) that a test can take one by
- * one; only `consumer-thread.ts` sleeps.
+ * The consumer: drains the buffers of all CPUs, or their shared buffer, into a sink. It runs on a
+ * thread of its own, which no user code can block. It works in steps (`doWork`), which a test can
+ * take one by one. Only `consumer-thread.ts` sleeps.
  *
- * It owns the reader's words of every buffer, gives back the places of dead threads, and answers
- * threads that lack the arena. It depends on no writer's help: a parked thread and one that is busy
- * for ever are drained all the same.
+ * It owns the reader's words of every buffer, frees the places of dead threads, and answers threads
+ * that lack the arena. It needs no help from writers: it also drains the buffer of a thread that is
+ * parked, or busy forever.
  */
 import { Arena, ARENA, PLACE } from './arena.js'
 import { now as clock } from './clock.js'
@@ -26,15 +26,15 @@ import type { PacketFormat, PacketSpan } from './packet-format.js'
 import { Reaper } from './reaper.js'
 import type { Sink } from './sink.js'
 
-/** Whom the consumer tells. */
+/** The consumer's calls to its thread. */
 export interface Listeners {
   /** Posts the arena to the threads that asked for it. */
   postArena(): void
-  /** Tells of the first error on the way to the sink. */
+  /** Reports the first error on the way to the sink. */
   trouble(message: string): void
 }
 
-/** How the consumer works. */
+/** Options of the consumer. */
 export interface ConsumerOptions {
   /** How often records of incomplete sub-buffers are delivered, in milliseconds. */
   readonly flushIntervalMs: number
@@ -43,13 +43,13 @@ export interface ConsumerOptions {
 }
 
 /**
- * How often `finish` looks again for records of threads that were just writing when tracing was
- * switched off.
+ * How often `finish` looks again for records of threads that were writing when tracing was switched
+ * off.
  */
 const FINISH_ROUNDS = 10
 /**
- * The same where they share a buffer: a thread that the system doesn't let run while it writes, for
- * as long as a busy machine may take, keeps the records of the others behind its own.
+ * The same for a shared buffer. There a thread that the system suspends in the middle of a write
+ * holds up the records of the others. On a busy machine this can last long.
  */
 const FINISH_ROUNDS_SHARED = 100
 
@@ -61,32 +61,36 @@ export class Consumer {
   readonly #options: ConsumerOptions
   readonly #machine: Machine
   readonly #listeners: Listeners
-  /** By CPU, made when its thread is first seen online; or the one of all. */
+  /**
+   * The streams by CPU, each made when its thread is first seen online; or the one stream of a
+   * shared buffer.
+   */
   readonly #streams: (DrainedStream | undefined)[]
-  /** The one ring of all CPUs, if they share one. */
+  /** The shared ring of all CPUs, if they share one. */
   readonly #shared: GlobalRing | undefined
   readonly #history: ThreadHistory
   readonly #reaper: Reaper
   /**
-   * Sub-buffers to deliver from one ring before the next ring has its turn: as many as it holds.
+   * The most sub-buffers to deliver from one ring before the next ring's turn: as many as a ring
+   * holds.
    */
   readonly #fairShare: number
   #nextFlush: number
   #agedAt = Infinity
-  /** The request that was answered last. */
+  /** The ticket of the last answered request. */
   #answered = 0
-  /** Requests that were not begun yet: bits of `WANT`. */
+  /** Requests not begun yet, as bits of `WANT`. */
   #wanted = 0
   /**
-   * The request that a flush under way is for, and how often more to look until it is done; 0: none
-   * is.
+   * The ticket of the flush under way, and the number of looks left for it; 0 looks if no flush is
+   * under way.
    */
   #flushTicket = 0
   #flushRounds = 0
   #error: string | undefined
   /**
-   * The stream that tells of records without a place: always the same, or a reader would add them
-   * up.
+   * The stream that reports records without a place. It is always the same one, because a reader
+   * adds up the reports of all streams.
    */
   #teller: DrainedStream | undefined
 
@@ -119,14 +123,15 @@ export class Consumer {
   }
 
   /**
-   * One step: answers requests, delivers complete sub-buffers, and, when it is time, partial ones.
+   * Does one step: answers requests, and delivers complete sub-buffers, and partial ones when they
+   * are due.
    *
-   * @returns milliseconds until it is to be called again if nobody rings; 0 when it found work and
-   * may find more.
+   * @returns milliseconds until the next call, unless a thread rings earlier; 0 when it found work
+   * and may find more.
    */
   doWork(): number {
     const { words } = this.#arena
-    // Before anything is looked at: what follows is all for this request.
+    // Load the ticket before any other look, so that all work below counts for it.
     const ticket = requestsOf(this.#arena)
     this.#wanted |= takeWanted(this.#arena)
     let busy = this.#sendArena()
@@ -142,7 +147,7 @@ export class Consumer {
       if (this.#flushRounds > 0) this.#goOnFlushing(now)
     }
     if (now >= this.#reaper.dueAt) this.#reap()
-    // One request after the other: a new one would begin the grace period of the one before anew.
+    // One flush after the other: a new one would restart the grace period of the previous one.
     const isAsked = this.#flushRounds === 0 && this.#takes(WANT.flush)
     if (now >= this.#nextFlush || isAsked) {
       const wasBlocked = this.#unblock()
@@ -152,7 +157,7 @@ export class Consumer {
       else if (isAsked) this.#endFlush()
       this.#nextFlush = now + this.#options.flushIntervalMs
     }
-    // All requests up to this ticket are done, except a stop, which the end answers.
+    // All requests up to this ticket are done, except a stop: the end answers that.
     if (this.#flushRounds === 0 && this.#wanted === 0 && ticket !== this.#answered)
       this.#answerRequests(ticket)
     Atomics.add(words, ARENA.rounds >> 2, 1)
@@ -161,20 +166,20 @@ export class Consumer {
       : Math.max(0, Math.min(this.#nextFlush, this.#agedAt, this.#reaper.dueAt) - this.#machine.now())
   }
 
-  /** Whether it was asked to stop: then `finish` is what comes next. */
+  /** Whether the consumer was asked to stop. If so, call `finish` next. */
   get isToStop(): boolean {
     return (this.#wanted & WANT.stop) !== 0
   }
 
   /**
-   * After tracing was switched off: delivers everything whose call had returned by then, ends the
-   * streams. Waits at least twice the grace period.
+   * Delivers every record whose call returned before tracing was switched off, and ends the
+   * streams. Call it after the switch-off. It waits at least twice the grace period.
    */
   finish(): Totals {
     const { graceMs } = this.#options
-    // After this, all stores from before the switch-off have left the store buffers.
+    // After this sleep, all stores from before the switch-off have left the store buffers.
     this.#machine.sleep(graceMs)
-    // From here on what does not fit is refused, and counted.
+    // From here on a record that does not fit is refused and counted.
     this.#shared?.finalize()
     const rounds = this.#shared === undefined ? FINISH_ROUNDS : FINISH_ROUNDS_SHARED
     for (let round = 0; round < rounds; round += 1) {
@@ -187,7 +192,7 @@ export class Consumer {
         this.#drain(stream, Infinity)
         if (stream.isBlocked) blocked = true
       }
-      // What a dead thread left torn is counted only there. A thread that has just ended may show
+      // Only `#reap` counts the torn records of dead threads. A thread that has just ended may show
       // as living at first.
       const deadLeft = this.#reap()
       if ((!this.#sample() && !deadLeft) || (blocked && round >= FINISH_ROUNDS)) break
@@ -198,9 +203,9 @@ export class Consumer {
   }
 
   /**
-   * A request to flush. What was complete before it was drained in this step. The rest goes out
-   * with what is sampled next, and with the sub-buffers that are completed until then: no buffer
-   * holds more of them than a fair share.
+   * Begins a flush. This step has drained the sub-buffers that were complete before the request.
+   * The rest goes out with the next sample, and with the sub-buffers that are completed until then:
+   * no buffer holds more of them than a fair share.
    */
   #beginFlush(ticket: number): void {
     this.#flushTicket = ticket
@@ -209,8 +214,8 @@ export class Consumer {
   }
 
   /**
-   * What was sampled has been delivered. In a shared buffer it may wait for a thread that is just
-   * writing.
+   * Goes on with a flush after the sampled parts were delivered. In a shared buffer the flush may
+   * have to wait for a thread that is still writing.
    */
   #goOnFlushing(now: number): void {
     this.#flushRounds -= 1
@@ -219,7 +224,7 @@ export class Consumer {
     } else this.#endFlush()
   }
 
-  /** Lets streams that could not be written try again. @returns whether there were any. */
+  /** Lets blocked streams try again. @returns whether there were any. */
   #unblock(): boolean {
     let any = false
     for (const stream of this.#streams) {
@@ -232,7 +237,7 @@ export class Consumer {
 
   #endFlush(): void {
     this.#flushRounds = 0
-    // The process may not outlive this. If it does, the streams go on in further files.
+    // The process may end after this. If it goes on, the streams continue in further files.
     const lostOf = (stream: DrainedStream): number => stream.refused + stream.lost
     const { noBuffer } = this.#control
     const streams = this.#tellingStreams(lostOf, noBuffer).filter(({ isBlocked }) => !isBlocked)
@@ -245,14 +250,14 @@ export class Consumer {
     answer(this.#arena, ticket)
   }
 
-  /** Takes something that is wanted. @returns whether it was. */
+  /** Takes a request, if it is wanted. @returns whether it was wanted. */
   #takes(what: number): boolean {
     const isWanted = (this.#wanted & what) !== 0
     this.#wanted &= ~what
     return isWanted
   }
 
-  /** Serves the threads that lack the arena. */
+  /** Answers the threads that lack the arena. @returns whether there were any. */
   #sendArena(): boolean {
     const { words } = this.#control
     const asked = Atomics.load(words, CONTROL.asked >> 2)
@@ -262,7 +267,9 @@ export class Consumer {
     return true
   }
 
-  /** Makes a reader for each CPU that is online for the first time, where each has a buffer. */
+  /**
+   * Makes a stream for each CPU that is online for the first time, if each CPU has its own buffer.
+   */
   #findNewCpus(): void {
     if (this.#shared !== undefined) return
     const { words, channel } = this.#arena
@@ -275,8 +282,8 @@ export class Consumer {
   }
 
   /**
-   * Delivers the complete sub-buffers, at most so many: a writer that is as fast as the disk must
-   * not keep the consumer from the other CPUs, and from threads that ask.
+   * Delivers at most `most` complete sub-buffers. A writer as fast as the disk must not keep the
+   * consumer from the other CPUs, or from threads that ask.
    *
    * @returns whether there were any.
    */
@@ -308,26 +315,26 @@ export class Consumer {
   }
 
   /**
-   * Writes one packet. @returns whether the sink has it; if not, it stays in the ring and is tried
-   * again.
+   * Writes one packet. @returns whether the sink has it. If not, the records stay in the ring, and
+   * a later call tries again.
    */
   #deliver(stream: DrainedStream, span: PacketSpan): boolean {
     const { words } = this.#arena
     const { cpu, ring } = stream
     const history = this.#history
     let thread: ThreadTotals | undefined
-    // In a buffer of all CPUs any of them may have written.
+    // Any CPU may have written into a shared buffer.
     if (cpu === undefined) history.findNew()
     else thread = history.present(cpu)
     try {
-      // A process that exits sees that we get on.
+      // This shows an exiting process that we make progress.
       Atomics.add(words, ARENA.rounds >> 2, 1)
       const { records, writers, problem, end } = stream.write(span, thread, history.all)
       if (cpu !== undefined && records > 0) history.credit(cpu, thread, records)
       for (const [tag, count] of writers ?? []) history.creditTag(tag, count)
       if (problem !== undefined) this.#report(`${stream.name}: ${problem}`)
-      // What is no record of a complete sub-buffer is gone with it. (A global ring counts it
-      // itself, as torn.)
+      // The unreadable records of a complete sub-buffer are lost with it. (A global ring counts
+      // them itself, as torn.)
       const unreadable = cpu === undefined ? 0 : Math.max(0, span.records - records)
       stream.unwritten += unreadable
       ring.delivered(span, records + unreadable, end)
@@ -338,7 +345,7 @@ export class Consumer {
     }
   }
 
-  /** Those that have something to tell, if only of losses. */
+  /** The streams with something to report, if only losses. */
   #tellingStreams(lostOf: (stream: DrainedStream) => number, noBuffer: number): DrainedStream[] {
     const met = this.#streams.filter((stream) => stream !== undefined)
     const streams = met.filter((stream) => stream.hasBegun || lostOf(stream) > 0)
@@ -347,8 +354,8 @@ export class Consumer {
   }
 
   /**
-   * Ends streams with the losses of each. Records without a place have none of their own: one
-   * tells of them.
+   * Ends streams, each with its losses. Records without a place belong to no stream, so one stream
+   * reports them.
    */
   #endStreams(
     streams: readonly DrainedStream[],
@@ -362,7 +369,7 @@ export class Consumer {
     }
   }
 
-  /** Ends a stream with its losses. @returns whether the sink has that. */
+  /** Ends a stream with its losses. @returns whether the sink has the end. */
   #endStream(stream: DrainedStream, lostRecords: number): boolean {
     const history = this.#history
     const { cpu } = stream
@@ -376,7 +383,7 @@ export class Consumer {
     }
   }
 
-  /** A stream that could not be written tries again at the next flush. */
+  /** Blocks a stream after an error. It tries again at the next flush. */
   #fail(stream: DrainedStream, error: unknown): void {
     stream.isBlocked = true
     this.#report(messageOf(error))
@@ -389,10 +396,9 @@ export class Consumer {
   }
 
   /**
-   * Looks for threads that have died, and frees their places once nothing of them is left half
-   * done.
+   * Looks for dead threads, and frees their places once nothing of theirs is half done.
    *
-   * @returns whether that is still to come for some, in a buffer that they shared.
+   * @returns whether some dead threads of a shared buffer are not cleaned up yet.
    */
   #reap(): boolean {
     const dead = this.#reaper.findDead()
@@ -402,7 +408,7 @@ export class Consumer {
       if (this.#shared === undefined ? !this.#retire(cpu) : this.#shared.holds(cpu)) continue
       this.#history.retired(cpu)
       this.#reaper.free(cpu)
-      // The next thread there is another one.
+      // The next thread in this place is another one.
       dead.delete(cpu)
     }
     this.#reaper.tellOfLook(dead.size)
@@ -427,14 +433,14 @@ export class Consumer {
   #close(): Totals {
     const { noBuffer } = this.#control
     const met = this.#streams.filter((stream) => stream !== undefined)
-    // Read once: what the trace says and what the summary says have to agree, whatever late threads
-    // still count.
+    // Read the losses once: the trace and the summary have to agree, even if late threads still
+    // count more.
     const accounts = new Map(met.map((stream) => [stream, stream.account()]))
     const accountFor = (stream: DrainedStream): Account => accounts.get(stream) as Account
     const lostOf = (stream: DrainedStream): number => accountFor(stream).lost
     const streams = this.#tellingStreams(lostOf, noBuffer)
     this.#endStreams(streams, lostOf, noBuffer)
-    // Where a reader finds no trace, there is none, whatever we wrote.
+    // If a reader finds no trace there, nothing that we wrote counts.
     const unreadable = this.#sink.problem()
     this.#error ??= unreadable
     for (const stream of met) {
@@ -461,7 +467,7 @@ export class Consumer {
     return { ...sumOf(totals), cpus, noBuffer, error, remarks: this.#arena.remarks.all() }
   }
 
-  /** What came of each CPU of those that shared a ring. */
+  /** The totals of each CPU of a shared ring. */
   #cpuTotalsOfGlobal(ring: GlobalRing, isThere: boolean): CpuTotals[] {
     const refused = ring.refusedByCpu()
     const cpus = new Set([...this.#history.cpus, ...refused.keys()])
@@ -487,7 +493,7 @@ function withoutSum({ discarded, overwritten, torn, unwritten }: Account): RingL
 }
 
 /**
- * The file system's message says it all; any other error is a fault of ours, and where it came from
+ * The message of a file system's error is enough. Any other error is a bug of ours, so its stack
  * matters.
  */
 function messageOf(error: unknown): string {

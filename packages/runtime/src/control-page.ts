@@ -1,10 +1,10 @@
 /**
- * The control page: the small shared memory that every thread of the process finds, recording or
- * not.
+ * The control page: the small shared memory that every thread of the process finds, even without a
+ * recording.
  *
- * Made when rchan is first imported in the process, and put into the environment data, so that
- * every worker started later inherits it, and theirs too. While nothing is recorded there is
- * nothing else.
+ * The first import of rchan in the process makes it, and puts it into the environment data. So
+ * every worker started later inherits it, and so do the workers of these workers. Without a
+ * recording there is no other shared memory.
  *
  * ```text
  *     at   type      word            written by
@@ -12,13 +12,13 @@
  *      4   u32       abi             maker
  *      8   i32       generation      recorder     number of the recording that runs; 0: none
  *     12   i32       recordings      recorder     recordings started so far
- *     16   i32       recorder        recorder     identity of the thread that records (compare-and-exchange); 0: none
+ *     16   i32       recorder        recorder     identity of the recording thread (compare-and-exchange); 0: none
  *     24   f64       startTicks      recorder     when that thread started; 0: not known (yet)
  *     64   i32[2]    doorbell        sync         where the consumer sleeps
  *    128   i32       asked           any thread   counted up by a thread that lacks the arena
  *    132   i32       answered        consumer     the value of `asked` that it has served
  *    192   i64       noBuffer        any thread   records of threads that found no place, added atomically
- *    200   i64       time            consumer     what its clock said when it answered last
+ *    200   i64       time            consumer     its clock at its last answer
  *    208   i32       clockFaults     any thread   threads whose clocks can't be trusted, added atomically
  *    212   i32       faultThread     any thread   1 + Node's number of the first; compare-and-exchange from 0
  *    216   i64       faultNs         that thread  how far its clock is off; 0: it stands still
@@ -26,11 +26,11 @@
  *  16384   …         table           declarers    the tracepoint table, see below
  * ```
  *
- * Generation and flags are set to 0 also by the consumer when it fails, and by a thread that finds
- * the thread that records dead: by compare-and-exchange from the recording that is over.
+ * A failing consumer also sets generation and flags to 0. So does a thread that finds the recording
+ * thread dead. Both do it by compare-and-exchange from the generation that is over.
  *
- * The table is a list of entries without gaps, each on a multiple of 8; an entry's place in the
- * list is its id. An entry belongs to the thread that claimed it:
+ * The table is a list of entries without gaps, each on a multiple of 8. The id of an entry is its
+ * place in the list. An entry belongs to the thread that claimed it:
  *
  * ```text
  *   +0   i32   bytes       of the whole entry; claimed by compare-and-exchange from 0, so a dead claimer leaves an
@@ -70,8 +70,8 @@ export const CONTROL = {
 } as const
 
 /**
- * Version of everything that the threads of a process share, and of what copies of these modules in
- * one thread share: the class `Cpu`. Part of the names by which they find it.
+ * Version of everything that the threads of a process share, and of the class `Cpu`, which copies
+ * of these modules in one thread share. It is part of the names by which they find these.
  */
 export const RUNTIME_ABI = 1
 /** The most entries that the table can have. */
@@ -83,7 +83,7 @@ const FAULT_NS = 3
 const MAGIC = 0x50686372 // 'rchP'
 const ENVIRONMENT_KEY = `rchan:control:${RUNTIME_ABI}`
 
-// Taken now: programs replace them later.
+// Taken now, because programs replace them later.
 const encoder = new TextEncoder()
 const encode = encoder.encode.bind(encoder)
 const decoder = new TextDecoder()
@@ -95,7 +95,7 @@ const ENTRY_TEXT = 12
 const READY = 1
 const VOID = -1
 /**
- * How long a declarer waits for another one's half-written entry. Only a dead or stopped thread
+ * How long a declarer waits for another thread's half-written entry. Only a dead or stopped thread
  * takes longer.
  */
 const PATIENCE_MS = 50
@@ -106,16 +106,16 @@ export interface Entry {
   readonly text: string
 }
 
-/** The control page of this process, seen from the calling thread. */
+/** The control page of this process, as the calling thread sees it. */
 export class Control {
   readonly memory: SharedArrayBuffer
-  /** The machine that the calling thread is on. */
+  /** The machine of the calling thread. */
   readonly machine: Machine
   /** All words, 4 bytes an element. */
   readonly words: Int32Array<SharedArrayBuffer>
   /**
-   * One for each id: the generation of the recording that wants its records, 0 for none. Read
-   * plainly.
+   * One flag for each id: the generation of the recording that wants its records, or 0. Encoders
+   * read them plainly.
    */
   readonly flags: Int32Array<SharedArrayBuffer>
   readonly doorbell: Doorbell
@@ -134,7 +134,7 @@ export class Control {
     this.#bytes = new Uint8Array(memory, 0, PAGE_BYTES)
   }
 
-  /** A page of its own: for the first thread of a process, and for tests. */
+  /** Makes a new page: for the first thread of a process, and for tests. */
   static create(machine?: Machine): Control {
     const control = new Control(new SharedArrayBuffer(PAGE_BYTES), machine)
     control.words[CONTROL.abi >> 2] = RUNTIME_ABI
@@ -144,9 +144,9 @@ export class Control {
   }
 
   /**
-   * The page that this thread inherited, or a new one that the workers started from here on will
-   * inherit. What stands there and is no page stays: then this thread has a page that nobody
-   * shares, see {@link isShared}.
+   * Finds the page that this thread inherited, or makes a new one for the workers started from here
+   * on. If the environment data hold another value under that key, the value stays. Then no other
+   * thread shares this thread's page, see {@link isShared}.
    */
   static ofProcess(): Control {
     const inherited: unknown = getEnvironmentData(ENVIRONMENT_KEY)
@@ -160,34 +160,35 @@ export class Control {
   }
 
   /**
-   * Whether the workers that this thread starts find this page. If not, a recording would have none
-   * of their events.
+   * Whether workers of this thread find this page. If not, a recording would have none of their
+   * events.
    */
   get isShared(): boolean {
     return getEnvironmentData(ENVIRONMENT_KEY) === this.memory
   }
 
-  /** The number of the recording that runs; 0 for none. */
+  /** The number of the running recording; 0 for none. */
   get generation(): number {
     return Atomics.load(this.words, CONTROL.generation >> 2)
   }
 
-  /** Identity of the thread that records; 0 for none. */
+  /** Identity of the recording thread; 0 for none. */
   get recorder(): number {
     return Atomics.load(this.words, CONTROL.recorder >> 2)
   }
 
-  /** Whether the thread that records is proven to have died without ending its recording. */
+  /** Whether the recording thread is proven to have died without ending its recording. */
   isRecorderDead(): boolean {
     return this.machine.isDead(this.recorder, this.#ticks[0])
   }
 
   /**
-   * Recorder: makes the calling thread the one that records. A thread that died while it
-   * recorded is replaced; one that lives, or has just ended, is looked at for a while (see sync's
-   * `look-again`).
+   * Recorder: makes the calling thread the recording thread. It replaces a thread that died while
+   * it recorded. If another thread seems to live, this call looks at it for a while (see sync's
+   * `look-again`), because that thread may have just ended.
    *
-   * @returns 0 when it is now, else the identity of the thread that records.
+   * @returns 0 when the calling thread is the recording thread now; else the identity of the
+   * recording thread.
    */
   claimRecorder({ identity, startTicks }: ThreadIdentity): number {
     const at = CONTROL.recorder >> 2
@@ -195,20 +196,20 @@ export class Control {
     lookAgain(() => {
       holder = Atomics.compareExchange(this.words, at, 0, identity)
       if (holder !== 0 && this.isRecorderDead()) {
-        // Those of the dead thread: next to the identity of the thread that takes over they would
-        // prove that one dead.
+        // Clear the dead thread's ticks: next to the new thread's identity they would prove the new
+        // thread dead.
         this.#ticks[0] = 0
         const found = Atomics.compareExchange(this.words, at, holder, identity)
         if (found === holder) holder = 0
       }
       return holder === 0 || holder === identity
     })
-    // A thread that looks in between knows the identity alone, which is enough while we live.
+    // A thread that looks in between sees the identity alone. That is enough while we live.
     if (holder === 0) this.#ticks[0] = startTicks
     return holder
   }
 
-  /** Recorder: nobody records any more. */
+  /** Recorder: gives up the recording thread's role. */
   releaseRecorder(): void {
     this.#ticks[0] = 0
     // Pairs with: claimRecorder, compare-and-exchange from 0.
@@ -216,7 +217,7 @@ export class Control {
   }
 
   /**
-   * Coordinator: switches every tracepoint on for a recording (its generation). See
+   * Recorder: switches on every tracepoint for a recording, given by its generation. See
    * {@link disable}.
    */
   enable(generation: number): void {
@@ -227,42 +228,44 @@ export class Control {
   }
 
   /**
-   * Switches every tracepoint off for a recording that ends, and leaves one that has begun since
-   * alone. The thread that records, the consumer when it fails, and any thread that has proven the
-   * thread that records dead.
+   * Switches off every tracepoint for a recording that ends. Does not touch a recording that has
+   * begun since. For the recording thread, for a failing consumer, and for any thread that has
+   * proven the recording thread dead.
    */
   disable(generation: number): void {
     Atomics.compareExchange(this.words, CONTROL.generation >> 2, generation, 0)
     for (let id = 0; id < MAX_ENTRIES; id += 1) Atomics.compareExchange(this.flags, id, generation, 0)
   }
 
-  /** Any thread: counts a record that had no place to go. */
+  /** Any thread: counts a record of a thread without a place. */
   countNoBuffer(): void {
     Atomics.add(this.#longs, 0, 1n)
   }
 
   /**
-   * Records of threads that found no place, since the recording started; 0 for what is no count, in
-   * a damaged page.
+   * Records of threads that found no place, since the recording started; 0 if the value is no
+   * count, in a damaged page.
    */
   get noBuffer(): number {
     const count = Number(Atomics.load(this.#longs, 0))
     return Number.isSafeInteger(count) && count >= 0 ? count : 0
   }
 
-  /** Coordinator, before a recording. */
+  /**
+   * Recorder, before a recording: clears the counts of records without a place and of clock faults.
+   */
   resetFaults(): void {
     Atomics.store(this.#longs, 0, 0n)
     Atomics.store(this.words, CONTROL.clockFaults >> 2, 0)
     Atomics.store(this.words, CONTROL.faultThread >> 2, 0)
   }
 
-  /** What the consumer's clock said when it answered last. Read it after `answered`. */
+  /** The consumer's reading of the clock at its last answer. Read it after `answered`. */
   get time(): bigint {
     return Atomics.load(this.#longs, TIME)
   }
 
-  /** Consumer: tells the threads that asked so far. `time`: what its clock says. */
+  /** Consumer: answers the threads that asked so far. `time` is its reading of the clock. */
   answer(asked: number, time: bigint): void {
     Atomics.store(this.#longs, TIME, time)
     // Pairs with: Cpu.#ask, which waits until `answered` has reached its ticket.
@@ -270,7 +273,7 @@ export class Control {
     Atomics.notify(this.words, CONTROL.answered >> 2)
   }
 
-  /** Any thread: its clocks can't be trusted. */
+  /** Any thread: reports that its clocks can't be trusted. */
   addClockFault(threadId: number, differenceNs: bigint): void {
     if (Atomics.compareExchange(this.words, CONTROL.faultThread >> 2, 0, threadId + 1) === 0) {
       Atomics.store(this.#longs, FAULT_NS, differenceNs)
@@ -279,7 +282,7 @@ export class Control {
     Atomics.add(this.words, CONTROL.clockFaults >> 2, 1)
   }
 
-  /** What is wrong with the clocks of threads; undefined when nothing is. */
+  /** The problem with the clocks of threads; undefined if there is none. */
   get clockFault(): string | undefined {
     const faults = Atomics.load(this.words, CONTROL.clockFaults >> 2)
     if (faults === 0) return undefined
@@ -295,10 +298,10 @@ export class Control {
   }
 
   /**
-   * Enters a text into the table, or finds it there. Any thread; without a message, a lock or an
-   * event loop.
+   * Enters a text into the table, or finds it there. Any thread. Needs no message, lock or event
+   * loop.
    *
-   * @returns its id; the same for the same text in all threads.
+   * @returns its id, which is the same for the same text in all threads.
    * @throws RangeError when the table is full, or damaged.
    */
   declare(text: string): number {
@@ -316,8 +319,8 @@ export class Control {
           Atomics.notify(this.words, (at + ENTRY_READY) >> 2)
           return this.#sameBefore(pending, text) ?? id
         }
-        // We were stopped for so long that somebody gave this entry up, and may have entered the
-        // text behind it.
+        // We were stopped for so long that another thread gave up this entry. It may have entered
+        // the text behind it.
         at += bytes
         continue
       }
@@ -335,9 +338,11 @@ export class Control {
   }
 
   /**
-   * The entries from `id` on which stands at `at`, as far as they are complete without a gap.
+   * Reads the entries from `id`, which starts at `at`, up to the first that is unclaimed or
+   * damaged.
    *
-   * @returns the complete entries, and where to go on.
+   * @returns the complete entries, the point from which to go on, and the entries that are still
+   * being written.
    */
   entries(from: { id: number; at: number } = { id: 0, at: CONTROL.table }): {
     found: Entry[]
@@ -358,13 +363,13 @@ export class Control {
     return { found, next: { id, at }, waiting }
   }
 
-  /** The text of the entry that stands at `at`, when it is ready. Any thread. */
+  /** The text of the entry at `at`, if it is ready. Any thread. */
   textAt(at: number): string | undefined {
     // Pairs with: declare, compare-and-exchange of `ready`, which comes after the text.
     if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) !== READY) return undefined
     const room = this.words[at >> 2] - ENTRY_TEXT
     const length = Math.max(0, Math.min(room, this.words[(at + ENTRY_TEXT_BYTES) >> 2]))
-    // TextDecoder takes no view of shared memory: decode a copy.
+    // Decode a copy, because TextDecoder takes no shared memory.
     return decode(this.#bytes.slice(at + ENTRY_TEXT, at + ENTRY_TEXT + length))
   }
 
@@ -373,9 +378,9 @@ export class Control {
   }
 
   /**
-   * The id of the same text in an earlier entry that was being written when we passed it. An entry
-   * that does not get ready is made void, so that its text can't have two ids, and nobody waits for
-   * it again.
+   * The id of the same text in an earlier entry that was half-written when we passed it. An entry
+   * that does not get ready is made void, so that its text can't have two ids, and no thread waits
+   * for it again.
    */
   #sameBefore(pending: { id: number; at: number }[], text: string): number | undefined {
     for (let index = 0; index < pending.length; index += 1) {

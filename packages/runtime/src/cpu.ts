@@ -1,10 +1,10 @@
 /**
- * The calling thread as a CPU: how it finds the arena, takes a place, and gets a writer. Runs on
- * every thread that traces, at its first record of a recording; nothing of it runs before, and
- * nothing keeps the thread alive.
+ * The calling thread as a CPU: it finds the arena, takes a place, and gets a writer. This code runs
+ * on every thread that traces, at its first record of a recording. It does not run before, and it
+ * does not keep the thread alive.
  *
- * It must never throw into the program that traces (but for a full stack, which is the program's
- * own), and it waits only here, once for a recording, with a deadline.
+ * It must never throw into the tracing program, except the error of a full stack, which belongs to
+ * the program. A tracing thread waits only here, once for each recording, with a deadline.
  */
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
 import { ENOUGH_LOOKS, LOOK_SLICE_MS } from '@rchan/sync/look-again'
@@ -17,14 +17,14 @@ import type { ThreadIdentity } from '@rchan/threads'
 import type { Machine } from './machine.js'
 
 /**
- * The hot path's view. Its generation is equal to a tracepoint's flag when the view is of the
- * recording that runs.
+ * The hot path's view. Its generation equals a tracepoint's flag when the view belongs to the
+ * running recording.
  */
 export type CpuView = WriterView
 
 /**
- * What the client does on the thread that writes. The ends of a sub-buffer are those of the CPU's
- * own buffer, see relay's `WriterCallbacks`; a global buffer has none.
+ * Calls of the client on the writing thread, at the start and the end of a sub-buffer of the CPU's
+ * own buffer; see ring's `WriterCallbacks`. A global buffer makes no such calls.
  */
 export interface CpuClient {
   subbufStart(cpu: Cpu, start: number): void
@@ -33,8 +33,8 @@ export interface CpuClient {
 
 /**
  * Name of the channel on which the consumer posts the arena of a recording. A process can have
- * several control pages (when workers import rchan, and the main thread does not), and each counts
- * its recordings from 1: the identity of the thread that records tells them apart.
+ * several control pages (when workers import rchan, and the main thread does not). Each page counts
+ * its recordings from 1, so the identity of the recording thread tells them apart.
  */
 export function arenaChannelName(recorderIdentity: number, generation: number): string {
   return `rchan:arena:${RUNTIME_ABI}:${thisProcess.pid}:${recorderIdentity}:${generation}`
@@ -43,82 +43,75 @@ export function arenaChannelName(recorderIdentity: number, generation: number): 
 /** How long a thread waits for the consumer to hand it the arena, in milliseconds. */
 const ASK_TIMEOUT_MS = 1000
 /**
- * How long a thread that needs a place waits for a consumer that is busy, in slices of a
- * millisecond: about 1 s.
+ * How long a thread that needs a place waits for a busy consumer, in slices of a millisecond: about
+ * 1 s.
  */
 const MOST_PLACE_SLICES = 1000
 /**
- * A thread that found no place tries again when one has become free, and at every so many records.
+ * A thread that found no place tries again when a place has become free, and after this many
+ * records.
  */
 const RETRY_RECORDS = 4096
 /**
- * At every so many switches and refusals a thread looks whether the thread that records still
- * lives.
+ * After this many switches and refusals a thread checks whether the recording thread still lives.
  */
 const RECORDER_CHECKS = 1024
 
 const coder = new TextEncoder()
 const encodeInto = coder.encodeInto.bind(coder)
-/**
- * A thread as a CPU. There is one for a thread, shared by all copies of this module:
- * {@link thisCpu}.
- */
+/** A thread as a CPU. A thread has one, which all copies of this module share: {@link thisCpu}. */
 export class Cpu {
   readonly control: Control
   readonly #machine: Machine
-  /** What this thread is called, as its places hold it: UTF-8, cut at a character. */
+  /** The name of this thread, as its places hold it: UTF-8, cut at a character. */
   readonly #name = new Uint8Array(THREAD_NAME_BYTES)
   /**
-   * Of the recording that this thread is in; another object for each, so that none is written for
-   * another.
+   * The view of the recording that this thread is in. Each recording has its own object, so that no
+   * record goes into another recording.
    */
   view: CpuView = emptyView()
   /** The arena of the recording of `view.generation`. */
   arena: Arena | undefined
-  /** Where each CPU has a buffer of its own: the writer of this one's. */
+  /** The writer of this CPU's own buffer, if each CPU has its own. */
   writer: Writer | undefined
-  /** Where all share one: this thread's writer of it. */
+  /** This thread's writer of the shared buffer, if all CPUs share one. */
   globalWriter: GlobalWriter | undefined
-  /** The time of the record that this thread reserved last in a global buffer. */
+  /** The time of this thread's last reserved record in a global buffer. */
   readonly time = new BigInt64Array(1)
-  /**
-   * What this thread's records are timed by in the recording that it is in: checked when it came
-   * online.
-   */
+  /** The clock of this thread's records in its recording, checked when the thread came online. */
   clock: Clock = now
   /** Number of this CPU, and generation of its place. */
   number = -1
   placeGeneration = 0
   #client: CpuClient | undefined
-  /**
-   * Records to pass over before a place is tried for again, in the recording of this generation.
-   */
+  /** Records to skip before the next try for a place, in the recording of `#skipGeneration`. */
   #skipRecords = 0
   #skipGeneration = 0
   /**
-   * The recording in which this thread has waited for the arena or a place: it never waits again in
-   * it.
+   * The recording in which this thread has waited for the arena or a place. It never waits again in
+   * that recording.
    */
   #waitedGeneration = 0
-  /** The recording in which this thread had no clock that can be trusted. */
+  /** The recording in which this thread had no trustworthy clock. */
   #faultGeneration = 0
   #roomCalls = 0
   /**
-   * Within the slow path of a record, this thread can't leave the recording that the record is for.
+   * Whether this thread is in the slow path of a record. There it can't leave the record's
+   * recording.
    */
   #isInSlowPath = false
   #leaveCallbacks: (() => void)[] = []
-  /** The arena that had no place for this thread, and how many had become free in it by then. */
+  /** The arena that had no place for this thread, and its count of freed places at that time. */
   #fullArena: Arena | undefined
   #freedCount = 0
   /**
-   * The place that this thread claimed last, and for which recording: known even if an exception
-   * cut off the rest.
+   * The last place that this thread claimed, and its recording. Known even if an exception cut off
+   * the rest.
    */
   #claimedArena: Arena | undefined
   #claimedCpu = -1
   #claimedGeneration = 0
-  /** The arena that this thread was given last; by the recorder, on the thread that records. */
+  /** The last arena that this thread got; on the recording thread, from the recorder. */
   #arena: Arena | undefined
 
   constructor(control: Control) {
@@ -127,25 +120,26 @@ export class Cpu {
     try {
       encodeInto(this.#machine.threadName, this.#name)
     } catch {
-      // The stack is full, or the program has broken built-ins before: a trace can do without.
+      // The stack is full, or the program has broken built-ins before. A trace can do without the
+      // name.
     }
   }
 
-  /** Who this thread is. */
+  /** The identity of this thread. */
   get thread(): ThreadIdentity {
     return this.#machine.thread
   }
 
   /**
-   * Sets what happens at the ends of a sub-buffer; no thread comes online before. The first copy of
-   * the client in a thread is the one.
+   * Sets the client's calls at the start and the end of a sub-buffer. The thread does not come
+   * online before. In each thread the first copy of the client counts.
    */
   setClient(client: CpuClient): void {
     this.#client ??= client
   }
 
   /**
-   * Recorder: makes the arena known to the thread that records, and the clock that it has checked.
+   * Recorder: gives the recording thread the arena, and the clock that the recorder has checked.
    */
   setArena(arena: Arena, clock: Clock = now): void {
     this.#arena = arena
@@ -153,16 +147,17 @@ export class Cpu {
   }
 
   /**
-   * The slow path of a record: brings this thread online for the recording that runs.
+   * The slow path of a record: brings this thread online for the running recording.
    *
-   * @returns whether the view now writes to that recording. If not, nothing is recorded (then
-   * nothing is counted), or there was no place (the record is counted as without a buffer).
+   * @returns whether the view now writes to that recording. If not, either no recording runs and
+   * the record is not counted, or there was no place and the record counts as without a buffer.
    */
   online(): boolean {
     const { generation } = this.control
     if (generation === 0) return false
     if (this.view.generation === generation) return true
-    // Its sub-buffers would have no headers, or its records no times: nobody could read them.
+    // Without a client the sub-buffers would have no headers, or the records no times, and no
+    // reader could read them.
     if (this.#client === undefined) {
       this.control.countNoBuffer()
       return false
@@ -174,8 +169,8 @@ export class Cpu {
       this.#skipRecords -= 1
     } else {
       this.#fullArena = undefined
-      // First, so that code which this calls (a patched `fs`, say) and which traces does not come
-      // here again.
+      // Set these first, so that code called from here that traces (a patched `fs`, say) does not
+      // come here again.
       this.#skipRecords = RETRY_RECORDS
       this.#skipGeneration = generation
       try {
@@ -190,7 +185,7 @@ export class Cpu {
         this.#skipRecords = 0
         throw error
       }
-      // A clock may be put right, and is then taken at once.
+      // A faulty clock may be repaired, and is then used at once.
       if (this.#faultGeneration !== generation) this.#waitedGeneration = generation
       if (this.control.generation !== generation) return false
     }
@@ -199,23 +194,23 @@ export class Cpu {
   }
 
   /**
-   * The slow path of a record that does not fit the open sub-buffer. See relay's `Writer.room`.
+   * The slow path of a record that does not fit the open sub-buffer. See ring's `Writer.room`.
    *
-   * @param writer the one that the record is for: it may be of a recording that is over.
-   * @returns where the record goes, or a negative number when it is not to be written.
+   * @param writer the writer of the record; its recording may be over.
+   * @returns where the record goes, or a negative number when it must not be written.
    */
   makeRoom(writer: Writer, length: number): number {
     this.#checkRecorder()
-    // Of a recording that this thread has left: its memory may be another's.
+    // This thread has left the writer's recording, so the memory may belong to another one.
     if (writer !== this.writer) return -1
     if (this.view.generation !== this.control.generation) return writer.refuse()
     return writer.room(length)
   }
 
   /**
-   * The arguments of a record could not be read, or did not fit. See {@link makeRoom}.
+   * Counts a record with arguments that could not be read, or did not fit. See {@link makeRoom}.
    *
-   * @param reason says why, for the first such record of the tracepoint in a recording.
+   * @param reason makes the reason, for the first such record of the tracepoint in a recording.
    */
   discardBad(writer: Writer | GlobalWriter, id: number, reason: () => string): void {
     if (writer !== this.writer && writer !== this.globalWriter) return
@@ -223,19 +218,19 @@ export class Cpu {
     this.arena?.remarks.say(id, reason)
   }
 
-  /** This thread could not reserve a record in the global buffer, which has counted it. */
+  /** Called when the global buffer refused and counted a record of this thread. */
   refused(): void {
     this.#checkRecorder()
   }
 
-  /** Which thread writes: what the records of a global buffer carry. */
+  /** The tag of this thread, which its records in a global buffer carry. */
   get tag(): number {
     return threadTag(this.number, this.thread.threadId)
   }
 
   /**
-   * Calls a function once, when this thread leaves the recording that it is in. Code that keeps
-   * views of the recording's memory lets go of them then.
+   * Calls a function once, when this thread leaves its recording. Code that keeps views of the
+   * recording's memory must let go of them then.
    */
   onLeave(callback: () => void): void {
     this.#leaveCallbacks[this.#leaveCallbacks.length] = callback
@@ -248,8 +243,8 @@ export class Cpu {
   }
 
   /**
-   * At switches and refusals. A recording ends with the thread that started it; if that was
-   * terminated, somebody has to switch it off.
+   * Called at switches and refusals. A recording ends with the thread that started it. If that
+   * thread was terminated, another thread has to switch off the recording.
    */
   #checkRecorder(): void {
     this.#roomCalls += 1
@@ -258,21 +253,22 @@ export class Cpu {
     const wasIn = this.#isInSlowPath
     this.#isInSlowPath = true
     try {
-      // Runs functions of the file system, which may be the program's own and trace.
+      // This calls functions of the file system. The program may have replaced them by functions
+      // that trace.
       if (control.isRecorderDead()) control.disable(this.view.generation)
     } finally {
       this.#isInSlowPath = wasIn
     }
   }
 
-  /** Records that were refused so far in this CPU's own buffer, all causes. */
+  /** Records refused so far in this CPU's own buffer, for all causes. */
   get discarded(): number {
     if (this.writer === undefined) return 0
     const { full, tooBig, bad } = this.writer.buffer.discarded()
     return full + tooBig + bad
   }
 
-  /** Lets go of the arena of a recording that is over. For the thread that recorded. */
+  /** Lets go of the arena of an ended recording. For the thread that recorded. */
   release(): void {
     this.#leave()
     this.arena = undefined
@@ -280,13 +276,13 @@ export class Cpu {
   }
 
   /**
-   * Leaves the recording that this thread was in, which is over: it never touches that memory
-   * again, so the thread that records may use it for another recording (arena-pool.ts).
+   * Leaves this thread's recording, which is over. The thread never touches that memory again, so
+   * the recording thread may use it for another recording (arena-pool.ts).
    *
-   * A record of that recording may still be under way on this very thread, further down the stack:
-   * this call can come out of a getter among its arguments. It has not looked for its place yet.
-   * When it does, the view that it holds has no room, and the slow path refuses it without a store;
-   * a writer of a global buffer refuses by itself.
+   * A record of that recording may still be under way on this thread, further down the stack: this
+   * call can come from a getter among its arguments. That record has no place in the buffer yet.
+   * When it asks for one, its view has no room, and the slow path refuses it without a store. A
+   * writer of a global buffer refuses it by itself.
    */
   #leave(): void {
     this.#callOnLeave()
@@ -297,30 +293,31 @@ export class Cpu {
     this.globalWriter = undefined
     const arena = this.#claimedArena
     if (arena === undefined) return
-    // Last. Pairs with: ArenaPool, Atomics.load of `left`.
+    // This store comes last. Pairs with: ArenaPool, Atomics.load of `left`.
     Atomics.store(arena.words, arena.placeWord(this.#claimedCpu, PLACE.left), 1)
     this.#claimedArena = undefined
   }
 
   /**
-   * Whether a place has become free since this thread found none. A plain read: stale by a moment
-   * does no harm.
+   * Whether a place has become free since this thread found none. A plain read, because a slightly
+   * stale value does no harm.
    */
   #hasFreed(): boolean {
     return this.#fullArena !== undefined && this.#fullArena.words[ARENA.freed >> 2] !== this.#freedCount
   }
 
   /**
-   * Asks the consumer thread, which no user code can block, for the arena. It comes by a channel
-   * that is polled, so it comes to a thread that never returns to its event loop, and to one that
-   * is older than the recording. Threads don't inherit it: a worker would hold its memory for life,
-   * also when it never traces.
+   * Asks the consumer thread, which no user code can block, for the arena. This thread polls a
+   * channel for it. So the arena also reaches a thread that never returns to its event loop, and a
+   * thread older than the recording. Threads don't inherit the arena, because a worker would hold
+   * its memory for life, even if it never traces.
    */
   #ask(generation: number): Arena | undefined {
     const { control } = this
     if (this.#arena?.generation === generation) return this.#arena
     if (control.isRecorderDead()) {
-      // It died without ending its recording, and the consumer with it: nobody will ever answer.
+      // The recording thread died without ending its recording, and the consumer with it. No thread
+      // will ever answer.
       control.disable(generation)
       return undefined
     }
@@ -328,8 +325,8 @@ export class Cpu {
     try {
       const check = new ClockCheck()
       const ticket = Atomics.add(control.words, CONTROL.asked >> 2, 1) + 1
-      // A consumer answers once more after the switch-off, so either it sees this ticket, or we see
-      // that it is over.
+      // A consumer answers once more after the switch-off. So either it sees this ticket, or we see
+      // that the recording is over.
       if (control.generation !== generation) return undefined
       control.doorbell.ring()
       // Pairs with: Control.answer, Atomics.store of `answered` after the arena was posted.
@@ -343,7 +340,7 @@ export class Cpu {
       ) {
         return undefined
       }
-      // A consumer that has failed has told no time.
+      // A failed consumer gave no time.
       if (control.generation !== generation) return undefined
       const clock = check.pick(control.time)
       if (clock === undefined) {
@@ -360,7 +357,7 @@ export class Cpu {
     }
   }
 
-  /** Waiting is for the first record of a recording. */
+  /** Whether this thread may wait: only at its first record of a recording. */
   get #mayWait(): boolean {
     return this.#waitedGeneration !== this.#skipGeneration
   }
@@ -376,8 +373,8 @@ export class Cpu {
     this.arena = arena
     this.number = cpu
     this.placeGeneration = Atomics.load(arena.words, arena.placeWord(cpu, PLACE.generation))
-    // A view of its own for each recording, so that a record which was begun in the one before
-    // can't get into this. Anew when an exception has cut off what follows.
+    // Each recording gets a new view, so that a record begun in the previous recording can't get
+    // into this one. It is made again when an exception has cut off the code below.
     this.#callOnLeave()
     this.view = emptyView()
     this.writer = undefined
@@ -388,8 +385,8 @@ export class Cpu {
       this.globalWriter = new GlobalWriter(arena.global, slotIdentity(cpu), this.#globalCallbacks())
       Object.assign(this.view, this.globalWriter.view)
     }
-    // Pairs with: Consumer, Atomics.load of `online`; the place's words and the first sub-buffer
-    // are stored before.
+    // Pairs with: Consumer, Atomics.load of `online`. The place's words and the first sub-buffer
+    // are stored before this.
     Atomics.store(arena.words, arena.placeWord(cpu, PLACE.online), 1)
     return true
   }
@@ -420,24 +417,23 @@ export class Cpu {
   }
 
   /**
-   * Takes a free place by storing this thread's identity in it. CPU 0 is for the thread that
-   * records.
+   * Takes a free place by storing this thread's identity in it. CPU 0 is for the recording thread.
    */
   #claim(arena: Arena): number | undefined {
     if (this.#claimedGeneration === arena.generation) return this.#claimedCpu
     const { identity } = this.thread
     const { words } = arena
     // Pairs with: ArenaPool, which stores `generation` when the recording is over and then loads
-    // `joining`. So the memory is not laid out anew from here on until we have counted down, or we
-    // see that it may have been.
+    // `joining`. So either the memory is not laid out anew until we have counted down, or we see
+    // that it may have been.
     Atomics.add(words, ARENA.joining >> 2, 1)
     try {
       if (Atomics.load(words, ARENA.generation >> 2) !== arena.generation) return undefined
       const first = words[ARENA.recorder >> 2] === identity ? 0 : 1
       for (let cpu = first; cpu < arena.possibleCpus; cpu += 1) {
         const owner = arena.placeWord(cpu, PLACE.owner)
-        // Pairs with: Consumer, Atomics.store of 0 once the thread before is dead and its buffer
-        // drained.
+        // Pairs with: Consumer, Atomics.store of 0 once the previous thread is dead and its buffer
+        // is drained.
         if (Atomics.compareExchange(words, owner, 0, identity) !== 0) continue
         this.#claimedGeneration = arena.generation
         this.#claimedArena = arena
@@ -446,23 +442,25 @@ export class Cpu {
       }
       return undefined
     } finally {
-      // From here on the place that we have keeps the memory as it is.
+      // From here on our place keeps the memory as it is.
       Atomics.sub(words, ARENA.joining >> 2, 1)
     }
   }
 
   /**
-   * Has the consumer look for dead threads, again and again, and takes what that frees.
+   * Asks the consumer for looks for dead threads, again and again, and takes a place that they
+   * free.
    *
-   * The wait ends by an answer: enough looks found that all live (see sync's `look-again`; here the
-   * consumer looks, and all threads that wait share its looks). A look that found dead threads
-   * whose places are not free yet does not count: they will be. It ends, too, with the recording,
-   * and when a consumer that is busy does not get to it for about a second.
+   * The wait ends with a place, or when enough looks found all threads alive (see sync's
+   * `look-again`). Here the consumer looks, and all waiting threads share its looks. A look that
+   * found dead threads whose places are not free yet does not count, because those places will be
+   * free. The wait also ends with the recording, and when a busy consumer does not look for about a
+   * second.
    */
   #claimFreed(arena: Arena): number | undefined {
     const { words } = arena
-    // Without a consumer nobody would answer; and the one place of a thread that records and lives
-    // is never free.
+    // Without a consumer no thread would answer. And with one place only, the living recording
+    // thread has it, so it is never free.
     const isHopeless = arena.possibleCpus === 1
     const mayWait =
       this.#mayWait && !isHopeless && Atomics.load(words, ARENA.state >> 2) === CONSUMER_STATE.running
@@ -474,7 +472,8 @@ export class Cpu {
       // freed is 0.
       const isAnswered =
         mayWait && this.#machine.waitAtLeast(words, ARENA.looks >> 2, looks + 1, LOOK_SLICE_MS)
-      // Before the claim: what is freed after it changes this, and is seen at the next record.
+      // Load this before the claim: a place that is freed later changes the count, and the next
+      // record sees that.
       this.#freedCount = Atomics.load(words, ARENA.freed >> 2)
       const cpu = this.#claim(arena)
       if (cpu !== undefined) return cpu
@@ -496,7 +495,7 @@ function arenaOf(memory: unknown, generation: number): Arena | undefined {
     const arena = Arena.attach(memory)
     return arena.generation === generation ? arena : undefined
   } catch (error) {
-    // A full stack says nothing about the memory, and the next record may have more of it.
+    // A full stack says nothing about the memory. The next record may have more stack.
     if ((error as Error).message === 'Maximum call stack size exceeded') throw error
     return undefined
   }
@@ -504,14 +503,15 @@ function arenaOf(memory: unknown, generation: number): Arena | undefined {
 
 const HERE = Symbol.for(`rchan.cpu.${RUNTIME_ABI}`)
 
-/** The calling thread's CPU: one for a thread, not for a copy of this module. */
+/** The calling thread's CPU: one for each thread, not for each copy of this module. */
 export const thisCpu: Cpu = cpuOfThread()
 
 /**
- * Kept on the process object, which all realms of a thread share: a test runner that makes a `vm`
- * context for each file has one `globalThis` for each. Where it can't be kept or found there (jest
- * gives each context a copy of the object), each copy is a CPU of its own. That is right, too:
- * places are claimed one by one, and all that the same thread holds are freed when it is dead.
+ * Finds or makes the CPU of this thread. It is kept on the process object, which all realms of a
+ * thread share: a test runner that makes a `vm` context for each file has one `globalThis` for
+ * each. If it can't be kept or found there (jest gives each context a copy of the object), each
+ * copy of this module has a CPU of its own. That is correct, too: places are claimed one by one,
+ * and all places of a thread are freed when it is dead.
  */
 function cpuOfThread(): Cpu {
   const holder = thisProcess as unknown as Record<symbol, Cpu | undefined>

@@ -1,33 +1,37 @@
 /**
- * What the consumer drains: the buffer of one CPU, or the one that all CPUs write. Runs on the
- * consumer thread; each of the two is one face of a reader of relay's, so that the consumer needn't
- * know which it is.
+ * The rings that the consumer drains: the buffer of one CPU, or the shared buffer of all CPUs. Runs
+ * on the consumer thread. Each wraps one of ring's readers in the same interface, so that the
+ * consumer needn't know which one it drains.
  */
 import { GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/ring'
 import type { BufferMemory, Discarded, Extent, GlobalBuffer, GlobalSpan, Span } from '@rchan/ring'
 import { slotIdentity } from './arena.js'
 import type { PacketSpan } from './packet-format.js'
 
-/** A ring that is drained. Counts are records. */
+/** A ring to drain. Counts are records. */
 export interface Ring {
-  /** Overwritten before they were delivered, as far as is known. */
+  /** Records overwritten before delivery, as far as is known. */
   readonly overwritten: number
-  /** Left half written by dead threads. */
+  /** Records that dead threads left half written. */
   readonly torn: number
-  /** The next complete sub-buffer, or what is left of it. */
+  /** The next complete sub-buffer, or the rest of it; undefined when there is none. */
   next(): PacketSpan | undefined
   /**
-   * Remembers how far the open sub-buffer is written. @returns whether something in it is not
-   * delivered.
+   * Remembers how far the open sub-buffer is written. @returns whether it holds undelivered bytes.
    */
   sample(): boolean
-  /** The part that was sampled at least a grace period ago, once {@link next} has nothing. */
+  /**
+   * The part that was sampled at least a grace period ago. Call it once {@link next} returns
+   * undefined.
+   */
   aged(): PacketSpan | undefined
-  /** Marks a span as delivered. See relay's `Reader`. */
+  /** Marks a span as delivered. See ring's `Reader`. */
   delivered(span: PacketSpan, records: number, end: number): void
-  /** Refused so far. */
+  /** Records refused so far. */
   discarded(): Discarded
-  /** Written, and neither delivered nor counted as lost. Once nothing is written any more. */
+  /**
+   * Written records that are neither delivered nor counted as lost. Call it after the last write.
+   */
   remaining(): number
 }
 
@@ -60,12 +64,12 @@ export class CpuRing implements Ring {
     return this.#reader.aged()
   }
 
-  /** Of a dead thread: the part of the open sub-buffer up to its end. */
+  /** The part of a dead thread's open sub-buffer up to its end. */
   newest(): Span | undefined {
     return this.#reader.newest()
   }
 
-  /** Closes the sub-buffer that a dead thread left open, once all of it is delivered. */
+  /** Closes the sub-buffer that a dead thread left open. Call it once all of it is delivered. */
   retire(): void {
     this.torn += this.#reader.retire()
   }
@@ -89,13 +93,15 @@ const NONE: Discarded = { full: 0, tooBig: 0, bad: 0 }
 /** The one buffer of all CPUs. */
 export class GlobalRing implements Ring {
   readonly #reader: GlobalReader
-  /** The open sub-buffer was closed to get at what is in it, and it was not delivered yet. */
+  /**
+   * Whether the open sub-buffer was closed for the sake of its records, and is not delivered yet.
+   */
   #flushed = false
-  /** What the threads that had a slot before its present one were refused, by slot. */
+  /** The refused records that are counted in `#refused` already, by slot. */
   readonly #booked: Discarded[] = []
-  /** How far it was written when that was asked last. */
+  /** How far the buffer was written at the last {@link mark}. */
   #mark: Extent = { sequence: -1, bytes: 0 }
-  /** Records that were refused, by CPU. */
+  /** Refused records, by CPU. */
   readonly #refused = new Map<number, Discarded>()
 
   constructor(buffer: GlobalBuffer) {
@@ -119,9 +125,9 @@ export class GlobalRing implements Ring {
   }
 
   /**
-   * Nothing has to age here: commits are Atomics operations. But while some thread is always just
-   * writing, there is no moment at which the open sub-buffer is whole; then it is closed, once, and
-   * {@link next} has it.
+   * Nothing has to age here, because commits are Atomics operations. But while some thread is
+   * always writing, the open sub-buffer is never whole. Then it is closed, once, and {@link next}
+   * returns it.
    */
   aged(): GlobalSpan | undefined {
     const span = this.#reader.newest()
@@ -150,24 +156,24 @@ export class GlobalRing implements Ring {
     this.#mark = this.#reader.written()
   }
 
-  /** Whether all that was written at the last {@link mark} is delivered, or lost. */
+  /** Whether all records up to the last {@link mark} are delivered, or lost. */
   hasDeliveredMark(): boolean {
     return this.#reader.hasDelivered(this.#mark)
   }
 
-  /** No record is written any more. */
+  /** Ends all writing. */
   finalize(): void {
     this.#reader.finalize()
   }
 
-  /** Closes the open sub-buffer, so that {@link next} has it when all in it is committed. */
+  /** Closes the open sub-buffer. {@link next} returns it once all of it is committed. */
   flush(): void {
     this.#reader.flush()
   }
 
-  /** Cleans up after dead threads. @returns whether there is more to do in a later call. */
+  /** Cleans up after dead threads. @returns whether a later call has more to do. */
   recover(dead: ReadonlySet<number>): boolean {
-    // First: a slot that is freed here has another owner the next moment.
+    // Count first: a slot that is freed here may have another owner at once.
     this.#book((cpu) => dead.has(cpu))
     return this.#reader.recover((identity) => dead.has(identity - slotIdentity(0)))
   }
@@ -177,13 +183,13 @@ export class GlobalRing implements Ring {
     return this.#slots().some((slot) => this.#identity(slot) === slotIdentity(cpu))
   }
 
-  /** Records that were refused, by CPU. To be called once nothing is written any more. */
+  /** Refused records, by CPU. Call it after the last write. */
   refusedByCpu(): ReadonlyMap<number, Discarded> {
     this.#book(() => true)
     return this.#refused
   }
 
-  /** Counts the records that slots of these CPUs refused since they were booked last. */
+  /** Counts the records that the slots of these CPUs refused since the last call. */
   #book(isMeant: (cpu: number) => boolean): void {
     const { doubles } = this.#reader.buffer
     for (const slot of this.#slots()) {

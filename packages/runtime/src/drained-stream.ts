@@ -1,6 +1,6 @@
 /**
- * A ring and the stream that it becomes: takes spans out of the one and puts packets into the
- * other, and keeps the account of both. Runs on the consumer thread.
+ * A ring and its stream: takes spans from the ring, puts packets into the stream, and keeps the
+ * account of both. Runs on the consumer thread.
  */
 import type { Ring } from './drain.js'
 import type { RingLosses } from './ledger.js'
@@ -12,23 +12,23 @@ export type Account = RingLosses & { readonly lost: number }
 
 const NOTHING_LOST: StreamEnd = { problem: undefined, lostEvents: 0 }
 
-/** The ring of one CPU, or of all, on its way out. */
+/** The ring of one CPU, or the shared ring, with its stream. */
 export class DrainedStream<R extends Ring = Ring> {
-  /** Undefined: all CPUs write it. */
+  /** The CPU that writes it; undefined if all CPUs write it. */
   readonly cpu: number | undefined
   readonly ring: R
   /** Events and packets that the sink has taken. */
   events = 0
   packets = 0
-  /** Records that were taken from the ring and that no reader gets. */
+  /** Records that were taken from the ring and did not reach the trace. */
   unwritten = 0
-  /** The last write failed: not tried again before the next flush. */
+  /** Whether the last write failed. It is not tried again before the next flush. */
   isBlocked = false
   readonly #format: PacketFormat
   readonly #sink: Sink
   #packets: PacketStream | undefined
   #out: SinkStream | undefined
-  /** What the stream's last end says of losses. */
+  /** The losses that the stream's last end reports. */
   #endedLost = 0
 
   constructor(cpu: number | undefined, ring: R, format: PacketFormat, sink: Sink) {
@@ -42,7 +42,7 @@ export class DrainedStream<R extends Ring = Ring> {
     return this.cpu === undefined ? 'global' : `cpu_${this.cpu}`
   }
 
-  /** Whether there is anything of it to be seen. */
+  /** Whether the sink has a stream for it. */
   get hasBegun(): boolean {
     return this.#out !== undefined
   }
@@ -52,12 +52,12 @@ export class DrainedStream<R extends Ring = Ring> {
     return this.#out?.bytes ?? 0
   }
 
-  /** Records that were refused so far, as far as is known. */
+  /** Records refused so far, as far as is known. */
   get refused(): number {
     return sumOfCauses(this.ring.discarded())
   }
 
-  /** Records that were written and are lost, so far. */
+  /** Records written and lost so far. */
   get lost(): number {
     return this.ring.overwritten + this.ring.torn + this.unwritten
   }
@@ -65,10 +65,10 @@ export class DrainedStream<R extends Ring = Ring> {
   /**
    * Puts a span into the stream, as one packet, and marks it as delivered.
    *
-   * @param thread that wrote; undefined where all CPUs share the ring.
+   * @param thread the thread that wrote the span; undefined for a shared ring.
    * @param threads see {@link PacketFormat.prepare}.
    * @returns the packet; it is in the stream if it has records.
-   * @throws where the sink or the format can't; then the span stays in the ring.
+   * @throws when the sink or the format fails; then the span stays in the ring.
    */
   write(span: PacketSpan, thread: ThreadTotals | undefined, threads: readonly ThreadTotals[]): SealedPacket {
     this.#format.prepare(threads)
@@ -84,8 +84,7 @@ export class DrainedStream<R extends Ring = Ring> {
   }
 
   /**
-   * Ends the stream with what was lost on it, unless it has just this end. @throws as
-   * {@link write}.
+   * Ends the stream with its losses, unless it has this very end already. @throws as {@link write}.
    */
   end(thread: ThreadTotals | undefined, lostRecords: number, threads: readonly ThreadTotals[]): void {
     if (this.#out?.isEnded === true && this.#endedLost === lostRecords) return
@@ -96,15 +95,15 @@ export class DrainedStream<R extends Ring = Ring> {
     this.#endedLost = lostRecords
   }
 
-  /** Nothing comes any more. Never throws. */
+  /** Closes the stream after its last packet. Never throws. */
   close(): StreamEnd {
     return this.#out?.close() ?? NOTHING_LOST
   }
 
-  /** The losses, once nothing is delivered any more. To be called once. */
+  /** The losses, after the last delivery. Call it once. */
   account(): Account {
     const { ring } = this
-    // Records that a sink did not take, and those still being written at the last look.
+    // Records that the sink did not take, and records still being written at the last look.
     this.unwritten += ring.remaining()
     return {
       discarded: ring.discarded(),
@@ -131,7 +130,7 @@ export class DrainedStream<R extends Ring = Ring> {
   }
 }
 
-/** Records that were refused. */
+/** The sum of refused records. */
 export function sumOfCauses({ full, tooBig, bad }: RingLosses['discarded']): number {
   return full + tooBig + bad
 }

@@ -1,24 +1,25 @@
 /**
- * What runs when the process ends without `stop`, on the thread that records: a flush, first and
- * last of all `exit` listeners, and when the event loop has nothing more to do.
+ * The flush when the process ends without `stop`, on the recording thread. It runs as the first and
+ * as the last `exit` listener, and when the event loop has nothing more to do:
  *
- * - *First*, by a listener that is put in front, because one that throws, or that calls
- *   `process.exit()`, keeps all that come after it from running.
- * - *Last*, in the order of registration, for what other listeners have traced.
- * - At `beforeExit`, for a program that has taken away our `exit` listeners in a way that we don't
+ * - *First*, by a listener at the front. A listener that throws, or that calls `process.exit()`,
+ *   keeps all later listeners from running.
+ * - *Last*, in the order of registration, for the records of other listeners.
+ * - At `beforeExit`, for a program that has removed our `exit` listeners in a way that we don't
  *   notice.
  *
- * It only flushes: an `exit` event that somebody has emitted, a test say, ends no recording.
+ * The hook only flushes. So an `exit` event that the program itself emits, in a test say, ends no
+ * recording.
  *
- * When somebody adds an `exit` listener, ours go round it in the next microtask, to the front and
- * to the end again.
+ * When the program adds an `exit` listener, ours move to the front and to the end again, in the
+ * next microtask.
  *
- * Programs take listeners away that they don't know (`process.removeAllListeners('exit')`). Ours
- * come back at once, at the end of the list: Node's loop over that list goes backwards, and
- * whatever is put in front during it would save the listener of somebody else. A microtask later
- * they are where they belong, also after `removeAllListeners()`, which forgets even what is put
- * back within it. `while (process.listenerCount('exit') > 0)` must come to an end, too: they come
- * back at once only a few times in a turn.
+ * Some programs remove listeners that they don't know (`process.removeAllListeners('exit')`). Ours
+ * come back at once, at the end of the list. Node's loop over the list goes backwards, and a
+ * listener put in front during the loop would save another listener from removal. A microtask later
+ * ours are at their places. This works also after `removeAllListeners()`, which drops even
+ * listeners that come back within it. A loop `while (process.listenerCount('exit') > 0)` must end
+ * too, so our listeners come back at once only a few times in a turn.
  */
 
 import { thisProcess } from './process.js'
@@ -26,11 +27,12 @@ import { thisProcess } from './process.js'
 /** How often in a turn of the event loop a listener comes back at once. */
 const MOST_RETURNS = 8
 /**
- * How often in a recording they go round new ones: somebody else may want to be the first as well.
+ * How often in a recording our listeners move around new ones. Another library may want to be first
+ * as well.
  */
 const MOST_ARRANGEMENTS = 1000
 
-// Programs, and above all tests, replace it later.
+// Taken now, because programs, and above all tests, replace it later.
 const microtask = queueMicrotask
 
 type Listener = (this: void) => void
@@ -48,34 +50,34 @@ export class ExitHook {
   #ended = false
   #awaitsTurn = false
   #arrangements = 0
-  /** The change in the lists is our own. */
+  /** Whether the current change of the lists is our own. */
   #arranging = false
   #returns = 0
 
   /**
-   * @param flush must not throw, keep the process alive, or need the event loop. `false` says that
-   * it waited in vain: then it is not called again, so that a disk that hangs holds the exit up
-   * once.
+   * @param flush must not throw, keep the process alive, or need the event loop. It returns false
+   * when it waited in vain. Then it is not called again, so that a hanging disk delays the exit
+   * only once.
    */
   constructor(flush: () => boolean) {
     let gaveUp = false
     this.#flush = () => {
       if (!this.#ended && !gaveUp) gaveUp = !flush()
     }
-    // Three functions: a program that removes one of them by its identity removes that one only.
+    // Three functions, so that a program that removes one by its identity removes only that one.
     this.#first = () => this.#flush()
     this.#last = () => this.#flush()
     this.#beforeExit = () => this.#flush()
     try {
       this.#arrange()
     } catch (error) {
-      // A listener of the program for new listeners has thrown.
+      // A `newListener` listener of the program has thrown.
       this.end()
       throw error
     }
   }
 
-  /** Takes the listeners away for good. */
+  /** Removes the listeners for good. */
   end(): void {
     this.#ended = true
     thisProcess.off('removeListener', this.#removed)
@@ -95,7 +97,7 @@ export class ExitHook {
     })
   }
 
-  /** Puts each listener where it belongs, if it is not there. */
+  /** Puts each listener at its place, if it is not there. */
   #arrange(): void {
     this.#arranging = true
     try {
@@ -121,7 +123,7 @@ export class ExitHook {
     if (listener !== this.#first && listener !== this.#last && listener !== this.#beforeExit) return
     if (this.#returns === 0) {
       this.#arrangeSoon()
-      // The program may end within this turn, and without us.
+      // The program may end within this turn, without our listeners.
       this.#flush()
     }
     this.#returns += 1

@@ -1,5 +1,5 @@
 /**
- * The sink that writes a folder: a stream is a file, or several (`stream-file.ts`), a document is a
+ * The sink that writes a folder. A stream is one or more files (`stream-file.ts`). A document is a
  * file that is replaced by rename, so that a reader finds it whole at any time. Runs on the
  * consumer thread.
  */
@@ -8,10 +8,10 @@ import { isSame, OpenFolder, removeDraft, stateOfDescriptor, type FileState } fr
 import type { Sink, SinkStream } from './sink.js'
 import { StreamFile } from './stream-file.js'
 
-/** Writes the folder of this path, which must be there. @throws the error of the file system. */
+/** Writes the folder at a path, which must exist. @throws the error of the file system. */
 export class FileSink implements Sink {
   readonly #folder: OpenFolder
-  /** The documents that we put there, by name. */
+  /** The documents that we wrote, by name. */
   readonly #documents = new Map<string, FileState>()
   readonly #streams: StreamFile[] = []
 
@@ -43,7 +43,9 @@ export class FileSink implements Sink {
     }
   }
 
-  /** Whether the folder, and the documents in it, are still those that we wrote. */
+  /**
+   * The problem if the folder, or a document in it, is no longer ours; undefined if there is none.
+   */
   problem(): string | undefined {
     const problem = this.#folder.problem()
     if (problem !== undefined) return problem
@@ -59,8 +61,8 @@ export class FileSink implements Sink {
   }
 
   /**
-   * Lets go of the folder, and of the streams of a consumer that failed. Node does not close them
-   * with the thread: each recording would leave descriptors behind in the process.
+   * Closes the folder, and the streams that a failed consumer left open. Node does not close them
+   * with the thread, so each recording would leave descriptors behind in the process.
    */
   close(): void {
     for (const stream of this.#streams) stream.release()

@@ -1,10 +1,10 @@
 /**
- * The folder that a recording writes to, held open: what is written goes to this one folder, also
- * when somebody gives its name to another. Runs on the consumer thread.
+ * The folder that a recording writes to, held open. All files go to this one folder, even when
+ * another folder takes its name. Runs on the consumer thread.
  *
- * Nothing is written under a name that others can foresee: a file is made as a draft, exclusively,
- * under a name that nobody can guess, and takes its own name when it is whole. So no link that was
- * laid at that name is followed.
+ * No file is written under a predictable name. A file starts as a draft, opened exclusively under a
+ * name that no other program can guess, and takes its own name when it is whole. So a link that was
+ * planted at that name is never followed.
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -19,26 +19,23 @@ import {
 } from 'node:fs'
 import { readlinkSync, renameSync, statSync, unlinkSync } from 'node:fs'
 
-/** A file for its owner alone. */
+/** The mode of a file for its owner alone. */
 const FILE_MODE = 0o600
-/**
- * Names to try for a draft. All of them can be taken only by a process that sees our random
- * numbers.
- */
+/** Names to try for a draft. Only a process that sees our random numbers can take all of them. */
 const DRAFT_TRIES = 8
 /**
- * What file systems without links say. EISDIR: exFAT on Windows; EACCES: Android, which forbids
+ * Errors of file systems without links. EISDIR: exFAT on Windows. EACCES: Android, which forbids
  * links to its programs.
  */
 const NO_LINKS = new Set(['EPERM', 'EACCES', 'EISDIR', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'])
 
-/** A file that nobody can find yet. */
+/** A file that no reader can find yet. */
 export interface Draft {
   readonly fd: number
   readonly path: string
 }
 
-/** Which file a name led to, and how long it was. */
+/** The file that a name led to, and its length. */
 export interface FileState {
   readonly device: bigint
   readonly inode: bigint
@@ -49,31 +46,30 @@ export interface FileState {
 export class OpenFolder {
   /** Its name, for messages. */
   readonly path: string
-  /** What leads to it: `/proc/self/fd/…` where there is such a thing, else its name. */
+  /** The path to it: `/proc/self/fd/…` if the system has that, else its name. */
   readonly #root: string
   #fd: number | undefined
   readonly #state: FileState
 
-  /** Opens a folder that is there. @throws the error of the file system. */
+  /** Opens an existing folder. @throws the error of the file system. */
   constructor(path: string) {
     this.path = path
     this.#fd = openFolder(path)
     const link = this.#fd === undefined ? undefined : `/proc/self/fd/${this.#fd}`
     this.#root = link !== undefined && existsSync(`${link}/.`) ? link : path
-    // Of what was opened: its name may lead to another folder by now.
+    // The state of the opened folder, because its name may lead to another folder by now.
     this.#state = this.#fd === undefined ? stateOf(path, true) : stateOfDescriptor(this.#fd)
   }
 
-  /** What leads to a file of the folder. */
+  /** The path to a file of the folder. */
   at(name: string): string {
     return `${this.#root}/${name}`
   }
 
   /**
-   * Makes a new file that nobody knows, for its owner alone.
+   * Makes a new file under a secret name, for its owner alone.
    *
-   * @param name what it is to become; readers pass over a draft, because its name starts with a
-   * dot.
+   * @param name its later name; readers pass over a draft, because its name starts with a dot.
    * @throws the error of the file system.
    */
   draft(name: string): Draft {
@@ -87,11 +83,11 @@ export class OpenFolder {
         continue
       }
       try {
-        // A strict umask takes rights of its owner away.
+        // A strict umask removes rights of the owner.
         if ((fstatSync(fd).mode & FILE_MODE) !== FILE_MODE) fchmodSync(fd, FILE_MODE)
         return { fd, path }
       } catch (error) {
-        // It is tried again at each flush, and must not leave a file and a descriptor each time.
+        // Each flush tries again, and must not leave a file and a descriptor each time.
         removeDraft(path)
         closeSync(fd)
         throw error
@@ -102,13 +98,13 @@ export class OpenFolder {
   /**
    * Gives a draft its name.
    *
-   * @throws the error of the file system; when the name is taken, EEXIST. Then nothing has changed.
+   * @throws the error of the file system; EEXIST when the name is taken. Then nothing has changed.
    */
   publish(draft: string, name: string): void {
     const path = this.at(name)
     try {
-      // Not renamed: that would replace what has the name. (And ext4 sends a file to the disk at
-      // once that replaces one.)
+      // No rename, because it would replace a file of that name. (And ext4 sends a replacing file
+      // to the disk at once.)
       linkSync(draft, path)
       removeDraft(draft)
     } catch (error) {
@@ -123,7 +119,7 @@ export class OpenFolder {
     }
   }
 
-  /** Which file has a name now; undefined when none has. Doesn't follow links. */
+  /** The file that has a name now; undefined if none has. Doesn't follow links. */
   find(name: string): FileState | undefined {
     try {
       return stateOf(this.at(name), false)
@@ -132,20 +128,20 @@ export class OpenFolder {
     }
   }
 
-  /** What is wrong with the folder as a place where its name leads to; undefined if nothing is. */
+  /** The problem if the folder's name no longer leads to it; undefined if there is none. */
   problem(): string | undefined {
     let found: FileState | undefined
     try {
       found = stateOf(this.path, true)
     } catch {
-      // Nothing has that name.
+      // No folder has that name.
     }
     if (found !== undefined && isSame(found, this.#state)) return undefined
     const now = found === undefined ? 'removed or moved' : 'replaced by another'
     return `the folder ${this.path} was ${now} while it was recorded into${this.#whereabouts()}`
   }
 
-  /** Where the folder is now, if it is anywhere. */
+  /** Says where the folder is now, if it is anywhere. */
   #whereabouts(): string {
     if (this.#root === this.path) return ''
     try {
@@ -156,19 +152,19 @@ export class OpenFolder {
     }
   }
 
-  /** Lets go of it; nothing can be written to it any more. Never throws. */
+  /** Closes the folder. No file can be made in it any more. Never throws. */
   close(): void {
     const fd = this.#fd
     this.#fd = undefined
     try {
       if (fd !== undefined) closeSync(fd)
     } catch {
-      // Somebody else has closed it.
+      // Other code has closed it.
     }
   }
 }
 
-/** Which file a descriptor is of. @throws the error of the file system. */
+/** The file of a descriptor. @throws the error of the file system. */
 export function stateOfDescriptor(fd: number): FileState {
   const { dev, ino, size } = fstatSync(fd, { bigint: true })
   return { device: dev, inode: ino, bytes: Number(size) }
@@ -179,14 +175,13 @@ export function isSame(a: FileState, b: FileState): boolean {
 }
 
 /**
- * Removes the name of a draft. Never throws: an error that the draft came to nothing by matters
- * more.
+ * Removes the name of a draft. Never throws, because the error that spoiled the draft matters more.
  */
 export function removeDraft(path: string): void {
   try {
     unlinkSync(path)
   } catch {
-    // Gone already, or it stays: readers pass over it.
+    // It is gone already, or it stays. Readers pass over it.
   }
 }
 
@@ -195,7 +190,7 @@ function stateOf(path: string, follow: boolean): FileState {
   return { device: dev, inode: ino, bytes: Number(size) }
 }
 
-/** Undefined where the system opens no folders. */
+/** Opens a folder; undefined on a system that opens no folders. */
 function openFolder(path: string): number | undefined {
   if (process.platform === 'win32') return undefined
   return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)

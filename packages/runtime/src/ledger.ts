@@ -1,13 +1,13 @@
 /**
- * What came of a recording, in numbers, and who wrote it. Pure bookkeeping; runs on the consumer
- * thread.
+ * The result of a recording in numbers, and the threads that wrote it. Pure bookkeeping; runs on
+ * the consumer thread.
  */
 import type { Discarded } from '@rchan/ring'
 import { Arena, PLACE, tagParts, threadTag } from './arena.js'
 import type { ThreadTotals } from './packet-format.js'
 import type { Remark } from './remarks.js'
 
-/** The records that are lost, by cause. */
+/** Lost records, by cause. */
 export interface Losses {
   /** All sub-buffers were unread. */
   full: number
@@ -15,58 +15,58 @@ export interface Losses {
   tooBig: number
   /** The arguments could not be read, or did not fit their types. */
   bad: number
-  /** The thread found no place, or not the arena. */
+  /** The thread found no place, or did not get the arena. */
   noBuffer: number
 }
 
-/** What one buffer lost. */
+/** The losses of one buffer. */
 export interface RingLosses {
   readonly discarded: Discarded
   readonly overwritten: number
   readonly torn: number
   /**
-   * Records that are in the buffer and not in the file: it took no more, or they came while the end
-   * was written.
+   * Records in the buffer that are not in the file: the file took no more, or they came while the
+   * end was written.
    */
   readonly unwritten: number
 }
 
-/** What came of one CPU. */
+/** The totals of one CPU. */
 export interface CpuTotals extends RingLosses {
   readonly cpu: number
-  /** The threads that were this CPU, one after the other, and whose records were delivered. */
+  /** The threads that were this CPU, one after the other, if records of theirs were delivered. */
   readonly threads: readonly ThreadTotals[]
   /** Its records in the trace. */
   readonly events: number
   /**
-   * Bytes of its file; like the following and the losses other than `discarded` 0 where all CPUs
-   * share one buffer.
+   * Bytes of its file. For a shared buffer this is 0, as are `packets` and the losses other than
+   * `discarded`.
    */
   readonly bytes: number
   readonly packets: number
 }
 
-/** What came of all streams together. */
+/** The totals of all streams together. */
 export interface StreamTotals extends RingLosses {
   readonly events: number
   readonly bytes: number
 }
 
-/** What came of a recording. */
+/** The totals of a recording. */
 export interface Totals extends StreamTotals {
-  /** The CPUs that ever wrote, or tried to. */
+  /** The CPUs that wrote, or tried to. */
   readonly cpus: readonly CpuTotals[]
   readonly noBuffer: number
   /** The first error on the way to the files, if there was one. */
   readonly error: string | undefined
-  /** What threads had to say of tracepoints, by id. */
+  /** The threads' remarks on tracepoints, by id. */
   readonly remarks: readonly Remark[]
 }
 
-/** Of a recording that nobody drains. */
+/** The totals of a recording without a consumer. */
 export const NO_TOTALS: Totals = { ...sumOf([]), cpus: [], noBuffer: 0, error: undefined, remarks: [] }
 
-/** Adds streams up. */
+/** Adds up the totals of streams. */
 export function sumOf(streams: readonly StreamTotals[]): StreamTotals {
   const sum = (of: (stream: StreamTotals) => number): number =>
     streams.reduce((total, stream) => total + of(stream), 0)
@@ -88,12 +88,12 @@ export function sumOf(streams: readonly StreamTotals[]): StreamTotals {
 export class ThreadHistory {
   readonly #arena: Arena
   readonly #byCpu = new Map<number, { readonly threads: ThreadTotals[]; events: number }>()
-  /** Of each place, the thread that was seen there last. */
+  /** The last thread seen at each place. */
   readonly #latest: (ThreadTotals | undefined)[] = []
   readonly #all: ThreadTotals[] = []
   /**
-   * Threads that gave their places back, whose records may still be on the way. Only needed where
-   * CPUs share a buffer.
+   * Threads that gave back their places, while records of theirs may still be on the way. Needed
+   * only for a shared buffer.
    */
   readonly #former = new Map<number, ThreadTotals[]>()
 
@@ -101,20 +101,23 @@ export class ThreadHistory {
     this.#arena = arena
   }
 
-  /** All threads that were found, in that order. The same list each time; it only grows. */
+  /**
+   * All threads, in the order in which they were found. The list is always the same object, and
+   * only grows.
+   */
   get all(): readonly ThreadTotals[] {
     return this.#all
   }
 
   /**
-   * Looks which threads have come online. A thread is found here before any record of its own is
-   * read: it comes online before its first, and only this thread frees its place.
+   * Finds the threads that have come online. A thread is found here before any of its records is
+   * read: it comes online before its first record, and only this thread frees its place.
    */
   findNew(): void {
     for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) this.latest(cpu)
   }
 
-  /** The thread of a place; undefined where there is none now. */
+  /** The thread of a place; undefined if there is none now. */
   present(cpu: number): ThreadTotals | undefined {
     const thread = this.latest(cpu)
     const { words } = this.#arena
@@ -123,14 +126,15 @@ export class ThreadHistory {
   }
 
   /**
-   * The thread of a place; where there is none now, the one before. Undefined if there was none.
+   * The thread of a place, or the previous one if there is none now; undefined if there never was
+   * one.
    */
   latest(cpu: number): ThreadTotals | undefined {
     const arena = this.#arena
     const { words } = arena
     const known = this.#latest[cpu]
-    // Pairs with: Cpu.#take, Atomics.store of `online`. What the place says of its thread is stored
-    // before, and does not change until the consumer, which is this thread, frees the place.
+    // Pairs with: Cpu.#take, Atomics.store of `online`. The place's words about its thread are
+    // stored before, and do not change until the consumer, which is this thread, frees the place.
     if (Atomics.load(words, arena.placeWord(cpu, PLACE.online)) !== 1) return known
     const generation = Atomics.load(words, arena.placeWord(cpu, PLACE.generation))
     if (known?.generation === generation) return known
@@ -141,7 +145,7 @@ export class ThreadHistory {
     return thread
   }
 
-  /** The thread of a place is dead, and the place is about to be freed. */
+  /** Notes that the thread of a place is dead, and that the place is about to be freed. */
   retired(cpu: number): void {
     const thread = this.latest(cpu)
     if (thread === undefined || this.#arena.global === undefined) return
@@ -150,7 +154,7 @@ export class ThreadHistory {
     this.#former.set(cpu, former)
   }
 
-  /** Records of a thread were delivered, from a buffer of its CPU's own. */
+  /** Credits a thread with delivered records of its CPU's own buffer. */
   credit(cpu: number, thread: ThreadTotals | undefined, records: number): void {
     const entry = this.#entry(cpu)
     entry.events += records
@@ -158,8 +162,9 @@ export class ThreadHistory {
   }
 
   /**
-   * The same, from a buffer that CPUs share. The records of the threads of one place come one
-   * thread after the other. A tag of no thread that was there is damaged memory, and nobody's.
+   * Credits a thread with delivered records of a shared buffer. The records of the threads of one
+   * place come one thread after the other. A tag that belongs to no known thread comes from damaged
+   * memory, and no thread gets its records.
    */
   creditTag(tag: number, records: number): void {
     const { cpu, thread: number } = tagParts(tag)
@@ -169,7 +174,7 @@ export class ThreadHistory {
     if (last !== undefined && numberOf(last) === number) return
     const former = this.#former.get(cpu) ?? []
     const at = former.findIndex((thread) => numberOf(thread) === number)
-    // Those before it wrote nothing, or nothing that is still to come.
+    // The threads before it wrote nothing, or have no more records to come.
     if (at >= 0) entry.threads.push(...former.splice(0, at + 1).slice(-1))
     else {
       const latest = cpu < this.#arena.possibleCpus ? this.latest(cpu) : undefined
@@ -197,7 +202,7 @@ export class ThreadHistory {
   }
 }
 
-/** What a tag says of a thread. */
+/** The part of a tag that stands for a thread. */
 function numberOf({ threadId }: ThreadTotals): number {
   return tagParts(threadTag(0, threadId)).thread
 }

@@ -1,22 +1,22 @@
 /**
- * What runtime is given of the machine, in each thread: who the thread is, who is dead, what time
- * it is, and how to wait. The threads of Node are one such machine, and the default; a test plays
- * threads of its own on another.
+ * The machine under the runtime, in each thread: the thread's identity, the proof of deaths, the
+ * time, and waits. The default machine is Node's threads. A test plays threads of its own on
+ * another machine.
  *
- * The clock of a trace is not of it: see clock.ts.
+ * The clock of a trace is not a part of it, see clock.ts.
  */
 import { waitAtLeast } from '@rchan/sync'
 import { thisProcess } from './process.js'
 import { isDead, thisThread, threadName, type ThreadIdentity } from '@rchan/threads'
 import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads'
 
-/** The machine, seen from one thread. */
+/** The machine, as one thread sees it. */
 export interface Machine {
   /** The calling thread. */
   readonly thread: ThreadIdentity
-  /** What it is called; not empty. */
+  /** The name of the calling thread; never empty. */
   readonly threadName: string
-  /** Whether a thread is dead: proven, for good, and not to run another instruction. */
+  /** Whether a thread is proven dead, so that it never runs another instruction. */
   isDead(identity: number, startTicks: number): boolean
   /** Milliseconds on a clock that never goes back. */
   now(): number
@@ -25,19 +25,19 @@ export interface Machine {
   /** `Atomics.wait`. */
   wait(words: Int32Array<SharedArrayBuffer>, index: number, seen: number, ms: number): WaitResult
   /**
-   * Waits until a counter that only grows has a value. @returns false when the time was over
+   * Waits until a growing counter has reached a value. @returns false when the time was over
    * before.
    */
   waitAtLeast(words: Int32Array<SharedArrayBuffer>, index: number, value: number, timeoutMs: number): boolean
-  /** Opens a mailbox. It gets the messages that are posted under the name from here on. */
+  /** Opens a mailbox. It gets all messages posted under the name from here on. */
   openMailbox(name: string): Mailbox
 }
 
 export type WaitResult = ReturnType<typeof Atomics.wait>
 
-/** Messages that a thread gets without its event loop. */
+/** A box for messages that a thread gets without its event loop. */
 export interface Mailbox {
-  /** The message that came first; undefined when there is none. */
+  /** Takes the oldest message; undefined when there is none. */
   take(): unknown
   close(): void
 }
@@ -60,8 +60,8 @@ export const nodeMachine: Machine = {
   waitAtLeast: (words, index, value, timeoutMs) => waitAtLeast(words, index, value, timeoutMs),
   openMailbox(name) {
     const channel = new BroadcastChannel(name)
-    // Where the stack is full its `close` may throw, and an open one would keep the thread alive
-    // for ever.
+    // With a full stack its `close` may throw, and an open channel would keep the thread alive
+    // forever.
     channel.unref()
     return {
       take: () =>

@@ -1,7 +1,8 @@
 /**
- * What all realms of a thread share, and a `vm` context may lack or have a copy of: the process,
- * and the coders of texts. Not by `import`, which reads all that a module has: of `node:process`
- * that opens the standard streams, and of `node:util` one of them (from Node 22 on).
+ * The objects that all realms of a thread share: the process, and the text coders. A `vm` context
+ * may lack them, or have copies. They are not imported, because an `import` reads all properties of
+ * a module. For `node:process` that opens the standard streams, and for `node:util` one of them
+ * (from Node 22 on).
  */
 import { createRequire } from 'node:module'
 

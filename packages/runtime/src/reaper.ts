@@ -1,14 +1,14 @@
 /**
- * The dead threads of a recording, as the consumer sees them: finds them, cleans up after them in a
- * buffer that all CPUs share, and frees their places. Runs on the consumer thread. It never decides
- * that a thread is dead by itself: the machine proves it, or an `exit` event told of it.
+ * The reaper of a recording's dead threads: finds them, cleans up after them in a shared buffer,
+ * and frees their places. Runs on the consumer thread. It never decides by itself that a thread is
+ * dead: the machine proves it, or an `exit` event reports it.
  */
 import { isProvable } from '@rchan/threads'
 import { ARENA, PLACE, type Arena } from './arena.js'
 import type { GlobalRing } from './drain.js'
 import type { Machine } from './machine.js'
 
-/** How often, after a death, to look again before the next flush whether all is cleaned up. */
+/** How often to look again after a death, before the next flush, until all is cleaned up. */
 const RETRIES = 3
 
 export class Reaper {
@@ -18,13 +18,13 @@ export class Reaper {
   readonly #machine: Machine
   readonly #shared: GlobalRing | undefined
   readonly #graceMs: number
-  /** The dead of the last look, and how often more not to wait for the next flush. */
+  /** The dead threads of the last look, and the number of looks left before the next flush. */
   #dead: ReadonlySet<number> = new Set()
   #retries = 0
-  /** When the next look at what dead threads left in a shared buffer may be. */
+  /** The earliest time of the next clean-up in a shared buffer. */
   #recoverableAt = -Infinity
 
-  /** @param shared the one ring of all CPUs, if they share one. */
+  /** @param shared the shared ring of all CPUs, if they share one. */
   constructor(arena: Arena, machine: Machine, shared: GlobalRing | undefined, graceMs: number) {
     this.#arena = arena
     this.#machine = machine
@@ -32,7 +32,7 @@ export class Reaper {
     this.#graceMs = graceMs
   }
 
-  /** The CPUs whose threads are dead. */
+  /** Finds the CPUs whose threads are dead. */
   findDead(): Set<number> {
     const { words } = this.#arena
     const dead = new Set<number>()
@@ -40,7 +40,7 @@ export class Reaper {
       const word = (of: number): number => this.#arena.placeWord(cpu, of)
       const owner = Atomics.load(words, word(PLACE.owner))
       if (owner === 0) continue
-      // Where no death can be proven, the `exit` event of the worker tells.
+      // If no death can be proven, the `exit` event of the worker decides.
       const isGone = isProvable(owner)
         ? this.#machine.isDead(owner, this.#arena.startTicks(cpu))
         : Atomics.load(words, word(PLACE.exited)) === 1
@@ -49,17 +49,14 @@ export class Reaper {
     return dead
   }
 
-  /**
-   * Cleans up after dead threads in a buffer that they shared. @returns whether there is more to
-   * do.
-   */
+  /** Cleans up after dead threads in a shared buffer. @returns whether there is more to do. */
   recover(dead: ReadonlySet<number>): boolean {
     const ring = this.#shared
     if (ring === undefined) return false
     const now = this.#machine.now()
     if (now < this.#recoverableAt) {
-      // An unclear case is decided when two looks saw the same of it, so the two must not be too
-      // close; threads that need a place have us look each millisecond.
+      // An unclear case is decided when two looks saw the same, so the two must not be too close.
+      // Threads that need a place make us look each millisecond.
       const mayBeMore = dead.size > 0 || this.#dead.size > 0
       if (mayBeMore) this.dueAt = Math.min(this.dueAt, this.#recoverableAt)
       return mayBeMore
@@ -68,17 +65,17 @@ export class Reaper {
     if ([...dead].some((cpu) => !this.#dead.has(cpu))) this.#retries = RETRIES
     this.#dead = dead
     const left = ring.recover(dead)
-    // An unclear case is decided when it has not changed since: soon, because others wait behind
-    // it.
+    // An unclear case is decided when it has not changed at the next look. Look soon, because other
+    // records wait behind it.
     this.dueAt = left && this.#retries > 0 ? this.#recoverableAt : Infinity
-    // A slot is free when the sub-buffer of its hole is given back, so that must not stay open till
-    // others fill it.
+    // A slot gets free when the sub-buffer of its hole is given back. So that sub-buffer must not
+    // stay open until others fill it.
     if (left && this.#retries === RETRIES) ring.flush()
     this.#retries -= 1
     return left
   }
 
-  /** Frees the place of a dead thread. Its words are the consumer's until `owner` is 0. */
+  /** Frees the place of a dead thread. The consumer owns the place's words until `owner` is 0. */
   free(cpu: number): void {
     const { words } = this.#arena
     const word = (of: number): number => this.#arena.placeWord(cpu, of)
@@ -92,10 +89,13 @@ export class Reaper {
     Atomics.notify(words, ARENA.freed >> 2)
   }
 
-  /** Tells threads that wait for a place of a look. @param leaving the places still to be freed. */
+  /**
+   * Tells the threads that wait for a place that a look is done. @param leaving the places still to
+   * be freed.
+   */
   tellOfLook(leaving: number): void {
     const { words } = this.#arena
-    // Pairs with: Cpu.#claimFreed, which has waited for the look, and then sees what is to come.
+    // Pairs with: Cpu.#claimFreed, which waits for the look and then loads `leaving`.
     Atomics.store(words, ARENA.leaving >> 2, leaving)
     Atomics.add(words, ARENA.looks >> 2, 1)
     Atomics.notify(words, ARENA.looks >> 2)

@@ -1,12 +1,12 @@
 /**
- * The recorder: starts and stops the tracing of a process. Runs on the thread that records, which
- * is CPU 0.
+ * The recorder: starts and stops the tracing of a process. Runs on the recording thread, which is
+ * CPU 0.
  *
- * A recording runs from the moment when the flags of the control page say so (`enable`), after the
- * consumer was ready, until `stop` clears them (`disable`) and asks the consumer to stop
- * (`request.ts`). It is over when the consumer is.
+ * A recording begins when the flags of the control page are set (`enable`), after the consumer was
+ * ready. It runs until `stop` clears them (`disable`) and asks the consumer to stop (`request.ts`).
+ * It is over when the consumer has ended.
  *
- * A process that ends without `stop` leaves it running: what is recorded is flushed
+ * A process that ends without `stop` leaves the recording running. Its records are flushed
  * (`exit-hook.ts`), and the files are valid at every moment.
  */
 import { Worker } from 'node:worker_threads'
@@ -22,60 +22,60 @@ import { flush, request, WANT } from './request.js'
 import { eventIdentity } from '@rchan/threads'
 
 /**
- * How a recording is consumed. Without it, buffers are only written, as a relay channel without
- * files.
+ * The consumer of a recording. Without a consumer, buffers are only written, as in a relay channel
+ * without files.
  */
 export interface ConsumerSetup {
-  /** Where it goes, for messages. */
+  /** The target of the recording, for messages. */
   readonly target: string
-  /** What the function is given that makes the sink. */
+  /** The argument of the function that makes the sink. */
   readonly sinkInit: unknown
   readonly flushIntervalMs: number
   /**
-   * The program of the consumer thread, as CommonJS text that needs nothing but Node: it calls
+   * The program of the consumer thread, as CommonJS text that needs only Node. It calls
    * `runConsumer` (of `consumer-thread`) with the functions that make its format and its sink.
    */
   readonly program: string
-  /** What the function is given that makes the format. */
+  /** The argument of the function that makes the format. */
   readonly formatInit: unknown
 }
 
-/** What a recording needs. */
+/** Options of a recording. */
 export interface RecorderOptions {
   readonly channel: ArenaOptions
-  /** Bytes that every thread finds in the arena; the client's own. */
+  /** The client's own bytes, which every thread finds in the arena. */
   readonly client: Uint8Array
-  /** What the client does on the thread that starts the recording, which comes online at once. */
+  /**
+   * The client's calls on the thread that starts the recording. That thread comes online at once.
+   */
   readonly cpuClient: CpuClient
   readonly consumer: ConsumerSetup | undefined
 }
 
-/** What came of a recording, and how long it went on. */
+/** The totals of a recording, and its duration. */
 export interface RecordingTotals extends Totals {
   readonly durationMs: number
 }
 
 /**
  * How old a sampled end must be before another thread may read up to it, in milliseconds (see
- * relay's Reader).
+ * ring's Reader).
  */
 const GRACE_MS = 10
-/**
- * A process that exits gives up on a consumer that makes no progress for so long, in milliseconds.
- */
+/** How long an exiting process waits for a consumer that makes no progress, in milliseconds. */
 const EXIT_PATIENCE_MS = 10_000
 
-/** The arenas of this thread's recordings that are over. */
+/** The arenas of this thread's ended recordings. */
 const endedArenas = new ArenaPool()
 
-/** A recording that runs. */
+/** A running recording. */
 export class Recorder {
   readonly arena: Arena
   readonly #options: ArenaOptions
   readonly #worker: Worker | undefined
   readonly #ended: Promise<RecordingTotals>
   #stopping: Promise<RecordingTotals> | undefined
-  /** The consumer has ended: the arena may be another recording's by now. */
+  /** Whether the consumer has ended. Then the arena may belong to another recording. */
   #isOver = false
   readonly #exitHook: ExitHook | undefined
   readonly #onWorker = (worker: Worker): void => this.#watch(worker)
@@ -90,7 +90,7 @@ export class Recorder {
     this.arena = arena
     this.#worker = worker
     this.#ended = ended
-    // A program that never calls stop must not crash over it. (stop rejects.)
+    // A program that never calls `stop` must not crash because of this promise. (`stop` rejects.)
     ended.catch(() => undefined)
     process.on('worker', this.#onWorker)
     try {
@@ -100,15 +100,15 @@ export class Recorder {
       process.off('worker', this.#onWorker)
       throw error
     }
-    // Last: a recording that could not start is not this object's to end.
+    // This comes last: this object must not end a recording that could not start.
     ended.then(this.#forget, this.#forget)
   }
 
   /**
-   * Starts a recording; when it returns, every tracepoint call in the process is recorded.
+   * Starts a recording. Once it has resolved, every tracepoint call in the process is recorded.
    *
-   * @throws Error when one runs already, or the consumer thread can't start; RangeError for a
-   * geometry that can't be.
+   * @throws Error when a recording runs already, or the consumer thread can't start; RangeError for
+   * an impossible geometry.
    */
   static async start(options: RecorderOptions): Promise<Recorder> {
     const { control } = thisCpu
@@ -152,13 +152,14 @@ export class Recorder {
         clock = check.pick(await consumer.ready)
       }
       thisCpu.setClient(options.cpuClient)
-      // Without a clock this thread asks again, as others do, at its first record.
+      // Without a clock this thread asks again at its first record, as other threads do.
       if (clock !== undefined) thisCpu.setArena(arena, clock)
       control.enable(generation)
       if (clock !== undefined) thisCpu.online()
       return new Recorder(options.channel, arena, worker, ended)
     } catch (error) {
-      // A listener of the program may have thrown when all was under way: nobody could stop it.
+      // A listener of the program may have thrown after all was started, and no one else could stop
+      // the recording.
       control.disable(control.generation)
       await abandon()
       thisCpu.release()
@@ -168,7 +169,8 @@ export class Recorder {
   }
 
   /**
-   * Ends the recording. When it returns, every record whose call returned before is in the files.
+   * Ends the recording. Once it has resolved, every record whose call returned before it is in the
+   * files.
    *
    * @throws Error when the consumer thread failed.
    */
@@ -194,7 +196,7 @@ export class Recorder {
     request(this.arena, control, WANT.stop)
   }
 
-  /** Nothing of the recording stays behind in this thread. */
+  /** Removes all traces of the recording from this thread. */
   readonly #forget = (): void => {
     this.#isOver = true
     this.#exitHook?.end()
@@ -206,9 +208,9 @@ export class Recorder {
   }
 
   /**
-   * A worker's `exit` event tells of its death where the kernel can't be asked, or knows it by
-   * another name: one that had mocked its file system before it loaded rchan has an identity of
-   * Node's.
+   * Watches the `exit` event of a worker. It reports the death of a worker if the kernel can't be
+   * asked, or knows it by another identity: a worker that mocked its file system before it loaded
+   * rchan has an identity from Node's thread id.
    */
   #watch(worker: Worker): void {
     const { identity } = eventIdentity(worker.threadId)
@@ -235,9 +237,9 @@ function startConsumer(
     graceMs: GRACE_MS,
     formatInit: setup.formatInit,
   }
-  // A text, an empty environment, no arguments: no preload of the program runs in this thread, and
-  // what it is made of is not looked up in whatever way the program finds its modules (Plug'n'Play,
-  // an archive, a bundle).
+  // The program is a text, with an empty environment and no arguments. So no preload of the user's
+  // program runs in this thread. And no module is looked up in the user's way (Plug'n'Play, an
+  // archive, a bundle).
   const worker = new Worker(setup.program, {
     eval: true,
     name: 'rchan consumer',
@@ -268,7 +270,7 @@ function startConsumer(
       failure = error
     })
     worker.on('exit', () => {
-      // Also where the thread could not say so itself.
+      // Stored also for a thread that could not store it itself.
       Atomics.store(arena.words, ARENA.state >> 2, CONSUMER_STATE.over)
       if (totals !== undefined) return resolve(totals)
       const { message } = failure as Error

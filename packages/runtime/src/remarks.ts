@@ -1,43 +1,43 @@
 /**
- * Remarks on tracepoints: for each of them one short text in a recording, the first that any thread
- * had to say. A part of the arena, which is laid out anew for each recording.
+ * Remarks on tracepoints: for each tracepoint one short text in a recording, the first of any
+ * thread. They are a part of the arena, which is laid out anew for each recording.
  *
  * ```text
  *      at  type      word     written by
  *       0  i32       taken    any thread   slots that were taken; goes on when there are no more
- *       8  u32[64]   said     any thread   a bit for each tracepoint: somebody has remarked on it
+ *       8  u32[64]   said     any thread   a bit for each tracepoint: a thread has remarked on it
  *     264  …         slots    any thread   256 bytes each:
  *      +0  i32       id       thread       that of the tracepoint, and 1; stored last; 0: not written
  *      +4  i32       length   thread       bytes of the text
  *      +8  u8[248]   text     thread       in UTF-8
  * ```
  *
- * The thread that sets the bit of a tracepoint is the one that remarks on it, and the slot that it
- * takes is its own: nobody else stores there. A thread that ends in between leaves a slot without
- * an id, which is passed over. When all slots are taken nothing more is said.
+ * Only the thread that sets the bit of a tracepoint remarks on it. It takes a slot of its own,
+ * where no other thread stores. A thread that ends in between leaves a slot without an id, which
+ * readers pass over. When all slots are taken, further remarks are dropped.
  */
 import { MAX_ENTRIES } from './control-page.js'
 import { TextDecoder, TextEncoder } from './process.js'
 
-/** Byte offsets of the words of the whole. A test holds them to the picture above. */
+/** Byte offsets of the parts. A test holds them to the picture above. */
 export const REMARKS = { taken: 0, said: 8, slots: 264 } as const
 /** Byte offsets of the words of a slot. */
 export const REMARK = { id: 0, length: 4, text: 8 } as const
 const SLOT_BYTES = 256
-/** Tracepoints that can be remarked on in a recording. */
+/** The most remarks in a recording. */
 export const MAX_REMARKS = 64
-/** The longest text. */
+/** Bytes of the longest text. */
 export const REMARK_BYTES = SLOT_BYTES - REMARK.text
-/** Bytes of the whole. */
+/** Bytes of all remarks. */
 export const REMARKS_BYTES = REMARKS.slots + MAX_REMARKS * SLOT_BYTES
 
-/** What was said of a tracepoint. */
+/** A remark on a tracepoint. */
 export interface Remark {
   readonly id: number
   readonly text: string
 }
 
-// Taken now: programs replace built-ins later.
+// Taken now, because programs replace built-ins later.
 const encoder = new TextEncoder()
 const encodeInto = encoder.encodeInto.bind(encoder)
 
@@ -52,9 +52,9 @@ export class Remarks {
   }
 
   /**
-   * Any thread: remarks on a tracepoint, unless somebody has. Throws nothing.
+   * Any thread: remarks on a tracepoint, unless a thread already has. Never throws.
    *
-   * @param make makes the text; called only when it is the first. What is too long is cut off.
+   * @param make makes the text; called only for the first remark. A text that is too long is cut.
    */
   say(id: number, make: () => string): void {
     const words = this.#words
@@ -62,7 +62,7 @@ export class Remarks {
     const bit = 1 << (id & 31)
     if ((Atomics.load(words, said) & bit) !== 0) return
     try {
-      // First: where the stack is full this throws, and the next call may have more of it.
+      // This comes first: with a full stack it throws, and the next call may have more stack.
       const text = new Uint8Array(REMARK_BYTES)
       const { written } = encodeInto(make(), text)
       // Only one thread finds the bit unset.
@@ -72,14 +72,16 @@ export class Remarks {
       const slot = REMARKS.slots + index * SLOT_BYTES
       for (let i = 0; i < written; i += 1) this.#bytes[slot + REMARK.text + i] = text[i]
       words[(slot + REMARK.length) >> 2] = written
-      // Last: until here there is no remark. Pairs with: all, Atomics.load of `id`.
+      // This store comes last: before it there is no remark. Pairs with: all, Atomics.load of `id`.
       Atomics.store(words, (slot + REMARK.id) >> 2, id + 1)
     } catch {
-      // The record is counted. The program must not suffer because we can't say more.
+      // The record is counted all the same. A lost remark must not harm the program.
     }
   }
 
-  /** Consumer: what was said. The bytes are untrusted: each tracepoint is there once. */
+  /**
+   * Consumer: reads all remarks. The bytes are untrusted, so each tracepoint is taken only once.
+   */
   all(): Remark[] {
     const remarks = new Map<number, Remark>()
     for (let index = 0; index < MAX_REMARKS; index += 1) {
@@ -88,7 +90,7 @@ export class Remarks {
       const id = Atomics.load(this.#words, (slot + REMARK.id) >> 2) - 1
       if (id < 0 || id >= MAX_ENTRIES || remarks.has(id)) continue
       const length = Math.min(REMARK_BYTES, Math.max(0, this.#words[(slot + REMARK.length) >> 2]))
-      // A copy: what decodes texts takes no shared memory.
+      // A copy, because TextDecoder takes no shared memory.
       const text = new Uint8Array(length)
       text.set(this.#bytes.subarray(slot + REMARK.text, slot + REMARK.text + length))
       remarks.set(id, { id, text: new TextDecoder().decode(text) })

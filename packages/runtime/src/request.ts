@@ -1,6 +1,7 @@
 /**
- * Requests to the consumer: a thread says what it wants, and can wait until the consumer has done
- * it. Tracing goes on meanwhile. Any thread that has the arena may ask; nobody needs an event loop.
+ * Requests to the consumer: a thread asks for work, and can wait until the consumer has done it.
+ * Tracing goes on meanwhile. Any thread that has the arena may ask. No thread needs an event loop
+ * for it.
  *
  * Three words in the arena's head:
  *
@@ -12,33 +13,33 @@
  *                                                 answers := ticket, notify                 (6)
  * ```
  *
- * All are Atomics operations, and in one order for all threads. A consumer that sees the ticket of
- * (2) in (4) finds in (5) what was wanted in (1), or has found it in an earlier (5), which came
- * after that (1). Either way it begins the work after (1): what the asking thread had stored is
- * visible to it, and what other threads had stored before they told the asking thread, in whatever
- * way, that they had. It answers a ticket only when no work is left that it found up to then.
+ * All are Atomics operations, in one order for all threads. A consumer that sees the ticket of (2)
+ * in (4) finds the bits of (1) in (5), or has found them in an earlier (5), which came after that
+ * (1). Either way it begins the work after (1). So it sees all stores of the asking thread before
+ * (1). It also sees the stores of other threads, if they told the asking thread about them in any
+ * way. It answers a ticket only when all work that it found up to then is done.
  */
 import { ARENA, CONSUMER_STATE, type Arena } from './arena.js'
 import type { Control } from './control-page.js'
 
-/** What can be wanted; bits, so that several requests become one. */
+/** The kinds of requests. They are bits, so that several requests become one. */
 export const WANT = {
   /** Look for dead threads now, and free their places. The answer is `looks`, see `Cpu`. */
   places: 1,
-  /** Deliver every record whose call had returned when it was asked for. */
+  /** Deliver every record whose call returned before the request. */
   flush: 2,
   /** Deliver everything, end the streams, and end. Tracing is off by then. */
   stop: 4,
 } as const
 
-/** All bits: others, of memory that was damaged, would never be taken. */
+/** All bits. Other bits, in damaged memory, would never be taken. */
 const ANY = WANT.places | WANT.flush | WANT.stop
 
-/** Waits are cut into slices, so that a lost wake-up or a consumer that failed is noticed. */
+/** Waits go in slices, so that a lost wake-up or a failed consumer is noticed. */
 const SLICE_MS = 100
 
 /**
- * Any thread: asks the consumer for something.
+ * Any thread: sends a request to the consumer.
  *
  * @returns the ticket of the request, for {@link waitForAnswer}.
  */
@@ -54,8 +55,9 @@ export function request(arena: Arena, control: Control, what: number): number {
 /**
  * Any thread: waits until the consumer has answered a request, or is over.
  *
- * @param patienceMs how long the consumer may make no progress at all. It is counted in slices that
- * timed out and not read from a clock: those of a program can stand still.
+ * @param patienceMs how long the consumer may make no progress at all, in milliseconds. The time is
+ * counted in slices that timed out, and not read from a clock, because a program's clocks can stand
+ * still.
  * @returns false when the consumer made no progress for so long.
  */
 export function waitForAnswer(arena: Arena, control: Control, ticket: number, patienceMs: number): boolean {
@@ -66,7 +68,7 @@ export function waitForAnswer(arena: Arena, control: Control, ticket: number, pa
   let rounds = Atomics.load(words, ARENA.rounds >> 2)
   for (;;) {
     const seen = Atomics.load(words, answers)
-    // A difference, so that it stays right when the counters come round.
+    // A difference, so that it stays right when the counters wrap around.
     if (((seen - ticket) | 0) >= 0) return true
     if (Atomics.load(words, ARENA.state >> 2) >= CONSUMER_STATE.over) return true
     if (machine.wait(words, answers, seen, SLICE_MS) !== 'timed-out') continue
@@ -78,7 +80,7 @@ export function waitForAnswer(arena: Arena, control: Control, ticket: number, pa
 }
 
 /**
- * Any thread: has the consumer deliver what is recorded, and waits until it has; see
+ * Any thread: asks the consumer to deliver all records so far, and waits until it has. See
  * {@link waitForAnswer}.
  */
 export function flush(arena: Arena, control: Control, patienceMs: number): boolean {
@@ -86,14 +88,14 @@ export function flush(arena: Arena, control: Control, patienceMs: number): boole
 }
 
 /**
- * Consumer, first: the ticket of the last request so far. Everything that it finds after this
- * counts for it.
+ * Consumer, first: the ticket of the last request so far. All work that the consumer finds after
+ * this load counts for that ticket.
  */
 export function requestsOf(arena: Arena): number {
   return Atomics.load(arena.words, ARENA.requests >> 2)
 }
 
-/** Consumer, after {@link requestsOf}: takes what is wanted. @returns the bits. */
+/** Consumer, after {@link requestsOf}: takes the wanted bits. @returns the bits. */
 export function takeWanted(arena: Arena): number {
   return Atomics.exchange(arena.words, ARENA.wanted >> 2, 0) & ANY
 }
@@ -106,7 +108,7 @@ export function answer(arena: Arena, ticket: number): void {
   Atomics.notify(words, ARENA.answers >> 2)
 }
 
-/** Consumer, at its end: nobody waits for it any more, whether it delivered or failed. */
+/** Consumer, at its end: ends all waits for it, whether it delivered or failed. */
 export function endRequests(arena: Arena): void {
   // A thread that asks from here on sees the state.
   Atomics.store(arena.words, ARENA.state >> 2, CONSUMER_STATE.over)

@@ -1,10 +1,10 @@
 /**
- * The files of one stream on disk. They hold whole packets at every moment, whatever is killed.
- * Runs on the consumer thread.
+ * The files of one stream on disk. They hold whole packets at every moment, even after a kill. Runs
+ * on the consumer thread.
  *
- * A kill ends a `write` at a page: the kernel stops there when a fatal signal is pending. So a
- * packet is never appended. The file always ends with an *empty packet* whose size reaches over the
- * room to come, which is a hole in the file:
+ * A kill ends a `write` at a page boundary: the kernel stops there when a fatal signal is pending.
+ * So a packet is never appended. The file always ends with an *empty packet*. Its size covers the
+ * free room behind it, which is a hole in the file:
  *
  * ```text
  *   … packet │ header of the empty packet │ room                                      │ end of the file
@@ -17,14 +17,14 @@
  *                                                   ▲ #at
  * ```
  *
- * A header never lies across a page. To keep to that, the packet before it is made a little longer;
- * so is a large one, so that the records of the next start at a multiple of a large power of two:
- * the kernel then takes them in large pieces (on ext4 a fifth faster).
+ * A header never crosses a page boundary. For this the packet before it is made a little longer. A
+ * large packet is made longer, too, so that the records of the next one start at a multiple of a
+ * large power of two. Then the kernel takes them in large pieces (on ext4 a fifth faster).
  *
- * File size and header can't change together, so a file never grows. When its room is used up, a
- * further file of the same stream goes on (`cpu_0`, `cpu_0_1`, …), each twice as long as the one
- * before. It is written under a name that readers pass over, and gets its own when it is whole;
- * before that, the file before it is cut behind its last packet. Readers join the files of a stream
+ * File size and header can't change together, so a file never grows. When its room is used up, the
+ * stream goes on in a further file (`cpu_0`, `cpu_0_1`, …), twice as long as the previous one. A
+ * new file is written under a name that readers pass over, and gets its own name when it is whole.
+ * Before that, the previous file is cut behind its last packet. Readers join the files of a stream
  * by its `stream_instance_id`.
  */
 import { closeSync, ftruncateSync, writevSync } from 'node:fs'
@@ -32,18 +32,18 @@ import { isSame, removeDraft, stateOfDescriptor, type FileState, type OpenFolder
 import type { Packet } from './packet-format.js'
 import type { SinkStream, StreamEnd } from './sink.js'
 
-/** Pages of the file: what one write reaches whole. No system has smaller ones. */
+/** A page of the file. A write within one page is never cut. No system has smaller pages. */
 const PAGE_BYTES = 4096
-/** Room of the first file of a stream, and of the longest. */
+/** Room of the first file of a stream, and of the longest file. */
 const FIRST_BYTES = 2 ** 22
 const MOST_BYTES = 2 ** 28
 /** Records start at a multiple of at most this. */
 const MOST_ALIGN_BYTES = 2 ** 18
-/** The most of a packet that is spent on where the next one starts. */
+/** The largest share of a packet to spend on the alignment of the next one. */
 const PADDING_SHARE = 1 / 16
-/** The same for the first packet of a file, which all that follow it get their places from. */
+/** The same for the first packet of a file, which sets the alignment of all packets behind it. */
 const FIRST_PADDING_SHARE = 1
-/** A shorter gap is written, in the same call; a longer one stays a hole in the file. */
+/** A shorter gap is written in the same call. A longer gap stays a hole in the file. */
 const GAP = new Uint8Array(PAGE_BYTES)
 
 /** One file of a stream. */
@@ -54,7 +54,7 @@ interface Segment {
   /** Its length on disk. */
   bytes: number
   events: number
-  /** Why it can't be read any more. */
+  /** The reason why it can't be read any more, if there is one. */
   problem: string | undefined
 }
 
@@ -63,15 +63,15 @@ export class StreamFile implements SinkStream {
   readonly #folder: OpenFolder
   readonly #name: string
   readonly #segments: Segment[] = []
-  /** Where the empty packet starts in the last file; its length when there is none. */
+  /** Where the empty packet starts in the last file; the file's length if there is none. */
   #at = 0
-  /** Of the next file; less when the file system allows no more. */
+  /** Length of the next file; less if the file system allows no more. */
   #nextBytes = FIRST_BYTES
   #mostBytes = MOST_BYTES
-  /** The last file was closed. */
+  /** Whether the last file was closed. */
   #isReleased = false
 
-  /** @param name of the first file. Nothing is made before the first packet. */
+  /** @param name the name of the first file. No file is made before the first packet. */
   constructor(folder: OpenFolder, name: string) {
     this.#folder = folder
     this.#name = name
@@ -95,10 +95,10 @@ export class StreamFile implements SinkStream {
   }
 
   /**
-   * Writes one packet, from wherever its pieces stand: shared memory is not copied on the way.
+   * Writes one packet, with its pieces in place: shared memory is not copied on the way.
    *
-   * @param events how many are in it.
-   * @throws the error of the file system; then the files hold what they held before.
+   * @param events the number of events in it.
+   * @throws the error of the file system; then the files' content is as before.
    */
   append(packet: Packet, events: number): void {
     const segment = this.#segments.at(-1)
@@ -120,8 +120,8 @@ export class StreamFile implements SinkStream {
   }
 
   /**
-   * Writes the packet that the stream ends with, and leaves no room behind it. If there is more
-   * after all, that goes into a further file.
+   * Writes the last packet of the stream, and leaves no room behind it. Any later packet goes into
+   * a further file.
    *
    * @throws the error of the file system.
    */
@@ -134,17 +134,18 @@ export class StreamFile implements SinkStream {
       try {
         this.#cut()
       } catch {
-        // The packet is in the file, so it must not come again. The room behind it does no harm.
+        // The packet is in the file, so it must not be written again. The room behind it does no
+        // harm.
       }
     } else {
-      // There is room for it, but for nothing behind it.
+      // There is room for the packet, but for nothing behind it.
       this.#write(segment.fd, [...packet.pieces], this.#at + packet.headerBytes)
       this.#write(segment.fd, [packet.header(rest)], this.#at)
       this.#at = segment.bytes
     }
   }
 
-  /** Closes the files, and looks whether they are what was written. Never throws. */
+  /** Closes the files, and checks that they are as written. Never throws. */
   close(): StreamEnd {
     let problem: string | undefined
     let lostEvents = 0
@@ -158,7 +159,7 @@ export class StreamFile implements SinkStream {
     return { problem, lostEvents }
   }
 
-  /** Closes the file that is still open, once. Nothing can be written any more. Never throws. */
+  /** Closes the file that is still open, once. No packet can be written any more. Never throws. */
   release(): void {
     const last = this.#segments.at(-1)
     if (last !== undefined && !this.#isReleased) this.#closeSegment(last)
@@ -174,7 +175,7 @@ export class StreamFile implements SinkStream {
     const { fd, path } = this.#folder.draft(name)
     try {
       const bytes = this.#reach(fd, next + headerBytes)
-      // In this order: the header that follows and the packet's own may share memory.
+      // In this order, because the following header and the packet's own may share memory.
       this.#write(fd, [packet.following(bytes - next)], next)
       this.#write(fd, [packet.header(next), ...packet.pieces], 0)
       const state = stateOfDescriptor(fd)
@@ -184,7 +185,7 @@ export class StreamFile implements SinkStream {
       this.#segments.push({ name, fd, state, bytes, events, problem: undefined })
       this.#at = next
       this.#nextBytes = bytes * 2
-      // Last, and without an exception: this packet is in the trace.
+      // This comes last and must not throw, because the packet is in the trace.
       if (before !== undefined) this.#closeSegment(before)
     } catch (error) {
       closeSync(fd)
@@ -193,7 +194,10 @@ export class StreamFile implements SinkStream {
     }
   }
 
-  /** Some file systems (NFS) write only now, and say only now that they could not. Never throws. */
+  /**
+   * Closes a file. Some file systems (NFS) write only now, and report an error only now. Never
+   * throws.
+   */
   #closeSegment(segment: Segment): void {
     try {
       closeSync(segment.fd)
@@ -203,8 +207,8 @@ export class StreamFile implements SinkStream {
   }
 
   /**
-   * Makes a new file as long as it is to become, or as the system lets it; at least
-   * `needed`. @returns how long.
+   * Extends a new file to its full length, or as far as the system allows, but at least to
+   * `needed`. @returns its length.
    */
   #reach(fd: number, needed: number): number {
     for (let bytes = Math.max(needed, Math.min(this.#nextBytes, this.#mostBytes)); ;) {
@@ -212,7 +216,7 @@ export class StreamFile implements SinkStream {
         ftruncateSync(fd, bytes)
         return bytes
       } catch (error) {
-        // Beyond the limit for files, or a file system that fills holes and is full.
+        // The length is beyond the limit for files, or the file system fills holes and is full.
         if (bytes === needed) throw error
         bytes = Math.max(needed, (bytes / 16) & -8)
         this.#mostBytes = bytes
@@ -221,13 +225,13 @@ export class StreamFile implements SinkStream {
   }
 
   /**
-   * Cuts the last file behind its last packet: the empty one is gone, and the file ends with a
+   * Cuts the last file behind its last packet. The empty packet is gone, and the file ends with a
    * whole one.
    */
   #cut(): void {
     const segment = this.#segments.at(-1)
     if (segment === undefined || segment.bytes === this.#at) return
-    // What somebody else cut off is not to look as if we had written it.
+    // If another program cut the file, our cut must not hide that.
     this.#checkLength(segment, stateOfDescriptor(segment.fd).bytes)
     ftruncateSync(segment.fd, this.#at)
     segment.bytes = this.#at
@@ -240,7 +244,7 @@ export class StreamFile implements SinkStream {
       `not the ${segment.bytes} that were written`
   }
 
-  /** Whether a file is still there under its name, and as long as we left it. */
+  /** Checks that a file is still there under its name, with the length that we left. */
   #look(segment: Segment): void {
     const found = this.#folder.find(segment.name)
     if (found === undefined)
@@ -255,7 +259,7 @@ export class StreamFile implements SinkStream {
   }
 
   /**
-   * Writes pieces at a place of a file. @throws the error of the file system, when it takes no
+   * Writes pieces at a position of a file. @throws the error of the file system, when it takes no
    * more.
    */
   #write(fd: number, pieces: readonly Uint8Array[], at: number): void {
@@ -271,7 +275,7 @@ export class StreamFile implements SinkStream {
   }
 }
 
-/** Where the header can stand that follows a packet at `at`. */
+/** Where the next header can start behind a packet at `at`. */
 function headerAfter(at: number, { bytes, headerBytes }: Packet, share = PADDING_SHARE): number {
   const end = at + bytes
   for (let align = MOST_ALIGN_BYTES; align >= PAGE_BYTES; align /= 2) {
@@ -282,7 +286,7 @@ function headerAfter(at: number, { bytes, headerBytes }: Packet, share = PADDING
   return inPage + headerBytes > PAGE_BYTES ? end - inPage + PAGE_BYTES : end
 }
 
-/** What is left of the pieces behind the first `bytes` bytes. */
+/** The rest of the pieces behind the first `bytes` bytes. */
 function after(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
   let skip = bytes
   const rest: Uint8Array[] = []

@@ -19,7 +19,7 @@ function setPlace(of: Arena, cpu: number, word: number, value: number): void {
   Atomics.store(of.words, of.placeWord(cpu, word), value)
 }
 
-/** A thread as a CPU, on this thread; what it knows of the arena is handed to it. */
+/** A thread as a CPU, played on this thread. The test hands it the arena. */
 function online(control: Control, of: Arena): Cpu {
   const cpu = new Cpu(control)
   cpu.setClient(CLIENT)

@@ -483,7 +483,7 @@ describe('the end', () => {
     let sleeps = 0
     machine.onSleep = () => {
       sleeps += 1
-      // A record whose call had not returned yet: taken along by a later round.
+      // A record whose call had not returned yet: a later round takes it.
       if (sleeps === 2) thread.write(1)
     }
     machine.consumer.finish()
@@ -502,7 +502,7 @@ describe('the end', () => {
     const { cpus } = machine.consumer.finish()
     const found = machine.content(0)?.numbers ?? []
     expect(found).toEqual(numbers(found.length))
-    // What came too late for the last look is counted.
+    // A record that came too late for the last look is counted.
     expect(cpus).toMatchObject([{ events: found.length, unwritten: written - found.length }])
   })
 

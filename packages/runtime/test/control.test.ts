@@ -15,7 +15,7 @@ function offsets(control: Control): number[] {
   return found
 }
 
-/** What a declarer leaves that was ended between claiming an entry and filling it. */
+/** The entry of a declarer that ended between claiming the entry and filling it. */
 function leaveHole(control: Control, bytes: number): void {
   const at = CONTROL.table + offsets(control).reduce((sum, each) => sum + control.words[each >> 2], 0)
   expect(Atomics.compareExchange(control.words, at >> 2, 0, bytes)).toBe(0)
@@ -79,7 +79,7 @@ describe('the tracepoint table', () => {
       { id: 0, text: 'before' },
       { id: 2, text: 'after' },
     ])
-    // Nobody waits for it any more.
+    // No thread waits for it any more.
     expect(none).toEqual([])
     control.declare('later')
     expect(control.entries(next).found).toEqual([{ id: 3, text: 'later' }])
@@ -191,8 +191,8 @@ test('switching a recording off that is over leaves the one after it on', () => 
 test.skipIf(process.platform !== 'linux')(
   'a thread that replaces a dead recorder is never seen with the start time of the dead one',
   () => {
-    // Two threads took over at once: next to the start time of the dead one the identity of the
-    // living one is nobody's.
+    // Two threads took over at once: with the start time of the dead thread, the identity of the
+    // living one belongs to no thread.
     const control = Control.create()
     const dead = { identity: 2 ** 22 + 1, startTicks: 5, threadId: 9 }
     expect(control.claimRecorder(dead)).toBe(0)

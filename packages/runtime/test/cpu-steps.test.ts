@@ -1,11 +1,10 @@
 /**
- * Threads that come online, trace, leave and die, stepped, against a consumer that works in
- * between.
+ * Threads that come online, trace, leave and die, stepped against a consumer that works in between.
  *
- * Forbidden: a record that is torn in the file, there twice, out of order, or of nobody; a record
- * that was accepted and is neither delivered nor counted as lost; sums that are not those of the
- * attempts; a place of a dead thread's that no other gets; memory of a recording that is over and
- * laid out anew, and is stored into by a thread of the one before.
+ * Forbidden: a record in the file that is torn, there twice, out of order, or written by no thread;
+ * an accepted record that is neither delivered nor counted as lost; sums that differ from the
+ * attempts; a dead thread's place that no other thread gets; a store by a thread of an earlier
+ * recording into memory that was laid out anew.
  */
 import {
   Arena,
@@ -36,7 +35,7 @@ const MAY_CHANGE = [ARENA.joining >> 2, ARENA.wanted >> 2, ARENA.requests >> 2]
 /** More than are in a sub-buffer. */
 const RECORDS = 6
 
-/** A thread of which a test says who it is. Its waits are over after one look. */
+/** A thread with an identity from the test. Its waits are over after one look. */
 class PlayedCpu extends Cpu {
   constructor({ control, played }: Machine, thread: ThreadIdentity) {
     const waitAtLeast: PlayedMachine['waitAtLeast'] = (words, index, value, timeoutMs) => {
@@ -56,10 +55,7 @@ const identityOf = (identity: number): ThreadIdentity => ({
   threadId: identity,
 })
 
-/**
- * One recording with a single place besides that of the thread that records, and all that was tried
- * in it.
- */
+/** One recording with a single place besides the recording thread's, and all attempts in it. */
 class Recording {
   readonly machine: Machine
   attempted = 0
@@ -93,7 +89,7 @@ class Recording {
     cpu.setArena(arena)
   }
 
-  /** What a tracepoint does that is switched on. */
+  /** The steps of a tracepoint that is switched on. */
   trace(cpu: PlayedCpu): void {
     const number = this.attempted
     this.attempted += 1
@@ -101,12 +97,12 @@ class Recording {
     const isOnline = cpu.view.generation === this.machine.control.generation || cpu.online()
     const record = new Uint8Array(new Uint32Array([number, number]).buffer)
     if (isOnline && cpu.writer?.write(record) === true) this.accepted.push(number)
-    // What is traced after the end may be there, and nobody counts it.
+    // A record traced after the end may be there, and does not count.
     if (this.isOver) return
     this.cut.splice(this.cut.indexOf(number), 1)
   }
 
-  /** Ends it. Nobody who lives traces any more. */
+  /** Ends the recording. No living thread traces any more. */
   settle(): void {
     const { machine, attempted, cut } = this
     const totals = machine.consumer.finish()
@@ -379,7 +375,7 @@ describe('the memory of a recording that ended before any access of a thread in 
   })
 })
 
-/** What a thread that comes online has come to. */
+/** How far a thread has come on its way online. */
 interface Came {
   cpu: number
   isOnline: boolean | undefined

@@ -177,7 +177,7 @@ describe('a thread that finds all places taken', () => {
     machine.onLook = () => void (looksAt(machine) === 30 && machine.dead.add(8))
     sleeps(() => expect(cpu.online()).toBe(true))
     expect([cpu.number, cpu.placeGeneration, machine.control.noBuffer]).toEqual([1, 1, 0])
-    // Without a flush, and what was there is delivered.
+    // Without a flush, the records that were there are delivered.
     expect(machine.content(1)?.numbers).toEqual([0])
   })
 

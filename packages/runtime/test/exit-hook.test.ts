@@ -29,7 +29,7 @@ test('an exit waits for a flush in vain once, not at each of its listeners; nor 
   })
   const kept = process.listeners('exit').filter((listener) => !before.includes(listener))
   next.end()
-  // Somebody had saved them, and puts them back.
+  // The program had saved them, and puts them back.
   for (const listener of kept) listener.call(process, 0)
   expect(calls).toBe(3)
 })

@@ -1,4 +1,4 @@
-/** Which thread is credited with what: places are used again, and memory may be damaged. */
+/** The credit of each thread: places are used again, and memory may be damaged. */
 import { Arena, PLACE, threadTag, THREAD_NAME_BYTES } from '@rchan/runtime'
 import { expect, test } from 'vitest'
 import { ThreadHistory } from '../dist/ledger.js'
@@ -44,7 +44,7 @@ test('a thread that has not come online in the place of another is not taken for
   places.free(1, 1)
   places.set(1, PLACE.threadId, 6)
   expect(history.present(1)).toBe(undefined)
-  // What a stream ends with is the last thread's.
+  // The end of a stream belongs to the last thread.
   expect(history.latest(1)).toEqual(first)
   places.come(1, 6, 'b')
   const second = { generation: 1, threadId: 6, threadName: 'b' }

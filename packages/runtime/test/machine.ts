@@ -1,9 +1,9 @@
 /**
- * A consumer that a test takes step by step: a clock and deaths that the test makes up, a trivial
- * format, real files, and writers that are played by the test itself. For tests only.
+ * A consumer that a test takes step by step. The test makes up the clock and the deaths, and plays
+ * the writers. The format is trivial, the files are real. For tests only.
  *
- * A record is 8 bytes: its number twice, as u32. A packet's kind is one of those below, its value
- * is losses and generation.
+ * A record is 8 bytes: its number twice, as u32. A packet's kind is one of the kinds below. Its
+ * value holds losses and generation.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -33,13 +33,13 @@ const TAIL = 3
 /** More than are lost in any test. */
 const LOSSES = 2 ** 20
 
-/** What is in a file. */
+/** The content of a file. */
 export interface Content {
   readonly heads: number
   readonly numbers: number[]
   /** The generation of each packet with records, without repetition. */
   readonly generations: number[]
-  /** What the last tail says of losses; undefined without a tail. A flush ends a stream, too. */
+  /** The losses in the last tail; undefined without a tail. A flush ends a stream, too. */
   readonly lost: number | undefined
 }
 
@@ -100,7 +100,7 @@ export class Machine {
   prepares = 0
   /** Thrown by the format's `prepare`. */
   failPrepare: Error | undefined
-  /** What the sink says at the end. */
+  /** The sink's problem at the end. */
   sinkProblem: string | undefined
   /** Called at each sealing; may write records, or throw. */
   onSeal: () => void = () => undefined
@@ -108,7 +108,7 @@ export class Machine {
   onSleep: () => void = () => undefined
   /** Called at each look at a thread. */
   onLook: () => void = () => undefined
-  /** What `isDead` was asked. */
+  /** The arguments of `isDead`. */
   asked: [identity: number, startTicks: number][] = []
   readonly #mailboxes = new Set<unknown[]>()
 
@@ -166,7 +166,7 @@ export class Machine {
     return thread
   }
 
-  /** Asks for a flush and waits for it, on this thread: nobody serves it meanwhile. */
+  /** Asks for a flush and waits for it, on this thread. No consumer answers meanwhile. */
   flush(patienceMs = 10_000): boolean {
     return flush(this.arena, this.control, patienceMs)
   }
@@ -180,7 +180,7 @@ export class Machine {
   }
 
   /**
-   * What is in the file of a CPU; undefined when there is none. @throws when it isn't whole
+   * The content of the file of a CPU; undefined when there is none. @throws when it isn't whole
    * packets.
    */
   content(cpu: number): Content | undefined {

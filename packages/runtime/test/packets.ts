@@ -1,6 +1,6 @@
 /**
- * Packets of a trivial format, and a reader of them that refuses whatever a real reader refuses.
- * For tests only.
+ * Packets of a trivial format, and their reader, which refuses everything that a real reader
+ * refuses. For tests only.
  *
  * A header is 4 words: bytes of the packet, bytes of its content (header included), kind, value.
  * Nothing may follow the last packet, and no packet may reach over the end of the file.
@@ -11,7 +11,7 @@ import type { Packet } from '@rchan/runtime'
 
 export const HEADER_BYTES = 16
 
-/** What is in a file. */
+/** The content of a file. */
 export interface Read {
   readonly kind: number
   readonly value: number

@@ -5,7 +5,7 @@ import { freshFolder, replaceFs } from './faults.ts'
 import { GRACE_MS, Machine, numbers } from './machine.ts'
 import { packet as packetOf } from './packets.ts'
 
-/** What a stream was given, packet by packet. */
+/** The packets given to a stream. */
 interface Taken {
   readonly events: number
   readonly numbers: number[]

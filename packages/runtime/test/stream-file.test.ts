@@ -85,7 +85,7 @@ describe('the files of a stream', () => {
         const { folder, open, file } = make()
         let written = 0
         const check = (): void => {
-          // Forbidden: half a packet, or one that is not what was appended.
+          // Forbidden: half a packet, or a packet other than the appended one.
           const found = streamOf(folder, 'cpu_0')
           expect(found.length).toBeGreaterThanOrEqual(written)
           for (const [i, { value, content }] of found.entries()) {
@@ -97,8 +97,8 @@ describe('the files of a stream', () => {
         const restore = [
           replaceFs('writevSync', (real) => (fd: number, pieces: Uint8Array[], at: number) => {
             check()
-            // A kill can cut a write at a page, and nowhere within one: take what goes up to the
-            // next page.
+            // A kill can cut a write at a page boundary, and nowhere within a page: take the bytes
+            // up to the next page.
             const left = 4096 - (at % 4096)
             const part = pieces[0].subarray(0, left)
             return real(fd, [part], at)
@@ -142,7 +142,7 @@ describe('the files of a stream', () => {
       'cpu_0_2',
       'cpu_0_3',
     ])
-    // What is full is cut behind its last packet; each has room for more than the one before.
+    // A full file is cut behind its last packet; each file has more room than the previous one.
     const counts = filesOf(folder, 'cpu_0').map((path) => packetsOf(path).length)
     expect(counts).toEqual([3, 7, 14, 6])
     file.end(packet(2, 30))
@@ -319,7 +319,7 @@ describe('a disk that takes no more', () => {
     const ran = spawnSync('sh', ['-c', script, process.execPath, fixture, folder], { encoding: 'utf8' })
     expect(ran.stderr).toBe('')
     const { whole, errors } = JSON.parse(ran.stdout) as { whole: number[]; errors: string[] }
-    // What fits no file is refused, and what comes after it is written.
+    // A packet that fits no file is refused, and the packets after it are written.
     expect(errors).toEqual(['EFBIG'])
     expect(values(folder)).toEqual(whole)
     expect(whole).toEqual([0, 1, 3, 4, 5, 6])

@@ -1,5 +1,6 @@
 /**
- * An arena and a control page, with a few records in them, and all that the runtime does with them.
+ * An arena and a control page, with a few records in them, and every operation of the runtime on
+ * them.
  */
 import { Arena, ARENA, CONTROL, Control, Cpu, nodeMachine, REMARKS } from '@rchan/runtime'
 import { Consumer } from '@rchan/runtime/consumer'
@@ -9,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { flush } from '../../dist/request.js'
 
-// Nobody is there to end a wait, so each is over at once.
+// No thread is there to end a wait, so each wait is over at once.
 Atomics.wait = () => 'timed-out'
 
 const HEADER_BYTES = 16
@@ -35,7 +36,7 @@ const format = {
       if (span.from < 0 || span.end < span.from || span.end > span.bytes.length)
         throw new TypeError('a span outside')
       const bytes = span.bytes.slice(span.from, span.end & -8)
-      // Nobody vouches for a tag either.
+      // Tags are untrusted, too.
       const tag = new DataView(span.bytes.buffer, span.bytes.byteOffset).getUint32(0)
       const writers = new Map([
         [1, 1],
@@ -49,7 +50,7 @@ const format = {
   }),
 }
 
-/** Numbers that memory holds as they are: who wrote, and where. */
+/** Numbers that memory holds as they are: the writer, and the place. */
 const NAMES = ['cpu', 'generation', 'threadId']
 
 function mustCount(counts) {
@@ -60,7 +61,7 @@ function mustCount(counts) {
   }
 }
 
-/** A consumer, which tells what it caught. One exists for an arena. */
+/** A consumer that reports its errors. An arena has one. */
 class Draining {
   areDead = false
   #nowMs = 1000
@@ -190,14 +191,14 @@ function use({ control, arena, cpu }) {
 const range = (from, count) => Array.from({ length: count }, (_, i) => from + i)
 const PLACE_WORDS = 32
 
-/** What precedes the slots for remarks, and those that were taken. */
+/** The words before the slots of remarks, and the slots taken. */
 const REMARK_WORDS = REMARKS.slots / 4 + 2 * 64
 
 function ofArena(global) {
   return {
     make() {
       const made = make(global)
-      // The head, the places and the remarks. The buffers' own words are relay's.
+      // The head, the places and the remarks. The buffers' own words belong to ring.
       const words = range(0, ARENA.places / 4 + CPUS * PLACE_WORDS + REMARK_WORDS)
       return { ...made, memory: made.arena.memory, words }
     },
