@@ -12,7 +12,7 @@
  *    4   i32   turn      the last to arrive; how often the barrier has opened; wraps
  *    8   i32   count     creator: threads that it takes
  *   12   …     slots     8 bytes for each of them:
- *   +0   i32   threadId  the thread that arrives; 0: nobody yet
+ *   +0   i32   threadId  the thread that arrives; 0: none yet
  *   +4   i32   arrived   it, or a thread that finds it dead: the turn of its last arrival
  * ```
  *

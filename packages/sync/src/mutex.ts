@@ -16,7 +16,7 @@
  * ```text
  *   bits of `state`
  *    0…29  HOLDER     id of the thread that holds it; 0: free
- *    30    BROKEN     a holder died, and nobody has said since that the guarded things are whole
+ *    30    BROKEN     a holder died, and the guarded data was not declared whole since
  *    31    SLEEPERS   a thread may sleep on this word: its next unlock notifies
  * ```
  *

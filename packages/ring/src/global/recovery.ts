@@ -5,8 +5,8 @@
  * A dead writer's phase says how far its claim came, except for the outcome of its last Atomics
  * operation:
  *
- * | phase  | its exchange | its commit | what is done |
- * | ------ | ------------ | ---------- | ------------ |
+ * | phase  | its exchange | its commit | action |
+ * | ------ | ------------ | ---------- | ------ |
  * | won    | succeeded    | not done   | a hole, its record is torn; committed for it |
  * | intent | ?            | not done   | if it succeeded as `won`, else nothing |
  * | stored | succeeded    | ?          | the record is whole; committed for it if it had not |
