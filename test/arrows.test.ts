@@ -19,7 +19,7 @@ const ARROWS: Record<string, readonly string[]> = {
   runtime: ['ring', 'sync', 'threads'],
   ctf: [],
   trace: ['runtime', 'ctf'],
-  rchan: ['ring', 'threads', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf'],
+  rchan: ['ring', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf'],
 }
 /** Packages that know nothing of Node. */
 const WITHOUT_NODE = ['ring', 'sync', 'relay']

@@ -27,8 +27,8 @@ export interface Task {
 export interface Thread {
   readonly cpu: number
   readonly generation: number
-  /** Node's number of the thread; undefined if it never recorded it. */
-  threadId: number | undefined
+  /** Node's number of the thread. */
+  readonly threadId: number
   /** Time of its first record. */
   readonly onlineNs: number
   /** Time of its last record, or of its end by the pool. */
@@ -97,7 +97,7 @@ export function analyse(records: Iterable<TraceRecord>): Analysis {
     return known
   }
 
-  for (const { time, cpu, generation, event, fields } of records) {
+  for (const { time, cpu, generation, threadId, event, fields } of records) {
     originNs ??= time
     nowNs = Number(time - originNs)
     events += 1
@@ -107,7 +107,7 @@ export function analyse(records: Iterable<TraceRecord>): Analysis {
       thread = {
         cpu,
         generation,
-        threadId: undefined,
+        threadId,
         onlineNs: nowNs,
         offlineNs: nowNs,
         ended: false,
@@ -143,9 +143,6 @@ export function analyse(records: Iterable<TraceRecord>): Analysis {
         task.ok = fields.ok as boolean
         break
       }
-      case 'pool:online':
-        thread.threadId = fields.threadId as number
-        break
       case 'pool:offline':
         for (const other of threads.values()) {
           if (other.threadId !== fields.threadId) continue

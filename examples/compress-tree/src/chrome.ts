@@ -41,7 +41,7 @@ export async function writeChromeTrace(path: string, analysis: Analysis): Promis
 /** Returns the name of a thread for people. */
 export function threadName({ cpu, generation, threadId }: Thread): string {
   if (cpu === 0) return 'CPU 0 · main thread'
-  return `CPU ${cpu}.${generation} · ${threadId === undefined ? 'thread ?' : `thread ${threadId}`}`
+  return `CPU ${cpu}.${generation} · thread ${threadId}`
 }
 
 /** All events of trace.json. */

@@ -223,7 +223,7 @@ function threadLane(
   const bottom = top + LANE_HEIGHT
   const middle = top + LANE_HEIGHT / 2
   const parts = [
-    text(MARGIN, top + 13, cpu === 0 ? 'main thread' : `thread ${threadId ?? '?'}`, 'b'),
+    text(MARGIN, top + 13, cpu === 0 ? 'main thread' : `thread ${threadId}`, 'b'),
     text(LEFT - 10, top + 13, `CPU ${cpu}`, 'faint end'),
     `<rect class="lane" x="${round(from)}" y="${top}" width="${round(to - from)}" height="${LANE_HEIGHT}"/>`,
   ]

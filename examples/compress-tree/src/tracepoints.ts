@@ -37,8 +37,11 @@ export const end = tracepoint('pool:end', {
   ok: 'bool',
 })
 
-/** In the worker, once, when the worker's module is loaded. */
-export const online = tracepoint('pool:online', { threadId: 'u32' })
+/**
+ * In the worker, once, when the worker's module is loaded. It needs no fields: the trace says of
+ * each event which thread it is from.
+ */
+export const online = tracepoint('pool:online', {})
 
 /**
  * On the thread that owns the pool, when an idle thread was ended. That thread can't record it,

@@ -7,7 +7,6 @@
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { threadId } from 'node:worker_threads'
 import { brotliCompressSync, constants } from 'node:zlib'
 import * as trace from './tracepoints.js'
 
@@ -34,7 +33,7 @@ export interface CompressResult {
   readonly error?: string
 }
 
-trace.online({ threadId })
+trace.online()
 
 /** The task of the pool. */
 export default function compress({ task, kind, path, file, quality }: CompressOrder): CompressResult {

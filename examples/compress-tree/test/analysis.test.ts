@@ -7,6 +7,8 @@ import { printable } from '../dist/report.js'
 import { timelineSvg } from '../dist/timeline.js'
 import { expectWellFormed, sliceCount, textsOf } from './svg.js'
 
+/** Node's number of each thread, by CPU and generation. */
+const THREADS: Readonly<Record<string, number>> = { '0.0': 0, '1.0': 7, '1.1': 9, '2.0': 8 }
 const CLOCK_AT_START_NS = 5_000_000_000_000n
 
 /** A record as the reader gives it. @param where CPU and generation. */
@@ -20,8 +22,8 @@ function record(
     time: CLOCK_AT_START_NS + BigInt(atNs),
     cpu,
     generation,
-    threadId: 0,
-    threadName: 'main',
+    threadId: THREADS[`${cpu}.${generation}`],
+    threadName: 'worker.js',
     event: { id: 0, name, fields: [] },
     fields,
   }
@@ -45,7 +47,7 @@ const end = (atNs: number, where: [number, number], task: number): TraceRecord =
 const HISTORY = [
   record(0, MAIN, 'job:phase', { name: 'flood', files: 3 }),
   submit(0, 0),
-  record(90, [1, 0], 'pool:online', { threadId: 7 }),
+  record(90, [1, 0], 'pool:online', {}),
   submit(100, 1),
   start(100, [1, 0], 0),
   submit(200, 2),
@@ -53,7 +55,7 @@ const HISTORY = [
   end(300, [2, 0], 1),
   end(400, [1, 0], 0),
   record(600, MAIN, 'pool:offline', { threadId: 7 }),
-  record(650, [1, 1], 'pool:online', { threadId: 9 }),
+  record(650, [1, 1], 'pool:online', {}),
   start(700, [1, 1], 2),
 ]
 
@@ -93,10 +95,10 @@ describe('analysis', () => {
 
   test('each generation of a CPU is a thread, there until the pool ended it', () => {
     expect(analyse(HISTORY).threads).toEqual([
-      { cpu: 0, generation: 0, threadId: undefined, onlineNs: 0, offlineNs: 600, ended: false, events: 5 },
+      { cpu: 0, generation: 0, threadId: 0, onlineNs: 0, offlineNs: 600, ended: false, events: 5 },
       { cpu: 1, generation: 0, threadId: 7, onlineNs: 90, offlineNs: 600, ended: true, events: 3 },
       { cpu: 1, generation: 1, threadId: 9, onlineNs: 650, offlineNs: 700, ended: false, events: 2 },
-      { cpu: 2, generation: 0, threadId: undefined, onlineNs: 200, offlineNs: 300, ended: false, events: 2 },
+      { cpu: 2, generation: 0, threadId: 8, onlineNs: 200, offlineNs: 300, ended: false, events: 2 },
     ])
   })
 
@@ -164,12 +166,12 @@ describe('trace.json', () => {
       'CPU 0 · main thread',
       'CPU 1.0 · thread 7',
       'CPU 1.1 · thread 9',
-      'CPU 2.0 · thread ?',
+      'CPU 2.0 · thread 8',
     ])
     const slices = events.filter(({ ph, cat }) => ph === 'X' && cat === 'task')
     expect(slices.map(({ ts, dur, tid }) => [ts, dur, names.get(tid)])).toEqual([
       [0.1, 0.3, 'CPU 1.0 · thread 7'],
-      [0.2, 0.1, 'CPU 2.0 · thread ?'],
+      [0.2, 0.1, 'CPU 2.0 · thread 8'],
     ])
   })
 

@@ -35,11 +35,8 @@ export interface FieldTypeValues {
  */
 export type FieldType = keyof FieldTypeValues
 
-/**
- * The memory of a record as typed arrays with the same start, and the functions that store texts
- * there.
- */
-export interface FieldMemory {
+/** Memory as typed arrays with the same start. */
+export interface NumberViews {
   readonly u8: Uint8Array
   readonly i8: Int8Array
   readonly u16: Uint16Array
@@ -50,6 +47,26 @@ export interface FieldMemory {
   readonly i64: BigInt64Array
   readonly f32: Float32Array
   readonly f64: Float64Array
+}
+
+/** Returns views of a whole buffer, whose length is a multiple of 8. */
+export function numberViews(buffer: ArrayBuffer): NumberViews {
+  return {
+    u8: new Uint8Array(buffer),
+    i8: new Int8Array(buffer),
+    u16: new Uint16Array(buffer),
+    i16: new Int16Array(buffer),
+    u32: new Uint32Array(buffer),
+    i32: new Int32Array(buffer),
+    u64: new BigUint64Array(buffer),
+    i64: new BigInt64Array(buffer),
+    f32: new Float32Array(buffer),
+    f64: new Float64Array(buffer),
+  }
+}
+
+/** The memory of a record, and the functions that store texts there. */
+export interface FieldMemory extends NumberViews {
   /** Returns the bytes of a text without its final NUL. */
   readonly textBytes: (text: string) => number
   /** Stores a text with its final NUL at a byte offset. @returns the first byte behind it. */

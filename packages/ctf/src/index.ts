@@ -33,6 +33,7 @@ export {
   asI64,
   asU64,
   fieldType,
+  numberViews,
   type FieldDescriptor,
   type FieldMemory,
   type FieldTypeValues,

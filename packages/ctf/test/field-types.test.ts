@@ -1,6 +1,6 @@
 /** The two halves of the field types: each type is in both, and its two forms agree. */
 import { describe, expect, test } from 'vitest'
-import { FIELD_TYPES, FIELD_TYPE_NAMES, asI64, asU64, fieldType, metadataText } from '@rchan/ctf'
+import { FIELD_TYPES, FIELD_TYPE_NAMES, asI64, asU64, fieldType, metadataText, numberViews } from '@rchan/ctf'
 import type { FieldDescriptor, FieldMemory, FieldType } from '@rchan/ctf'
 import { parseMetadata } from '@rchan/ctf/reader'
 import { FIELD_READERS } from '../dist/field-readers.js'
@@ -20,16 +20,7 @@ const BYTES = 1024
 function memory(): FieldMemory {
   const buffer = new Uint8Array(BYTES).fill(0xaa).buffer
   return {
-    u8: new Uint8Array(buffer),
-    i8: new Int8Array(buffer),
-    u16: new Uint16Array(buffer),
-    i16: new Int16Array(buffer),
-    u32: new Uint32Array(buffer),
-    i32: new Int32Array(buffer),
-    u64: new BigUint64Array(buffer),
-    i64: new BigInt64Array(buffer),
-    f32: new Float32Array(buffer),
-    f64: new Float64Array(buffer),
+    ...numberViews(buffer),
     textBytes: (text) => Buffer.byteLength(text),
     writeText: (u8, at, text) => {
       const bytes = Buffer.from(`${text}\0`)

@@ -8,11 +8,11 @@
  *                                          takes care of the buffer. By compare-and-exchange
  *     4  i32     asks           threads    what the owner is asked to do, and whether the channel
  *                                          is closed; set atomically
- *     8  i32     holders        threads    relay files and mappings of the buffer, counted atomically
+ *     8  i32     holders        threads    relay files and mappings of it, counted atomically
  *    12  i32     hasFile        locked     1: it has a file
  *    16  f64     earlyBytes     locked     bytes completed before it had one
  *    64  i32     fileLock       sync       the lock around `read` of a relay file
- *    80  u32     bytesConsumed  reader     bytes consumed of the first sub-buffer that is not consumed
+ *    80  u32     bytesConsumed  reader     bytes consumed of the first unconsumed sub-buffer
  *   128  i32[2]  waitQueue      sync       where threads sleep that wait for a sub-buffer
  *   136  u32     wakeups        owner      switches that found a thread waiting
  *  4096  …       ring           ring       see ring/src/buffer.ts

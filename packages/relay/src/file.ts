@@ -9,7 +9,7 @@
  * An open file, or a mapping made through it, keeps the buffer's memory.
  *
  * ```text
- *   data   |  0      | 1    ·····|  2  ···|        | 3       a position in here, below subbufSize * subbufCount
+ *   data   |  0      | 1    ·····|  2  ···|        | 3     a position is a place in here
  *               ▲ consumed,       ▲ `offset` in `data`       ····· padding
  *                 bytesConsumed
  * ```

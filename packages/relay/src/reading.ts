@@ -16,6 +16,7 @@
  * Both take a look at the words, find a part, check that it was whole, hand it over, and only then
  * count it. So a reader that dies anywhere leaves something to be read again, and skips nothing.
  */
+import { GRACE_MS } from '@rchan/ring'
 import type { ThreadBuffer as RelayBuffer } from './buffer.js'
 import { piecesOf, type Pipe, type SpliceResult, type Stretch } from './pieces.js'
 
@@ -26,8 +27,6 @@ import { piecesOf, type Pipe, type SpliceResult, type Stretch } from './pieces.j
  */
 export type Copy = (bytes: Uint8Array) => boolean
 
-/** After this time the bytes before an offset that was seen have arrived, see ring's reader.ts. */
-const GRACE_MS = 10
 /** How often a part is looked for while its writer changes what is being looked at. */
 const MOST_TRIES = 16
 

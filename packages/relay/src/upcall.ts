@@ -7,9 +7,9 @@
  * calls `serve`.
  *
  * ```text
- *            caller                     file thread                 file thread                 caller
- *   idle ─────────────▶ asked ─────────────────────────▶ taken ────────────────▶ answered ─────────────▶ idle
- *    ▲                    │  caller, when nobody comes; or the lock's next holder, after its death
+ *            caller                     file thread                 file thread               caller
+ *   idle ─────────────▶ asked ─────────────────────────▶ taken ────────────────▶ answered ───────────▶ idle
+ *    ▲                    │  caller in vain; the lock's next holder, after a death
  *    └────────────────────┘
  * ```
  *

@@ -28,6 +28,6 @@ export {
 } from './global/buffer.js'
 export { GlobalReader, type Extent, type GlobalSpan, type Hole } from './global/reader.js'
 export { GlobalWriter, PHASE, type GlobalView, type GlobalWriterCallbacks } from './global/writer.js'
-export { Reader, type Span } from './reader.js'
+export { GRACE_MS, Reader, type Span } from './reader.js'
 export { FULL, TOO_BIG, Writer, type WriterCallbacks } from './writer.js'
 export { emptyView, type WriterView } from './writer-view.js'

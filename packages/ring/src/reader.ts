@@ -22,6 +22,12 @@
 import { BUFFER, BufferMemory } from './buffer.js'
 
 /**
+ * The grace period in milliseconds: after it, plain stores of another thread have arrived. Callers
+ * wait it out between {@link Reader.sample} and {@link Reader.aged}.
+ */
+export const GRACE_MS = 10
+
+/**
  * Bytes to deliver: a part of one sub-buffer. Offsets are bytes from the start of that sub-buffer.
  */
 export interface Span {

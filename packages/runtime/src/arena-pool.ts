@@ -72,7 +72,7 @@ export class ArenaPool {
 
   /** Adds an arena whose consumer thread has ended, or never existed. */
   add(options: ArenaOptions, arena: Arena): void {
-    // Pairs with: Cpu.#claim, which counts `joining` up and then loads `generation`.
+    // Pairs with: PlaceClaim.#claim, which counts `joining` up and then loads `generation`.
     Atomics.store(arena.words, ARENA.generation >> 2, 0)
     this.#ended.unshift({ shape: shapeOf(options), arena })
     if (this.#ended.length > MOST_KEPT) this.#ended.pop()
@@ -110,7 +110,8 @@ function isFree(arena: Arena, machine: Machine): boolean {
   for (let cpu = 0; cpu < arena.possibleCpus; cpu += 1) {
     const word = (of: number): number => Atomics.load(words, arena.placeWord(cpu, of))
     const owner = word(PLACE.owner)
-    // Pairs with: Cpu.#leave, Atomics.store of `left`, the thread's last store into this memory.
+    // Pairs with: PlaceClaim.leave, Atomics.store of `left`, the thread's last store into this
+    // memory.
     if (owner === 0 || word(PLACE.left) === 1) continue
     const isGone = isProvable(owner) ? machine.isDead(owner, arena.startTicks(cpu)) : word(PLACE.exited) === 1
     if (!isGone) return false

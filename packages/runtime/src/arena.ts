@@ -15,10 +15,10 @@
  *      20  i32     recorder         recorder     identity of the thread that CPU 0 is for
  *      24  i32     rounds           consumer     counted up each time it looked for work or wrote a packet
  *      28  i32     freed            consumer     places that became free again
- *      32  i32     wanted           any thread   bits of requests, see request.ts; consumer: back to 0
+ *      32  i32     wanted           any thread   bits, see request.ts; consumer: back to 0
  *      36  u32     kind             recorder     0: a channel, 1: a global buffer
  *      40  i32     requests         any thread   counted up by each request
- *      44  i32     answers          consumer     the value of `requests` up to which it has done all
+ *      44  i32     answers          consumer     `requests` up to which all is done
  *      48  i32     looks            consumer     counted up after each look for dead threads
  *      52  i32     leaving          consumer     places that the last look found to be of the dead, and not free yet
  *      56  i32     joining          any thread   threads that are just about to take a place; outlives the recording
@@ -29,7 +29,7 @@
  *      +8  i32     generation       consumer     how often the place was given back
  *     +12  i32     threadId         thread
  *     +16  f64     startTicks       thread
- *     +24  i32     exited           recorder     1: the `exit` event of the owner came (where it can't be proven)
+ *     +24  i32     exited           recorder     1: the owner's `exit` event came
  *     +28  i32     left             thread       1: the recording is over, and it will not touch this memory again
  *     +32  u8[64]  threadName       thread       in UTF-8; NUL behind it, if there is room
  *       …  remarks: on tracepoints, by any thread, see remarks.ts
@@ -50,7 +50,7 @@
 import { Channel, GlobalBuffer, globalBufferBytes } from '@rchan/ring'
 import type { ChannelOptions, GlobalGeometry } from '@rchan/ring'
 import { RUNTIME_ABI } from './control-page.js'
-import { TextDecoder } from './process.js'
+import { decodeShared } from './process.js'
 import { Remarks, REMARKS_BYTES } from './remarks.js'
 
 /** Byte offsets in the arena's head, and in a place. A test holds them to the picture above. */
@@ -96,7 +96,7 @@ export const CLIENT_BYTES = 64
  *
  * ```text
  *             its format and sink are ready          it was asked to stop and is done, or it failed
- *   starting ─────────────────────────────▶ running ──────────────────────────────────────────────▶ over
+ *   starting ─────────────────────────────▶ running ─────────────────────────────────────────▶ over
  * ```
  */
 export const CONSUMER_STATE = {
@@ -211,8 +211,8 @@ export class Arena {
     const buffers = isGlobal
       ? GlobalBuffer.create(globalGeometry(options), memory, head, isUsed)
       : Channel.create(options, memory, head, isUsed)
-    // Pairs with: Cpu.#claim, Atomics.load. A thread of an ended recording goes away when it sees
-    // this generation.
+    // Pairs with: PlaceClaim.#claim, Atomics.load. A thread of an ended recording goes away when it
+    // sees this generation.
     Atomics.store(words, ARENA.generation >> 2, generation)
     const arena = new Arena(memory, options.possibleCpus, buffers)
     arena.words[ARENA.kind >> 2] = isGlobal ? GLOBAL_KIND : 0
@@ -262,11 +262,9 @@ export class Arena {
   /** Consumer: the name of a place's thread. Its bytes are untrusted. */
   threadName(cpu: number): string {
     const at = ARENA.places + cpu * PLACE_BYTES + PLACE.threadName
-    // A copy, because TextDecoder takes no shared memory.
-    const bytes = new Uint8Array(THREAD_NAME_BYTES)
-    bytes.set(this.#bytes.subarray(at, at + THREAD_NAME_BYTES))
+    const bytes = this.#bytes.subarray(at, at + THREAD_NAME_BYTES)
     const end = bytes.indexOf(0)
-    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end)) || 'unknown'
+    return decodeShared(end < 0 ? bytes : bytes.subarray(0, end)) || 'unknown'
   }
 
   /** Thread: stores its name, in UTF-8, as far as it fits the place. */

@@ -277,7 +277,7 @@ export class Consumer {
       // Pairs with: Cpu.#take, Atomics.store of `online`, after the first sub-buffer was started.
       if (this.#streams[cpu] !== undefined) continue
       if (Atomics.load(words, this.#arena.placeWord(cpu, PLACE.online)) !== 1) continue
-      this.#streams[cpu] = new DrainedStream(cpu, new CpuRing(channel.reader(cpu)), this.#format, this.#sink)
+      this.#streams[cpu] = new DrainedStream(cpu, new CpuRing(channel.buffer(cpu)), this.#format, this.#sink)
     }
   }
 

@@ -12,17 +12,17 @@
  *      4   u32       abi             maker
  *      8   i32       generation      recorder     number of the recording that runs; 0: none
  *     12   i32       recordings      recorder     recordings started so far
- *     16   i32       recorder        recorder     identity of the recording thread (compare-and-exchange); 0: none
+ *     16   i32       recorder        recorder     identity of the recording thread; 0: none
  *     24   f64       startTicks      recorder     when that thread started; 0: not known (yet)
  *     64   i32[2]    doorbell        sync         where the consumer sleeps
  *    128   i32       asked           any thread   counted up by a thread that lacks the arena
  *    132   i32       answered        consumer     the value of `asked` that it has served
- *    192   i64       noBuffer        any thread   records of threads that found no place, added atomically
+ *    192   i64       noBuffer        any thread   records of threads without a place, added
  *    200   i64       time            consumer     its clock at its last answer
  *    208   i32       clockFaults     any thread   threads whose clocks can't be trusted, added atomically
- *    212   i32       faultThread     any thread   1 + Node's number of the first; compare-and-exchange from 0
+ *    212   i32       faultThread     any thread   1 + Node's number of the first, exchanged from 0
  *    216   i64       faultNs         that thread  how far its clock is off; 0: it stands still
- *   4096   i32[2048] flags           recorder     one for each id of the table: the generation that records it, or 0
+ *   4096   i32[2048] flags           recorder     by id: the generation that records it, or 0
  *  16384   …         table           declarers    the tracepoint table, see below
  * ```
  *
@@ -45,7 +45,7 @@ import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/ring'
 import { lookAgain } from '@rchan/sync/look-again'
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
-import { TextDecoder, TextEncoder } from './process.js'
+import { decodeShared, encode } from './process.js'
 import type { ThreadIdentity } from '@rchan/threads'
 import { nodeMachine, type Machine } from './machine.js'
 
@@ -82,12 +82,6 @@ const TIME = 1
 const FAULT_NS = 3
 const MAGIC = 0x50686372 // 'rchP'
 const ENVIRONMENT_KEY = `rchan:control:${RUNTIME_ABI}`
-
-// Taken now, because programs replace them later.
-const encoder = new TextEncoder()
-const encode = encoder.encode.bind(encoder)
-const decoder = new TextDecoder()
-const decode = decoder.decode.bind(decoder)
 
 const ENTRY_READY = 4
 const ENTRY_TEXT_BYTES = 8
@@ -370,7 +364,7 @@ export class Control {
     const room = this.words[at >> 2] - ENTRY_TEXT
     const length = Math.max(0, Math.min(room, this.words[(at + ENTRY_TEXT_BYTES) >> 2]))
     // Decode a copy, because TextDecoder takes no shared memory.
-    return decode(this.#bytes.slice(at + ENTRY_TEXT, at + ENTRY_TEXT + length))
+    return decodeShared(this.#bytes.subarray(at + ENTRY_TEXT, at + ENTRY_TEXT + length))
   }
 
   #isVoid(at: number): boolean {

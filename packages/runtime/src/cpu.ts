@@ -7,12 +7,11 @@
  * the program. A tracing thread waits only here, once for each recording, with a deadline.
  */
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
-import { ENOUGH_LOOKS, LOOK_SLICE_MS } from '@rchan/sync/look-again'
-import { Arena, ARENA, CONSUMER_STATE, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
+import { Arena, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
 import { CONTROL, Control, RUNTIME_ABI } from './control-page.js'
-import { TextEncoder, thisProcess } from './process.js'
-import { request, WANT } from './request.js'
+import { PlaceClaim } from './place-claim.js'
+import { encodeInto, thisProcess } from './process.js'
 import type { ThreadIdentity } from '@rchan/threads'
 import type { Machine } from './machine.js'
 
@@ -43,11 +42,6 @@ export function arenaChannelName(recorderIdentity: number, generation: number): 
 /** How long a thread waits for the consumer to hand it the arena, in milliseconds. */
 const ASK_TIMEOUT_MS = 1000
 /**
- * How long a thread that needs a place waits for a busy consumer, in slices of a millisecond: about
- * 1 s.
- */
-const MOST_PLACE_SLICES = 1000
-/**
  * A thread that found no place tries again when a place has become free, and after this many
  * records.
  */
@@ -57,8 +51,6 @@ const RETRY_RECORDS = 4096
  */
 const RECORDER_CHECKS = 1024
 
-const coder = new TextEncoder()
-const encodeInto = coder.encodeInto.bind(coder)
 /** A thread as a CPU. A thread has one, which all copies of this module share: {@link thisCpu}. */
 export class Cpu {
   readonly control: Control
@@ -101,22 +93,14 @@ export class Cpu {
    */
   #isInSlowPath = false
   #leaveCallbacks: (() => void)[] = []
-  /** The arena that had no place for this thread, and its count of freed places at that time. */
-  #fullArena: Arena | undefined
-  #freedCount = 0
-  /**
-   * The last place that this thread claimed, and its recording. Known even if an exception cut off
-   * the rest.
-   */
-  #claimedArena: Arena | undefined
-  #claimedCpu = -1
-  #claimedGeneration = 0
+  readonly #place: PlaceClaim
   /** The last arena that this thread got; on the recording thread, from the recorder. */
   #arena: Arena | undefined
 
   constructor(control: Control) {
     this.control = control
     this.#machine = control.machine
+    this.#place = new PlaceClaim(control)
     try {
       encodeInto(this.#machine.threadName, this.#name)
     } catch {
@@ -164,11 +148,11 @@ export class Cpu {
     }
     if (
       this.#isInSlowPath ||
-      (this.#skipRecords > 0 && this.#skipGeneration === generation && !this.#hasFreed())
+      (this.#skipRecords > 0 && this.#skipGeneration === generation && !this.#place.hasFreed)
     ) {
       this.#skipRecords -= 1
     } else {
-      this.#fullArena = undefined
+      this.#place.tryAnew()
       // Set these first, so that code called from here that traces (a patched `fs`, say) does not
       // come here again.
       this.#skipRecords = RETRY_RECORDS
@@ -291,19 +275,8 @@ export class Cpu {
     this.writer = undefined
     this.globalWriter?.leave()
     this.globalWriter = undefined
-    const arena = this.#claimedArena
-    if (arena === undefined) return
-    // This store comes last. Pairs with: ArenaPool, Atomics.load of `left`.
-    Atomics.store(arena.words, arena.placeWord(this.#claimedCpu, PLACE.left), 1)
-    this.#claimedArena = undefined
-  }
-
-  /**
-   * Whether a place has become free since this thread found none. A plain read, because a slightly
-   * stale value does no harm.
-   */
-  #hasFreed(): boolean {
-    return this.#fullArena !== undefined && this.#fullArena.words[ARENA.freed >> 2] !== this.#freedCount
+    // Last: from here on the memory may be laid out anew.
+    this.#place.leave()
   }
 
   /**
@@ -363,8 +336,8 @@ export class Cpu {
   }
 
   #take(arena: Arena): boolean {
-    if (this.#claimedArena?.generation !== arena.generation) this.#leave()
-    const cpu = this.#claim(arena) ?? this.#claimFreed(arena)
+    if (this.#place.generation !== arena.generation) this.#leave()
+    const cpu = this.#place.take(arena, this.thread.identity, this.#mayWait)
     if (cpu === undefined) return false
     const me = this.thread
     arena.setStartTicks(cpu, me.startTicks)
@@ -414,78 +387,6 @@ export class Cpu {
         this.#checkRecorder()
       },
     }
-  }
-
-  /**
-   * Takes a free place by storing this thread's identity in it. CPU 0 is for the recording thread.
-   */
-  #claim(arena: Arena): number | undefined {
-    if (this.#claimedGeneration === arena.generation) return this.#claimedCpu
-    const { identity } = this.thread
-    const { words } = arena
-    // Pairs with: ArenaPool, which stores `generation` when the recording is over and then loads
-    // `joining`. So either the memory is not laid out anew until we have counted down, or we see
-    // that it may have been.
-    Atomics.add(words, ARENA.joining >> 2, 1)
-    try {
-      if (Atomics.load(words, ARENA.generation >> 2) !== arena.generation) return undefined
-      const first = words[ARENA.recorder >> 2] === identity ? 0 : 1
-      for (let cpu = first; cpu < arena.possibleCpus; cpu += 1) {
-        const owner = arena.placeWord(cpu, PLACE.owner)
-        // Pairs with: Consumer, Atomics.store of 0 once the previous thread is dead and its buffer
-        // is drained.
-        if (Atomics.compareExchange(words, owner, 0, identity) !== 0) continue
-        this.#claimedGeneration = arena.generation
-        this.#claimedArena = arena
-        this.#claimedCpu = cpu
-        return cpu
-      }
-      return undefined
-    } finally {
-      // From here on our place keeps the memory as it is.
-      Atomics.sub(words, ARENA.joining >> 2, 1)
-    }
-  }
-
-  /**
-   * Asks the consumer for looks for dead threads, again and again, and takes a place that they
-   * free.
-   *
-   * The wait ends with a place, or when enough looks found all threads alive (see sync's
-   * `look-again`). Here the consumer looks, and all waiting threads share its looks. A look that
-   * found dead threads whose places are not free yet does not count, because those places will be
-   * free. The wait also ends with the recording, and when a busy consumer does not look for about a
-   * second.
-   */
-  #claimFreed(arena: Arena): number | undefined {
-    const { words } = arena
-    // Without a consumer no thread would answer. And with one place only, the living recording
-    // thread has it, so it is never free.
-    const isHopeless = arena.possibleCpus === 1
-    const mayWait =
-      this.#mayWait && !isHopeless && Atomics.load(words, ARENA.state >> 2) === CONSUMER_STATE.running
-    let looksLeft = mayWait ? ENOUGH_LOOKS : 1
-    for (let slices = 0; looksLeft > 0 && slices < MOST_PLACE_SLICES; slices += 1) {
-      const looks = Atomics.load(words, ARENA.looks >> 2)
-      request(arena, this.control, WANT.places)
-      // Pairs with: Reaper.tellOfLook, Atomics.add of `looks` after the owner of each place that it
-      // freed is 0.
-      const isAnswered =
-        mayWait && this.#machine.waitAtLeast(words, ARENA.looks >> 2, looks + 1, LOOK_SLICE_MS)
-      // Load this before the claim: a place that is freed later changes the count, and the next
-      // record sees that.
-      this.#freedCount = Atomics.load(words, ARENA.freed >> 2)
-      const cpu = this.#claim(arena)
-      if (cpu !== undefined) return cpu
-      if (!mayWait || this.control.generation !== arena.generation) break
-      if (!isAnswered) continue
-      if (Atomics.load(words, ARENA.leaving >> 2) === 0) looksLeft -= 1
-      slices += 1
-      // Pairs with: Reaper.free, Atomics.add of `freed`.
-      this.#machine.waitAtLeast(words, ARENA.freed >> 2, this.#freedCount + 1, LOOK_SLICE_MS)
-    }
-    this.#fullArena = arena
-    return undefined
   }
 }
 

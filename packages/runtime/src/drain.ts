@@ -4,7 +4,7 @@
  * consumer needn't know which one it drains.
  */
 import { GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/ring'
-import type { BufferMemory, Discarded, Extent, GlobalBuffer, GlobalSpan, Span } from '@rchan/ring'
+import type { Discarded, Extent, GlobalBuffer, GlobalSpan } from '@rchan/ring'
 import { slotIdentity } from './arena.js'
 import type { PacketSpan } from './packet-format.js'
 
@@ -36,55 +36,22 @@ export interface Ring {
 }
 
 /** The buffer of one CPU. */
-export class CpuRing implements Ring {
+export class CpuRing extends Reader implements Ring {
   torn = 0
-  readonly #reader: Reader
 
-  constructor(reader: Reader) {
-    this.#reader = reader
+  override retire(): number {
+    const torn = super.retire()
+    this.torn += torn
+    return torn
   }
 
-  get buffer(): BufferMemory {
-    return this.#reader.buffer
-  }
-
-  get overwritten(): number {
-    return this.#reader.overwritten
-  }
-
-  next(): Span | undefined {
-    return this.#reader.next()
-  }
-
-  sample(): boolean {
-    return this.#reader.sample()
-  }
-
-  aged(): Span | undefined {
-    return this.#reader.aged()
-  }
-
-  /** The part of a dead thread's open sub-buffer up to its end. */
-  newest(): Span | undefined {
-    return this.#reader.newest()
-  }
-
-  /** Closes the sub-buffer that a dead thread left open. Call it once all of it is delivered. */
-  retire(): void {
-    this.torn += this.#reader.retire()
-  }
-
-  delivered(span: Span, records: number, end: number): void {
-    this.#reader.delivered(span, records, end)
+  override remaining(): number {
+    this.settle()
+    return super.remaining()
   }
 
   discarded(): Discarded {
-    return this.#reader.buffer.discarded()
-  }
-
-  remaining(): number {
-    this.#reader.settle()
-    return this.#reader.remaining()
+    return this.buffer.discarded()
   }
 }
 

@@ -12,7 +12,7 @@ export {
 export { now, type Clock } from './clock.js'
 export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control-page.js'
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
-export { TextDecoder, TextEncoder } from './process.js'
+export { encodeInto, TextDecoder, TextEncoder } from './process.js'
 export type {
   CreateFormat,
   Packet,

@@ -83,7 +83,7 @@ export class Reaper {
     Atomics.store(words, word(PLACE.exited), 0)
     Atomics.add(words, word(PLACE.generation), 1)
     this.#arena.setStartTicks(cpu, 0)
-    // Pairs with: Cpu.#claim, compare-and-exchange from 0.
+    // Pairs with: PlaceClaim.#claim, compare-and-exchange from 0.
     Atomics.store(words, word(PLACE.owner), 0)
     Atomics.add(words, ARENA.freed >> 2, 1)
     Atomics.notify(words, ARENA.freed >> 2)
@@ -95,7 +95,7 @@ export class Reaper {
    */
   tellOfLook(leaving: number): void {
     const { words } = this.#arena
-    // Pairs with: Cpu.#claimFreed, which waits for the look and then loads `leaving`.
+    // Pairs with: PlaceClaim.#claimFreed, which waits for the look and then loads `leaving`.
     Atomics.store(words, ARENA.leaving >> 2, leaving)
     Atomics.add(words, ARENA.looks >> 2, 1)
     Atomics.notify(words, ARENA.looks >> 2)

@@ -9,6 +9,7 @@
  * A process that ends without `stop` leaves the recording running. Its records are flushed
  * (`exit-hook.ts`), and the files are valid at every moment.
  */
+import { GRACE_MS } from '@rchan/ring'
 import { Worker } from 'node:worker_threads'
 import { ArenaPool } from './arena-pool.js'
 import { Arena, ARENA, PLACE, CONSUMER_STATE, type ArenaOptions } from './arena.js'
@@ -57,11 +58,6 @@ export interface RecordingTotals extends Totals {
   readonly durationMs: number
 }
 
-/**
- * How old a sampled end must be before another thread may read up to it, in milliseconds (see
- * ring's Reader).
- */
-const GRACE_MS = 10
 /** How long an exiting process waits for a consumer that makes no progress, in milliseconds. */
 const EXIT_PATIENCE_MS = 10_000
 

@@ -7,7 +7,7 @@
  *       0  i32       taken    any thread   slots that were taken; goes on when there are no more
  *       8  u32[64]   said     any thread   a bit for each tracepoint: a thread has remarked on it
  *     264  …         slots    any thread   256 bytes each:
- *      +0  i32       id       thread       that of the tracepoint, and 1; stored last; 0: not written
+ *      +0  i32       id       thread       the tracepoint's id + 1; stored last; 0: not written
  *      +4  i32       length   thread       bytes of the text
  *      +8  u8[248]   text     thread       in UTF-8
  * ```
@@ -17,7 +17,7 @@
  * readers pass over. When all slots are taken, further remarks are dropped.
  */
 import { MAX_ENTRIES } from './control-page.js'
-import { TextDecoder, TextEncoder } from './process.js'
+import { decodeShared, encodeInto } from './process.js'
 
 /** Byte offsets of the parts. A test holds them to the picture above. */
 export const REMARKS = { taken: 0, said: 8, slots: 264 } as const
@@ -36,10 +36,6 @@ export interface Remark {
   readonly id: number
   readonly text: string
 }
-
-// Taken now, because programs replace built-ins later.
-const encoder = new TextEncoder()
-const encodeInto = encoder.encodeInto.bind(encoder)
 
 export class Remarks {
   readonly #words: Int32Array<SharedArrayBuffer>
@@ -90,10 +86,8 @@ export class Remarks {
       const id = Atomics.load(this.#words, (slot + REMARK.id) >> 2) - 1
       if (id < 0 || id >= MAX_ENTRIES || remarks.has(id)) continue
       const length = Math.min(REMARK_BYTES, Math.max(0, this.#words[(slot + REMARK.length) >> 2]))
-      // A copy, because TextDecoder takes no shared memory.
-      const text = new Uint8Array(length)
-      text.set(this.#bytes.subarray(slot + REMARK.text, slot + REMARK.text + length))
-      remarks.set(id, { id, text: new TextDecoder().decode(text) })
+      const at = slot + REMARK.text
+      remarks.set(id, { id, text: decodeShared(this.#bytes.subarray(at, at + length)) })
     }
     return [...remarks.values()].sort((a, b) => a.id - b.id)
   }

@@ -10,7 +10,7 @@
  * made in the thread's own scratch memory, and is copied by a loop. That also gives its exact
  * length (the next thread's record follows without a gap).
  */
-import type { FieldMemory, RecordLayout } from '@rchan/ctf'
+import { numberViews, type FieldMemory, type RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
 import { badCalls, TEXTS, type Bound, type BoundEnv } from './bound.js'
 import { argumentCode, fieldCode, leastBytes, readArguments, storeFields, variableSum } from './field-code.js'
@@ -50,16 +50,7 @@ function makeScratch(writer: GlobalWriter) {
      * have more than 2^32 together.
      */
     tooBig: subbufSize + 1,
-    u8: new Uint8Array(buffer),
-    i8: new Int8Array(buffer),
-    u16: new Uint16Array(buffer),
-    i16: new Int16Array(buffer),
-    u32: new Uint32Array(buffer),
-    i32: new Int32Array(buffer),
-    u64: new BigUint64Array(buffer),
-    i64: new BigInt64Array(buffer),
-    f32: new Float32Array(buffer),
-    f64: new Float64Array(buffer),
+    ...numberViews(buffer),
     ...TEXTS,
   }
 }

@@ -3,15 +3,13 @@
  * the hot path.
  */
 import { Buffer } from 'node:buffer'
-import { TextEncoder } from '@rchan/runtime'
+import { encodeInto } from '@rchan/runtime'
 
 /** Longer texts are encoded by the engine. For shorter ones its call costs more than our loop. */
 const LONG_TEXT = 96
 // Taken at load time: programs replace built-ins later.
 // oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
 const { byteLength } = Buffer
-const encoder = new TextEncoder()
-const encodeInto = encoder.encodeInto.bind(encoder)
 
 /**
  * Returns the bytes of a text without its final NUL: its UTF-8, with each NUL character as the 3

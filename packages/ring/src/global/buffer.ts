@@ -17,7 +17,7 @@
  *   28   u32   maxWriters         creator     slots
  *   32   u32   tags               creator     sub-buffers that the low half of the state tells apart
  *   36   u32   dataOffset         creator     bytes from the start of this buffer
- *   64   i32   slotsUsed          threads     every slot ever taken is below it; raised before one is taken
+ *   64   i32   slotsUsed          threads     all slots ever taken are below; raised before
  *  128   i64   state              threads     the sub-buffer that is current and how much of it is reserved
  *  256   i32   consumed           reader      sub-buffers given back, low 32 bits; what writers look at
  *  264   f64   sequence           reader      sub-buffers given back
