@@ -169,15 +169,13 @@ export class ThreadBuffer implements PlacedBuffer {
   }
 
   write(bytes: Uint8Array): boolean {
-    const { writer } = this.#ownership
-    // Plain: a thread that asks does not wait for this record.
-    if (writer !== undefined && this.#head[ASKS] === 0) return writer.write(bytes)
-    return this.#writerFor()?.write(bytes) ?? false
+    return (this.ready ?? this.#writerFor())?.write(bytes) ?? false
   }
 
-  reserve(length: number): number | undefined {
+  /** @param ready what {@link ready} was, if the caller has asked already. */
+  reserve(length: number, ready = this.ready): number | undefined {
     checkLength(length)
-    const writer = this.isReady ? this.#ownership.writer : this.#writerFor()
+    const writer = ready ?? this.#writerFor()
     if (writer === undefined) return undefined
     const switches = writer.view.limit < 0
     const at = writer.reserve(length)
@@ -230,10 +228,12 @@ export class ThreadBuffer implements PlacedBuffer {
   }
 
   /**
-   * Whether this thread owns the buffer, and it was asked for nothing: a record goes straight in.
+   * The writer that a record goes straight into: this thread owns the buffer, and was asked for
+   * nothing. Else undefined.
    */
-  get isReady(): boolean {
-    return this.#ownership.writer !== undefined && this.#head[ASKS] === 0
+  get ready(): Writer | undefined {
+    // Plain: a thread that asks does not wait for this record.
+    return this.#head[ASKS] === 0 ? this.#ownership.writer : undefined
   }
 
   /** Whether this thread writes the buffer. */

@@ -104,15 +104,14 @@ export class ThreadChannel implements RelayChannel, BufferHost {
   }
 
   write(cpu: number, bytes: Uint8Array): boolean {
-    const buffer = this.#written[cpu]
-    if (buffer !== undefined && buffer.isReady) return buffer.write(bytes)
-    return this.#toWrite(cpu).write(bytes)
+    const ready = this.#written[cpu]?.ready
+    return ready === undefined ? this.#toWrite(cpu).write(bytes) : ready.write(bytes)
   }
 
   reserve(cpu: number, length: number): number | undefined {
     const buffer = this.#written[cpu]
-    if (buffer !== undefined && buffer.isReady) return buffer.reserve(length)
-    return this.#toWrite(cpu).reserve(length)
+    const ready = buffer?.ready
+    return ready === undefined ? this.#toWrite(cpu).reserve(length) : buffer?.reserve(length, ready)
   }
 
   flush(): void {
