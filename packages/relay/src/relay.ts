@@ -54,28 +54,27 @@ export class Relay {
   #cpu = -1
   /** Whether this thread waited in vain for a CPU. */
   #hasWaited = false
-  /** Of the CPU that could not be prepared last. */
-  #whyNotPrepared = ''
 
   /**
    * Creates a relay; the calling thread becomes its file thread. To join an existing relay use
    * {@link Relay.attach}.
    *
-   * @throws RangeError for limits that can't be.
+   * @throws RangeError for limits that can't be; TypeError for the memory of a relay.
    */
-  constructor(machine: Machine, limits: RelayLimits | SharedArrayBuffer = {}) {
+  constructor(machine: Machine, limits?: RelayLimits)
+  /** Joins a relay. @internal */
+  constructor(machine: Machine, words: RelayWords)
+  constructor(machine: Machine, limits: RelayLimits | RelayWords = {}) {
     this.machine = machine
-    if (isSharedMemory(limits)) {
-      this.#channels = new Channels(machine, RelayWords.attach(limits), {})
-    } else {
-      const { possibleCpus = DEFAULT_CPUS, memoryBytes = DEFAULT_MEMORY_BYTES, fileCallbacks = {} } = limits
-      this.#channels = new Channels(machine, RelayWords.create(memoryBytes, possibleCpus), fileCallbacks)
-    }
-    const { words, members } = this.#channels
+    const isThere = limits instanceof RelayWords
+    const fileCallbacks = isThere ? {} : (limits.fileCallbacks ?? {})
+    const words = isThere ? limits : layOut(limits)
+    this.#channels = new Channels(machine, words, fileCallbacks)
+    const { members } = this.#channels
     this.memory = words.memory
     members.join(machine.identity ?? 1, machine.startTicks ?? 0)
-    if (isSharedMemory(limits)) return
-    words.wantsMappingCalls = wantsMappingCalls(this.#channels.fileCallbacks)
+    if (isThere) return
+    words.wantsMappingCalls = wantsMappingCalls(fileCallbacks)
     words.fileThread = members.me
   }
 
@@ -89,9 +88,7 @@ export class Relay {
    * or when 64 threads take part already.
    */
   static attach(memory: SharedArrayBuffer, machine: Machine): Relay {
-    if (!isSharedMemory(memory))
-      throw new RangeError(`no relay in a memory that is no SharedArrayBuffer: ${typeof memory}`)
-    return new Relay(machine, memory)
+    return new Relay(machine, RelayWords.attach(memory))
   }
 
   /** The open channels of all threads, newest first. @throws Error after {@link leave}. */
@@ -144,8 +141,10 @@ export class Relay {
     const isFunction = callbacks?.subbufStart !== undefined
     if (isFunction && module !== undefined)
       throw new Error('a relay channel with both subbufStart and a module')
-    this.onlineCpus.forEach((cpu) => this.#checkCpu(cpu))
     return this.#channels.locked(() => {
+      // Asked once: to look whether a CPU's thread lives costs calls of the system.
+      const { onlineCpus } = this
+      for (const cpu of onlineCpus) this.#checkCpu(cpu)
       const slot = pages.take(
         geometry,
         {
@@ -163,7 +162,7 @@ export class Relay {
       const channel = this.#channels.add(slot, options)
       let complete = false
       try {
-        for (const cpu of this.onlineCpus) {
+        for (const cpu of onlineCpus) {
           if (!channel.openBuffer(cpu))
             throw new Error(`no buffer or no file for cpu=${cpu} of a relay channel`)
         }
@@ -187,7 +186,7 @@ export class Relay {
    */
   prepareCpu(cpu: number): boolean {
     this.#checkCpu(cpu)
-    return this.#channels.locked(() => this.#prepare(cpu))
+    return this.#channels.locked(() => this.#prepare(cpu) === '')
   }
 
   /**
@@ -231,7 +230,8 @@ export class Relay {
   /** Locked: makes this thread a CPU that is free. @returns whether there was one. */
   #become(cpu: number): boolean {
     if (cpu < 0) return false
-    if (!this.#prepare(cpu)) throw new Error(`cpu=${cpu} could not be prepared: ${this.#whyNotPrepared}`)
+    const whyNot = this.#prepare(cpu)
+    if (whyNot !== '') throw new Error(`cpu=${cpu} could not be prepared: ${whyNot}`)
     const { members } = this.#channels
     members.setCpu(cpu, members.me)
     this.#cpu = cpu
@@ -317,22 +317,23 @@ export class Relay {
     upcall.serveFromEventLoop(() => this.serve())
   }
 
-  #prepare(cpu: number): boolean {
-    this.#whyNotPrepared = 'there is no memory for its buffer, or no file could be made'
+  /** Locked: prepares a CPU. @returns why it can't be; '' if it is. */
+  #prepare(cpu: number): string {
     for (const channel of this.#channels.open()) {
       let prepared = false
+      let whyNot = 'there is no memory for its buffer, or no file could be made'
       try {
         prepared = channel.openBuffer(cpu)
       } catch (error) {
-        this.#whyNotPrepared = error instanceof Error ? error.message : String(error)
+        whyNot = error instanceof Error ? error.message : String(error)
         this.machine.log('error', `relay: createBufFile threw: ${String(error)}`)
       }
       if (!prepared) {
         this.machine.log('error', `relay: cpu ${cpu} buffer creation failed`)
-        return false
+        return whyNot
       }
     }
-    return true
+    return ''
   }
 
   #checkCpu(cpu: number): void {
@@ -340,6 +341,14 @@ export class Relay {
       throw new RangeError(`cpu=${cpu} is not one of the ${this.possibleCpus} possible CPUs`)
     }
   }
+}
+
+/** Lays a relay out in new memory. */
+function layOut(limits: RelayLimits): RelayWords {
+  // It has none of the limits' names, so it would pass for the default ones.
+  if (isSharedMemory(limits)) throw new TypeError('a relay is joined by Relay.attach(memory, machine)')
+  const { possibleCpus = DEFAULT_CPUS, memoryBytes = DEFAULT_MEMORY_BYTES } = limits
+  return RelayWords.create(memoryBytes, possibleCpus)
 }
 
 function wantsMappingCalls(callbacks: RelayCallbacks | undefined): boolean {

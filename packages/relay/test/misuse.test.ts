@@ -41,6 +41,25 @@ test('a CPU that does not exist has no buffer: writing there is refused, consumi
   expect(() => plainMachine(0)).toThrow('cpuCount=0')
 })
 
+test('an open asks the machine once which CPUs are online, and makes nothing for one that is not possible', () => {
+  let asked = 0
+  let online: readonly number[] = [0, 1]
+  const machine = { ...plainMachine(2), onlineCpus: () => ((asked += 1), online) }
+  const relay = new Relay(machine, { possibleCpus: 2, memoryBytes: 2 ** 16 })
+  relay.open({ subbufSize: 8, subbufCount: 2 }).close()
+  expect(asked).toBe(1)
+  online = [0, 7]
+  const made: unknown[] = []
+  const callbacks = { createBufFile: (name?: string) => made.push(name) }
+  expect(() => relay.open({ baseFilename: 'r', subbufSize: 8, subbufCount: 2, callbacks })).toThrow('cpu=7')
+  expect([made, relay.channels]).toEqual([[], []])
+})
+
+test('the memory of a relay is not taken for the limits of a new one', () => {
+  const { memory } = new Relay(plainMachine(1))
+  expect(() => new Relay(plainMachine(1), memory as object)).toThrow('Relay.attach(memory, machine)')
+})
+
 test('lengths and counts that are no whole numbers are refused and change nothing', () => {
   const channel = new TestClient().open()
   const buffer = bufferOf(channel, 0)
