@@ -25,14 +25,23 @@ export class ChannelFiles {
   readonly #slot: Slot
   /** The client's functions in this thread. */
   readonly #callbacks: RelayCallbacks
+  /** A callback threw, and nobody can be told. */
+  readonly #threw: (callback: string, error: unknown) => void
   /** File thread: by first page, what `createBufFile` returned. */
   readonly #files = new Map<number, { readonly file: unknown; isThere: boolean }>()
 
-  constructor(relay: RelayHost, slot: Slot, callbacks: RelayCallbacks, parent: unknown) {
+  constructor(
+    relay: RelayHost,
+    slot: Slot,
+    callbacks: RelayCallbacks,
+    parent: unknown,
+    threw: (callback: string, error: unknown) => void,
+  ) {
     this.#relay = relay
     this.#slot = slot
     this.#callbacks = callbacks
     this.parent = parent
+    this.#threw = threw
   }
 
   /** What `createBufFile` returned for the buffer at a page, on the file thread. */
@@ -57,7 +66,7 @@ export class ChannelFiles {
     const { page } = buffer
     const text = cutName(`${baseFilename}${cpu}`)
     if (this.#relay.isFileThread) return this.createHere(buffer, text, this.parent)
-    const request = { call: CALL.createFile, slot: this.#slot.index, cpu, page, text }
+    const request = { call: CALL.createFile, slot: this.#slot.index, page, text }
     const { done, error } = this.#relay.upcall.call(request)
     if (error !== '') throw new Error(error)
     return done
@@ -96,9 +105,9 @@ export class ChannelFiles {
     if (this.#relay.isFileThread) return this.removeHere(page)
     if (buffer.fileBytes === undefined) return
     try {
-      this.#relay.upcall.call({ call: CALL.removeFile, slot: this.#slot.index, cpu: 0, page, text: '' })
+      this.#relay.upcall.call({ call: CALL.removeFile, slot: this.#slot.index, page, text: '' })
     } catch (error) {
-      this.threw('removeBufFile', error)
+      this.#threw('removeBufFile', error)
     }
   }
 
@@ -110,7 +119,7 @@ export class ChannelFiles {
     try {
       this.#fileCallbacks.removeBufFile?.(made?.file)
     } catch (error) {
-      this.threw('removeBufFile', error)
+      this.#threw('removeBufFile', error)
     }
   }
 
@@ -119,7 +128,7 @@ export class ChannelFiles {
     if (this.#relay.isFileThread) return this.tellOfMappingHere(buffer, isMapped, file)
     if (!this.#slot.has(FLAG.wantsMappingCalls)) return
     const call = isMapped ? CALL.mapped : CALL.unmapped
-    const request = { call, slot: this.#slot.index, cpu: 0, page: buffer.page, text: '' }
+    const request = { call, slot: this.#slot.index, page: buffer.page, text: '' }
     const { error } = this.#relay.locked(() => this.#relay.upcall.call(request))
     if (error !== '') throw new Error(error)
   }
@@ -134,11 +143,6 @@ export class ChannelFiles {
     } finally {
       this.isTelling = wasTelling
     }
-  }
-
-  /** A callback threw, and nobody can be told. */
-  threw(callback: string, error: unknown): void {
-    this.#relay.machine.log('error', `relay: ${callback} threw: ${String(error)}`)
   }
 
   /** Those that this thread has for this channel, or else those of the relay. */

@@ -49,7 +49,9 @@ export class ThreadChannel implements RelayChannel, BufferHost {
     this.geometry = slot.geometry
     this.allocSize = bufferBytes(this.geometry) - dataOffset(this.geometry.subbufCount)
     this.#callbacks = options.callbacks ?? {}
-    this.#files = new ChannelFiles(relay, slot, this.#callbacks, options.parent)
+    this.#files = new ChannelFiles(relay, slot, this.#callbacks, options.parent, (callback, error) =>
+      this.threw(callback, error),
+    )
     this.#loaded = slot.texts.module === ''
     this.privateData = options.privateData
   }
@@ -334,7 +336,7 @@ export class ThreadChannel implements RelayChannel, BufferHost {
   }
 
   threw(callback: string, error: unknown): void {
-    this.#files.threw(callback, error)
+    this.relay.machine.log('error', `relay: ${callback} threw: ${String(error)}`)
   }
 
   get #isOpener(): boolean {

@@ -13,16 +13,19 @@
  *      20  i32      orphanFiles        locked       1: a thread died with the lock, and may have
  *                                                   left files; set atomically
  *      24  u32      wantsMappingCalls  creator      1: a file callback wants to hear of mappings
- *      64  i32[4]   listLock           sync         the lock over the list of channels
+ *      64  i32      listLock           sync         the lock over the list of channels
  *      80  i32      channels           locked       channels opened so far; the newest has the
  *                                                   highest number
  *      84  i32      members            any thread   threads that have joined so far, counted
  *                                                   atomically
  *     128  i32      request            upcall       see upcall.ts
  *     132  i32      rings              upcall
- *     136  i32[6]   arguments          upcall
- *     160  u32      textBytes          upcall
- *     164  u8[1024] text               upcall
+ *     136  i32      call               upcall
+ *     140  i32      callSlot           upcall
+ *     144  u32      callPage           upcall
+ *     148  i32      answer             upcall
+ *     152  u32      textBytes          upcall
+ *     156  u8[1024] text               upcall
  *    1280  …        members            each member  16 bytes for each thread that takes part:
  *      +0  i32      member             each member  its number, never used again; 0: free;
  *                                                   negative: a thread is just joining
@@ -48,8 +51,8 @@
  *  266240  …        buffers            relay        on pages; see buffer-head.ts
  * ```
  *
- * `locked` is the thread that holds the list's lock. If it dies, {@link Relay} repairs what it
- * left. A slot's states:
+ * `locked` is the thread that holds the list's lock. If it dies, the next one repairs what it left
+ * (`Channels`, `#repair`). A slot's states:
  *
  * ```text
  *          open begins              open is done             close                   nobody holds it: zeroed
@@ -77,9 +80,12 @@ export const RELAY = {
   members: 84,
   request: 128,
   rings: 132,
-  arguments: 136,
-  textBytes: 160,
-  text: 164,
+  call: 136,
+  callSlot: 140,
+  callPage: 144,
+  answer: 148,
+  textBytes: 152,
+  text: 156,
   memberTable: 1280,
   cpus: 2304,
   slots: 4096,

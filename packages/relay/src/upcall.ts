@@ -30,7 +30,6 @@ export interface Request {
   readonly call: number
   /** The channel. */
   readonly slot: number
-  readonly cpu: number
   /** The first page of the buffer. */
   readonly page: number
   /** A file's name, if that is needed. */
@@ -79,17 +78,15 @@ export class Upcall {
    */
   call(request: Request): Answer {
     if (this.#relay.fileThread === this.#members.me) return this.#handle(request)
-    const at = RELAY.arguments >> 2
-    this.#words[at] = request.call
-    this.#words[at + 1] = request.slot
-    this.#words[at + 2] = request.cpu
-    this.#words[at + 3] = request.page
+    this.#words[RELAY.call >> 2] = request.call
+    this.#words[RELAY.callSlot >> 2] = request.slot
+    this.#words[RELAY.callPage >> 2] = request.page
     this.#writeText(request.text)
     // Pairs with: serve, compare-and-exchange from `asked`.
     Atomics.store(this.#words, RELAY.request >> 2, ASKED)
     this.ring()
     this.#waitForAnswer()
-    const answer = this.#words[at + 4]
+    const answer = this.#words[RELAY.answer >> 2]
     const error = answer === ANSWER_THREW ? this.#readText() : ''
     Atomics.store(this.#words, RELAY.request >> 2, IDLE)
     return { done: answer === ANSWER_YES, error }
@@ -106,15 +103,13 @@ export class Upcall {
     const request = RELAY.request >> 2
     // Pairs with: call, Atomics.store of `asked`, after the arguments.
     if (Atomics.compareExchange(this.#words, request, ASKED, TAKEN) !== ASKED) return false
-    const at = RELAY.arguments >> 2
     const { done, error } = this.#handle({
-      call: this.#words[at],
-      slot: this.#words[at + 1],
-      cpu: this.#words[at + 2],
-      page: this.#words[at + 3] >>> 0,
+      call: this.#words[RELAY.call >> 2],
+      slot: this.#words[RELAY.callSlot >> 2],
+      page: this.#words[RELAY.callPage >> 2] >>> 0,
       text: this.#readText(),
     })
-    this.#words[at + 4] = error !== '' ? ANSWER_THREW : done ? ANSWER_YES : ANSWER_NO
+    this.#words[RELAY.answer >> 2] = error !== '' ? ANSWER_THREW : done ? ANSWER_YES : ANSWER_NO
     this.#writeText(error)
     // Pairs with: call, Atomics.load of `answered`.
     Atomics.store(this.#words, request, ANSWERED)

@@ -8,7 +8,7 @@ import { MAX_RELAY_CPUS, RELAY } from './layout.js'
 
 const MAGIC = 0x52686372 // 'rchR'
 /** Version of the layout, the heads of the buffers included. */
-export const RELAY_ABI = 2
+const RELAY_ABI = 3
 
 /** The words of a relay, seen from one thread. */
 export class RelayWords {

@@ -1,6 +1,7 @@
 /** The shared memory of a relay is what the pictures of layout.ts and buffer-head.ts say. */
 import { plainMachine, Relay, RelayFile } from '@rchan/relay'
 import {
+  CALL_TEXT_BYTES,
   CHANNEL_STATE,
   FINALIZED,
   FLAG,
@@ -52,6 +53,8 @@ test('the tables end where the next thing begins', () => {
   const typeOf = (name: string): string | undefined => slotWords.find((word) => word.name === name)?.type
   expect(typeOf('holds')).toBe(`i32[${MAX_MEMBERS}]`)
   expect(typeOf('pages')).toBe(`u32[${MAX_RELAY_CPUS}]`)
+  expect(typeBytes(words.find(({ name }) => name === 'listLock')?.type ?? '')).toBe(4 * MUTEX_WORDS)
+  expect(typeBytes(words.find(({ name }) => name === 'text')?.type ?? '')).toBe(CALL_TEXT_BYTES)
 })
 
 test('the buffers start on a page', () => {
