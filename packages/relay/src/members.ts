@@ -58,7 +58,8 @@ export class Members {
       throw new RangeError(`a relay has at most ${MAX_MEMBERS} threads, and all of them live`)
     this.#index = index
     // A dead member's holds were here: nobody has them any more.
-    for (let slot = 0; slot < MAX_CHANNELS; slot += 1) Atomics.store(this.#words, this.#holdWord(slot), 0)
+    for (let slot = 0; slot < MAX_CHANNELS; slot += 1)
+      Atomics.store(this.#words, holdWord(slot, this.#index), 0)
     const at = memberWord(index)
     this.#words[at + 1] = identity
     this.#doubles[(at + 2) >> 1] = startTicks
@@ -85,7 +86,8 @@ export class Members {
    * owns is that of a member that is gone.
    */
   leave(): void {
-    for (let slot = 0; slot < MAX_CHANNELS; slot += 1) Atomics.store(this.#words, this.#holdWord(slot), 0)
+    for (let slot = 0; slot < MAX_CHANNELS; slot += 1)
+      Atomics.store(this.#words, holdWord(slot, this.#index), 0)
     // Pairs with: #takeEntry, Atomics.load and compare-and-exchange of `member`: from here on the
     // entry is anybody's.
     Atomics.store(this.#words, memberWord(this.#index), 0)
@@ -190,7 +192,7 @@ export class Members {
   #addHold(slot: number, by: number): void {
     // The entry of a member that has left may be another's.
     this.mustTakePart()
-    Atomics.add(this.#words, this.#holdWord(slot), by)
+    Atomics.add(this.#words, holdWord(slot, this.#index), by)
   }
 
   /** Whether a living member holds a slot. */
@@ -208,9 +210,8 @@ export class Members {
 
   /** Whether the member in an entry lives and holds a slot. */
   #isHeldBy(index: number, slot: number): boolean {
-    const holds = (RELAY.slots + slot * SLOT_BYTES + SLOT.holds) >> 2
     for (;;) {
-      if (Atomics.load(this.#words, holds + index) === 0) return false
+      if (Atomics.load(this.#words, holdWord(slot, index)) === 0) return false
       const member = Atomics.load(this.#words, memberWord(index))
       // Nobody's. A thread that is joining holds nothing yet: what stands here was the dead
       // member's before it.
@@ -246,10 +247,6 @@ export class Members {
     if (Atomics.compareExchange(this.#words, at, member, member) !== member) return 'changed'
     return isDead ? 'gone' : 'alive'
   }
-
-  #holdWord(slot: number): number {
-    return (RELAY.slots + slot * SLOT_BYTES + SLOT.holds + 4 * this.#index) >> 2
-  }
 }
 
 /**
@@ -268,4 +265,9 @@ export function heldTooLong(lock: string, state: number, patienceMs: number): Er
 
 function memberWord(index: number): number {
   return (RELAY.memberTable + index * MEMBER_BYTES) >> 2
+}
+
+/** The word of what the member in an entry holds of a slot. */
+function holdWord(slot: number, index: number): number {
+  return (RELAY.slots + slot * SLOT_BYTES + SLOT.holds + 4 * index) >> 2
 }

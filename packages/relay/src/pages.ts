@@ -57,7 +57,7 @@ export class Pages {
       isHeld = this.slots().some(
         (slot) => slot.state === CHANNEL_STATE.closed && this.#members.isHeldByAnother(slot),
       )
-      this.reap()
+      this.#reap()
       found = find()
       return found !== undefined || !isHeld
     }, this.#hasWaited)
@@ -66,7 +66,7 @@ export class Pages {
   }
 
   /** Locked: frees the closed channels that no living member holds, and zeroes their pages. */
-  reap(): void {
+  #reap(): void {
     for (const slot of this.slots()) {
       if (slot.state !== CHANNEL_STATE.closed || this.#members.isHeld(slot)) continue
       // From here on no thread gets a new hold. Pairs with: Members.hold.
@@ -82,7 +82,7 @@ export class Pages {
       const slot = new Slot(this.#relay, index)
       slot.clearPending()
       if (slot.state !== CHANNEL_STATE.free || slot.firstPages().length === 0) continue
-      // A thread may have got a hold before it was free. See `reap`.
+      // A thread may have got a hold before it was free. See #reap.
       if (this.#members.isHeld(slot)) slot.state = CHANNEL_STATE.closed
       else slot.clear()
     }

@@ -6,7 +6,7 @@
  * consumed what the pipe has not released.
  */
 import { PAGE_BYTES } from '@rchan/ring'
-import type { ThreadBuffer as RelayBuffer } from './buffer.js'
+import type { ThreadBuffer } from './buffer.js'
 
 /** Part of one page of a buffer. */
 export interface Piece {
@@ -58,7 +58,7 @@ export interface Stretch {
  *
  * @param most how many pieces to make; what does not fit in them is left out.
  */
-export function piecesOf(buffer: RelayBuffer, stretch: Stretch, most: number): Piece[] {
+export function piecesOf(buffer: ThreadBuffer, stretch: Stretch, most: number): Piece[] {
   const pieces: Piece[] = []
   let at = stretch.from
   while (pieces.length < most) {
@@ -71,7 +71,7 @@ export function piecesOf(buffer: RelayBuffer, stretch: Stretch, most: number): P
   return pieces
 }
 
-function pieceOf(buffer: RelayBuffer, stretch: Stretch, at: number, end: number): Piece {
+function pieceOf(buffer: ThreadBuffer, stretch: Stretch, at: number, end: number): Piece {
   // Padding is left out of what is handed over, and is charged to the last piece before it.
   const consumes = end - at + (end === stretch.to ? stretch.padding : 0)
   let isReleased = false
@@ -93,7 +93,7 @@ function pieceOf(buffer: RelayBuffer, stretch: Stretch, at: number, end: number)
  * Counts bytes as consumed. The file may have been released since they were handed over, and then
  * the memory may be another buffer's: so the buffer is held meanwhile, if it is still there.
  */
-function consume(buffer: RelayBuffer, bytes: number, resets: number): void {
+function consume(buffer: ThreadBuffer, bytes: number, resets: number): void {
   const holder = { leave: () => undefined }
   try {
     buffer.hold(holder)
@@ -115,7 +115,7 @@ function consume(buffer: RelayBuffer, bytes: number, resets: number): void {
  * A sub-buffer is consumed when as many bytes are as it has. What exceeds it counts for the next
  * one, modulo the size; never more than one sub-buffer is given back for a piece. Locked.
  */
-function count(buffer: RelayBuffer, bytes: number): void {
+function count(buffer: ThreadBuffer, bytes: number): void {
   const sum = buffer.bytesConsumed + bytes
   if (sum < buffer.subbufSize) {
     buffer.bytesConsumedTo(sum)

@@ -17,7 +17,7 @@
  * count it. So a reader that dies anywhere leaves something to be read again, and skips nothing.
  */
 import { GRACE_MS } from '@rchan/ring'
-import type { ThreadBuffer as RelayBuffer } from './buffer.js'
+import type { ThreadBuffer } from './buffer.js'
 import { piecesOf, type Pipe, type SpliceResult, type Stretch } from './pieces.js'
 
 /**
@@ -31,7 +31,7 @@ export type Copy = (bytes: Uint8Array) => boolean
 const MOST_TRIES = 16
 
 /** How far something is consumed or read: sub-buffers, and bytes of the one after them. */
-type Mark = Pick<RelayBuffer, 'consumed' | 'bytesConsumed'>
+type Mark = Pick<ThreadBuffer, 'consumed' | 'bytesConsumed'>
 
 /** What the words of a buffer said at one moment. */
 interface Look extends Mark {
@@ -56,7 +56,7 @@ interface Part {
 
 /** The position of one relay file in its buffer. */
 export class Reading {
-  readonly buffer: RelayBuffer
+  readonly #buffer: ThreadBuffer
   readonly #size: number
   readonly #count: number
   readonly #ringBytes: number
@@ -67,8 +67,8 @@ export class Reading {
   /** How far the open sub-buffer was written some time ago. */
   #sample: Sample
 
-  constructor(buffer: RelayBuffer) {
-    this.buffer = buffer
+  constructor(buffer: ThreadBuffer) {
+    this.#buffer = buffer
     this.#size = buffer.subbufSize
     this.#count = buffer.subbufCount
     this.#ringBytes = this.#size * this.#count
@@ -93,7 +93,7 @@ export class Reading {
       if (look === undefined) continue
       // After the look: a thread that wrote during it and has stopped has stored all that it shows.
       // Asked once in vain, not again: to prove that a thread lives costs a call of the system.
-      isExact &&= this.buffer.isSettled
+      isExact &&= this.#buffer.isSettled
       const part = isExact ? this.#exact(look, count - got) : this.#published(look, count - got)
       if (part === 'changed') continue
       if (part === undefined || !copy(part.bytes)) break
@@ -114,7 +114,7 @@ export class Reading {
       const stretch = look === undefined ? undefined : this.#stretch(look, left)
       if (stretch === undefined) return nothing
       const { from, sequence, resets } = stretch
-      const taken = pipe.take(piecesOf(this.buffer, stretch, pipe.capacity))
+      const taken = pipe.take(piecesOf(this.#buffer, stretch, pipe.capacity))
       if (typeof taken !== 'number') return taken
       // Padding is passed over when the pipe has all that stands before it.
       moved = taken === stretch.to - from ? taken + stretch.padding : taken
@@ -135,7 +135,7 @@ export class Reading {
    * @throws RangeError for words that can't be right: they would lead out of the data.
    */
   #look(): Look | undefined {
-    const { buffer } = this
+    const buffer = this.#buffer
     // In this order: `consumed` before `produced`, since a splice has no lock, and then `started`.
     const { resets, consumed, bytesConsumed, produced, offset, started } = buffer
     if (resets % 2 === 1 || buffer.produced !== produced || buffer.resets !== resets) return undefined
@@ -153,7 +153,7 @@ export class Reading {
 
   /** Where the data of a complete sub-buffer ends, in bytes from its start; bounded if damaged. */
   #endOf(index: number): number {
-    return Math.min(Math.max(this.#size - this.buffer.padding(index), 0), this.#size)
+    return Math.min(Math.max(this.#size - this.#buffer.padding(index), 0), this.#size)
   }
 
   #isOpen({ produced, offset }: Look, index: number): boolean {
@@ -173,7 +173,7 @@ export class Reading {
   }
 
   #store({ consumed, bytesConsumed }: Mark): void {
-    const { buffer } = this
+    const buffer = this.#buffer
     // In this order, and it clears the bytes first: a reader that dies in here skips none.
     if (consumed !== buffer.consumed) buffer.subbufConsumed(consumed)
     if (bytesConsumed !== buffer.bytesConsumed) buffer.bytesConsumedTo(bytesConsumed)
@@ -201,8 +201,8 @@ export class Reading {
     const part = this.#isLevel(look, mark) ? undefined : this.#exactPart(look, mark, want)
     // While nobody writes, somebody may begin to. After the last read of what the look showed, and
     // before anything is stored: still nobody does, and no sub-buffer was begun since.
-    const { isOwn, isSettled } = this.buffer
-    if (!isOwn && !(isSettled && this.buffer.isIntact(look.started - this.#count, look.resets)))
+    const { isOwn, isSettled } = this.#buffer
+    if (!isOwn && !(isSettled && this.#buffer.isIntact(look.started - this.#count, look.resets)))
       return 'changed'
     this.#store(mark)
     return part
@@ -237,10 +237,10 @@ export class Reading {
     if (length <= 0) return undefined
     // The end of a complete sub-buffer's data skips its padding; that of the buffer wraps to 0.
     const isDone = at + length === end && !isOpen
-    const { data } = this.buffer.memory
+    const { data } = this.#buffer.memory
     return {
       // Another thread's reader gets a copy: a writer may come at any time.
-      bytes: this.buffer.isOwn ? data.subarray(at, at + length) : data.slice(at, at + length),
+      bytes: this.#buffer.isOwn ? data.subarray(at, at + length) : data.slice(at, at + length),
       mark: this.#grown(look, mark, at, length),
       sequence: this.#sequenceAt(look, index),
       from: isDone ? size : at + length - index * size,
@@ -269,7 +269,7 @@ export class Reading {
 
   /** What can be read while another thread writes. */
   #published(look: Look, want: number): Part | 'changed' | undefined {
-    const { buffer } = this
+    const buffer = this.#buffer
     const { produced, resets } = look
     // What its writer has begun to overwrite is lost. (In discard mode it never does.)
     if (look.consumed < look.started - this.#count) {
@@ -315,7 +315,7 @@ export class Reading {
     const mark = this.#skipped(look, look.consumed, look.bytesConsumed)
     if (mark.consumed === look.consumed) return look
     // All ends were read by now: its writer may begin anew at once what is given back.
-    if (!this.buffer.isIntact(look.consumed, look.resets)) return undefined
+    if (!this.#buffer.isIntact(look.consumed, look.resets)) return undefined
     this.#store(mark)
     return mark
   }
@@ -323,7 +323,7 @@ export class Reading {
   /** How far the open sub-buffer can be read, at least `from`: to an offset that has aged. */
   #agedEnd({ resets, produced, offset }: Look, from: number): number {
     const sample = this.#sample
-    const nowMs = this.buffer.now()
+    const nowMs = this.#buffer.now()
     const isCurrent = sample.produced === produced && sample.resets === resets
     // One sample ages until it was used. A newer one in its place would never get old enough.
     if (isCurrent && sample.offset > from) return nowMs - sample.atMs >= GRACE_MS ? sample.offset : from
@@ -339,7 +339,7 @@ export class Reading {
     const index = Math.floor(from / this.#size)
     const sequence = this.#sequenceAt(look, index)
     // The kernel hands out what stands there (splice-overwritten); a thread may be writing it.
-    if ((sequence < consumed || sequence >= produced) && !this.buffer.isSettled) return undefined
+    if ((sequence < consumed || sequence >= produced) && !this.#buffer.isSettled) return undefined
     const dataEnd = index * this.#size + this.#endOf(index)
     const to = Math.max(from, Math.min(dataEnd, from + left))
     return { sequence, from, to, padding: to < dataEnd ? 0 : (index + 1) * this.#size - to, resets }

@@ -30,30 +30,30 @@ export class Slot {
   }
 
   /** Index in the relay's words of a word of the slot. */
-  word(offset: number): number {
+  #word(offset: number): number {
     return (this.#at + offset) >> 2
   }
 
   get state(): number {
-    return Atomics.load(this.#relay.words, this.word(SLOT.state))
+    return Atomics.load(this.#relay.words, this.#word(SLOT.state))
   }
   /**
    * Locked. Pairs with: every `state` of another thread. All that the state tells of was stored
    * before it.
    */
   set state(state: number) {
-    Atomics.store(this.#relay.words, this.word(SLOT.state), state)
+    Atomics.store(this.#relay.words, this.#word(SLOT.state), state)
   }
   get id(): number {
-    return Atomics.load(this.#relay.words, this.word(SLOT.id))
+    return Atomics.load(this.#relay.words, this.#word(SLOT.id))
   }
   get opener(): number {
-    return this.#relay.words[this.word(SLOT.opener)]
+    return this.#relay.words[this.#word(SLOT.opener)]
   }
   get geometry(): Geometry {
     const [subbufSize, subbufCount, mode, headerBytes] = this.#relay.words.subarray(
-      this.word(SLOT.geometry),
-      this.word(SLOT.geometry) + 4,
+      this.#word(SLOT.geometry),
+      this.#word(SLOT.geometry) + 4,
     )
     const geometry: Geometry = {
       subbufSize,
@@ -69,23 +69,23 @@ export class Slot {
     return pagesOfBuffer(this.geometry)
   }
   get lastTooBig(): number {
-    return this.#relay.words[this.word(SLOT.lastTooBig)] >>> 0
+    return this.#relay.words[this.#word(SLOT.lastTooBig)] >>> 0
   }
   set lastTooBig(length: number) {
-    this.#relay.words[this.word(SLOT.lastTooBig)] = length
+    this.#relay.words[this.#word(SLOT.lastTooBig)] = length
   }
 
   has(flag: number): boolean {
-    return (Atomics.load(this.#relay.words, this.word(SLOT.flags)) & flag) !== 0
+    return (Atomics.load(this.#relay.words, this.#word(SLOT.flags)) & flag) !== 0
   }
 
   /** Locked, or the file thread while a thread that holds the lock calls it. */
   setFlag(flag: number): void {
-    Atomics.or(this.#relay.words, this.word(SLOT.flags), flag)
+    Atomics.or(this.#relay.words, this.#word(SLOT.flags), flag)
   }
 
   get texts(): Texts {
-    const words = this.#relay.words.subarray(this.word(SLOT.textBytes), this.word(SLOT.textBytes) + 3)
+    const words = this.#relay.words.subarray(this.#word(SLOT.textBytes), this.#word(SLOT.textBytes) + 3)
     // No more than there is room for, where the memory was damaged.
     let room = TEXTS_BYTES
     const [moduleBytes, baseBytes, parentBytes] = [words[2], words[0], words[1]].map((bytes) => {
@@ -113,7 +113,7 @@ export class Slot {
     // The module stays where it is when the others change: threads read it without the lock.
     let at = this.#at + SLOT.texts
     for (const index of [2, 0, 1]) {
-      this.#relay.words[this.word(SLOT.textBytes) + index] = this.#relay.writeText(
+      this.#relay.words[this.#word(SLOT.textBytes) + index] = this.#relay.writeText(
         at,
         parts[index],
         TEXTS_BYTES,
@@ -125,12 +125,12 @@ export class Slot {
   /** The first page of a CPU's buffer; 0 for none. */
   pageOf(cpu: number): number {
     if (cpu >= this.#relay.possibleCpus) return 0
-    return Atomics.load(this.#relay.words, this.word(SLOT.pages) + cpu) >>> 0
+    return Atomics.load(this.#relay.words, this.#word(SLOT.pages) + cpu) >>> 0
   }
 
   /** Locked: the CPU has its buffer from here on. Pairs with: pageOf. */
   setPage(cpu: number, page: number): void {
-    Atomics.store(this.#relay.words, this.word(SLOT.pages) + cpu, page)
+    Atomics.store(this.#relay.words, this.#word(SLOT.pages) + cpu, page)
   }
 
   /**
@@ -138,12 +138,12 @@ export class Slot {
    * until it has its CPU.
    */
   set pendingPage(page: number) {
-    Atomics.store(this.#relay.words, this.word(SLOT.pendingPage), page)
+    Atomics.store(this.#relay.words, this.#word(SLOT.pendingPage), page)
   }
 
   /** Locked: zeroes what a thread that died was laying out. */
   clearPending(): void {
-    const page = this.#relay.words[this.word(SLOT.pendingPage)] >>> 0
+    const page = this.#relay.words[this.#word(SLOT.pendingPage)] >>> 0
     if (page !== 0 && !this.firstPages().includes(page)) {
       clearBuffer(this.#relay.memory, page, this.geometry)
     }
@@ -162,14 +162,14 @@ export class Slot {
   begin(id: number, opener: number, geometry: Geometry, texts: Texts, flags: number): void {
     this.texts = texts
     const { words } = this.#relay
-    words[this.word(SLOT.geometry)] = geometry.subbufSize
-    words[this.word(SLOT.geometry) + 1] = geometry.subbufCount
-    words[this.word(SLOT.geometry) + 2] = geometry.mode === 'overwrite' ? 1 : 0
-    words[this.word(SLOT.geometry) + 3] = geometry.headerBytes
-    words[this.word(SLOT.flags)] = flags
-    words[this.word(SLOT.lastTooBig)] = 0
-    words[this.word(SLOT.opener)] = opener
-    Atomics.store(words, this.word(SLOT.id), id)
+    words[this.#word(SLOT.geometry)] = geometry.subbufSize
+    words[this.#word(SLOT.geometry) + 1] = geometry.subbufCount
+    words[this.#word(SLOT.geometry) + 2] = geometry.mode === 'overwrite' ? 1 : 0
+    words[this.#word(SLOT.geometry) + 3] = geometry.headerBytes
+    words[this.#word(SLOT.flags)] = flags
+    words[this.#word(SLOT.lastTooBig)] = 0
+    words[this.#word(SLOT.opener)] = opener
+    Atomics.store(words, this.#word(SLOT.id), id)
     this.state = CHANNEL_STATE.opening
   }
 
