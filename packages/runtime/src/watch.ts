@@ -1,0 +1,53 @@
+/**
+ * Watches of a flight recorder: what the consumer thread looks at now and then, to find a cause for
+ * a snapshot. Each watch says when it is due, so an idle consumer sleeps until then.
+ */
+import type { SnapshotCause } from './trigger.js'
+
+/** Something to look at. Its times are the machine's milliseconds. */
+export interface Watch {
+  /** When to look next; Infinity for never. */
+  readonly dueAt: number
+  /** Looks. Called when it is due. Must not throw. */
+  look(now: number): void
+  /** A snapshot was taken, for whatever cause. */
+  snapshotTaken?(): void
+  /** Releases what it holds. Must not throw. */
+  close?(): void
+}
+
+/**
+ * Takes a snapshot. @returns its folder; undefined when the limits forbid one (the refusal is
+ * counted there). @throws Error when it can't be written.
+ */
+export type TakeSnapshot = (cause: SnapshotCause) => string | undefined
+
+/** All watches of a recording, as one. */
+export class Watches implements Watch {
+  dueAt = Infinity
+  readonly #watches: readonly Watch[]
+
+  constructor(watches: readonly Watch[]) {
+    this.#watches = watches
+    this.#schedule()
+  }
+
+  look(now: number): void {
+    if (now < this.dueAt) return
+    for (const watch of this.#watches) if (now >= watch.dueAt) watch.look(now)
+    this.#schedule()
+  }
+
+  snapshotTaken(): void {
+    for (const watch of this.#watches) watch.snapshotTaken?.()
+  }
+
+  close(): void {
+    this.dueAt = Infinity
+    for (const watch of this.#watches) watch.close?.()
+  }
+
+  #schedule(): void {
+    this.dueAt = Math.min(...this.#watches.map((watch) => watch.dueAt))
+  }
+}
