@@ -2,8 +2,7 @@
  * The machine that a relay is on: its threads, its clock, its log. A relay knows nothing of Node,
  * so each thread brings its own.
  */
-import { checkCount } from '@rchan/sync/words'
-import type { Geometry } from '@rchan/ring'
+import { checkCount, type Geometry } from '@rchan/ring'
 import { MAX_RELAY_CPUS } from './layout.js'
 
 /** How bad it is: something failed, something was lost, or the client broke a rule. */

@@ -2,8 +2,7 @@
  * The words of a relay's memory, as typed views: its head, its texts, and the few facts that belong
  * to no channel and no member. layout.ts says what stands where.
  */
-import { isSharedMemory, PAGE_BYTES } from '@rchan/ring'
-import { checkCount } from '@rchan/sync/words'
+import { checkCount, isSharedMemory, PAGE_BYTES } from '@rchan/ring'
 import { MAX_RELAY_CPUS, RELAY } from './layout.js'
 
 const MAGIC = 0x52686372 // 'rchR'

@@ -4,6 +4,7 @@ export {
   BUFFER_ABI,
   BufferMemory,
   bufferBytes,
+  checkCount,
   checkGeometry,
   dataOffset,
   MAX_BUFFER_BYTES,
