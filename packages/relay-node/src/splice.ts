@@ -67,11 +67,16 @@ export async function spliceToStream(
   to: Writable | StreamPipe,
   options?: StreamPipeOptions,
 ): Promise<number> {
-  const pipe = to instanceof StreamPipe ? to : new StreamPipe(to, options)
+  const pipe = isPipe(to) ? to : new StreamPipe(to, options)
   const before = pipe.bytes
   do await pipe.idle()
   while (spliceOne(file, pipe, 0) || pipe.isBusy)
   return pipe.bytes - before
+}
+
+/** Not by `instanceof`: another copy of this module may have made it. No stream has this name. */
+function isPipe(to: Writable | StreamPipe): to is StreamPipe {
+  return 'underWayBytes' in to
 }
 
 function pipeOf(file: RelayFile, fd: number): DescriptorPipe {

@@ -45,6 +45,8 @@
  * comes. While the owner lives, the reader changes none of them: its check of `started` adds 0.
  */
 
+import { isSharedMemory } from './brand.js'
+
 /** Byte offsets of the words of a buffer. A test holds them to the picture above. */
 export const BUFFER = {
   magic: 0,
@@ -149,11 +151,11 @@ export class BufferMemory {
   readonly memory: SharedArrayBuffer
   readonly geometry: Geometry
   readonly cpu: number
-  /** The words, 4 bytes an element: creator's, losses, and the table. @internal */
+  /** The words of 4 bytes, an element each; also those of the table. @internal */
   readonly words: Uint32Array<SharedArrayBuffer>
-  /** The counters of sub-buffers, 8 bytes an element. @internal */
+  /** `produced`, `started` and `consumed`, 8 bytes an element. @internal */
   readonly counters: BigInt64Array<SharedArrayBuffer>
-  /** The losses and the table's `first`, 8 bytes an element. @internal */
+  /** The words of type f64, 8 bytes an element; also those of the table. @internal */
   readonly doubles: Float64Array<SharedArrayBuffer>
   /** Where the data starts, in bytes from the start of `memory`. @internal */
   readonly dataByteOffset: number
@@ -239,6 +241,22 @@ export class BufferMemory {
       )
     }
     return new BufferMemory(memory, byteOffset, words[BUFFER.cpu >> 2], geometry)
+  }
+
+  /**
+   * A caller's buffer as one of this module. Another copy of it (CommonJS beside ESM, or in a
+   * bundle) has a class of its own; then the memory is attached anew, which checks its version.
+   *
+   * @returns undefined for what is no `BufferMemory`.
+   * @throws RangeError as {@link attach}.
+   * @internal
+   */
+  static of(buffer: BufferMemory): BufferMemory | undefined {
+    if (buffer instanceof BufferMemory) return buffer
+    const { memory, words } = (buffer ?? {}) as Partial<BufferMemory>
+    return isSharedMemory(memory) && words !== undefined
+      ? BufferMemory.attach(memory, words.byteOffset)
+      : undefined
   }
 
   /**

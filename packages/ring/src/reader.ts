@@ -86,24 +86,28 @@ export class Reader {
 
   /** @throws TypeError when `buffer` is no BufferMemory; RangeError when it is damaged. */
   constructor(buffer: BufferMemory) {
-    if (!(buffer instanceof BufferMemory)) {
-      throw new TypeError('a Reader reads a BufferMemory: channel.buffer(cpu), or the `memory` of its buffer')
+    const ours = BufferMemory.of(buffer)
+    if (ours === undefined) {
+      throw new TypeError(
+        'a Reader reads a BufferMemory: new Reader(channel.buffer(cpu)) for a Channel, ' +
+          'new Reader(buffer.memory) for any other buffer',
+      )
     }
-    const { subbufSize, subbufCount, headerBytes, mode } = buffer.geometry
-    this.buffer = buffer
+    const { subbufSize, subbufCount, headerBytes, mode } = ours.geometry
+    this.buffer = ours
     this.#overwrite = mode === 'overwrite'
     this.#size = subbufSize
     this.#count = subbufCount
     this.#header = headerBytes
     this.#scratch = this.#overwrite ? new Uint8Array(subbufSize) : undefined
     // No other reader is active: an earlier one is dead or done.
-    Atomics.store(buffer.words, BUFFER.delivering >> 2, 0)
+    Atomics.store(ours.words, BUFFER.delivering >> 2, 0)
     // An odd number is rounded down. Then the first call waits for the reset, and starts anew after
     // it.
-    this.#resets = Atomics.load(buffer.words, BUFFER.resets >> 2) & -2
+    this.#resets = Atomics.load(ours.words, BUFFER.resets >> 2) & -2
     this.#sequence = this.#load('consumed')
     // Plain: only a reader stores it, before `consumed`.
-    this.#accounted = buffer.countAt(BUFFER.accounted >> 3)
+    this.#accounted = ours.countAt(BUFFER.accounted >> 3)
   }
 
   /** Records that were overwritten or reset before delivery, as far as is known. */
@@ -372,7 +376,7 @@ export class Reader {
       this.#scratch.set(bytes.subarray(0, Math.min(this.#size, (end + 7) & -8)))
       bytes = this.#scratch
       // This is a read-modify-write, so that none of the reads above can come after it. Pairs with:
-      // Writer.#start, Atomics.store of `started` before the first byte is overwritten.
+      // Writer.#publishStarted, Atomics.store of `started` before the first byte is overwritten.
       const started = Number(Atomics.add(buffer.counters, BUFFER.started >> 3, 0n))
       if (started > sequence + this.#count) return undefined
     }

@@ -470,7 +470,7 @@ export class Writer {
     // BufferMemory.hasLabel.
     Atomics.store(buffer.words, labelWord, labelOf(sequence))
     // Discard mode: here `started` says that the sub-buffer is open, so it comes last.
-    // Pairs with: Reader, Atomics.load of `started` in `sample`.
+    // Pairs with: Reader.#openSequence, Atomics.load of `started`.
     if (!this.#overwrite) Atomics.store(buffer.counters, BUFFER.started >> 3, BigInt(sequence + 1))
   }
 

@@ -64,6 +64,7 @@
  * No word is ever set back. `committed` wraps at 2³² units, which is more than a lap has. It is
  * only ever compared with its expected value.
  */
+import { isSharedMemory } from '../brand.js'
 import { checkCount, checkGeometry, PAGE_BYTES, type Discarded, type Geometry } from '../buffer.js'
 
 /** Byte offsets of the words of a global buffer. A test holds them to the picture above. */
@@ -305,6 +306,21 @@ export class GlobalBuffer {
     // Pairs with: attach, Atomics.load of `magic`.
     Atomics.store(words, GLOBAL.magic >> 2, MAGIC)
     return buffer
+  }
+
+  /**
+   * A caller's buffer as one of this module: see `BufferMemory.of`.
+   *
+   * @returns undefined for what is no `GlobalBuffer`.
+   * @throws RangeError as {@link attach}.
+   * @internal
+   */
+  static of(buffer: GlobalBuffer): GlobalBuffer | undefined {
+    if (buffer instanceof GlobalBuffer) return buffer
+    const { memory, byteOffset } = (buffer ?? {}) as Partial<GlobalBuffer>
+    return isSharedMemory(memory) && byteOffset !== undefined
+      ? GlobalBuffer.attach(memory, byteOffset)
+      : undefined
   }
 
   /**

@@ -79,10 +79,11 @@ export class GlobalReader {
 
   /** @throws TypeError when `buffer` is no GlobalBuffer; RangeError when it is damaged. */
   constructor(buffer: GlobalBuffer) {
-    if (!(buffer instanceof GlobalBuffer)) throw new TypeError('a GlobalReader reads a GlobalBuffer')
-    const { subbufSize, subbufCount, headerBytes, unitBytes, mode } = buffer.geometry
-    this.buffer = buffer
-    this.#state = new GlobalState(buffer)
+    const ours = GlobalBuffer.of(buffer)
+    if (ours === undefined) throw new TypeError('a GlobalReader reads a GlobalBuffer')
+    const { subbufSize, subbufCount, headerBytes, unitBytes, mode } = ours.geometry
+    this.buffer = ours
+    this.#state = new GlobalState(ours)
     this.#recovery = new GlobalRecovery(this.#state)
     this.#size = subbufSize
     this.#count = subbufCount
@@ -90,7 +91,7 @@ export class GlobalReader {
     this.#unit = unitBytes
     this.#scratch = mode === 'overwrite' ? new Uint8Array(subbufSize) : undefined
     // Plain: only a reader stores it.
-    const sequence = buffer.doubles[GLOBAL.sequence >> 3]
+    const sequence = ours.doubles[GLOBAL.sequence >> 3]
     if (!Number.isSafeInteger(sequence) || sequence < 0) {
       throw new RangeError(
         `the global buffer is damaged: sequence=${sequence} is not how many sub-buffers were read`,

@@ -12,7 +12,7 @@
  *           claim stored        exchange done        record stored, counted        committed
  *   idle ─────────────▶ intent ─────────────▶ won ─────────────────────────▶ stored ─────────▶ idle
  *    ▲                    │  another was first  │
- *    └────────────────────┘                     │ the reader, once the writer is proven dead; see global-recovery.ts
+ *    └────────────────────┘                     │ the reader, once the writer is proven dead; see recovery.ts
  *    ▲                                          ▼
  *    └───────────────────────────────────────  hole
  * ```
