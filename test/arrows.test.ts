@@ -110,6 +110,17 @@ function packageFile(name: string): PackageFile {
   return JSON.parse(readFileSync(join(PACKAGES, name, 'package.json'), 'utf8')) as PackageFile
 }
 
+function hasTopLevelAwait(text: string): boolean {
+  return /^(?:(?:export )?(?:const|let) .* = )?await\b/m.test(text)
+}
+
+test('a top-level await is found', () => {
+  expect(['await a()', 'export const b = await a()', 'const { b } = await a()'].every(hasTopLevelAwait)).toBe(
+    true,
+  )
+  expect(hasTopLevelAwait('  await a()\n// await a()')).toBe(false)
+})
+
 test('every package has its arrows written down', () => {
   expect(readdirSync(PACKAGES).sort()).toEqual(Object.keys(ARROWS).sort())
 })
@@ -151,11 +162,9 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
 
   test('has no top-level await in what is exported, so that CommonJS can require it', () => {
     // The consumer thread's own file is started as a thread, never imported.
-    const files = readdirSync(join(PACKAGES, name, 'src'), { encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts') && file !== 'consumer-thread.ts')
-      .filter((file) =>
-        /^(?:export const \w+ = )?await\b/m.test(readFileSync(join(PACKAGES, name, 'src', file), 'utf8')),
-      )
+    const files = sourceFiles(name)
+      .filter((file) => !file.endsWith('/consumer-thread.ts'))
+      .filter((file) => hasTopLevelAwait(readFileSync(file, 'utf8')))
     expect(files).toEqual([])
   })
 })

@@ -5,7 +5,7 @@
  * may be wider than its text: it can't be folded.
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
@@ -28,14 +28,12 @@ function files(pattern: RegExp): string[] {
 }
 
 /** The lines of a file that are too wide, as `file:line: width`. */
-function wide(file: string, most: (line: string, index: number) => number): string[] {
+function wide(file: string, most: (line: string) => number): string[] {
   return readFileSync(join(ROOT, file), 'utf8')
     .split('\n')
     .flatMap((line, i) => {
       const columns = Array.from(line).length
-      return columns > most(line, i)
-        ? [`${relative(ROOT, join(ROOT, file))}:${i + 1}: ${columns} columns`]
-        : []
+      return columns > most(line) ? [`${file}:${i + 1}: ${columns} columns`] : []
     })
 }
 
@@ -101,5 +99,12 @@ test('no name that was given up comes back', () => {
       ([name, now]) => `${file}: ${name.source}, now ${now}`,
     )
   })
+  expect(found).toEqual([])
+})
+
+test('a coordinator spawns and retires workers; no other thread is called so', () => {
+  const sources = files(/^packages\/(relay|runtime|trace)\/(src|test)\/.*\.[cm]?[jt]s$/)
+  expect(sources.length).toBeGreaterThan(50)
+  const found = sources.filter((file) => /coordinat/i.test(readFileSync(join(ROOT, file), 'utf8')))
   expect(found).toEqual([])
 })

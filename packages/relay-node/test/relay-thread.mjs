@@ -136,7 +136,7 @@ function operate() {
 }
 
 /** Makes a relay, becomes its file thread, and never returns to its event loop. */
-function coordinate() {
+function beFileThread() {
   const relay = new Relay(machine, {
     possibleCpus: 2,
     memoryBytes: 2 ** 20,
@@ -177,6 +177,6 @@ function comeOnline() {
   Relay.attach(memory, machine).comeOnline()
 }
 
-const roles = { write, writeOnce, operate, coordinate, own, comeOnline }
+const roles = { write, writeOnce, operate, beFileThread, own, comeOnline }
 await roles[role]()
 Atomics.store(words, DONE, 1)

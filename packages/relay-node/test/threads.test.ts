@@ -296,7 +296,7 @@ describe('threads that open, close and prepare CPUs at once', () => {
 })
 
 test('a thread learns that the file thread has ended', async () => {
-  const fileThread = new RelayThread('coordinate', {})
+  const fileThread = new RelayThread('beFileThread', {})
   const [memory] = (await once(fileThread.worker, 'message')) as [SharedArrayBuffer]
   const relay = Relay.attach(memory, threadMachine())
   await fileThread.terminate()

@@ -1,39 +1,19 @@
-/** The programs of docs/relay.md run, and print what the page says; what it names exists. */
+/**
+ * What docs/relay.md says is true: its fragments run, and what it names exists. (Its programs are
+ * run with those of the other pages: test/readme.test.ts.)
+ */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import * as relay from 'rchan/relay'
 import { afterAll, expect, test } from 'vitest'
+import { programsOf, readPage, ROOT } from '../../../test/pages.js'
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-const page = readFileSync(join(ROOT, 'docs/relay.md'), 'utf8')
-// In there, so that a program finds rchan as a user's does.
+const page = readPage('docs/relay.md')
+const programs = programsOf(page)
+// In there, so that a fragment finds rchan as a user's does.
 const folder = mkdtempSync(join(ROOT, 'node_modules/.relay-docs-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-interface Block {
-  readonly language: string
-  readonly code: string
-}
-
-const blocks: Block[] = [...page.matchAll(/```(\w+)\n([^]*?)```/g)].map(([, language, code]) => ({
-  language,
-  code,
-}))
-/** A program is followed by what it prints. */
-const programs = blocks.flatMap(({ language, code }, index) =>
-  language === 'js' && blocks[index + 1]?.language === 'text'
-    ? [{ code, prints: blocks[index + 1].code, number: index }]
-    : [],
-)
-
-test.each(programs)('the program of block $number prints what the page says', ({ code, prints, number }) => {
-  const path = join(folder, `block-${number}.mjs`)
-  writeFileSync(path, code)
-  const output = execFileSync(process.execPath, [path], { encoding: 'utf8', timeout: 240_000 })
-  expect(output).toBe(prints)
-})
 
 test('a relay channel is used on its own, by several threads, in less than 30 lines', () => {
   const [{ code }] = programs
@@ -53,12 +33,12 @@ const file = new RelayFile(channel.buffer(0))
 const fd = openSync('/dev/null', 'w')
 const socket = createWriteStream('/dev/null')
 `
-const fragments = blocks.flatMap(({ language, code }, index) =>
-  language === 'js' && blocks[index + 1]?.language !== 'text' ? [{ code, number: index }] : [],
-)
+const fragments = page.blocks
+  .filter(({ language, code }) => language === 'js' && !programs.some((program) => program.code === code))
+  .map(({ code }, number) => ({ code, number }))
 
-test.each(fragments)('the fragment of block $number runs', ({ code, number }) => {
-  const path = join(folder, `block-${number}.mjs`)
+test.each(fragments)('fragment $number runs', ({ code, number }) => {
+  const path = join(folder, `fragment-${number}.mjs`)
   writeFileSync(path, PRELUDE + code)
   execFileSync(process.execPath, [path], { timeout: 240_000 })
 })
@@ -81,7 +61,7 @@ test('whatever the page says of a relay, a channel, a buffer, a file or a mappin
     file,
     mapping: file.mmap(channel.allocSize),
   }
-  const said = [...page.matchAll(/(?<![\w.'/])(Relay|relay|channel|buffer|file|mapping)\.([a-z]\w*)/g)]
+  const said = [...page.text.matchAll(/(?<![\w.'/])(Relay|relay|channel|buffer|file|mapping)\.([a-z]\w*)/g)]
   expect(said.length).toBeGreaterThan(20)
   expect(
     said.filter(([, thing, member]) => !(member in (things[thing] ?? {}))).map(([text]) => text),

@@ -7,6 +7,7 @@ export {
   checkCount,
   checkGeometry,
   dataOffset,
+  ENTRY_BYTES,
   MAX_BUFFER_BYTES,
   MAX_SUBBUFS,
   PAGE_BYTES,

@@ -1,23 +1,29 @@
 /** The memory of a relay with a channel in it, and all that threads do with it. */
 import { plainMachine, Relay, RelayFile } from '@rchan/relay'
-
-const range = (from, count) => Array.from({ length: count }, (_, i) => from + i)
-
-/**
- * Words of the head, of the first members, of two CPUs, of the first slot, of the first buffer: its
- * head and its ring.
- */
-const WORDS = [
-  ...range(0, 44),
-  ...range(320, 8),
-  ...range(576, 2),
-  ...range(1024, 22),
-  ...range(1024 + 80, 3),
-  ...range(266240 / 4, 36),
-  ...range((266240 + 4096) / 4, 64 + 16),
-]
+import { HEAD, MEMBER_BYTES, RELAY, SLOT } from '@rchan/relay/internal'
+import { BUFFER, ENTRY_BYTES } from '@rchan/ring'
 
 const geometry = { subbufSize: 64, subbufCount: 4 }
+
+/** The words from one byte to another. */
+const words = (from, to) => Array.from({ length: (to - from) >> 2 }, (_, i) => (from >> 2) + i)
+
+/** The buffer of the first channel stands on the first page. */
+const RING = RELAY.buffers + HEAD.ring
+const WORDS = [
+  // The head, and the beginning of the text.
+  ...words(0, RELAY.text + 20),
+  // Two members, and two CPUs.
+  ...words(RELAY.memberTable, RELAY.memberTable + 2 * MEMBER_BYTES),
+  ...words(RELAY.cpus, RELAY.cpus + 8),
+  // The first slot: up to the holds of some members, and the pages of some CPUs.
+  ...words(RELAY.slots, RELAY.slots + SLOT.holds + 24),
+  ...words(RELAY.slots + SLOT.pages, RELAY.slots + SLOT.pages + 12),
+  // The first buffer: its head, up to its last word; its ring, up to the end of the table.
+  ...words(RELAY.buffers, RELAY.buffers + HEAD.wakeups + 8),
+  ...words(RING, RING + BUFFER.table + geometry.subbufCount * ENTRY_BYTES),
+]
+
 const bytes = new Uint8Array(16)
 
 export const subjects = {
