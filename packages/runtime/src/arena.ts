@@ -32,6 +32,9 @@
  *     +24  i32     exited           recorder     1: the owner's `exit` event came
  *     +28  i32     left             thread       1: the recording is over, and it will not touch this memory again
  *     +32  u8[64]  threadName       thread       in UTF-8; NUL behind it, if there is room
+ *     +96  i32     stallMs          thread       how long its event loop may stand still, see heartbeat.ts; 0: not watched
+ *    +100  i32     beats            thread       counted up by its event loop while that is watched
+ *    +104  i32     heap             thread       its heap in use at the last beat, in thousandths of the limit
  *       …  remarks: on tracepoints, by any thread, see remarks.ts
  *       …  channel or global buffer: the next multiple of 4096
  * ```
@@ -83,6 +86,9 @@ export const PLACE = {
   exited: 24,
   left: 28,
   threadName: 32,
+  stallMs: 96,
+  beats: 100,
+  heap: 104,
 } as const
 const PLACE_BYTES = 128
 /** Bytes of a thread's name in its place. */

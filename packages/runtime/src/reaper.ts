@@ -81,6 +81,8 @@ export class Reaper {
     const word = (of: number): number => this.#arena.placeWord(cpu, of)
     Atomics.store(words, word(PLACE.online), 0)
     Atomics.store(words, word(PLACE.exited), 0)
+    Atomics.store(words, word(PLACE.stallMs), 0)
+    Atomics.store(words, word(PLACE.heap), 0)
     Atomics.add(words, word(PLACE.generation), 1)
     this.#arena.setStartTicks(cpu, 0)
     // Pairs with: PlaceClaim.#claim, compare-and-exchange from 0.

@@ -10,6 +10,11 @@ export interface Watch {
   readonly dueAt: number
   /** Looks. Called when it is due. Must not throw. */
   look(now: number): void
+  /**
+   * The consumer does a step: it was due, or a thread has rung because it filled a sub-buffer. Must
+   * not throw.
+   */
+  step?(): void
   /** A snapshot was taken, for whatever cause. */
   snapshotTaken?(): void
   /** Releases what it holds. Must not throw. */
@@ -32,7 +37,9 @@ export class Watches implements Watch {
     this.#schedule()
   }
 
+  /** Call it in each step. */
   look(now: number): void {
+    for (const watch of this.#watches) watch.step?.()
     if (now < this.dueAt) return
     for (const watch of this.#watches) if (now >= watch.dueAt) watch.look(now)
     this.#schedule()
