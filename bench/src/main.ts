@@ -10,6 +10,8 @@ import { drain } from './drain.js'
 import { emit, emitApart, emitGlobal, emitOff } from './emit.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
 import { relayReserve, relaySwitch, relayWrite } from './relay.js'
+import { startUp } from './start-up.js'
+import { throughput } from './throughput/index.js'
 
 /** The suites in the order in which they run. Suites with the same name are parts of one. */
 const SUITES: readonly Suite[] = [
@@ -21,6 +23,8 @@ const SUITES: readonly Suite[] = [
   relayReserve,
   relaySwitch,
   drain,
+  ...throughput,
+  ...startUp,
 ]
 const NAMES = [...new Set(SUITES.map(({ name }) => name))]
 
@@ -58,15 +62,36 @@ function options(): { suite: string | undefined; json: string | undefined; round
   return { suite, json, rounds: count }
 }
 
+/** Long times are shown in other units. */
+function scaleOf({ unit, median }: BenchResult): { unit: string; divisor: number } {
+  if (unit === 'ns' && median >= 1e6) return { unit: 'ms', divisor: 1e6 }
+  if (unit === 'ns' && median >= 1e4) return { unit: 'µs', divisor: 1e3 }
+  return { unit, divisor: 1 }
+}
+
 function line(result: BenchResult): string {
-  const ns = (value: number): string => value.toFixed(2).padStart(8)
-  const spread = `${ns(result.p5)} …${ns(result.p95)}`
+  const { unit, divisor } = scaleOf(result)
+  const figure = (value: number): string => (value / divisor).toFixed(2)
+  const column = (value: number): string => figure(value).padStart(8)
+  const spread = `${column(result.p5)} …${column(result.p95)}`
+  const difference = `${result.difference < 0 ? '−' : '+'}${figure(Math.abs(result.difference))} ${unit}`
   const floor =
     result.floorName === result.name
       ? 'floor'
       : `${result.ratio.toFixed(2)} (${result.ratioP5.toFixed(2)}…${result.ratioP95.toFixed(2)}) × ${result.floorName}` +
-        `, ${result.difference < 0 ? '−' : '+'}${Math.abs(result.difference).toFixed(2)} ns`
-  return `${result.name.padEnd(32)}${ns(result.median)} ns  [${spread}]  ${floor}`
+        (result.unit === '×' ? ` of ${figure(result.floor)} ×` : `, ${difference}`)
+  const { perSecond, bytesPerSecond, lost } = result
+  const rates =
+    perSecond === undefined || bytesPerSecond === undefined
+      ? ''
+      : `  ${millions(perSecond)} M/s, ${(bytesPerSecond / 1e9).toFixed(2)} GB/s`
+  const losses =
+    lost === undefined ? '' : `  lost ${(lost * 100).toFixed(lost < 0.001 && lost > 0 ? 4 : 1)} %`
+  return `${result.name.padEnd(32)}${column(result.median)} ${unit}  [${spread}]  ${floor}${rates}${losses}`
+}
+
+function millions(count: number): string {
+  return (count / 1e6).toFixed(count < 1e6 ? 3 : 1)
 }
 
 const { suite: only, json, rounds } = options()

@@ -1,0 +1,60 @@
+/** The suite *start-up*: what rchan adds to the start of a program and of a worker. */
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import type { BenchTask, Suite } from './harness.js'
+
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+const RCHAN = import.meta.resolve('rchan')
+
+/** A program that does nothing, one that imports rchan, and one that declares a tracepoint too. */
+const NOTHING = 'export {}'
+const IMPORTS = `import ${JSON.stringify(RCHAN)}`
+const DECLARES = `import { tracepoint } from ${JSON.stringify(RCHAN)}; tracepoint('a:b', { id: 'u32' })({ id: 1 })`
+
+function runMain(program: string): number {
+  const start = performance.now()
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd: HERE })
+  if (status !== 0) throw new Error(`a program ended with status=${status}: ${program}`)
+  return performance.now() - start
+}
+
+async function runWorker(program: string): Promise<number> {
+  const start = performance.now()
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`))
+  await once(worker, 'exit')
+  return performance.now() - start
+}
+
+const about = (what: string, most: number): string =>
+  `${what} from start to exit: one that does nothing (the floor), one that imports rchan (at most ${most} ms more), one that ` +
+  'also declares a tracepoint and calls it while nothing is recorded'
+
+const tasksOf = (kind: string, time: (program: string) => Promise<number>): BenchTask[] => {
+  const common = { operations: 1, floor: `${kind}-alone` }
+  return [
+    { ...common, name: `${kind}-alone`, time: () => time(NOTHING) },
+    { ...common, name: `${kind}-imports`, time: () => time(IMPORTS) },
+    { ...common, name: `${kind}-declares`, time: () => time(DECLARES) },
+  ]
+}
+
+const common = { name: 'start-up', rounds: 30, warmUpRounds: 2, calls: 3 }
+
+export const startUp: readonly Suite[] = [
+  {
+    ...common,
+    about: about('a process', 30),
+    setUp: () =>
+      Promise.resolve({
+        tasks: tasksOf('main', (program) => Promise.resolve(runMain(program))),
+        tearDown: () => Promise.resolve(),
+      }),
+  },
+  {
+    ...common,
+    about: about('a worker', 3),
+    setUp: () => Promise.resolve({ tasks: tasksOf('worker', runWorker), tearDown: () => Promise.resolve() }),
+  },
+]
