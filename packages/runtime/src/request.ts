@@ -58,7 +58,8 @@ export function request(arena: Arena, control: Control, what: number): number {
  * @param patienceMs how long the consumer may make no progress at all, in milliseconds. The time is
  * counted in slices that timed out, and not read from a clock, because a program's clocks can stand
  * still.
- * @returns false when the consumer made no progress for so long.
+ * @returns false when the consumer made no progress for so long, or a damaged counter shows that the
+ * answer never comes.
  */
 export function waitForAnswer(arena: Arena, control: Control, ticket: number, patienceMs: number): boolean {
   const { words } = arena
@@ -66,10 +67,16 @@ export function waitForAnswer(arena: Arena, control: Control, ticket: number, pa
   const answers = ARENA.answers >> 2
   let idle = 0
   let rounds = Atomics.load(words, ARENA.rounds >> 2)
+  let last = Atomics.load(words, answers)
   for (;;) {
     const seen = Atomics.load(words, answers)
-    // A difference, so that it stays right when the counters wrap around.
+    // Differences, so that they stay right when the counters wrap around.
     if (((seen - ticket) | 0) >= 0) return true
+    // Both only go up. One that went back was damaged: the consumer, which goes on, would never
+    // answer this ticket.
+    const given = Atomics.load(words, ARENA.requests >> 2)
+    if (((given - ticket) | 0) < 0 || ((seen - last) | 0) < 0) return false
+    last = seen
     if (Atomics.load(words, ARENA.state >> 2) >= CONSUMER_STATE.over) return true
     if (machine.wait(words, answers, seen, SLICE_MS) !== 'timed-out') continue
     const now = Atomics.load(words, ARENA.rounds >> 2)

@@ -70,7 +70,7 @@ export class Thread {
 /** Everything around a consumer. */
 export class Machine {
   /** Time passes when the test says so, and deaths are those that it plays. Waits are real. */
-  readonly played: PlayedMachine = {
+  readonly played: { -readonly [Name in keyof PlayedMachine]: PlayedMachine[Name] } = {
     ...nodeMachine,
     thread: nodeMachine.thread,
     now: () => this.timeMs,

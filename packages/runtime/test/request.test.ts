@@ -159,6 +159,29 @@ describe('a flush on request', () => {
     expect(answered(machine)).toBe(ticket)
   })
 
+  test.each([
+    ['requests', asked],
+    ['answers', served],
+  ])('is not waited for for ever when `%s` goes back, though the consumer goes on', (_, word) => {
+    const machine = new Machine()
+    const { words } = machine.arena
+    // The counters stand at 1, and the answer to 2 is lost.
+    const first = ask(machine)
+    machine.pass(2 * GRACE_MS)
+    expect(answered(machine)).toBe(first)
+    let waits = 0
+    machine.played.wait = () => {
+      waits += 1
+      if (waits > 1000) throw new Error('waits for ever')
+      if (word === asked) Atomics.store(words, word, 0)
+      machine.pass(GRACE_MS * 2)
+      if (word === served) Atomics.store(words, word, 0)
+      return 'timed-out'
+    }
+    expect(machine.flush()).toBe(false)
+    expect(waits).toBe(1)
+  })
+
   test('is not waited for when the consumer has ended', () => {
     const machine = new Machine()
     Atomics.store(machine.arena.words, ARENA.state >> 2, CONSUMER_STATE.over)
