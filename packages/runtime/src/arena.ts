@@ -32,7 +32,7 @@
  *     +24  i32     exited           recorder     1: the owner's `exit` event came
  *     +28  i32     left             thread       1: the recording is over, and it will not touch this memory again
  *     +32  u8[64]  threadName       thread       in UTF-8; NUL behind it, if there is room
- *     +96  i32     stallMs          thread       how long its event loop may stand still, see heartbeat.ts; 0: not watched
+ *     +96  i32     stallMs          thread       how long its event loop may stand still (heartbeat.ts); 0: not watched
  *    +100  i32     beats            thread       counted up by its event loop while that is watched
  *    +104  i32     heap             thread       its heap in use at the last beat, in thousandths of the limit
  *       …  remarks: on tracepoints, by any thread, see remarks.ts

@@ -58,8 +58,8 @@ export function request(arena: Arena, control: Control, what: number): number {
  * @param patienceMs how long the consumer may make no progress at all, in milliseconds. The time is
  * counted in slices that timed out, and not read from a clock, because a program's clocks can stand
  * still.
- * @returns false when the consumer made no progress for so long, or a damaged counter shows that the
- * answer never comes.
+ * @returns false when the consumer made no progress for so long, or a damaged counter shows that
+ * the answer never comes.
  */
 export function waitForAnswer(arena: Arena, control: Control, ticket: number, patienceMs: number): boolean {
   const { words } = arena

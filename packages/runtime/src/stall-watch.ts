@@ -2,9 +2,9 @@
  * The watch for event loops that stand still: sees that a thread's heartbeat (`heartbeat.ts`) stays
  * away, while it does. One stall gives one cause.
  *
- * What counts is time in which this thread ran and the other one didn't. A process that was stopped,
- * or a machine that slept, looks like a long time between two looks of this thread: then the other
- * thread may not have run, either, and the count starts again.
+ * What counts is time in which this thread ran and the other one didn't. A process that was
+ * stopped, or a machine that slept, looks like a long time between two looks of this thread: then
+ * the other thread may not have run, either, and the count starts again.
  */
 import { PLACE, type Arena } from './arena.js'
 import { MAX_STALL_MS, MIN_STALL_MS } from './heartbeat.js'
