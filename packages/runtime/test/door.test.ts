@@ -104,7 +104,7 @@ describe('a door', () => {
     symlinkSync(target, join(own, `request-${'a'.repeat(16)}`))
     mkdirSync(join(own, `request-${'b'.repeat(16)}`))
     writeFileSync(join(own, 'request-1'), 'no request')
-    writeFileSync(join(own, `request-${'c'.repeat(16)}`), `${'\u0007x'.repeat(100_000)}`)
+    writeFileSync(join(own, `request-${'c'.repeat(16)}`), '\u0007x'.repeat(100_000))
     const pipe = spawn('mkfifo', [join(own, `request-${'d'.repeat(16)}`)])
     await once(pipe, 'close')
     expect(await requestSnapshot(process.pid)).toEqual({ path: '/here' })
