@@ -199,6 +199,7 @@ export class Ownership {
     const why = this.#host.whyNotWritable
     if (why !== '') throw new Error(`cpu=${this.#cpu} can't be written by this thread: ${why}`)
     if (!this.#host.hold()) return undefined
+    let isOwner = false
     let writer: Writer | undefined
     try {
       const become = (): boolean => this.#become(this.#members.me, true)
@@ -207,10 +208,15 @@ export class Ownership {
         this.#waitedFor = owner
         throw new Error(`cpu=${this.#cpu} is written by another thread, which lives`)
       }
+      isOwner = true
       writer = this.#makeWriter()
       return writer
     } finally {
-      if (writer === undefined) this.#host.letGo()
+      if (writer === undefined) {
+        // It could not begin, because a reset that is to be done again waits for the file, say.
+        if (isOwner) this.#release()
+        this.#host.letGo()
+      }
     }
   }
 

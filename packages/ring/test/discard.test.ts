@@ -2,7 +2,7 @@
  * Discard mode on one thread: when every sub-buffer is unread, the newest record is lost and
  * counted.
  */
-import { FULL, Reader, TOO_BIG, type WriterCallbacks } from '@rchan/ring'
+import { BUFFER, FULL, Reader, TOO_BIG, type WriterCallbacks } from '@rchan/ring'
 import { describe, expect, test } from 'vitest'
 import { makeRecord } from '../../../test/records.mjs'
 import { drain, makeChannel, makeSubject, take, writeNumbers } from './subject.js'
@@ -232,6 +232,13 @@ describe('the header', () => {
     expect(writeNumbers(writer, 8, 4, 2)).toEqual([4, 5])
     expect(starts).toEqual([0, 16, 0, 16])
   })
+})
+
+test('a writer begins its first sub-buffer at once: it can be read before it has a record', () => {
+  const { writer } = makeSubject({ headerBytes: 8 })
+  expect(writer.buffer.counters[BUFFER.started >> 3]).toBe(1n)
+  expect(writer.buffer.hasLabel(0, 0)).toBe(true)
+  expect([writer.view.words[writer.view.end], writer.view.limit]).toEqual([8, 16])
 })
 
 test.each(['subbufEnd', 'subbufStart'] as const)(

@@ -16,7 +16,7 @@ import {
   type Machine as PlayedMachine,
 } from '@rchan/runtime'
 import { thisThread, type ThreadIdentity } from '@rchan/threads'
-import type { Mode } from '@rchan/ring'
+import { BUFFER, type Mode } from '@rchan/ring'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PausedThread } from '../../../test/stepping/paused.js'
@@ -175,10 +175,15 @@ describe.each(['discard', 'overwrite'] as const)('in %s mode', (mode) => {
     for (let at = 0; at < steps; at += 1) {
       for (const again of [at, at + 1, at + 7]) {
         const recording = new Recording(mode)
+        const { machine } = recording
+        const { counters } = machine.arena.channel.buffer(1)
         const before = (step: number): void => {
-          if (step === at || step === again) recording.machine.pass(FLUSH_MS)
+          // Its first sub-buffer was begun before it says that it is online.
+          if (machine.place(1, PLACE.online) === 1) expect(counters[BUFFER.started >> 3]).not.toBe(0n)
+          if (step === at || step === again) machine.pass(FLUSH_MS)
         }
         traces(recording, recording.cpu(7), { before })
+        expect(machine.place(1, PLACE.online)).toBe(1)
         recording.settle()
       }
     }
