@@ -48,13 +48,15 @@ export class Door implements Watch {
 
   look(now: number): void {
     this.dueAt = now + LOOK_MS
+    const wasOpen = this.#folder !== undefined
     let names: string[]
     try {
       // Programs that clean temporary folders remove what is old.
       this.#folder ??= register(this.#options)
       names = this.#folder.names()
     } catch {
-      this.dueAt = now + (this.#folder === undefined ? RETRY_MS : 0)
+      // At once only where that may help: a new folder that can't be read won't be in a moment.
+      this.dueAt = now + (wasOpen ? 0 : RETRY_MS)
       this.#folder = undefined
       return
     }

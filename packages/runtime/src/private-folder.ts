@@ -16,6 +16,7 @@ import {
   readSync,
   renameSync,
   rmdirSync,
+  statSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -140,8 +141,8 @@ function check(path: string): void {
   if (stats.uid !== uid) refuse(`belongs to another user (uid=${stats.uid}, this process has uid=${uid})`)
   if ((stats.mode & OTHERS) !== 0)
     refuse(`is open to other users (mode=${(stats.mode & 0o7777).toString(8)}, not 700)`)
-  // There any user can replace it at any time.
-  const parent = lstatSync(dirname(path))
+  // There any user can replace it at any time. The parent may be reached by a link.
+  const parent = statSync(dirname(path))
   if ((parent.mode & WORLD_WRITABLE) !== 0 && (parent.mode & STICKY) === 0)
     refuse('is in a folder in which any user may replace it')
 }

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { nodeMachine } from '@rchan/runtime'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Door } from '../dist/door.js'
 import { PrivateFolder } from '../dist/private-folder.js'
 import { registrationName, registryPaths } from '../dist/registration.js'
@@ -94,6 +94,31 @@ describe('a door', () => {
     expect(await requestSnapshot(process.pid)).toEqual({ path: '/here' })
     close()
     door.look(Infinity)
+  })
+
+  test('looks again later, and not at once, while its folder can be made and not be read', () => {
+    const door = new Door({ folders: registryPaths(), name: registrationName(7, 1) }, nodeMachine, () => '/x')
+    const names = vi.spyOn(PrivateFolder.prototype, 'names').mockImplementation(() => {
+      throw new Error('EMFILE: no descriptor is left')
+    })
+    onTestFinished(() => names.mockRestore())
+    door.look(1000)
+    expect(door.dueAt).toBe(1000)
+    door.look(1000)
+    expect(door.dueAt).toBeGreaterThan(2000)
+    names.mockRestore()
+    door.look(9000)
+    expect(door.dueAt).toBeLessThan(9500)
+    door.close()
+  })
+
+  test('opens in a temporary folder that is a link', async () => {
+    const link = join(freshFolder(), 'link')
+    symlinkSync(freshFolder(), link)
+    process.env.XDG_RUNTIME_DIR = link
+    const { close } = openDoor(() => '/here')
+    expect(await requestSnapshot(process.pid)).toEqual({ path: '/here' })
+    close()
   })
 
   test('reads no more than it should, and no file that would block it', async () => {
