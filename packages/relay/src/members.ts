@@ -178,7 +178,7 @@ export class Members {
    */
   hold(slot: Slot, id: number): boolean {
     this.#addHold(slot.index, 1)
-    // Pairs with: Pages.reap, Atomics.store of `state`.
+    // Pairs with: Pages.#reap, Atomics.store of `state`.
     if (slot.state !== CHANNEL_STATE.free && slot.id === id) return true
     this.#addHold(slot.index, -1)
     return false

@@ -9,6 +9,9 @@ import { HEAD } from '@rchan/relay/internal'
 import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
 import { describe, expect, test } from 'vitest'
 import { makeRecord } from '../../../test/records.mjs'
+import { Members } from '../dist/members.js'
+import { Slot } from '../dist/slot.js'
+import { RelayWords } from '../dist/words.js'
 import { bufferIn, FakeThreads, type FakeThread, headOf } from './fake-threads.js'
 
 test('a thread whose entry another one takes during the look is gone: its buffer and its CPU are free', () => {
@@ -47,6 +50,35 @@ test('memory that only a dead thread held is free, though another one takes its 
   writer.die()
   threads.duringLookAt(writer, () => threads.attach())
   expect(open().buffer(0)?.produced).toBe(0)
+})
+
+test('what the thread holds that takes an entry during the look is seen', () => {
+  const { fileThread } = new FakeThreads()
+  const { id } = fileThread.open({ subbufSize: 64, subbufCount: 4 })
+  const words = RelayWords.attach(fileThread.memory)
+  const slot = new Slot(words, 0)
+  const dead = new Set<number>()
+  let whileLooking = (): void => undefined
+  const member = (identity: number): Members => {
+    const isDead = (looked: number): boolean => {
+      whileLooking()
+      return dead.has(looked)
+    }
+    const joined = new Members(words, { isDead, log: () => undefined })
+    joined.join(identity, 0)
+    return joined
+  }
+  const looking = member(6)
+  member(7).hold(slot, id)
+  expect(looking.isHeld(slot)).toBe(true)
+  dead.add(7)
+  expect(looking.isHeld(slot)).toBe(false)
+  whileLooking = () => {
+    whileLooking = () => undefined
+    // Nobody else is dead: it takes this entry.
+    expect(member(8).hold(slot, id)).toBe(true)
+  }
+  expect(looking.isHeld(slot)).toBe(true)
 })
 
 describe('a thread that has ended, and shows as living for a few looks,', () => {
