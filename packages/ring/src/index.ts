@@ -28,6 +28,7 @@ export {
   ORPHAN,
   type GlobalGeometry,
 } from './global/buffer.js'
+export { FirstLap, firstLapBytes, MOST_LEAD_BYTES, NEAR_BYTES } from './first-lap.js'
 export { GlobalReader, type Extent, type GlobalSpan, type Hole } from './global/reader.js'
 export { GlobalWriter, PHASE, type GlobalView, type GlobalWriterCallbacks } from './global/writer.js'
 export { GRACE_MS, Reader, type Span } from './reader.js'

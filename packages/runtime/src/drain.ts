@@ -3,7 +3,7 @@
  * on the consumer thread. Each wraps one of ring's readers in the same interface, so that the
  * consumer needn't know which one it drains.
  */
-import { GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/ring'
+import { FirstLap, firstLapBytes, GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/ring'
 import type { Discarded, Extent, GlobalBuffer, GlobalSpan } from '@rchan/ring'
 import { slotIdentity } from './arena.js'
 import type { PacketSpan } from './packet-format.js'
@@ -14,7 +14,10 @@ export interface Ring {
   readonly overwritten: number
   /** Records that dead threads left half written. */
   readonly torn: number
-  /** The next complete sub-buffer, or the rest of it; undefined when there is none. */
+  /**
+   * The next complete sub-buffer, or the rest of it; undefined when there is none. Each call first
+   * touches memory ahead of the writers, while they go through it for the first time.
+   */
   next(): PacketSpan | undefined
   /**
    * Remembers how far the open sub-buffer is written. @returns whether it holds undelivered bytes.
@@ -38,6 +41,12 @@ export interface Ring {
 /** The buffer of one CPU. */
 export class CpuRing extends Reader implements Ring {
   torn = 0
+  readonly #firstLap = new FirstLap(this.buffer.data, () => firstLapBytes(this.buffer))
+
+  override next(): PacketSpan | undefined {
+    this.#firstLap.stayAhead()
+    return super.next()
+  }
 
   override retire(): number {
     const torn = super.retire()
@@ -71,8 +80,16 @@ export class GlobalRing implements Ring {
   /** Refused records, by CPU. */
   readonly #refused = new Map<number, Discarded>()
 
+  readonly #firstLap: FirstLap
+
   constructor(buffer: GlobalBuffer) {
-    this.#reader = new GlobalReader(buffer)
+    const reader = new GlobalReader(buffer)
+    const { subbufSize } = buffer.geometry
+    this.#reader = reader
+    this.#firstLap = new FirstLap(buffer.data, () => {
+      const { sequence, bytes } = reader.written()
+      return sequence * subbufSize + bytes
+    })
   }
 
   get overwritten(): number {
@@ -84,6 +101,7 @@ export class GlobalRing implements Ring {
   }
 
   next(): GlobalSpan | undefined {
+    this.#firstLap.stayAhead()
     return this.#reader.next()
   }
 

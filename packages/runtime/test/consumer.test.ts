@@ -2,10 +2,11 @@ import * as fc from 'fast-check'
 import { request, WANT } from '../dist/request.js'
 import { existsSync, renameSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ARENA, CONTROL, PLACE } from '@rchan/runtime'
 import { freshFolder, fsError, replaceFs } from './faults.ts'
 import { FLUSH_MS, GRACE_MS, Machine, numbers } from './machine.ts'
+import { HEADER_BYTES } from './packets.ts'
 
 describe('delivery', () => {
   test('a complete sub-buffer is delivered at the next step, whatever the time', () => {
@@ -43,6 +44,24 @@ describe('delivery', () => {
     machine.consumer.doWork()
     machine.pass(FLUSH_MS + GRACE_MS)
     expect(machine.content(0)).toMatchObject({ heads: 1, numbers: numbers(9) })
+  })
+
+  test('a step touches the memory that the writer comes to next, and none of a thread that writes little', () => {
+    const machine = new Machine({ records: 8192 - HEADER_BYTES / 8, subbufCount: 8, possibleCpus: 2 })
+    const [busy, idle] = [machine.thread(0, 7), machine.thread(1, 8)]
+    busy.write(10_000)
+    idle.write(100)
+    const touched = vi.spyOn(Atomics, 'compareExchange')
+    machine.consumer.doWork()
+    const memory = machine.arena.channel.buffer(0).data
+    const places = touched.mock.calls
+      .filter(([, , ...values]) => String(values) === '0,0')
+      .map(([words, index]) => words.byteOffset + 4 * index - memory.byteOffset)
+    touched.mockRestore()
+    // 80 KB are written: about as much again is touched, apart from what is near.
+    expect(places.length).toBeGreaterThan(10)
+    expect(Math.min(...places)).toBeGreaterThan(80_000)
+    expect(Math.max(...places)).toBeLessThan(165_000)
   })
 
   test('a thread that writes nothing costs no file', () => {
