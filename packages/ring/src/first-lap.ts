@@ -77,7 +77,8 @@ export class FirstLap {
 export function firstLapBytes(buffer: BufferMemory): number {
   const { subbufSize, subbufCount } = buffer.geometry
   const produced = Number(Atomics.load(buffer.counters, BUFFER.produced >> 3))
-  if (produced >= subbufCount) return subbufSize * subbufCount
+  // Also for what is no count, in damaged memory.
+  if (!(produced >= 0 && produced < subbufCount)) return subbufSize * subbufCount
   const start = produced * subbufSize
   // The entry may not be begun yet.
   const end = Atomics.load(buffer.words, buffer.endWord(produced))

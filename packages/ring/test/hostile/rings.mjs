@@ -1,5 +1,5 @@
 /** The memory of rings, with a few records in it, and every operation on such memory. */
-import { Channel, GlobalBuffer, GlobalReader, GlobalWriter } from '@rchan/ring'
+import { Channel, FirstLap, firstLapBytes, GlobalBuffer, GlobalReader, GlobalWriter } from '@rchan/ring'
 
 /** Drains a ring, with a bound on the number of spans. */
 function drain(reader, most) {
@@ -132,6 +132,11 @@ function channelOf(mode) {
         [`counts ${get.name}`]: () => {
           const one = get()
           for (const count of [one.overwritten, one.remaining(), one.buffer.discarded().full]) finite(count)
+        },
+        [`first lap ${get.name}`]: () => {
+          const { buffer } = get()
+          finite(firstLapBytes(buffer))
+          new FirstLap(buffer.data, () => firstLapBytes(buffer)).stayAhead()
         },
         [`retire ${get.name}`]: () => {
           const one = get()
