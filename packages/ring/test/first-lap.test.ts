@@ -1,5 +1,6 @@
 /** The pages of a buffer are touched ahead of its writer, in the first lap, and no others. */
 import {
+  BUFFER,
   Channel,
   FirstLap,
   firstLapBytes,
@@ -156,6 +157,9 @@ test('an entry that is not begun yet does not count', () => {
   expect(firstLapBytes(buffer)).toBe(64 * KIB)
   buffer.words[buffer.endWord(1)] = 2 ** 31
   expect(firstLapBytes(buffer)).toBe(64 * KIB)
+  // A count that is none: the lap is over.
+  buffer.counters[BUFFER.produced >> 3] = -5000n
+  expect(firstLapBytes(buffer)).toBe(BYTES)
 })
 
 // The language doesn't promise this, and processors do: see first-lap.ts.
