@@ -9,9 +9,9 @@
 import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads'
 import { Arena, ARENA, CONSUMER_STATE } from './arena.js'
 import { now } from './clock.js'
+import { CallTaker } from './call.js'
 import { Consumer, type Listeners } from './consumer.js'
-import { CONTROL, Control } from './control-page.js'
-import { arenaChannelName } from './cpu.js'
+import { arenaChannelName, CONTROL, Control } from './control-page.js'
 import { endRequests } from './request.js'
 import type { CreateFormat } from './packet-format.js'
 import type { CreateSink, Sink } from './sink.js'
@@ -46,8 +46,10 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
   const channel = new BroadcastChannel(arenaChannelName(arena.words[ARENA.recorder >> 2], arena.generation))
   channel.unref()
 
+  const taker = new CallTaker(control, arena.words[ARENA.recorder >> 2], arena.generation)
   const listeners: Listeners = {
     postArena: () => channel.postMessage(arena.memory),
+    takeCalls: () => taker.take(),
     trouble: (message) => tell({ kind: 'trouble', message }),
   }
 
@@ -82,6 +84,7 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     const { words } = control
     Atomics.store(words, CONTROL.answered >> 2, Atomics.load(words, CONTROL.asked >> 2))
     Atomics.notify(words, CONTROL.answered >> 2)
+    taker.close()
     channel.close()
     endRequests(arena)
     sink?.close()

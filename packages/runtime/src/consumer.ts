@@ -10,6 +10,7 @@
 import { Arena, ARENA, PLACE } from './arena.js'
 import { now as clock } from './clock.js'
 import { CONTROL, Control } from './control-page.js'
+import type { Call } from './call.js'
 import { answer, requestsOf, takeWanted, WANT } from './request.js'
 import { DrainedStream, sumOfCauses, type Account } from './drained-stream.js'
 import { CpuRing, GlobalRing } from './drain.js'
@@ -30,6 +31,8 @@ import type { Sink } from './sink.js'
 export interface Listeners {
   /** Posts the arena to the threads that asked for it. */
   postArena(): void
+  /** Takes the calls of other threads that are new. */
+  takeCalls(): readonly Call[]
   /** Reports the first error on the way to the sink. */
   trouble(message: string): void
 }
@@ -135,6 +138,7 @@ export class Consumer {
     const ticket = requestsOf(this.#arena)
     this.#wanted |= takeWanted(this.#arena)
     let busy = this.#sendArena()
+    this.#takeCalls()
     if (this.#takes(WANT.places)) this.#reap()
     this.#findNewCpus()
     for (const stream of this.#streams) {
@@ -184,6 +188,7 @@ export class Consumer {
     const rounds = this.#shared === undefined ? FINISH_ROUNDS : FINISH_ROUNDS_SHARED
     for (let round = 0; round < rounds; round += 1) {
       this.#sendArena()
+      this.#takeCalls()
       this.#findNewCpus()
       let blocked = false
       for (const stream of this.#streams) {
@@ -255,6 +260,13 @@ export class Consumer {
     const isWanted = (this.#wanted & what) !== 0
     this.#wanted &= ~what
     return isWanted
+  }
+
+  /** Does what other threads called for. */
+  #takeCalls(): void {
+    for (const call of this.#listeners.takeCalls()) {
+      call.fail(new Error(`there is no call ${call.kind}: two versions of rchan are in this process`))
+    }
   }
 
   /** Answers the threads that lack the arena. @returns whether there were any. */

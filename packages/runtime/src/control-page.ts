@@ -17,6 +17,10 @@
  *     64   i32[2]    doorbell        sync         where the consumer sleeps
  *    128   i32       asked           any thread   counted up by a thread that lacks the arena
  *    132   i32       answered        consumer     the value of `asked` that it has served
+ *    136   i32       calls        any thread   calls to the consumer so far, added; see call.ts
+ *    140   i32       replies      consumer     replies to them so far
+ *    144   i32       listening    consumer     the recording whose consumer takes calls; 0: none. The recorder
+ *                                              stores 0, too, when the consumer thread has ended
  *    192   i64       noBuffer        any thread   records of threads without a place, added
  *    200   i64       time            consumer     its clock at its last answer
  *    208   i32       clockFaults     any thread   threads whose clocks can't be trusted, added atomically
@@ -45,7 +49,7 @@ import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/ring'
 import { lookAgain } from '@rchan/sync/look-again'
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
-import { decodeShared, encode } from './process.js'
+import { decodeShared, encode, thisProcess } from './process.js'
 import type { ThreadIdentity } from '@rchan/threads'
 import { nodeMachine, type Machine } from './machine.js'
 
@@ -60,6 +64,9 @@ export const CONTROL = {
   doorbell: 64,
   asked: 128,
   answered: 132,
+  calls: 136,
+  replies: 140,
+  listening: 144,
   noBuffer: 192,
   time: 200,
   clockFaults: 208,
@@ -93,6 +100,15 @@ const VOID = -1
  * takes longer.
  */
 const PATIENCE_MS = 50
+
+/**
+ * Name of the channel on which the consumer posts the arena of a recording. A process can have
+ * several control pages (when workers import rchan, and the main thread does not). Each page counts
+ * its recordings from 1, so the identity of the recording thread tells them apart.
+ */
+export function arenaChannelName(recorderIdentity: number, generation: number): string {
+  return `rchan:arena:${RUNTIME_ABI}:${thisProcess.pid}:${recorderIdentity}:${generation}`
+}
 
 /** An entry of the table. */
 export interface Entry {

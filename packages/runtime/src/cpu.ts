@@ -9,7 +9,7 @@
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
 import { Arena, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
-import { CONTROL, Control, RUNTIME_ABI } from './control-page.js'
+import { arenaChannelName, CONTROL, Control, RUNTIME_ABI } from './control-page.js'
 import { PlaceClaim } from './place-claim.js'
 import { encodeInto, thisProcess } from './process.js'
 import type { ThreadIdentity } from '@rchan/threads'
@@ -28,15 +28,6 @@ export type CpuView = WriterView
 export interface CpuClient {
   subbufStart(cpu: Cpu, start: number): void
   subbufEnd(cpu: Cpu, start: number, end: number): void
-}
-
-/**
- * Name of the channel on which the consumer posts the arena of a recording. A process can have
- * several control pages (when workers import rchan, and the main thread does not). Each page counts
- * its recordings from 1, so the identity of the recording thread tells them apart.
- */
-export function arenaChannelName(recorderIdentity: number, generation: number): string {
-  return `rchan:arena:${RUNTIME_ABI}:${thisProcess.pid}:${recorderIdentity}:${generation}`
 }
 
 /** How long a thread waits for the consumer to hand it the arena, in milliseconds. */

@@ -29,8 +29,21 @@ export interface Machine {
    * before.
    */
   waitAtLeast(words: Int32Array<SharedArrayBuffer>, index: number, value: number, timeoutMs: number): boolean
-  /** Opens a mailbox. It gets all messages posted under the name from here on. */
-  openMailbox(name: string): Mailbox
+  /** Calls a function in the event loop again and again. @returns a function that ends it. */
+  every(ms: number, callback: () => void): () => void
+  /**
+   * Opens a mailbox. It gets all messages posted under the name from here on.
+   *
+   * @param arrived called in the event loop for each message that is taken out by that. With it
+   * the open mailbox keeps the thread alive. Without it the thread must take the messages before it
+   * is back in its event loop, which drops them.
+   */
+  openMailbox(name: string, arrived?: () => void): Mailbox
+  /**
+   * Posts a message into all mailboxes of the name that are open now. They have it when this
+   * returns.
+   */
+  post(name: string, message: unknown): void
 }
 
 export type WaitResult = ReturnType<typeof Atomics.wait>
@@ -41,6 +54,9 @@ export interface Mailbox {
   take(): unknown
   close(): void
 }
+
+// As they are now: tests that fake time replace them later.
+const { setInterval: everyMs, clearInterval: endEvery } = globalThis
 
 const quiet = new Int32Array(new SharedArrayBuffer(4))
 
@@ -58,15 +74,39 @@ export const nodeMachine: Machine = {
   sleep: (ms) => void Atomics.wait(quiet, 0, 0, ms),
   wait: (words, index, seen, ms) => Atomics.wait(words, index, seen, ms),
   waitAtLeast: (words, index, value, timeoutMs) => waitAtLeast(words, index, value, timeoutMs),
-  openMailbox(name) {
+  every(ms, callback) {
+    const timer = everyMs(callback, ms)
+    return () => endEvery(timer)
+  },
+  openMailbox(name, arrived) {
     const channel = new BroadcastChannel(name)
-    // With a full stack its `close` may throw, and an open channel would keep the thread alive
-    // forever.
-    channel.unref()
+    /** Messages that the event loop has taken. */
+    const found: unknown[] = []
+    if (arrived === undefined) {
+      // With a full stack its `close` may throw, and an open channel would keep the thread alive
+      // forever.
+      channel.unref()
+    } else {
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener -- Node 20's types lack it here
+      channel.onmessage = (event) => {
+        found.push((event as { data: unknown }).data)
+        arrived()
+      }
+    }
     return {
       take: () =>
-        receiveMessageOnPort(channel as unknown as Parameters<typeof receiveMessageOnPort>[0])?.message,
+        found.length > 0
+          ? found.shift()
+          : receiveMessageOnPort(channel as unknown as Parameters<typeof receiveMessageOnPort>[0])?.message,
       close: () => channel.close(),
+    }
+  },
+  post(name, message) {
+    const channel = new BroadcastChannel(name)
+    try {
+      channel.postMessage(message)
+    } finally {
+      channel.close()
     }
   },
 }

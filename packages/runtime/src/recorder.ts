@@ -16,6 +16,7 @@ import { Arena, ARENA, PLACE, CONSUMER_STATE, type ArenaOptions } from './arena.
 import { NO_TOTALS, type Totals } from './ledger.js'
 import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
 import { ClockCheck, now, type Clock } from './clock.js'
+import { stopListening } from './call.js'
 import { CONTROL } from './control-page.js'
 import { thisCpu, type CpuClient } from './cpu.js'
 import { ExitHook } from './exit-hook.js'
@@ -268,6 +269,7 @@ function startConsumer(
     worker.on('exit', () => {
       // Stored also for a thread that could not store it itself.
       Atomics.store(arena.words, ARENA.state >> 2, CONSUMER_STATE.over)
+      stopListening(thisCpu.control, arena.generation)
       if (totals !== undefined) return resolve(totals)
       const { message } = failure as Error
       isNotReady(failure as Error)

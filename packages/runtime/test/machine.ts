@@ -19,6 +19,7 @@ import {
   type SealedPacket,
   type Sink,
 } from '@rchan/runtime'
+import type { Call } from '@rchan/runtime/call'
 import { Consumer } from '@rchan/runtime/consumer'
 import { flush } from '../dist/request.js'
 import { FileSink } from '@rchan/runtime/file-sink'
@@ -83,10 +84,15 @@ export class Machine {
       this.onLook()
       return this.dead.has(identity)
     },
-    openMailbox: () => {
-      const messages: unknown[] = []
-      this.#mailboxes.add(messages)
-      return { take: () => messages.shift(), close: () => void this.#mailboxes.delete(messages) }
+    openMailbox: (name) => {
+      const mailbox = { name, messages: [] as unknown[] }
+      this.#mailboxes.add(mailbox)
+      return { take: () => mailbox.messages.shift(), close: () => void this.#mailboxes.delete(mailbox) }
+    },
+    post: (name, message) => {
+      for (const mailbox of this.#mailboxes) {
+        if (mailbox.name === name) mailbox.messages.push(structuredClone(message))
+      }
     },
   }
   readonly control = Control.create(this.played)
@@ -97,6 +103,8 @@ export class Machine {
   readonly dead = new Set<number>()
   timeMs = 1000
   posts = 0
+  /** Calls of other threads, for the next step. */
+  readonly calls: Call[] = []
   prepares = 0
   /** Thrown by the format's `prepare`. */
   failPrepare: Error | undefined
@@ -110,7 +118,7 @@ export class Machine {
   onLook: () => void = () => undefined
   /** The arguments of `isDead`. */
   asked: [identity: number, startTicks: number][] = []
-  readonly #mailboxes = new Set<unknown[]>()
+  readonly #mailboxes = new Set<{ readonly name: string; readonly messages: unknown[] }>()
 
   constructor(
     options: {
@@ -136,8 +144,9 @@ export class Machine {
       trouble: () => undefined,
       postArena: () => {
         this.posts += 1
-        for (const messages of this.#mailboxes) messages.push(this.arena.memory)
+        for (const { messages } of this.#mailboxes) messages.push(this.arena.memory)
       },
+      takeCalls: () => this.calls.splice(0),
     })
   }
 

@@ -75,6 +75,7 @@ class Scene {
     format.prepare([])
     this.consumer = new Consumer(this.control, this.arena, format, sink, setup, {
       postArena: () => undefined,
+      takeCalls: () => [],
       trouble: () => undefined,
     })
   }

@@ -138,7 +138,7 @@ export class Rig {
     const { folder, format, sink } = this.#start ?? this.#format()
     try {
       const setup = { flushIntervalMs: 100, graceMs: 10 }
-      const quiet = { postArena: () => undefined, trouble: () => undefined }
+      const quiet = { postArena: () => undefined, takeCalls: () => [], trouble: () => undefined }
       format.prepare([])
       const { cpus, error } = new Consumer(this.control, this.arena, format, sink, setup, quiet).finish()
       if (error !== undefined) throw new Error(error)

@@ -86,6 +86,7 @@ class Draining {
       { flushIntervalMs: 100, graceMs: 10 },
       {
         postArena: () => undefined,
+        takeCalls: () => [],
         trouble: (message) => {
           this.#trouble = message
         },
