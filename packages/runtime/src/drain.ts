@@ -92,6 +92,10 @@ export class GlobalRing implements Ring {
     })
   }
 
+  get buffer(): GlobalBuffer {
+    return this.#reader.buffer
+  }
+
   get overwritten(): number {
     return this.#reader.overwritten
   }

@@ -1,0 +1,343 @@
+/**
+ * The delivery of a recording: takes records from the rings of all CPUs, or from their shared ring,
+ * and puts them as packets into streams of a sink. Runs on the consumer thread. `Consumer` says
+ * when each of its methods is called.
+ *
+ * It owns the reader's words of every buffer. It keeps the accounts: who wrote, what was delivered,
+ * and what was lost.
+ */
+import { ARENA, PLACE, type Arena } from './arena.js'
+import type { Control } from './control-page.js'
+import { CpuRing, GlobalRing } from './drain.js'
+import { DrainedStream, sumOfCauses, type Account } from './drained-stream.js'
+import {
+  ThreadHistory,
+  sumOf,
+  type CpuTotals,
+  type RingLosses,
+  type ThreadTotals,
+  type Totals,
+} from './ledger.js'
+import type { PacketFormat, PacketSpan } from './packet-format.js'
+import type { Sink } from './sink.js'
+
+export class Delivery {
+  readonly #control: Control
+  readonly #arena: Arena
+  readonly #format: PacketFormat
+  readonly #sink: Sink
+  /** Reports the first error on the way to the sink. */
+  readonly #trouble: (message: string) => void
+  /**
+   * The streams by CPU, each made when its thread is first seen online; or the one stream of a
+   * shared buffer.
+   */
+  readonly #streams: (DrainedStream | undefined)[]
+  /** The shared ring of all CPUs, if they share one. */
+  readonly #shared: GlobalRing | undefined
+  readonly #history: ThreadHistory
+  /**
+   * The most sub-buffers to deliver from one ring before the next ring's turn: as many as a ring
+   * holds.
+   */
+  readonly #fairShare: number
+  #error: string | undefined
+  /**
+   * The stream that reports records without a place. It is always the same one, because a reader
+   * adds up the reports of all streams.
+   */
+  #teller: DrainedStream | undefined
+
+  /** @param shared the shared ring of all CPUs, if they share one. */
+  constructor(
+    control: Control,
+    arena: Arena,
+    shared: GlobalRing | undefined,
+    format: PacketFormat,
+    sink: Sink,
+    trouble: (message: string) => void,
+  ) {
+    this.#control = control
+    this.#arena = arena
+    this.#format = format
+    this.#sink = sink
+    this.#trouble = trouble
+    this.#history = new ThreadHistory(arena)
+    this.#shared = shared
+    if (shared === undefined) {
+      this.#streams = Array.from({ length: arena.possibleCpus })
+      this.#fairShare = arena.channel.buffer(0).geometry.subbufCount
+    } else {
+      this.#streams = [new DrainedStream(undefined, shared, format, sink)]
+      this.#fairShare = shared.buffer.geometry.subbufCount
+    }
+  }
+
+  /**
+   * Delivers complete sub-buffers of all rings, a fair share of each. @returns whether there were
+   * any.
+   */
+  drainSome(): boolean {
+    this.findNewCpus()
+    let found = false
+    for (const stream of this.#streams) {
+      if (stream !== undefined && this.#drain(stream, this.#fairShare)) found = true
+    }
+    return found
+  }
+
+  /** Delivers all complete sub-buffers. @returns whether the sink refused some. */
+  drainAll(): boolean {
+    this.findNewCpus()
+    let blocked = false
+    for (const stream of this.#streams) {
+      if (stream === undefined) continue
+      stream.isBlocked = false
+      this.#drain(stream, Infinity)
+      if (stream.isBlocked) blocked = true
+    }
+    return blocked
+  }
+
+  /** Lets blocked streams try again. @returns whether there were any. */
+  unblock(): boolean {
+    let any = false
+    for (const stream of this.#streams) {
+      if (stream?.isBlocked !== true) continue
+      stream.isBlocked = false
+      any = true
+    }
+    return any
+  }
+
+  /** Ends the streams with their losses so far. If tracing goes on, they go on in further files. */
+  endForNow(): void {
+    const lostOf = (stream: DrainedStream): number => stream.refused + stream.lost
+    const { noBuffer } = this.#control
+    const streams = this.#tellingStreams(lostOf, noBuffer).filter(({ isBlocked }) => !isBlocked)
+    this.#endStreams(streams, lostOf, noBuffer)
+  }
+
+  /** Notes that the thread of a place is dead, and that the place is about to be freed. */
+  retired(cpu: number): void {
+    this.#history.retired(cpu)
+  }
+
+  /**
+   * Makes a stream for each CPU that is online for the first time, if each CPU has its own buffer.
+   */
+  findNewCpus(): void {
+    if (this.#shared !== undefined) return
+    const { words, channel } = this.#arena
+    for (let cpu = 0; cpu < this.#streams.length; cpu += 1) {
+      // Pairs with: Cpu.#take, Atomics.store of `online`, after the first sub-buffer was started.
+      if (this.#streams[cpu] !== undefined) continue
+      if (Atomics.load(words, this.#arena.placeWord(cpu, PLACE.online)) !== 1) continue
+      this.#streams[cpu] = new DrainedStream(cpu, new CpuRing(channel.buffer(cpu)), this.#format, this.#sink)
+    }
+  }
+
+  /**
+   * Delivers at most `most` complete sub-buffers. A writer as fast as the disk must not keep the
+   * consumer from the other CPUs, or from threads that ask.
+   *
+   * @returns whether there were any.
+   */
+  #drain(stream: DrainedStream, most: number): boolean {
+    let found = false
+    for (let left = most; left > 0 && !stream.isBlocked; left -= 1) {
+      const span = stream.ring.next()
+      if (span === undefined || !this.#deliver(stream, span)) break
+      found = true
+    }
+    return found
+  }
+
+  /**
+   * Remembers how far the open sub-buffers are written. @returns whether some hold undelivered
+   * records.
+   */
+  sample(): boolean {
+    let any = false
+    for (const stream of this.#streams) {
+      if (stream !== undefined && stream.ring.sample()) any = true
+    }
+    return any
+  }
+
+  /** Delivers what the last {@link sample} saw. It must be a grace period old. */
+  deliverAged(): void {
+    for (const stream of this.#streams) {
+      if (stream === undefined) continue
+      this.#drain(stream, this.#fairShare)
+      const span = stream.isBlocked ? undefined : stream.ring.aged()
+      if (span !== undefined) this.#deliver(stream, span)
+    }
+  }
+
+  /**
+   * Writes one packet. @returns whether the sink has it. If not, the records stay in the ring, and
+   * a later call tries again.
+   */
+  #deliver(stream: DrainedStream, span: PacketSpan): boolean {
+    const { words } = this.#arena
+    const { cpu, ring } = stream
+    const history = this.#history
+    let thread: ThreadTotals | undefined
+    // Any CPU may have written into a shared buffer.
+    if (cpu === undefined) history.findNew()
+    else thread = history.present(cpu)
+    try {
+      // This shows an exiting process that we make progress.
+      Atomics.add(words, ARENA.rounds >> 2, 1)
+      const { records, writers, problem, end } = stream.write(span, thread, history.all)
+      if (cpu !== undefined && records > 0) history.credit(cpu, thread, records)
+      for (const [tag, count] of writers ?? []) history.creditTag(tag, count)
+      if (problem !== undefined) this.#report(`${stream.name}: ${problem}`)
+      // The unreadable records of a complete sub-buffer are lost with it. (A global ring counts
+      // them itself, as torn.)
+      const unreadable = cpu === undefined ? 0 : Math.max(0, span.records - records)
+      stream.unwritten += unreadable
+      ring.delivered(span, records + unreadable, end)
+      return true
+    } catch (error) {
+      this.#fail(stream, error)
+      return false
+    }
+  }
+
+  /** The streams with something to report, if only losses. */
+  #tellingStreams(lostOf: (stream: DrainedStream) => number, noBuffer: number): DrainedStream[] {
+    const met = this.#streams.filter((stream) => stream !== undefined)
+    const streams = met.filter((stream) => stream.hasBegun || lostOf(stream) > 0)
+    if (noBuffer > 0 && streams.length === 0 && met[0] !== undefined) streams.push(met[0])
+    return streams
+  }
+
+  /**
+   * Ends streams, each with its losses. Records without a place belong to no stream, so one stream
+   * reports them.
+   */
+  #endStreams(
+    streams: readonly DrainedStream[],
+    lostOf: (stream: DrainedStream) => number,
+    noBuffer: number,
+  ): void {
+    for (const stream of streams) {
+      const isTeller = this.#teller === undefined || this.#teller === stream
+      if (!this.#endStream(stream, lostOf(stream) + (isTeller ? noBuffer : 0))) continue
+      if (noBuffer > 0) this.#teller ??= stream
+    }
+  }
+
+  /** Ends a stream with its losses. @returns whether the sink has the end. */
+  #endStream(stream: DrainedStream, lostRecords: number): boolean {
+    const history = this.#history
+    const { cpu } = stream
+    const thread = cpu === undefined ? undefined : (history.threads(cpu).at(-1) ?? history.latest(cpu))
+    try {
+      stream.end(thread, lostRecords, history.all)
+      return true
+    } catch (error) {
+      this.#fail(stream, error)
+      return false
+    }
+  }
+
+  /** Blocks a stream after an error. It tries again at the next flush. */
+  #fail(stream: DrainedStream, error: unknown): void {
+    stream.isBlocked = true
+    this.#report(messageOf(error))
+  }
+
+  #report(message: string): void {
+    if (this.#error !== undefined) return
+    this.#error = message
+    this.#trouble(message)
+  }
+
+  /** Drains the buffer of a dead thread. @returns whether all of it is delivered. */
+  retire(cpu: number): boolean {
+    const stream = this.#streams[cpu]
+    const isOnline = Atomics.load(this.#arena.words, this.#arena.placeWord(cpu, PLACE.online)) === 1
+    if (stream === undefined || !isOnline) return true
+    const ring = stream.ring as CpuRing
+    this.#drain(stream, Infinity)
+    const span = stream.isBlocked ? undefined : ring.newest()
+    if (span !== undefined) this.#deliver(stream, span)
+    if (stream.isBlocked) return false
+    ring.retire()
+    return true
+  }
+
+  /** Ends every stream with its losses, and closes it. Call it after the last delivery. */
+  close(): Totals {
+    const { noBuffer } = this.#control
+    const met = this.#streams.filter((stream) => stream !== undefined)
+    // Read the losses once: the trace and the summary have to agree, even if late threads still
+    // count more.
+    const accounts = new Map(met.map((stream) => [stream, stream.account()]))
+    const accountFor = (stream: DrainedStream): Account => accounts.get(stream) as Account
+    const lostOf = (stream: DrainedStream): number => accountFor(stream).lost
+    const streams = this.#tellingStreams(lostOf, noBuffer)
+    this.#endStreams(streams, lostOf, noBuffer)
+    // If a reader finds no trace there, nothing that we wrote counts.
+    const unreadable = this.#sink.problem()
+    this.#error ??= unreadable
+    for (const stream of met) {
+      const { problem, lostEvents } = stream.close()
+      this.#error ??= problem
+      const lostNow = unreadable === undefined ? lostEvents : stream.events
+      const account = accountFor(stream)
+      accounts.set(stream, { ...account, unwritten: account.unwritten + lostNow })
+      stream.events -= lostNow
+    }
+    const totals = streams.map((stream) => ({
+      stream,
+      ...withoutSum(accountFor(stream)),
+      events: stream.events,
+      bytes: stream.bytes,
+    }))
+    const cpus =
+      this.#shared === undefined
+        ? totals.map(({ stream: { cpu = 0, packets }, ...rest }) => {
+            return { cpu, threads: this.#history.threads(cpu), packets, ...rest }
+          })
+        : this.#cpuTotalsOfGlobal(this.#shared, met[0].events > 0)
+    const error = this.#error ?? this.#control.clockFault
+    return { ...sumOf(totals), cpus, noBuffer, error, remarks: this.#arena.remarks.all() }
+  }
+
+  /** The totals of each CPU of a shared ring. */
+  #cpuTotalsOfGlobal(ring: GlobalRing, isThere: boolean): CpuTotals[] {
+    const refused = ring.refusedByCpu()
+    const cpus = new Set([...this.#history.cpus, ...refused.keys()])
+    return [...cpus]
+      .sort((a, b) => a - b)
+      .map((cpu) => ({
+        cpu,
+        threads: this.#history.threads(cpu),
+        events: isThere ? this.#history.events(cpu) : 0,
+        discarded: refused.get(cpu) ?? { full: 0, tooBig: 0, bad: 0 },
+        bytes: 0,
+        packets: 0,
+        overwritten: 0,
+        torn: 0,
+        unwritten: 0,
+      }))
+      .filter(({ threads, discarded }) => threads.length > 0 || sumOfCauses(discarded) > 0)
+  }
+}
+
+function withoutSum({ discarded, overwritten, torn, unwritten }: Account): RingLosses {
+  return { discarded, overwritten, torn, unwritten }
+}
+
+/**
+ * The message of a file system's error is enough. Any other error is a bug of ours, so its stack
+ * matters.
+ */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return 'syscall' in error ? error.message : (error.stack ?? error.message)
+}
