@@ -39,18 +39,18 @@ describe('the table of the ways in the documents', () => {
     .filter((line) => line.startsWith('| '))
     .map((line) => line.split('|').slice(1, -1))
     .map((cells) => cells.map((cell) => cell.trim()))
-    .filter((cells) => cells.length === 4 && !/^-+$/.test(cells[0]) && cells[3] !== 'Test')
+    .filter((cells) => !/^-+$/.test(cells[0]) && cells.at(-1) !== 'Test')
 
   test('has each way that is played here', () => {
-    const played = rows.filter(([, , , by]) => by === '`ways-to-die.test.ts`')
+    const played = rows.filter((cells) => cells.at(-1) === '`ways-to-die.test.ts`')
     expect(played.map(([name]) => name.replaceAll('`', '')).sort()).toEqual(Object.keys(WAYS).sort())
   })
 
   test('names tests that exist', () => {
     const tests = testFiles()
     expect(rows.length).toBeGreaterThan(Object.keys(WAYS).length)
-    const missing = rows.filter(([, , , by]) => {
-      const [, name, title = ''] = /^`([\w.-]+)`(?:: (.+))?$/.exec(by) ?? []
+    const missing = rows.filter((cells) => {
+      const [, name, title = ''] = /^`([\w.-]+)`(?:: (.+))?$/.exec(cells.at(-1) ?? '') ?? []
       const path = tests.get(name)
       return path === undefined || !readFileSync(path, 'utf8').includes(title)
     })

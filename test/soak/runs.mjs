@@ -1,0 +1,17 @@
+/**
+ * The runs of `npm run soak`, in their order.
+ *
+ * A run plays `count` times, from `seed`. It reports each forbidden thing to `fail`, and how far it
+ * is to `progress`. It returns its figures in one line.
+ */
+import { runWays } from './ways.mjs'
+import { runTerminates } from './terminates.mjs'
+import { runWorkers } from './workers.mjs'
+import { runRecordings } from './recordings.mjs'
+
+export const RUNS = [
+  { name: 'ways', count: 20, about: 'times each way to die', run: runWays },
+  { name: 'terminates', count: 1000, about: 'workers terminated while they write', run: runTerminates },
+  { name: 'workers', count: 10_000, about: 'workers in sequence through 8 places', run: runWorkers },
+  { name: 'recordings', count: 1000, about: 'recordings in a row in one process', run: runRecordings },
+]
