@@ -3,6 +3,7 @@ import { startRecording as start, type Recording, type RecordingOptions } from '
 import { replacedBuiltins } from './replaced.js'
 
 export {
+  takeSnapshot,
   tracepoint,
   type CpuTotals,
   type Discarded,
@@ -12,15 +13,23 @@ export {
   type FieldTypes,
   type FieldValue,
   type FieldValues,
+  type FlightSettings,
   type Losses,
+  type NotTaken,
   type Recording,
   type RecordingOptions,
   type RecordingSettings,
   type RecordingSummary,
   type RingLosses,
   type Schema,
+  type Snapshot,
+  type SnapshotLimits,
+  type SnapshotOptions,
+  type SnapshotsSummary,
+  type SnapshotThread,
   type ThreadTotals,
   type Tracepoint,
+  type Trigger,
 } from '@rchan/trace'
 
 /**

@@ -56,6 +56,7 @@ export {
   type GlobalWriterCallbacks,
   type Hole,
   type Mode,
+  type ReaderOptions,
   type Span,
   type WriterCallbacks,
   type WriterView,

@@ -13,16 +13,17 @@ interface Names {
 
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
-    values: 'startRecording tracepoint',
-    types: `CpuTotals Discarded Field FieldType FieldTypeValues FieldTypes FieldValue FieldValues Losses Recording RecordingOptions
-      RecordingSettings RecordingSummary RingLosses Schema ThreadTotals Tracepoint`,
+    values: 'startRecording takeSnapshot tracepoint',
+    types: `CpuTotals Discarded Field FieldType FieldTypeValues FieldTypes FieldValue FieldValues FlightSettings Losses
+      NotTaken Recording RecordingOptions RecordingSettings RecordingSummary RingLosses Schema Snapshot SnapshotLimits
+      SnapshotOptions SnapshotThread SnapshotsSummary ThreadTotals Tracepoint Trigger`,
   },
   relay: {
     values: `Channel DescriptorPipe FULL GlobalBuffer GlobalReader GlobalWriter MAX_BUFFER_BYTES MAX_CHANNELS MAX_CPUS
       MAX_MEMBERS MAX_RELAY_CPUS MAX_SUBBUFS MAX_WRITERS Reader Relay RelayFile StreamPipe TOO_BIG Writer plainMachine
       spliceToDescriptor spliceToStream threadMachine`,
     types: `BufferMemory ChannelOptions Copy Discarded Extent Geometry GlobalGeometry GlobalSpan GlobalView
-      GlobalWriterCallbacks Hole LateSetup LogLevel Machine Mapping Mode Piece Pipe PollState RelayBuffer RelayCallbacks
+      GlobalWriterCallbacks Hole LateSetup LogLevel Machine Mapping Mode Piece Pipe PollState ReaderOptions RelayBuffer RelayCallbacks
       RelayChannel RelayLimits RelayOptions Span SpliceResult StreamPipeOptions WriterCallbacks WriterView`,
   },
   sync: {

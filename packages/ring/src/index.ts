@@ -31,6 +31,6 @@ export {
 export { FirstLap, firstLapBytes, MOST_LEAD_BYTES, NEAR_BYTES } from './first-lap.js'
 export { GlobalReader, type Extent, type GlobalSpan, type Hole } from './global/reader.js'
 export { GlobalWriter, PHASE, type GlobalView, type GlobalWriterCallbacks } from './global/writer.js'
-export { GRACE_MS, Reader, type Span } from './reader.js'
+export { GRACE_MS, Reader, type ReaderOptions, type Span } from './reader.js'
 export { FULL, TOO_BIG, Writer, type WriterCallbacks } from './writer.js'
 export { emptyView, type WriterView } from './writer-view.js'

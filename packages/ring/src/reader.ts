@@ -18,6 +18,11 @@
  * reader hands on the bytes in place. In overwrite mode the owner may start it again at any time.
  * So we copy, and then check `started` by a read-modify-write, because our own earlier plain reads
  * could pass a load. Only a copy that passes the check is delivered.
+ *
+ * A reader that *keeps* takes nothing: it reads what is in the buffer at a moment, and stores no
+ * word of it, so the buffer's reader, on the same thread, and later readers find everything as it
+ * was. It begins with the oldest sub-buffer that it can copy, and counts as overwritten only what
+ * the owner overwrites after that.
  */
 import { BUFFER, BufferMemory } from './buffer.js'
 
@@ -54,8 +59,15 @@ export interface Span {
   readonly records: number
 }
 
+/** How a reader reads. */
+export interface ReaderOptions {
+  /** Whether everything stays in the buffer. See the head of this file. */
+  readonly keeps?: boolean
+}
+
 /**
- * Drains one buffer. A buffer has one reader at a time.
+ * Drains one buffer. A buffer has one reader at a time, and on the same thread any number of
+ * readers that keep.
  *
  * @example
  * for (let span = reader.next(); span !== undefined; span = reader.next()) {
@@ -70,22 +82,27 @@ export class Reader {
   readonly #count: number
   readonly #header: number
   readonly #scratch: Uint8Array | undefined
+  readonly #keeps: boolean
   /** The sub-buffer to deliver next. A part of it may be delivered already. */
   #sequence: number
   /** Delivered bytes of it, its header included; 0 for none. */
   #deliveredBytes = 0
   /** Delivered records of it. */
   #deliveredRecords = 0
-  /** Records of the buffer that were delivered or counted as overwritten, from its first on. */
+  /**
+   * Records of the buffer that were delivered or counted as overwritten, from its first on; −1 for
+   * a reader that keeps, before its first span.
+   */
   #accounted: number
   #overwritten = 0
+  #older = 0
   #sampledSequence = -1
   #sampledEnd = 0
   /** The buffer's `resets` as we know it; even. */
   #resets: number
 
   /** @throws TypeError when `buffer` is no BufferMemory; RangeError when it is damaged. */
-  constructor(buffer: BufferMemory) {
+  constructor(buffer: BufferMemory, { keeps = false }: ReaderOptions = {}) {
     const ours = BufferMemory.of(buffer)
     if (ours === undefined) {
       throw new TypeError(
@@ -100,6 +117,14 @@ export class Reader {
     this.#count = subbufCount
     this.#header = headerBytes
     this.#scratch = this.#overwrite ? new Uint8Array(subbufSize) : undefined
+    this.#keeps = keeps
+    if (keeps) {
+      this.#resets = Atomics.load(ours.words, BUFFER.resets >> 2) & -2
+      // In overwrite mode the data stays behind `consumed`, too, until it is overwritten.
+      this.#sequence = this.#overwrite ? 0 : this.#load('consumed')
+      this.#accounted = -1
+      return
+    }
     // No other reader is active: an earlier one is dead or done.
     Atomics.store(ours.words, BUFFER.delivering >> 2, 0)
     // An odd number is rounded down. Then the first call waits for the reset, and starts anew after
@@ -115,14 +140,23 @@ export class Reader {
     return this.#overwritten
   }
 
-  /** The next complete sub-buffer, or the rest of it; undefined when there is none. */
-  next(): Span | undefined {
+  /** Reader that keeps: records that were overwritten before its first span. */
+  get older(): number {
+    return this.#older
+  }
+
+  /**
+   * The next complete sub-buffer, or the rest of it; undefined when there is none.
+   *
+   * @param before the sub-buffers from this sequence on are left alone.
+   */
+  next(before = Infinity): Span | undefined {
     for (;;) {
       // Load `produced` anew each time: a reset takes back the sub-buffers produced before it.
       if (!this.#isCurrent()) return undefined
       const produced = this.#load('produced')
       this.#skipOverwritten()
-      if (this.#sequence >= produced) return undefined
+      if (this.#sequence >= produced || this.#sequence >= before) return undefined
       if (produced > this.#sequence + this.#count) {
         // Unconsumed sub-buffers always fit the buffer, unless a reset came between our two loads.
         if (Atomics.load(this.buffer.words, BUFFER.resets >> 2) !== this.#resets) continue
@@ -136,6 +170,11 @@ export class Reader {
       if (span.end > span.from || span.records > 0) return span
       this.delivered(span, 0)
     }
+  }
+
+  /** The sub-buffers with a lower sequence are complete now. */
+  completed(): number {
+    return this.#load('produced')
   }
 
   /**
@@ -191,6 +230,10 @@ export class Reader {
    */
   delivered(span: Span, records: number, end = span.end): boolean {
     const { words } = this.buffer
+    if (this.#keeps) {
+      this.#deliver(span, records, end)
+      return true
+    }
     // Either a reset sees `delivering` and gives up, or we see the reset. Pairs with: Writer.reset,
     // which first counts up `resets` and then loads `delivering`. This is a read-modify-write, so
     // that no read of the span's bytes comes after it.
@@ -211,16 +254,26 @@ export class Reader {
     this.#sequence = span.sequence + 1
     this.#deliveredBytes = 0
     this.#deliveredRecords = 0
+    if (this.#keeps) return
     this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
     // Our last read of the sub-buffer came before this. Pairs with: Writer, Atomics.load of
     // `consumed`.
     Atomics.store(this.buffer.counters, BUFFER.consumed >> 3, BigInt(span.sequence + 1))
   }
 
+  /** Reader that keeps: passes over the sub-buffers that are complete now. */
+  skipCompleted(): void {
+    if (!this.#isCurrent()) return
+    this.#sequence = Math.max(this.#sequence, this.#load('produced'))
+    this.#deliveredBytes = 0
+    this.#deliveredRecords = 0
+  }
+
   /**
    * Closes the sub-buffer that a dead owner left open, so that a next owner can take over the
    * buffer. Call it once the owner is proven dead and {@link next} and {@link newest} return
-   * nothing more. The reader acts as the owner here.
+   * nothing more. The reader acts as the owner here. A reader that keeps closes the sub-buffer,
+   * too, and its data stays.
    *
    * @returns torn records: the owner counted them in its last sub-buffer, but they were not found
    * there.
@@ -253,12 +306,12 @@ export class Reader {
     words[buffer.countWord(nextIndex)] = 0
     doubles[buffer.firstDouble(nextIndex)] = first + records
     doubles[buffer.bytesBeforeDouble(nextIndex)] = bytesBefore
-    this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
+    if (!this.#keeps) this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
     // Pairs with: the next owner's Writer, Atomics.load of `produced` in its constructor, after it
     // found the place free.
     Atomics.store(counters, BUFFER.started >> 3, BigInt(sequence + 1))
     Atomics.store(counters, BUFFER.produced >> 3, BigInt(sequence + 1))
-    Atomics.store(counters, BUFFER.consumed >> 3, BigInt(sequence + 1))
+    if (!this.#keeps) Atomics.store(counters, BUFFER.consumed >> 3, BigInt(sequence + 1))
     this.#sequence = sequence + 1
     this.#deliveredBytes = 0
     this.#deliveredRecords = 0
@@ -286,7 +339,7 @@ export class Reader {
     const index = sequence % this.#count
     const given =
       this.buffer.countAt(this.buffer.firstDouble(index)) + this.buffer.words[this.buffer.countWord(index)]
-    return Math.max(0, given - this.#accounted)
+    return Math.max(0, given - Math.max(0, this.#accounted))
   }
 
   /**
@@ -350,6 +403,7 @@ export class Reader {
 
   /** Counts the records before `first` that are not accounted for as overwritten. */
   #account(first: number): void {
+    if (this.#accounted < 0) this.#older = this.#accounted = first
     if (first <= this.#accounted) return
     this.#overwritten += first - this.#accounted
     this.#accounted = first

@@ -12,6 +12,8 @@ import { now } from './clock.js'
 import { CallTaker } from './call.js'
 import { Consumer, type Listeners } from './consumer.js'
 import { arenaChannelName, CONTROL, Control } from './control-page.js'
+import type { FlightInit } from './flight.js'
+import { FlightConsumer } from './flight-consumer.js'
 import { endRequests } from './request.js'
 import type { CreateFormat } from './packet-format.js'
 import type { CreateSink, Sink } from './sink.js'
@@ -25,6 +27,8 @@ export interface ConsumerData {
   readonly flushIntervalMs: number
   readonly graceMs: number
   readonly formatInit: unknown
+  /** Given for a flight recorder, which has no sink until a snapshot is taken. */
+  readonly flight: FlightInit | undefined
 }
 
 /** A message from this thread to the recorder. */
@@ -55,11 +59,23 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
 
   let sink: Sink | undefined
   try {
-    sink = createSink(data.sinkInit)
-    const format = createFormat(data.formatInit, { control: data.control, arena: data.arena, sink })
-    format.prepare([])
-    const { flushIntervalMs, graceMs } = data
-    const consumer = new Consumer(control, arena, format, sink, { flushIntervalMs, graceMs }, listeners)
+    const { flushIntervalMs, graceMs, flight, formatInit } = data
+    const options = { flushIntervalMs, graceMs }
+    const shared = { control: data.control, arena: data.arena }
+    let consumer: Consumer | FlightConsumer
+    if (flight === undefined) {
+      sink = createSink(data.sinkInit)
+      const format = createFormat(formatInit, { ...shared, sink })
+      format.prepare([])
+      consumer = new Consumer(control, arena, format, sink, options, listeners)
+    } else {
+      const client = {
+        createSink,
+        createFormat: (target: Sink, time: bigint) =>
+          createFormat(formatInit, { ...shared, sink: target, startedAt: time }),
+      }
+      consumer = new FlightConsumer(control, arena, client, flight, options, listeners)
+    }
     const startedAt = now()
     tell({ kind: 'ready', time: startedAt })
     Atomics.store(arena.words, ARENA.state >> 2, CONSUMER_STATE.running)

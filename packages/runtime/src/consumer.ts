@@ -18,6 +18,7 @@ import type { Machine } from './machine.js'
 import type { PacketFormat } from './packet-format.js'
 import { Reaper } from './reaper.js'
 import type { Sink } from './sink.js'
+import { NO_SNAPSHOTS, SNAPSHOT_CALL } from './snapshot-totals.js'
 
 /** The consumer's calls to its thread. */
 export interface Listeners {
@@ -210,7 +211,8 @@ export class Consumer {
   /** Does what other threads called for. */
   #takeCalls(): void {
     for (const call of this.#listeners.takeCalls()) {
-      call.fail(new Error(`there is no call ${call.kind}: two versions of rchan are in this process`))
+      const problem = `there is no call ${call.kind}: two versions of rchan are in this process`
+      call.fail(new Error(call.kind === SNAPSHOT_CALL ? NO_SNAPSHOTS : problem))
     }
   }
 

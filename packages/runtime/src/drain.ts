@@ -4,7 +4,7 @@
  * consumer needn't know which one it drains.
  */
 import { FirstLap, firstLapBytes, GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/ring'
-import type { Discarded, Extent, GlobalBuffer, GlobalSpan } from '@rchan/ring'
+import type { Discarded, Extent, GlobalBuffer, GlobalSpan, ReaderOptions } from '@rchan/ring'
 import { slotIdentity } from './arena.js'
 import type { PacketSpan } from './packet-format.js'
 
@@ -17,8 +17,12 @@ export interface Ring {
   /**
    * The next complete sub-buffer, or the rest of it; undefined when there is none. Each call first
    * touches memory ahead of the writers, while they go through it for the first time.
+   *
+   * @param before the sub-buffers from this sequence on are left alone.
    */
-  next(): PacketSpan | undefined
+  next(before?: number): PacketSpan | undefined
+  /** The sub-buffers with a lower sequence are complete now, or as soon as nobody writes them. */
+  completed(): number
   /**
    * Remembers how far the open sub-buffer is written. @returns whether it holds undelivered bytes.
    */
@@ -43,9 +47,14 @@ export class CpuRing extends Reader implements Ring {
   torn = 0
   readonly #firstLap = new FirstLap(this.buffer.data, () => firstLapBytes(this.buffer))
 
-  override next(): PacketSpan | undefined {
+  override next(before?: number): PacketSpan | undefined {
+    this.stayAhead()
+    return super.next(before)
+  }
+
+  /** See `FirstLap`. */
+  stayAhead(): void {
     this.#firstLap.stayAhead()
-    return super.next()
   }
 
   override retire(): number {
@@ -82,8 +91,8 @@ export class GlobalRing implements Ring {
 
   readonly #firstLap: FirstLap
 
-  constructor(buffer: GlobalBuffer) {
-    const reader = new GlobalReader(buffer)
+  constructor(buffer: GlobalBuffer, options?: ReaderOptions) {
+    const reader = new GlobalReader(buffer, options)
     const { subbufSize } = buffer.geometry
     this.#reader = reader
     this.#firstLap = new FirstLap(buffer.data, () => {
@@ -104,9 +113,18 @@ export class GlobalRing implements Ring {
     return this.#reader.torn
   }
 
-  next(): GlobalSpan | undefined {
+  next(before?: number): GlobalSpan | undefined {
+    this.stayAhead()
+    return this.#reader.next(before)
+  }
+
+  /** See `FirstLap`. */
+  stayAhead(): void {
     this.#firstLap.stayAhead()
-    return this.#reader.next()
+  }
+
+  completed(): number {
+    return this.#reader.completed()
   }
 
   sample(): boolean {

@@ -24,6 +24,8 @@ export class DrainedStream<R extends Ring = Ring> {
   unwritten = 0
   /** Whether the last write failed. It is not tried again before the next flush. */
   isBlocked = false
+  /** Set before the first span: see {@link PacketFormat.stream}. */
+  isLate = false
   readonly #format: PacketFormat
   readonly #sink: Sink
   #packets: PacketStream | undefined
@@ -118,11 +120,11 @@ export class DrainedStream<R extends Ring = Ring> {
     subbuf: Uint8Array | undefined,
     thread: ThreadTotals | undefined,
   ): { packets: PacketStream; out: SinkStream } {
-    this.#packets ??= this.#format.stream(this.cpu)
+    this.#packets ??= this.#format.stream(this.cpu, this.isLate)
     this.#out ??= this.#sink.stream(this.name)
     const packets = this.#packets
     const out = this.#out
-    if (out.bytes === 0) {
+    if (out.bytes === 0 && !this.isLate) {
       out.append(packets.head(subbuf, thread), 0)
       packets.written()
     }

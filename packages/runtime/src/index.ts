@@ -21,6 +21,8 @@ export type {
   PacketStream,
   ThreadTotals,
   SealedPacket,
+  SnapshotEvent,
+  SnapshotStream,
 } from './packet-format.js'
 export type { Discarded, Geometry, GlobalWriter, Hole, Mode, Span, Writer, WriterView } from '@rchan/ring'
 export type { CreateSink, Sink, SinkStream, StreamEnd } from './sink.js'

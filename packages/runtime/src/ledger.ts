@@ -6,6 +6,7 @@ import type { Discarded } from '@rchan/ring'
 import { Arena, PLACE, tagParts, threadTag } from './arena.js'
 import type { ThreadTotals } from './packet-format.js'
 import type { Remark } from './remarks.js'
+import type { FlightTotals } from './snapshot-totals.js'
 
 /** Lost records, by cause. */
 export interface Losses {
@@ -61,6 +62,10 @@ export interface Totals extends StreamTotals {
   readonly error: string | undefined
   /** The threads' remarks on tracepoints, by id. */
   readonly remarks: readonly Remark[]
+  /**
+   * The snapshots, of a flight recorder. Its `events` are those that its buffers held at the end.
+   */
+  readonly flight?: FlightTotals
 }
 
 /** The totals of a recording without a consumer. */

@@ -14,6 +14,11 @@ export type PacketSpan = Span & {
    * of the packet.
    */
   readonly holes?: readonly Hole[]
+  /**
+   * For a snapshot: the last time that counts, on the clock of the trace. Later records stay out of
+   * the packet.
+   */
+  readonly until?: bigint
 }
 
 /** A thread that was a CPU. */
@@ -36,6 +41,10 @@ export interface SealedPacket extends Packet {
   readonly writers?: ReadonlyMap<number, number>
   /** The reason why a part of the span is no valid record; undefined if all is well. */
   readonly problem?: string | undefined
+  /** The time from which on the packet has all records of its stream, on the clock of the trace. */
+  readonly beginTime?: bigint
+  /** Whether the span goes on with a record that is later than its `until`. */
+  readonly isCut?: boolean
 }
 
 /** The format's state of one stream: of a CPU, or of all CPUs. */
@@ -76,8 +85,34 @@ export interface PacketFormat {
   /**
    * Makes a new stream, for a CPU that wrote for the first time, or for a shared buffer if `cpu` is
    * undefined.
+   *
+   * @param isLate whether what was written before its first span is gone. Then no `head` is asked
+   * for, and what was lost before the end of that span is not told as a loss.
    */
-  stream(cpu: number | undefined): PacketStream
+  stream(cpu: number | undefined, isLate?: boolean): PacketStream
+  /** Makes the stream of a snapshot's own event, which says why the snapshot was taken. */
+  snapshotStream(event: SnapshotEvent): SnapshotStream
+}
+
+/** Why a snapshot was taken, as its trace tells it. */
+export interface SnapshotEvent {
+  readonly trigger: string
+  readonly reason: string
+  /** When the trigger fired, on the clock of the trace. */
+  readonly at: bigint
+  /** Node's number of the thread that it is about; −1 for none. */
+  readonly thread: number
+  /** Snapshots that were not taken since the one before. */
+  readonly notTaken: number
+}
+
+/** The stream with the one event of a snapshot. */
+export interface SnapshotStream {
+  readonly packets: PacketStream
+  /** The event. */
+  readonly span: PacketSpan
+  /** The thread that writes it: the calling one. */
+  readonly writer: ThreadTotals
 }
 
 /** The function that a format module exports under the name `createFormat`. */
@@ -87,5 +122,10 @@ export type CreateFormat = (
     readonly control: SharedArrayBuffer
     readonly arena: SharedArrayBuffer
     readonly sink: Sink
+    /**
+     * Given if the sink gets a snapshot, which is a trace of its own: a time before any record, on
+     * the clock of the trace.
+     */
+    readonly startedAt?: bigint
   },
 ) => PacketFormat

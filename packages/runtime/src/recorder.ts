@@ -20,6 +20,7 @@ import { stopListening } from './call.js'
 import { CONTROL } from './control-page.js'
 import { thisCpu, type CpuClient } from './cpu.js'
 import { ExitHook } from './exit-hook.js'
+import type { FlightInit } from './flight.js'
 import { flush, request, WANT } from './request.js'
 import { eventIdentity } from '@rchan/threads'
 
@@ -40,6 +41,8 @@ export interface ConsumerSetup {
   readonly program: string
   /** The argument of the function that makes the format. */
   readonly formatInit: unknown
+  /** Given for a flight recorder. Then `sinkInit` is not used: a snapshot's folder is. */
+  readonly flight?: FlightInit
 }
 
 /** Options of a recording. */
@@ -120,7 +123,8 @@ export class Recorder {
     if (holder !== 0) {
       throw new Error(
         `a recording runs already in this process (started by ${holder === me.identity ? 'this' : 'another'} thread): ` +
-          `stop it before you start the next`,
+          `stop it before you start the next (a call of a tracepoint writes into one recording only, so a flight ` +
+          `recorder and another recording can't run at the same time)`,
       )
     }
     let abandon = (): Promise<unknown> | undefined => undefined
@@ -233,6 +237,7 @@ function startConsumer(
     flushIntervalMs: setup.flushIntervalMs,
     graceMs: GRACE_MS,
     formatInit: setup.formatInit,
+    flight: setup.flight,
   }
   // The program is a text, with an empty environment and no arguments. So no preload of the user's
   // program runs in this thread. And no module is looked up in the user's way (Plug'n'Play, an
@@ -286,3 +291,7 @@ function startConsumer(
 }
 
 export type { CpuTotals, Losses, RingLosses, ThreadTotals, Totals } from './ledger.js'
+export { causeOf, type Trigger } from './trigger.js'
+export { SNAPSHOT_CALL } from './snapshot-totals.js'
+export type { FlightInit, SnapshotLimits } from './flight.js'
+export type { FlightTotals, NotTaken, Snapshot, SnapshotThread } from './snapshot-totals.js'

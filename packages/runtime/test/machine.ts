@@ -233,6 +233,9 @@ export class Machine {
         written: () => undefined,
         tail: (thread, lost) => packet(TAIL, valueOf(thread?.generation ?? 0, lost)),
       }),
+      snapshotStream: () => {
+        throw new Error('this format is for no snapshots')
+      },
     }
   }
 }

@@ -3,9 +3,18 @@
  * writes metadata to the sink before the packets that need it. Runs on the consumer thread.
  */
 import {
+  align,
+  EVENT_CPU_OFFSET,
+  EVENT_ID_OFFSET,
   layoutRecord,
+  makeSchema,
   metadataText,
+  numberViews,
+  PACKET_HEADER_BYTES,
   parseSchema,
+  parseUuid,
+  RECORD_ALIGN_BYTES,
+  schemaText,
   threadNumber,
   threadRanges,
   type EventClass,
@@ -16,20 +25,36 @@ import {
 import {
   Arena,
   Control,
+  threadTag,
   type CreateFormat,
   type PacketFormat,
-  type ThreadTotals,
   type Sink,
+  type SnapshotEvent,
+  type SnapshotStream,
+  type ThreadTotals,
 } from '@rchan/runtime'
 import { clockOffset, now } from './clock.js'
 import { CpuStream } from './cpu-stream.js'
 import { GlobalStream } from './global-stream.js'
-import { UUID_BYTES } from './packet-client.js'
+import { storeFields } from './field-code.js'
+import { textBytes, writeText } from './text.js'
+import { randomUUID } from 'node:crypto'
+import { threadId as thisThreadId } from 'node:worker_threads'
 
 /** The name of the metadata file. All readers look for it. */
 const NAME = 'metadata'
 /** The name for a number that threads with different names share. */
 const SEVERAL = 'several threads'
+
+/** The name of the thread that this runs on. */
+const CONSUMER_NAME = 'rchan consumer'
+/** The event of a snapshot. */
+const SNAPSHOT_SCHEMA = makeSchema('rchan:snapshot', {
+  thread: 'i32',
+  not_taken: 'u32',
+  trigger: 'string',
+  reason: 'string',
+})
 
 /**
  * The recording's input to this module: the metadata without the events, and without the clock's
@@ -42,23 +67,61 @@ export type FormatInit = Omit<MetadataInput, 'events' | 'clock'> & {
 /** See runtime's `CreateFormat`. */
 export const createFormat: CreateFormat = (init, shared): PacketFormat => {
   const arena = Arena.attach(shared.arena)
-  const events = new EventTable(new Control(shared.control), arena.global !== undefined)
-  const uuid = arena.client.slice(0, UUID_BYTES)
+  const control = new Control(shared.control)
+  const isGlobal = arena.global !== undefined
+  const events = new EventTable(control, isGlobal)
   const given = init as FormatInit
+  // Two traces of one uuid would be one trace for babeltrace2.
+  const uuidText = shared.startedAt === undefined ? given.uuid : randomUUID()
+  const uuid = parseUuid(uuidText)
   const clock = { ...clockOffset(), ...given.clock }
-  const metadata = new Metadata(shared.sink, { ...given, clock })
-  const names = new ThreadTable(arena.global !== undefined)
-  const start = now()
+  const metadata = new Metadata(shared.sink, { ...given, uuid: uuidText, clock })
+  const names = new ThreadTable(isGlobal)
+  const start = shared.startedAt ?? now()
   return {
     prepare(threads): void {
       events.update()
       names.update(threads)
       metadata.write(events.classes, names)
     },
-    stream: (cpu) =>
+    stream: (cpu, isLate) =>
       cpu === undefined
-        ? new GlobalStream(uuid, start, events.layouts)
-        : new CpuStream(cpu, uuid, events.layouts),
+        ? new GlobalStream(uuid, start, events.layouts, isLate)
+        : new CpuStream(cpu, uuid, events.layouts, isLate),
+    snapshotStream: (event) => snapshotStream(event, control, arena, uuid, events),
+  }
+}
+
+/**
+ * The stream of the event that says why a snapshot was taken. It has the number behind that of the
+ * last CPU.
+ */
+function snapshotStream(
+  event: SnapshotEvent,
+  control: Control,
+  arena: Arena,
+  uuid: Uint8Array,
+  { layouts }: EventTable,
+): SnapshotStream {
+  const id = control.declare(schemaText(SNAPSHOT_SCHEMA))
+  const cpu = arena.possibleCpus
+  const isGlobal = arena.global !== undefined
+  const { fields, payloadOffset } = layoutRecord(SNAPSHOT_SCHEMA.fields, isGlobal)
+  const { thread, notTaken, trigger, reason } = event
+  const from = isGlobal ? 0 : PACKET_HEADER_BYTES
+  const mostBytes = from + 64 + 3 * (trigger.length + reason.length)
+  const memory = numberViews(new ArrayBuffer(align(mostBytes, RECORD_ALIGN_BYTES)))
+  memory.u64[from >> 3] = event.at
+  memory.u32[(from + EVENT_ID_OFFSET) >> 2] = id
+  if (isGlobal) memory.i32[(from + EVENT_CPU_OFFSET) >> 2] = threadTag(cpu, thisThreadId)
+  const values = [thread, Math.min(notTaken, 0xffffffff), trigger, reason]
+  const end = storeFields(fields, values, { ...memory, textBytes, writeText }, from + payloadOffset)
+  return {
+    packets: isGlobal
+      ? new GlobalStream(uuid, event.at, layouts, false, cpu)
+      : new CpuStream(cpu, uuid, layouts),
+    span: { sequence: 0, bytes: memory.u8, from, end, complete: false, records: -1 },
+    writer: { generation: 0, threadId: thisThreadId, threadName: CONSUMER_NAME },
   }
 }
 

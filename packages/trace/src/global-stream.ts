@@ -35,6 +35,7 @@ interface Walk {
   readonly pieces: Uint8Array[]
   readonly writers: Map<number, number>
   problem: string | undefined
+  isCut: boolean
 }
 
 /** Makes the packets of the one stream. */
@@ -44,10 +45,14 @@ export class GlobalStream implements PacketStream {
   readonly #layouts: Layouts
   readonly #packets: PacketMaker
 
-  constructor(uuid: Uint8Array, start: bigint, layouts: Layouts) {
+  /**
+   * @param isLate see runtime's `PacketFormat`.
+   * @param instance the number of the stream, which no other stream of the trace has.
+   */
+  constructor(uuid: Uint8Array, start: bigint, layouts: Layouts, isLate = false, instance = 0) {
     this.#start = start
     this.#layouts = layouts
-    this.#packets = new PacketMaker(uuid, 0, start)
+    this.#packets = new PacketMaker(uuid, instance, start, isLate)
   }
 
   head(): Packet {
@@ -64,8 +69,8 @@ export class GlobalStream implements PacketStream {
       contentBytes: walk.contentBytes,
       pieces: walk.pieces,
     })
-    const { records, end, writers, problem } = walk
-    return { ...packet, end, records, writers, problem }
+    const { records, end, writers, problem, isCut } = walk
+    return { ...packet, end, records, writers, problem, beginTime: walk.firstTime, isCut }
   }
 
   written(): void {
@@ -87,13 +92,15 @@ export class GlobalStream implements PacketStream {
       pieces: [],
       writers: new Map(),
       problem: undefined,
+      isCut: false,
     }
     const u32 = u32View(span.bytes)
     const u64 = u64View(span.bytes)
     let from = span.from
     for (const hole of [...(span.holes ?? []), { from: span.end, end: span.end }]) {
       const limit = Math.max(from, hole.from)
-      const reached = this.#walkPiece(walk, span.bytes, u32, u64, from, limit)
+      const reached = this.#walkPiece(walk, span, u32, u64, from, limit)
+      if (walk.isCut) break
       if (reached < limit) {
         walk.problem = 'events are unreadable, or their times run backwards'
         break
@@ -111,7 +118,7 @@ export class GlobalStream implements PacketStream {
    */
   #walkPiece(
     walk: Walk,
-    bytes: Uint8Array,
+    { bytes, until }: PacketSpan,
     u32: Uint32Array,
     u64: BigUint64Array,
     from: number,
@@ -128,6 +135,8 @@ export class GlobalStream implements PacketStream {
       const next = layout === undefined ? -1 : recordEnd(layout, bytes, at, limit)
       const recordTime = u64[at >> 3]
       if (next < 0 || recordTime < time) break
+      walk.isCut = until !== undefined && recordTime > until
+      if (walk.isCut) break
       if (walk.records === 0) walk.firstTime = recordTime
       walk.records += 1
       time = recordTime

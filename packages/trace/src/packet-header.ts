@@ -35,9 +35,15 @@ export class PacketMaker {
   /** The state of the packet that was made last. */
   #madeEndTime = 0n
   #madeLost = 0
+  /** Losses that are older than the stream; undefined until its first packet tells them. */
+  #lostBefore: number | undefined
 
-  /** @param startTime a time before any record. */
-  constructor(uuid: Uint8Array, instance: number, startTime: bigint) {
+  /**
+   * @param startTime a time before any record.
+   * @param isLate whether the losses up to the first packet with records are older than the stream.
+   */
+  constructor(uuid: Uint8Array, instance: number, startTime: bigint, isLate = false) {
+    this.#lostBefore = isLate ? undefined : 0
     this.#endTime = startTime
     this.#u32[PACKET.magic >> 2] = PACKET_MAGIC
     this.#bytes.set(uuid, PACKET.uuid)
@@ -61,7 +67,8 @@ export class PacketMaker {
     // and swaps equal ones.
     if (beginTime === this.#madeEndTime && beginTime > this.#endTime) beginTime -= 1n
     // Readers would take a count that goes back for 2^64 losses.
-    this.#madeLost = Math.max(this.#lost, content.lost)
+    if (content.pieces.length > 0) this.#lostBefore ??= content.lost
+    this.#madeLost = Math.max(this.#lost, content.lost - (this.#lostBefore ?? content.lost))
     const { thread, contentBytes, pieces } = content
     const header = (sequence: number, begin: bigint, used: number, bytes: number): Uint8Array => {
       this.#u64[PACKET.timestampBegin >> 3] = begin

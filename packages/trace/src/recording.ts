@@ -2,7 +2,9 @@
  * Recordings: the start and the stop of one trace. Runs on the thread that records. It is loaded
  * only when a recording starts, so a worker that only traces doesn't pay for it.
  */
-import { Recorder } from '@rchan/runtime/recorder'
+import { thisCpu } from '@rchan/runtime'
+import { call } from '@rchan/runtime/call'
+import { causeOf, Recorder, SNAPSHOT_CALL, type Snapshot } from '@rchan/runtime/recorder'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -11,11 +13,12 @@ import type { InspectOptionsStylized } from 'node:util'
 import { badArgumentsOf } from './bad-arguments.js'
 import { consumerSource } from './consumer-source.js'
 import type { FormatInit } from './ctf-format.js'
+import { flightInit, sizeFor, type FlightSettings } from './flight-options.js'
 import { checkLimits } from './limits.js'
 import { packetClient } from './packet-client.js'
 import { checkPermissions } from './permissions.js'
 import { INSPECT, summarize, type RecordingSummary } from './summary.js'
-import { claimFolder, folderPath, namedFolder } from './trace-folder.js'
+import { claimFolder, claimSnapshotFolder, folderPath, namedFolder } from './trace-folder.js'
 import { ChildCount, warningsOf } from './warnings.js'
 
 /** Options of a recording: its folder and its settings. */
@@ -32,7 +35,7 @@ export type RecordingOptions = RecordingSettings &
     | {
         /**
          * A folder in which a fresh one is made for the trace, named after the time
-         * (`trace-20261123-080750`).
+         * (`trace-20261123-080750`). With `mode: 'flight'`, one is made for each snapshot.
          */
         readonly dir: string | URL
         readonly path?: never
@@ -40,12 +43,14 @@ export type RecordingOptions = RecordingSettings &
   )
 
 /** How to record. */
-export interface RecordingSettings {
+export interface RecordingSettings extends FlightSettings {
   /**
    * Which events are lost when a thread writes faster than its buffer is drained: the newest
-   * (`'discard'`, the default) or the oldest (`'overwrite'`). Both are counted.
+   * (`'discard'`, the default) or the oldest (`'overwrite'`). Both are counted. `'flight'` is a
+   * flight recorder: nothing is written until a snapshot is asked for, and the oldest events are
+   * lost.
    */
-  readonly mode?: 'discard' | 'overwrite'
+  readonly mode?: 'discard' | 'overwrite' | 'flight'
   /**
    * Whether each tracing thread writes to its own buffer (`'per-thread'`, the default) or all
    * threads write to one (`'global'`). In one buffer all events are in strict order of time, and
@@ -74,8 +79,18 @@ export interface RecordingSettings {
 
 /** A running recording. The end of an `await using` block stops it, too. */
 export interface Recording extends AsyncDisposable {
-  /** The folder of the trace, absolute. */
+  /** The folder of the trace, absolute; of a flight recorder, the folder of the snapshots. */
   readonly path: string
+  /**
+   * Flight recorder: writes the last events of all threads to a folder of its own, as a trace that
+   * is whole and consistent: it has no event that was traced after another thread's event was seen,
+   * without that one, unless that one was overwritten. The threads go on tracing meanwhile. It
+   * takes some 20 ms, and the time to write the buffers. Several calls at once each get a snapshot.
+   *
+   * @throws (the promise) Error if the limits (`snapshots`) forbid one, if it can't be written, if
+   * the recording is no flight recorder, or is over.
+   */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>
   /**
    * Stops the recording. An event whose call returned before `stop` was called is then in the
    * files, or is counted as lost. The files are not synced to the disk. A second call returns the
@@ -86,9 +101,29 @@ export interface Recording extends AsyncDisposable {
   stop(): Promise<RecordingSummary>
 }
 
-const OPTIONS = ['path', 'dir', 'mode', 'buffers', 'bufferSize', 'flushIntervalMs', 'possibleCpus']
+/** Options of a snapshot. */
+export interface SnapshotOptions {
+  /**
+   * Why it is taken: a short text. It is in the name of the folder, as far as it is safe there, and
+   * in the trace, in the event `rchan:snapshot`.
+   */
+  readonly reason?: string
+}
+
+const OPTIONS = [
+  'path',
+  'dir',
+  'mode',
+  'buffers',
+  'bufferSize',
+  'flushIntervalMs',
+  'possibleCpus',
+  'keepSeconds',
+  'snapshots',
+]
 const KIB = 1024
 const MIB = KIB * KIB
+const MOST_BUFFER_BYTES = 256 * MIB
 /** The version of all packages. A test compares it with package.json. */
 export const VERSION = '0.1.0'
 /** A packet is one write. No kill cut a write of up to this size. */
@@ -101,15 +136,24 @@ const SUBBUFS = 16
 export async function start(options: RecordingOptions): Promise<Recording> {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const global = buffers === 'global'
+  const isFlight = mode === 'flight'
+  const flight = isFlight ? flightInit(options, namedFolder(options)) : undefined
   checkLimits((global ? 1 : possibleCpus) * bufferSize)
   checkPermissions(namedFolder(options))
-  const folder = claimFolder(options)
+  const folder = isFlight ? claimSnapshotFolder(options) : claimFolder(options)
+  const ringMode = isFlight ? 'overwrite' : mode
   const uuid = randomUUID()
   // If the process ends before the recording has started, it leaves nothing behind either.
   process.once('exit', folder.undo)
   try {
     const runtime = await Recorder.start({
-      channel: { ...geometryOf(bufferSize), mode, headerBytes: PACKET_HEADER_BYTES, possibleCpus, global },
+      channel: {
+        ...geometryOf(bufferSize),
+        mode: ringMode,
+        headerBytes: PACKET_HEADER_BYTES,
+        possibleCpus,
+        global,
+      },
       client: parseUuid(uuid),
       cpuClient: packetClient,
       consumer: {
@@ -118,6 +162,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
         flushIntervalMs,
         program: consumerSource,
         formatInit: formatInit(uuid, global),
+        ...(flight === undefined ? {} : { flight }),
       },
     })
     const children = new ChildCount()
@@ -125,7 +170,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
     let summary: RecordingSummary | undefined
     const stop = (): Promise<RecordingSummary> => {
       stopped ??= runtime.stop().then((totals) => {
-        const settings = { mode, bufferSize, possibleCpus, ...geometryOf(bufferSize) }
+        const settings = { mode: ringMode, bufferSize, possibleCpus, ...geometryOf(bufferSize) }
         summary = summarize(
           folder.path,
           totals,
@@ -139,6 +184,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
     return {
       path: folder.path,
       stop,
+      snapshot,
       // Enumerable, so a copy has it. As a symbol it is not in JSON.
       [INSPECT]: () => summary ?? new Running(folder.path),
       async [Symbol.asyncDispose]() {
@@ -151,6 +197,15 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   } finally {
     process.off('exit', folder.undo)
   }
+}
+
+/** Takes a snapshot of the running flight recorder, from any thread: see `snapshot` in index.ts. */
+export async function snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
+  const reason: unknown = (options as SnapshotOptions | undefined)?.reason ?? ''
+  if (typeof reason !== 'string') {
+    throw new TypeError(`snapshot: reason=${String(reason)} is not a string`)
+  }
+  return (await call(thisCpu.control, SNAPSHOT_CALL, causeOf('call', reason))) as Snapshot
 }
 
 /** How a recording prints that has not stopped. */
@@ -167,7 +222,7 @@ class Running {
   }
 }
 
-function check(options: RecordingOptions): Required<RecordingSettings> {
+function check(options: RecordingOptions): Required<Omit<RecordingSettings, keyof FlightSettings>> {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`startRecording: options=${String(options)}, expected { path } or { dir }`)
   }
@@ -181,8 +236,19 @@ function check(options: RecordingOptions): Required<RecordingSettings> {
   for (const [name, value] of Object.entries({ path, dir })) {
     if (value !== undefined) folderPath(name, value)
   }
-  if (mode !== 'discard' && mode !== 'overwrite') {
-    throw new TypeError(`startRecording: mode=${String(mode)} is neither 'discard' nor 'overwrite'`)
+  if (mode !== 'discard' && mode !== 'overwrite' && mode !== 'flight') {
+    throw new TypeError(`startRecording: mode=${String(mode)} is none of 'discard', 'overwrite', 'flight'`)
+  }
+  if (mode === 'flight' && dir === undefined) {
+    throw new TypeError(
+      `startRecording: mode='flight' with path=${String(path)}: give dir, the folder in which each snapshot gets one`,
+    )
+  }
+  const { keepSeconds, snapshots } = options
+  if (mode !== 'flight' && (keepSeconds !== undefined || snapshots !== undefined)) {
+    throw new TypeError(
+      `startRecording: keepSeconds and snapshots are for mode: 'flight', this one is '${mode}'`,
+    )
   }
   if (buffers !== 'per-thread' && buffers !== 'global') {
     throw new TypeError(`startRecording: buffers=${String(buffers)} is neither 'per-thread' nor 'global'`)
@@ -193,7 +259,12 @@ function check(options: RecordingOptions): Required<RecordingSettings> {
       `startRecording: unknown option ${unknown.join(', ')}; there are ${OPTIONS.join(', ')}`,
     )
   }
-  const whole = (name: keyof RecordingSettings, fallback: number, least: number, most: number): number => {
+  const whole = (
+    name: 'bufferSize' | 'flushIntervalMs' | 'possibleCpus',
+    fallback: number,
+    least: number,
+    most: number,
+  ): number => {
     const value = options[name] ?? fallback
     if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
       throw new RangeError(
@@ -202,12 +273,14 @@ function check(options: RecordingOptions): Required<RecordingSettings> {
     }
     return value
   }
+  const possibleCpus = whole('possibleCpus', 64, 1, 1024)
+  const sized = sizeFor(keepSeconds, buffers === 'global', possibleCpus, 32 * KIB, MOST_BUFFER_BYTES)
   return {
     mode,
     buffers,
-    bufferSize: whole('bufferSize', 4 * MIB, 32 * KIB, 256 * MIB),
+    bufferSize: whole('bufferSize', sized ?? 4 * MIB, 32 * KIB, MOST_BUFFER_BYTES),
     flushIntervalMs: whole('flushIntervalMs', 100, 10, 60_000),
-    possibleCpus: whole('possibleCpus', 64, 1, 1024),
+    possibleCpus,
   }
 }
 

@@ -2,7 +2,14 @@
  * The summary of a recording: what `stop` returns, and how it prints. Runs on the thread that
  * records.
  */
-import type { CpuTotals, Losses, RecordingTotals } from '@rchan/runtime/recorder'
+import type {
+  CpuTotals,
+  FlightTotals,
+  Losses,
+  NotTaken,
+  RecordingTotals,
+  Snapshot,
+} from '@rchan/runtime/recorder'
 import type { InspectOptionsStylized } from 'node:util'
 
 /** The key of the method by which `console.log` prints an object. */
@@ -10,9 +17,9 @@ export const INSPECT: symbol = Symbol.for('nodejs.util.inspect.custom')
 
 /** The result of a recording. All counts are events. */
 export interface RecordingSummary {
-  /** The folder of the trace. */
+  /** The folder of the trace; of a flight recorder, the folder of the snapshots. */
   readonly path: string
-  /** In the trace. */
+  /** In the trace. Of a flight recorder: in its buffers, at the end. */
   readonly events: number
   /** Never written, all causes. */
   readonly discarded: number
@@ -54,6 +61,19 @@ export interface RecordingSummary {
    * nothing to say.
    */
   readonly warnings: readonly string[]
+  /** The snapshots of a flight recorder; absent for any other recording. */
+  readonly snapshots?: SnapshotsSummary
+}
+
+/** The snapshots of a flight recorder that is over. */
+export interface SnapshotsSummary {
+  readonly taken: number
+  /** Of these, removed again to make room for newer ones. */
+  readonly removed: number
+  /** Snapshots that were asked for and not taken, by cause. */
+  readonly notTaken: NotTaken
+  /** The last 100 that were taken, oldest first. */
+  readonly last: readonly Snapshot[]
 }
 
 /** Makes the summary, which prints in a few lines. */
@@ -79,6 +99,7 @@ export function summarize(
     durationMs: totals.durationMs,
     ...(totals.error === undefined ? {} : { error: totals.error }),
     warnings,
+    ...(totals.flight === undefined ? {} : { snapshots: withoutError(totals.flight) }),
   }
   // Not enumerable, so a summary compares and serializes as plain data.
   return Object.defineProperty(summary, INSPECT, {
@@ -94,7 +115,7 @@ function shown(summary: RecordingSummary, options: InspectOptionsStylized): stri
   const number = (value: number): string => stylize(grouped(value), 'number')
   const unit = (count: number, one: string): string => `${number(count)} ${one}${count === 1 ? '' : 's'}`
   const lines = [
-    `${unit(events, 'event')} of ${unit(cpus, 'CPU')} in ${stylize(duration(durationMs), 'number')} → ${stylize(path, 'string')}`,
+    `${snapshotsShown(summary, unit)}${unit(events, 'event')} of ${unit(cpus, 'CPU')} in ${stylize(duration(durationMs), 'number')} → ${stylize(path, 'string')}`,
   ]
   if (discarded > 0) {
     const causes = Object.entries(discardedBy).filter(([, count]) => count > 0)
@@ -109,6 +130,27 @@ function shown(summary: RecordingSummary, options: InspectOptionsStylized): stri
   if (error !== undefined) lines.push(`${stylize('error', 'regexp')}: ${error}`)
   for (const warning of warnings) lines.push(`${stylize('warning', 'regexp')}: ${warning}`)
   return lines.length === 1 ? `{ ${lines[0]} }` : `{\n  ${lines.join(',\n  ')}\n}`
+}
+
+/** What a summary says of a flight recorder's snapshots. */
+function snapshotsShown(
+  { snapshots }: RecordingSummary,
+  unit: (count: number, one: string) => string,
+): string {
+  if (snapshots === undefined) return ''
+  const { taken, removed, notTaken } = snapshots
+  const causes = Object.entries(notTaken).filter(([, count]) => count > 0)
+  const more = [
+    ...(removed > 0 ? [`${removed} removed`] : []),
+    ...(causes.length > 0
+      ? [`not taken: ${causes.map(([cause, count]) => `${count} ${cause}`).join(', ')}`]
+      : []),
+  ]
+  return `${unit(taken, 'snapshot')}${more.length > 0 ? ` (${more.join('; ')})` : ''}; at the end `
+}
+
+function withoutError({ taken, removed, notTaken, last }: FlightTotals): SnapshotsSummary {
+  return { taken, removed, notTaken, last }
 }
 
 /** Formats a count with commas between groups of three digits, whatever the locale. */

@@ -3,7 +3,9 @@
  * recording can't start, restores everything as it was. Runs on the thread that records.
  */
 import {
+  accessSync,
   chmodSync,
+  constants,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -37,6 +39,22 @@ const FILE_MODE = 0o600
 export function claimFolder(options: FolderOptions): TraceFolder {
   const folder = namedFolder(options)
   return options.dir === undefined ? claimPath(folder) : claimFresh(folder)
+}
+
+/**
+ * Makes the folder that a flight recorder puts its snapshots into, if it is not there.
+ *
+ * @throws Error with the path, what is wrong with it and what to do.
+ */
+export function claimSnapshotFolder(options: FolderOptions): TraceFolder {
+  const path = namedFolder(options)
+  const made = makeFolder(path)
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw cannotMake(path, error)
+  }
+  return { path, undo: () => removeEmpty(made) }
 }
 
 /**

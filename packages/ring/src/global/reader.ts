@@ -20,12 +20,16 @@
  * hands on the bytes in place. In overwrite mode a writer may start it again at any time. So we
  * copy, and then load the state by a read-modify-write. The copy is delivered only if the
  * sub-buffer was not started again.
+ *
+ * A reader that *keeps* takes nothing: it reads what is in the buffer at a moment, and its accounts
+ * are its own (see ring's `Reader`). The reader that drains the buffer, on the same thread, still
+ * has to `recover` after the dead.
  */
 import { GLOBAL, GLOBAL_SLOT, GlobalBuffer } from './buffer.js'
 import { GlobalRecovery } from './recovery.js'
 import { GlobalState } from './state.js'
 import { PHASE } from './writer.js'
-import type { Span } from '../reader.js'
+import type { ReaderOptions, Span } from '../reader.js'
 
 /** A piece of a sub-buffer, in bytes from its start. */
 export interface Hole {
@@ -51,8 +55,19 @@ export interface Extent {
   readonly bytes: number
 }
 
+/** The accounts of a reader that keeps. */
+interface OwnAccounts {
+  overwritten: number
+  torn: number
+  /** By index: records ever written there that were delivered, overwritten, or are too old. */
+  readonly accounted: Float64Array
+  /** Whether a span was read. Records that were overwritten before that are too old. */
+  hasBegun: boolean
+}
+
 /**
- * Drains a global buffer. A buffer has one reader at a time.
+ * Drains a global buffer. A buffer has one reader at a time, and on the same thread any number of
+ * readers that keep.
  *
  * @example
  * for (let span = reader.next(); span !== undefined; span = reader.next()) {
@@ -70,6 +85,8 @@ export class GlobalReader {
   readonly #header: number
   readonly #unit: number
   readonly #scratch: Uint8Array | undefined
+  /** The accounts, if this reader keeps. Else they are in the buffer. */
+  readonly #own: OwnAccounts | undefined
   /** The sub-buffer to deliver next. A part of it may be delivered already. */
   #sequence: number
   /** Delivered bytes of it, its header included; 0 for none. */
@@ -78,7 +95,7 @@ export class GlobalReader {
   #deliveredRecords = 0
 
   /** @throws TypeError when `buffer` is no GlobalBuffer; RangeError when it is damaged. */
-  constructor(buffer: GlobalBuffer) {
+  constructor(buffer: GlobalBuffer, { keeps = false }: ReaderOptions = {}) {
     const ours = GlobalBuffer.of(buffer)
     if (ours === undefined) throw new TypeError('a GlobalReader reads a GlobalBuffer')
     const { subbufSize, subbufCount, headerBytes, unitBytes, mode } = ours.geometry
@@ -90,6 +107,11 @@ export class GlobalReader {
     this.#header = headerBytes
     this.#unit = unitBytes
     this.#scratch = mode === 'overwrite' ? new Uint8Array(subbufSize) : undefined
+    if (keeps) {
+      this.#own = { overwritten: 0, torn: 0, accounted: new Float64Array(subbufCount), hasBegun: false }
+      this.#sequence = this.#openWindow(this.#own, mode === 'overwrite')
+      return
+    }
     // Plain: only a reader stores it.
     const sequence = ours.doubles[GLOBAL.sequence >> 3]
     if (!Number.isSafeInteger(sequence) || sequence < 0) {
@@ -102,21 +124,25 @@ export class GlobalReader {
 
   /** Records that were overwritten before delivery, as far as is known. */
   get overwritten(): number {
-    return this.buffer.countAt(GLOBAL.overwritten >> 3)
+    return this.#own?.overwritten ?? this.buffer.countAt(GLOBAL.overwritten >> 3)
   }
 
   /** Records that dead threads left half written, and records that were given up with them. */
   get torn(): number {
-    return this.buffer.countAt(GLOBAL.torn >> 3)
+    return this.#own?.torn ?? this.buffer.countAt(GLOBAL.torn >> 3)
   }
 
-  /** The next complete sub-buffer, or the rest of it; undefined when there is none. */
-  next(): GlobalSpan | undefined {
+  /**
+   * The next complete sub-buffer, or the rest of it; undefined when there is none.
+   *
+   * @param before the sub-buffers from this sequence on are left alone.
+   */
+  next(before = Infinity): GlobalSpan | undefined {
     const state = this.#state
     for (;;) {
       this.#skipOverwritten()
       const sequence = this.#sequence
-      if (sequence >= state.started) return undefined
+      if (sequence >= state.started || sequence >= before) return undefined
       if (sequence === state.started - 1) {
         if (!state.closed) return undefined
         // The thread that closed it may not have stored its end yet.
@@ -131,6 +157,12 @@ export class GlobalReader {
       if (span.end > span.from) return span
       this.delivered(span, 0)
     }
+  }
+
+  /** The sub-buffers with a lower sequence are closed now. */
+  completed(): number {
+    const { started, closed } = this.#state.load()
+    return closed ? started : started - 1
   }
 
   /**
@@ -158,16 +190,21 @@ export class GlobalReader {
    */
   delivered(span: GlobalSpan, records: number, end = span.end): void {
     const { words, doubles } = this.buffer
-    const accounted = this.buffer.accountedDouble(span.sequence % this.#count)
+    const index = span.sequence % this.#count
     if (!span.complete) {
-      doubles[accounted] += records
+      this.#setAccounted(index, this.#accountedAt(index) + records)
       this.#deliveredBytes = end
       this.#deliveredRecords += records
       return
     }
-    doubles[accounted] += span.records
-    doubles[GLOBAL.torn >> 3] += span.records - records
+    this.#setAccounted(index, this.#accountedAt(index) + span.records)
+    const torn = span.records - records
     this.#skipTo(span.sequence + 1)
+    if (this.#own !== undefined) {
+      this.#own.torn += torn
+      return
+    }
+    doubles[GLOBAL.torn >> 3] += torn
     doubles[GLOBAL.sequence >> 3] = span.sequence + 1
     // Our last read of the sub-buffer came before this. Pairs with: GlobalState.mayStart.
     Atomics.store(words, GLOBAL.consumed >> 2, (span.sequence + 1) | 0)
@@ -226,7 +263,7 @@ export class GlobalReader {
     this.#skipOverwritten()
     let sum = 0
     for (let index = 0; index < this.#count; index += 1) {
-      sum += this.buffer.writtenAt(index) - this.buffer.countAt(this.buffer.accountedDouble(index))
+      sum += this.buffer.writtenAt(index) - this.#accountedAt(index)
     }
     return sum
   }
@@ -266,12 +303,41 @@ export class GlobalReader {
    * overwritten.
    */
   #account(index: number, base: number): void {
-    const { doubles } = this.buffer
-    const accounted = this.buffer.accountedDouble(index)
-    const before = this.buffer.countAt(accounted)
+    const before = this.#accountedAt(index)
     if (base <= before) return
-    doubles[GLOBAL.overwritten >> 3] = this.overwritten + base - before
-    doubles[accounted] = base
+    const own = this.#own
+    if (own === undefined) this.buffer.doubles[GLOBAL.overwritten >> 3] = this.overwritten + base - before
+    else if (own.hasBegun) own.overwritten += base - before
+    this.#setAccounted(index, base)
+  }
+
+  #accountedAt(index: number): number {
+    return this.#own?.accounted[index] ?? this.buffer.countAt(this.buffer.accountedDouble(index))
+  }
+
+  #setAccounted(index: number, records: number): void {
+    if (this.#own !== undefined) this.#own.accounted[index] = records
+    else this.buffer.doubles[this.buffer.accountedDouble(index)] = records
+  }
+
+  /**
+   * Begins to read without taking: all that was written before the oldest sub-buffer is too old.
+   *
+   * @returns the sequence of the oldest sub-buffer.
+   */
+  #openWindow(own: OwnAccounts, overwrite: boolean): number {
+    const state = this.#state.load()
+    const { started } = state
+    const read = overwrite ? 0 : this.buffer.countAt(GLOBAL.sequence >> 3)
+    const oldest = Math.max(read, started - this.#count)
+    for (let index = 0; index < this.#count; index += 1) {
+      own.accounted[index] = this.buffer.writtenAt(index)
+    }
+    // The base of a started sub-buffer stays until the one two laps later.
+    for (let sequence = oldest; sequence < started; sequence += 1) {
+      own.accounted[sequence % this.#count] = state.base(sequence)
+    }
+    return oldest
   }
 
   /**
@@ -297,6 +363,7 @@ export class GlobalReader {
       if (state.loadAfterReads().lapped(sequence)) return undefined
     }
     this.#account(index, base)
+    if (this.#own !== undefined) this.#own.hasBegun = true
     return {
       sequence,
       bytes,

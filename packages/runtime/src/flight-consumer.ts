@@ -1,0 +1,294 @@
+/**
+ * The consumer of a flight recorder: drains nothing. It frees the places of dead threads so that
+ * what they wrote stays in their rings, answers threads that lack the arena, and takes snapshots
+ * when it is asked. It works in steps, as `Consumer` does, on the same thread.
+ */
+import { Arena, ARENA, PLACE } from './arena.js'
+import { now as clock } from './clock.js'
+import type { ConsumerOptions, Listeners } from './consumer.js'
+import { CONTROL, type Control } from './control-page.js'
+import { CpuRing, GlobalRing } from './drain.js'
+import { FlightRecorder, type FlightInit } from './flight.js'
+import { sumOf, type CpuTotals, type Totals } from './ledger.js'
+import type { PacketFormat } from './packet-format.js'
+import { Reaper } from './reaper.js'
+import { answer, requestsOf, takeWanted, WANT } from './request.js'
+import type { Sink, SinkStream } from './sink.js'
+import { SNAPSHOT_CALL, type Snapshot } from './snapshot-totals.js'
+import type { SnapshotSource } from './snapshot.js'
+import { Tenures } from './tenures.js'
+import { readCause, type SnapshotCause } from './trigger.js'
+
+/** The client's parts of a flight consumer. */
+export interface FlightClient {
+  /** Makes a sink that writes a folder, which exists. */
+  createSink(path: string): Sink
+  /** Makes the format of a snapshot; see `CreateFormat`. */
+  createFormat(sink: Sink, startedAt: bigint): PacketFormat
+}
+
+export class FlightConsumer {
+  readonly #control: Control
+  readonly #arena: Arena
+  readonly #options: ConsumerOptions
+  readonly #listeners: Listeners
+  readonly #flight: FlightRecorder
+  readonly #tenures: Tenures
+  readonly #reaper: Reaper
+  /** The shared ring of all CPUs, if they share one. */
+  readonly #shared: GlobalRing | undefined
+  /** Readers that keep, by CPU, each made when its first thread is found. */
+  readonly #rings: (CpuRing | undefined)[] = []
+  readonly #torn: number[] = []
+  /** Reads what a dead thread left. It writes nowhere. */
+  readonly #walker: PacketFormat
+  readonly #startedAt = clock()
+  #nextLook: number
+  #answered = 0
+  #wanted = 0
+  #error: string | undefined
+
+  constructor(
+    control: Control,
+    arena: Arena,
+    client: FlightClient,
+    init: FlightInit,
+    options: ConsumerOptions,
+    listeners: Listeners,
+  ) {
+    this.#control = control
+    this.#arena = arena
+    this.#options = options
+    this.#listeners = listeners
+    this.#tenures = new Tenures(arena)
+    if (arena.global !== undefined) this.#shared = new GlobalRing(arena.global)
+    this.#reaper = new Reaper(arena, control.machine, this.#shared, options.graceMs)
+    const startedAt = this.#startedAt
+    this.#walker = client.createFormat(NOWHERE, startedAt)
+    this.#flight = new FlightRecorder(init, {
+      source: this.#source(),
+      createSink: (path) => client.createSink(path),
+      createFormat: (sink) => client.createFormat(sink, startedAt),
+    })
+    this.#nextLook = control.machine.now() + options.flushIntervalMs
+  }
+
+  /**
+   * Takes a snapshot now.
+   *
+   * @throws SnapshotRefused when a limit forbids it; Error when it can't be written.
+   */
+  take(cause: SnapshotCause): Snapshot {
+    return this.#flight.take(cause)
+  }
+
+  /** Does one step. @returns milliseconds until the next call, unless a thread rings earlier. */
+  doWork(): number {
+    const { machine } = this.#control
+    // Load the ticket before any other look, so that all work below counts for it.
+    const ticket = requestsOf(this.#arena)
+    this.#wanted |= takeWanted(this.#arena)
+    const busy = this.#sendArena()
+    this.#stayAhead()
+    this.#takeCalls()
+    const now = machine.now()
+    if ((this.#wanted & WANT.places) !== 0 || now >= this.#nextLook || now >= this.#reaper.dueAt) {
+      this.#reap()
+      if (now >= this.#nextLook) this.#nextLook = now + this.#options.flushIntervalMs
+    }
+    // There are no files to flush.
+    this.#wanted &= ~(WANT.places | WANT.flush)
+    if (this.#wanted === 0 && ticket !== this.#answered) {
+      this.#answered = ticket
+      answer(this.#arena, ticket)
+    }
+    Atomics.add(this.#arena.words, ARENA.rounds >> 2, 1)
+    return busy ? 0 : Math.max(0, Math.min(this.#nextLook, this.#reaper.dueAt) - machine.now())
+  }
+
+  /** Whether the consumer was asked to stop. If so, call `finish` next. */
+  get isToStop(): boolean {
+    return (this.#wanted & WANT.stop) !== 0
+  }
+
+  /** Counts what was traced. Call it after tracing was switched off. */
+  finish(): Totals {
+    this.#control.machine.sleep(this.#options.graceMs)
+    this.#shared?.finalize()
+    this.#sendArena()
+    this.#takeCalls()
+    this.#reap()
+    const cpus = this.#arena.global === undefined ? this.#cpuTotals() : this.#cpuTotalsOfGlobal()
+    const flight = this.#flight.totals()
+    return {
+      ...(this.#shared === undefined ? sumOf(cpus) : this.#totalsOfGlobal(this.#shared)),
+      cpus,
+      noBuffer: this.#control.noBuffer,
+      error: flight.error ?? this.#error ?? this.#control.clockFault,
+      remarks: this.#arena.remarks.all(),
+      flight,
+    }
+  }
+
+  #source(): SnapshotSource {
+    const { machine } = this.#control
+    const tenures = this.#tenures
+    return {
+      arena: this.#arena,
+      graceMs: this.#options.graceMs,
+      startedAt: this.#startedAt,
+      tenures,
+      pause: () => {
+        this.#sendArena()
+        // This shows an exiting process that we make progress.
+        Atomics.add(this.#arena.words, ARENA.rounds >> 2, 1)
+      },
+      recover: () => this.#reap(),
+      sleep: (ms) => machine.sleep(ms),
+    }
+  }
+
+  /** Touches memory ahead of the writers in their first lap. */
+  #stayAhead(): void {
+    this.#shared?.stayAhead()
+    if (this.#shared !== undefined) return
+    this.#tenures.findNew()
+    for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
+      if (this.#tenures.has(cpu)) this.#ring(cpu).stayAhead()
+    }
+  }
+
+  #ring(cpu: number): CpuRing {
+    return (this.#rings[cpu] ??= new CpuRing(this.#arena.channel.buffer(cpu), { keeps: true }))
+  }
+
+  /** Does what other threads called for, one after the other. */
+  #takeCalls(): void {
+    for (const call of this.#listeners.takeCalls()) {
+      try {
+        if (call.kind !== SNAPSHOT_CALL)
+          throw new Error(`there is no call ${call.kind}: two versions of rchan are in this process`)
+        call.answer(this.take(readCause(call.argument)))
+      } catch (error) {
+        call.fail(error)
+      }
+    }
+  }
+
+  /** Answers the threads that lack the arena. @returns whether there were any. */
+  #sendArena(): boolean {
+    const { words } = this.#control
+    const asked = Atomics.load(words, CONTROL.asked >> 2)
+    if (asked === Atomics.load(words, CONTROL.answered >> 2)) return false
+    this.#listeners.postArena()
+    this.#control.answer(asked, clock())
+    return true
+  }
+
+  /** Frees the places of dead threads. What they wrote stays. */
+  #reap(): void {
+    const dead = this.#reaper.findDead()
+    this.#reaper.recover(dead)
+    this.#tenures.findNew()
+    for (const cpu of dead) {
+      if (this.#shared === undefined ? !this.#retire(cpu) : this.#shared.holds(cpu)) continue
+      if (this.#shared !== undefined) this.#tenures.end(cpu, this.#shared.completed() + 1)
+      this.#reaper.free(cpu)
+      dead.delete(cpu)
+    }
+    this.#reaper.tellOfLook(dead.size)
+  }
+
+  /** Closes what a dead thread left open in its ring. @returns whether its place can be freed. */
+  #retire(cpu: number): boolean {
+    const { words } = this.#arena
+    if (Atomics.load(words, this.#arena.placeWord(cpu, PLACE.online)) !== 1) return true
+    try {
+      const ring = this.#ring(cpu)
+      ring.skipCompleted()
+      const span = ring.newest()
+      if (span !== undefined) {
+        this.#walker.prepare([])
+        const { records, end } = this.#walker.stream(cpu).seal(span, undefined, 0, 0)
+        ring.delivered(span, records, end)
+      }
+      this.#torn[cpu] = (this.#torn[cpu] ?? 0) + ring.retire()
+      const next = ring.completed()
+      this.#tenures.end(cpu, next)
+      this.#tenures.forget(cpu, next - ring.buffer.geometry.subbufCount)
+      return true
+    } catch (error) {
+      this.#report((error as Error).message)
+      return false
+    }
+  }
+
+  #report(message: string): void {
+    if (this.#error !== undefined) return
+    this.#error = message
+    this.#listeners.trouble(message)
+  }
+
+  #cpuTotals(): CpuTotals[] {
+    return this.#cpusMet().flatMap((cpu) => {
+      const ring = new CpuRing(this.#arena.channel.buffer(cpu), { keeps: true })
+      try {
+        const events = ring.remaining()
+        return { ...this.#totalsOf(cpu), discarded: ring.discarded(), events, overwritten: ring.older }
+      } catch (error) {
+        this.#error ??= (error as Error).message
+        return []
+      }
+    })
+  }
+
+  #cpuTotalsOfGlobal(): CpuTotals[] {
+    const refused = this.#shared?.refusedByCpu()
+    return this.#cpusMet().map((cpu) => {
+      return { ...this.#totalsOf(cpu), discarded: refused?.get(cpu) ?? { full: 0, tooBig: 0, bad: 0 } }
+    })
+  }
+
+  #totalsOfGlobal(shared: GlobalRing): ReturnType<typeof sumOf> {
+    const held = shared.remaining()
+    const { overwritten, torn } = shared
+    return { events: held, bytes: 0, discarded: shared.discarded(), overwritten, torn, unwritten: 0 }
+  }
+
+  #totalsOf(cpu: number): CpuTotals {
+    return {
+      cpu,
+      threads: this.#tenures.of(cpu).map(({ thread }) => thread),
+      events: 0,
+      bytes: 0,
+      packets: 0,
+      discarded: { full: 0, tooBig: 0, bad: 0 },
+      overwritten: 0,
+      torn: this.#torn[cpu] ?? 0,
+      unwritten: 0,
+    }
+  }
+
+  #cpusMet(): number[] {
+    return Array.from({ length: this.#arena.possibleCpus }, (_, cpu) => cpu).filter((cpu) =>
+      this.#tenures.has(cpu),
+    )
+  }
+}
+
+/** A stream that takes everything and keeps nothing. */
+const NO_STREAM: SinkStream = {
+  bytes: 0,
+  isEnded: false,
+  append: () => undefined,
+  end: () => undefined,
+  close: () => ({ problem: undefined, lostEvents: 0 }),
+}
+
+/** A sink that takes everything and keeps nothing. */
+const NOWHERE: Sink = {
+  stream: () => NO_STREAM,
+  document: () => undefined,
+  problem: () => undefined,
+  close: () => undefined,
+}
