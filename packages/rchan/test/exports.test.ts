@@ -13,10 +13,10 @@ interface Names {
 
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
-    values: 'startRecording takeSnapshot tracepoint',
-    types: `CpuTotals Discarded Field FieldType FieldTypeValues FieldTypes FieldValue FieldValues FlightSettings Losses
-      NotTaken Recording RecordingOptions RecordingSettings RecordingSummary RingLosses Schema Snapshot SnapshotLimits
-      SnapshotOptions SnapshotThread SnapshotsSummary ThreadTotals Tracepoint Trigger`,
+    values: 'currentRecording startRecording takeSnapshot tracepoint',
+    types: `CpuTotals CurrentRecording Discarded Fate Field FieldType FieldTypeValues FieldTypes FieldValue FieldValues
+      FlightSettings LossReport Losses NotTaken Recording RecordingOptions RecordingSettings RecordingSummary RingLosses Schema
+      Snapshot SnapshotLimits SnapshotOptions SnapshotThread SnapshotsSummary ThreadLosses ThreadTotals Tracepoint Trigger`,
   },
   relay: {
     values: `Channel DescriptorPipe FULL GlobalBuffer GlobalReader GlobalWriter MAX_BUFFER_BYTES MAX_CHANNELS MAX_CPUS

@@ -42,7 +42,8 @@
  * into the entry of the sub-buffer that it starts, so these stores count from the commit point on.
  *
  * Once a dead owner's buffer is drained, the reader takes over the owner's words until a new owner
- * comes. While the owner lives, the reader changes none of them: its check of `started` adds 0.
+ * comes. While the owner lives, the reader changes none of them: its checks of `started` and
+ * `produced` add 0.
  */
 
 import { isSharedMemory } from './brand.js'

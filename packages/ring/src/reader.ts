@@ -32,6 +32,9 @@ import { BUFFER, BufferMemory } from './buffer.js'
  */
 export const GRACE_MS = 10
 
+/** How often {@link Reader.extent} tries to find the owner outside a switch. */
+const MOST_TRIES = 100
+
 /**
  * Bytes to deliver: a part of one sub-buffer. Offsets are bytes from the start of that sub-buffer.
  */
@@ -340,6 +343,33 @@ export class Reader {
     const given =
       this.buffer.countAt(this.buffer.firstDouble(index)) + this.buffer.words[this.buffer.countWord(index)]
     return Math.max(0, given - Math.max(0, this.#accounted))
+  }
+
+  /**
+   * How many records the buffer was given so far, and the number of the oldest that is neither
+   * delivered nor lost. While the owner writes, they are of some moment of this call.
+   */
+  extent(): { readonly given: number; readonly oldest: number } {
+    const { buffer } = this
+    const { counters, words } = buffer
+    for (let tries = 0; ; tries += 1) {
+      const produced = Atomics.load(counters, BUFFER.produced >> 3)
+      const started = Atomics.load(counters, BUFFER.started >> 3)
+      const open = this.#openSequence()
+      const index = (open >= 0 ? open : Number(produced) - 1) % this.#count
+      const given = index < 0 ? 0 : buffer.countAt(buffer.firstDouble(index)) + words[buffer.countWord(index)]
+      const oldestSequence = Number(started) - this.#count
+      const isLapped = this.#overwrite && oldestSequence > this.#sequence
+      const first = isLapped ? buffer.countAt(buffer.firstDouble(oldestSequence % this.#count)) : 0
+      // Read-modify-writes, so that none of the reads above can come after them. The owner has not
+      // switched meanwhile, so the entries are those that we wanted. Pairs with: Writer.#leave, the
+      // store of `produced`, and Writer.#publishStarted.
+      const isSteady =
+        Atomics.add(counters, BUFFER.produced >> 3, 0n) === produced &&
+        Atomics.add(counters, BUFFER.started >> 3, 0n) === started
+      if (!isSteady && tries < MOST_TRIES) continue
+      return { given: Math.max(given, this.#accounted), oldest: Math.max(first, this.#accounted) }
+    }
   }
 
   /**

@@ -27,6 +27,9 @@
 import { arenaChannelName, CONTROL, type Control } from './control-page.js'
 import type { Machine, Mailbox } from './machine.js'
 
+/** The call that tells what became of all records so far: a `LossReport`. */
+export const LOSSES_CALL = 'losses'
+
 /** A request, as it is posted. */
 interface Request {
   readonly id: string

@@ -9,7 +9,7 @@
 import { ARENA, type Arena } from './arena.js'
 import { now as clock } from './clock.js'
 import { CONTROL, Control } from './control-page.js'
-import type { Call } from './call.js'
+import { LOSSES_CALL, type Call } from './call.js'
 import { answer, requestsOf, takeWanted, WANT } from './request.js'
 import { Delivery } from './delivery.js'
 import { GlobalRing } from './drain.js'
@@ -211,8 +211,14 @@ export class Consumer {
   /** Does what other threads called for. */
   #takeCalls(): void {
     for (const call of this.#listeners.takeCalls()) {
-      const problem = `there is no call ${call.kind}: two versions of rchan are in this process`
-      call.fail(new Error(call.kind === SNAPSHOT_CALL ? NO_SNAPSHOTS : problem))
+      try {
+        if (call.kind === SNAPSHOT_CALL) throw new Error(NO_SNAPSHOTS)
+        if (call.kind !== LOSSES_CALL)
+          throw new Error(`there is no call ${call.kind}: two versions of rchan are in this process`)
+        call.answer(this.#delivery.losses())
+      } catch (error) {
+        call.fail(error)
+      }
     }
   }
 

@@ -6,7 +6,8 @@
  * It owns the reader's words of every buffer. It keeps the accounts: who wrote, what was delivered,
  * and what was lost.
  */
-import { ARENA, PLACE, type Arena } from './arena.js'
+import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
+import { ARENA, PLACE, tagParts, type Arena } from './arena.js'
 import type { Control } from './control-page.js'
 import { CpuRing, GlobalRing } from './drain.js'
 import { DrainedStream, sumOfCauses, type Account } from './drained-stream.js'
@@ -36,6 +37,9 @@ export class Delivery {
   /** The shared ring of all CPUs, if they share one. */
   readonly #shared: GlobalRing | undefined
   readonly #history: ThreadHistory
+  readonly #accounts: Accounts
+  /** Records of a shared buffer that were delivered, and whose thread nobody knows. */
+  #unattributed = 0
   /**
    * The most sub-buffers to deliver from one ring before the next ring's turn: as many as a ring
    * holds.
@@ -63,6 +67,7 @@ export class Delivery {
     this.#sink = sink
     this.#trouble = trouble
     this.#history = new ThreadHistory(arena)
+    this.#accounts = new Accounts(arena.possibleCpus)
     this.#shared = shared
     if (shared === undefined) {
       this.#streams = Array.from({ length: arena.possibleCpus })
@@ -121,6 +126,50 @@ export class Delivery {
   /** Notes that the thread of a place is dead, and that the place is about to be freed. */
   retired(cpu: number): void {
     this.#history.retired(cpu)
+    const refused = this.#shared?.refusedByCpu().get(cpu)
+    if (refused === undefined) return
+    this.#meet(cpu)
+    this.#accounts.end(this.#history.latest(cpu), 0, refused, 0)
+  }
+
+  /** What became of all records so far. While threads write, the counts are of about now. */
+  losses(): LossReport {
+    for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) this.#meet(cpu)
+    return this.#report(false)
+  }
+
+  /** Opens the account of the thread that has a place now. */
+  #meet(cpu: number): void {
+    const thread = this.#history.present(cpu)
+    if (thread !== undefined) this.#accounts.open(cpu, thread)
+  }
+
+  /** @param isOver whether nothing comes any more. */
+  #report(isOver: boolean): LossReport {
+    const { noBuffer } = this.#control
+    const ring = this.#shared
+    const rows: ThreadLosses[] = []
+    if (ring !== undefined) {
+      const refused = ring.refusedByCpu()
+      for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
+        rows.push(...this.#accounts.sharedRows(cpu, refused.get(cpu) ?? { full: 0, tooBig: 0, bad: 0 }))
+      }
+      const { overwritten, torn } = ring
+      const [{ unwritten = 0 } = {}] = this.#streams
+      const pending = isOver ? 0 : ring.remaining()
+      return reportOf(
+        rows,
+        { delivered: this.#unattributed, overwritten, torn, unwritten, pending },
+        noBuffer,
+      )
+    }
+    for (const stream of this.#streams) {
+      if (stream?.cpu === undefined) continue
+      const { buffer } = stream.ring as CpuRing
+      const state = { ...(stream.ring as CpuRing).extent(), discarded: buffer.discarded() }
+      rows.push(...this.#accounts.rows(stream.cpu, state, isOver))
+    }
+    return reportOf(rows, undefined, noBuffer)
   }
 
   /**
@@ -187,23 +236,36 @@ export class Delivery {
     // Any CPU may have written into a shared buffer.
     if (cpu === undefined) history.findNew()
     else thread = history.present(cpu)
+    if (cpu !== undefined) this.#meet(cpu)
     try {
       // This shows an exiting process that we make progress.
       Atomics.add(words, ARENA.rounds >> 2, 1)
       const { records, writers, problem, end } = stream.write(span, thread, history.all)
       if (cpu !== undefined && records > 0) history.credit(cpu, thread, records)
-      for (const [tag, count] of writers ?? []) history.creditTag(tag, count)
-      if (problem !== undefined) this.#report(`${stream.name}: ${problem}`)
+      for (const [tag, count] of writers ?? []) this.#creditTag(tag, count)
+      if (problem !== undefined) this.#tell(`${stream.name}: ${problem}`)
       // The unreadable records of a complete sub-buffer are lost with it. (A global ring counts
       // them itself, as torn.)
       const unreadable = cpu === undefined ? 0 : Math.max(0, span.records - records)
       stream.unwritten += unreadable
+      if (cpu !== undefined) this.#accounts.credit(thread, records, unreadable)
       ring.delivered(span, records + unreadable, end)
       return true
     } catch (error) {
       this.#fail(stream, error)
       return false
     }
+  }
+
+  /** Credits the thread with a tag with records of a shared buffer. */
+  #creditTag(tag: number, records: number): void {
+    const thread = this.#history.creditTag(tag, records)
+    if (thread === undefined) {
+      this.#unattributed += records
+      return
+    }
+    this.#accounts.open(tagParts(tag).cpu, thread)
+    this.#accounts.credit(thread, records, 0)
   }
 
   /** The streams with something to report, if only losses. */
@@ -247,10 +309,10 @@ export class Delivery {
   /** Blocks a stream after an error. It tries again at the next flush. */
   #fail(stream: DrainedStream, error: unknown): void {
     stream.isBlocked = true
-    this.#report(messageOf(error))
+    this.#tell(messageOf(error))
   }
 
-  #report(message: string): void {
+  #tell(message: string): void {
     if (this.#error !== undefined) return
     this.#error = message
     this.#trouble(message)
@@ -266,13 +328,17 @@ export class Delivery {
     const span = stream.isBlocked ? undefined : ring.newest()
     if (span !== undefined) this.#deliver(stream, span)
     if (stream.isBlocked) return false
-    ring.retire()
+    const thread = this.#history.present(cpu)
+    if (thread !== undefined) this.#accounts.open(cpu, thread)
+    const torn = ring.retire()
+    this.#accounts.end(thread, ring.extent().given, ring.discarded(), torn)
     return true
   }
 
   /** Ends every stream with its losses, and closes it. Call it after the last delivery. */
   close(): Totals {
     const { noBuffer } = this.#control
+    for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) this.#meet(cpu)
     const met = this.#streams.filter((stream) => stream !== undefined)
     // Read the losses once: the trace and the summary have to agree, even if late threads still
     // count more.
@@ -291,6 +357,8 @@ export class Delivery {
       const account = accountFor(stream)
       accounts.set(stream, { ...account, unwritten: account.unwritten + lostNow })
       stream.events -= lostNow
+      if (stream.cpu === undefined) stream.unwritten += lostNow
+      this.#accounts.takeBack(stream.cpu, lostNow)
     }
     const totals = streams.map((stream) => ({
       stream,
@@ -305,7 +373,8 @@ export class Delivery {
           })
         : this.#cpuTotalsOfGlobal(this.#shared, met[0].events > 0)
     const error = this.#error ?? this.#control.clockFault
-    return { ...sumOf(totals), cpus, noBuffer, error, remarks: this.#arena.remarks.all() }
+    const losses = this.#report(true)
+    return { ...sumOf(totals), cpus, noBuffer, error, remarks: this.#arena.remarks.all(), losses }
   }
 
   /** The totals of each CPU of a shared ring. */

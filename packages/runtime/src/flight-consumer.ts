@@ -3,7 +3,9 @@
  * what they wrote stays in their rings, answers threads that lack the arena, and takes snapshots
  * when it is asked. It works in steps, as `Consumer` does, on the same thread.
  */
+import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
 import { Arena, ARENA, PLACE } from './arena.js'
+import { LOSSES_CALL } from './call.js'
 import { now as clock } from './clock.js'
 import type { ConsumerOptions, Listeners } from './consumer.js'
 import { CONTROL, type Control } from './control-page.js'
@@ -40,6 +42,7 @@ export class FlightConsumer {
   /** Readers that keep, by CPU, each made when its first thread is found. */
   readonly #rings: (CpuRing | undefined)[] = []
   readonly #torn: number[] = []
+  readonly #accounts: Accounts
   /** Reads what a dead thread left. It writes nowhere. */
   readonly #walker: PacketFormat
   readonly #startedAt = clock()
@@ -61,6 +64,7 @@ export class FlightConsumer {
     this.#options = options
     this.#listeners = listeners
     this.#tenures = new Tenures(arena)
+    this.#accounts = new Accounts(arena.possibleCpus)
     if (arena.global !== undefined) this.#shared = new GlobalRing(arena.global)
     this.#reaper = new Reaper(arena, control.machine, this.#shared, options.graceMs)
     const startedAt = this.#startedAt
@@ -126,6 +130,7 @@ export class FlightConsumer {
       noBuffer: this.#control.noBuffer,
       error: flight.error ?? this.#error ?? this.#control.clockFault,
       remarks: this.#arena.remarks.all(),
+      losses: this.#losses(),
       flight,
     }
   }
@@ -166,9 +171,9 @@ export class FlightConsumer {
   #takeCalls(): void {
     for (const call of this.#listeners.takeCalls()) {
       try {
-        if (call.kind !== SNAPSHOT_CALL)
-          throw new Error(`there is no call ${call.kind}: two versions of rchan are in this process`)
-        call.answer(this.take(readCause(call.argument)))
+        if (call.kind === SNAPSHOT_CALL) call.answer(this.take(readCause(call.argument)))
+        else if (call.kind === LOSSES_CALL) call.answer(this.#losses())
+        else throw new Error(`there is no call ${call.kind}: two versions of rchan are in this process`)
       } catch (error) {
         call.fail(error)
       }
@@ -192,7 +197,12 @@ export class FlightConsumer {
     this.#tenures.findNew()
     for (const cpu of dead) {
       if (this.#shared === undefined ? !this.#retire(cpu) : this.#shared.holds(cpu)) continue
-      if (this.#shared !== undefined) this.#tenures.end(cpu, this.#shared.completed() + 1)
+      if (this.#shared !== undefined) {
+        this.#tenures.end(cpu, this.#shared.completed() + 1)
+        this.#openAccounts(cpu)
+        const refused = this.#shared.refusedByCpu().get(cpu)
+        if (refused !== undefined) this.#accounts.end(this.#tenures.of(cpu).at(-1)?.thread, 0, refused, 0)
+      }
       this.#reaper.free(cpu)
       dead.delete(cpu)
     }
@@ -212,15 +222,52 @@ export class FlightConsumer {
         const { records, end } = this.#walker.stream(cpu).seal(span, undefined, 0, 0)
         ring.delivered(span, records, end)
       }
-      this.#torn[cpu] = (this.#torn[cpu] ?? 0) + ring.retire()
+      const torn = ring.retire()
+      this.#torn[cpu] = (this.#torn[cpu] ?? 0) + torn
       const next = ring.completed()
       this.#tenures.end(cpu, next)
+      this.#openAccounts(cpu)
+      const { given } = this.#extent(cpu)
+      this.#accounts.end(this.#tenures.of(cpu).at(-1)?.thread, given, ring.discarded(), torn)
       this.#tenures.forget(cpu, next - ring.buffer.geometry.subbufCount)
       return true
     } catch (error) {
       this.#report((error as Error).message)
       return false
     }
+  }
+
+  #openAccounts(cpu: number): void {
+    for (const { thread } of this.#tenures.of(cpu)) this.#accounts.open(cpu, thread)
+  }
+
+  /** How many records a ring was given, and the oldest that it still holds. */
+  #extent(cpu: number): { readonly given: number; readonly oldest: number } {
+    // A reader that has passed over nothing yet.
+    return new CpuRing(this.#arena.channel.buffer(cpu), { keeps: true }).extent()
+  }
+
+  /** What became of all records so far. Nothing is delivered: what is not lost is pending. */
+  #losses(): LossReport {
+    this.#tenures.findNew()
+    const cpus = this.#cpusMet()
+    for (const cpu of cpus) this.#openAccounts(cpu)
+    const { noBuffer } = this.#control
+    const ring = this.#shared
+    if (ring === undefined) {
+      const rows = cpus.flatMap((cpu): ThreadLosses[] => {
+        const discarded = this.#ring(cpu).discarded()
+        return this.#accounts.rows(cpu, { ...this.#extent(cpu), discarded }, false)
+      })
+      return reportOf(rows, undefined, noBuffer)
+    }
+    const refused = ring.refusedByCpu()
+    const rows = cpus.flatMap((cpu) =>
+      this.#accounts.sharedRows(cpu, refused.get(cpu) ?? { full: 0, tooBig: 0, bad: 0 }),
+    )
+    const pending = ring.remaining()
+    const { overwritten, torn } = ring
+    return reportOf(rows, { delivered: 0, overwritten, torn, unwritten: 0, pending }, noBuffer)
   }
 
   #report(message: string): void {

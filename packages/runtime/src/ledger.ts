@@ -3,22 +3,11 @@
  * the consumer thread.
  */
 import type { Discarded } from '@rchan/ring'
+import { reportOf, type LossReport } from './accounts.js'
 import { Arena, PLACE, tagParts, threadTag } from './arena.js'
 import type { ThreadTotals } from './packet-format.js'
 import type { Remark } from './remarks.js'
 import type { FlightTotals } from './snapshot-totals.js'
-
-/** Lost records, by cause. */
-export interface Losses {
-  /** All sub-buffers were unread. */
-  full: number
-  /** Longer than a sub-buffer. */
-  tooBig: number
-  /** The arguments could not be read, or did not fit their types. */
-  bad: number
-  /** The thread found no place, or did not get the arena. */
-  noBuffer: number
-}
 
 /** The losses of one buffer. */
 export interface RingLosses {
@@ -66,10 +55,19 @@ export interface Totals extends StreamTotals {
    * The snapshots, of a flight recorder. Its `events` are those that its buffers held at the end.
    */
   readonly flight?: FlightTotals
+  /** What became of all records, by thread. */
+  readonly losses: LossReport
 }
 
 /** The totals of a recording without a consumer. */
-export const NO_TOTALS: Totals = { ...sumOf([]), cpus: [], noBuffer: 0, error: undefined, remarks: [] }
+export const NO_TOTALS: Totals = {
+  ...sumOf([]),
+  cpus: [],
+  noBuffer: 0,
+  error: undefined,
+  remarks: [],
+  losses: reportOf([], undefined, 0),
+}
 
 /** Adds up the totals of streams. */
 export function sumOf(streams: readonly StreamTotals[]): StreamTotals {
@@ -170,13 +168,15 @@ export class ThreadHistory {
    * Credits a thread with delivered records of a shared buffer. The records of the threads of one
    * place come one thread after the other. A tag that belongs to no known thread comes from damaged
    * memory, and no thread gets its records.
+   *
+   * @returns the thread.
    */
-  creditTag(tag: number, records: number): void {
+  creditTag(tag: number, records: number): ThreadTotals | undefined {
     const { cpu, thread: number } = tagParts(tag)
     const entry = this.#entry(cpu)
     entry.events += records
     const last = entry.threads.at(-1)
-    if (last !== undefined && numberOf(last) === number) return
+    if (last !== undefined && numberOf(last) === number) return last
     const former = this.#former.get(cpu) ?? []
     const at = former.findIndex((thread) => numberOf(thread) === number)
     // The threads before it wrote nothing, or have no more records to come.
@@ -184,7 +184,9 @@ export class ThreadHistory {
     else {
       const latest = cpu < this.#arena.possibleCpus ? this.latest(cpu) : undefined
       if (latest !== undefined && numberOf(latest) === number) entry.threads.push(latest)
+      else return undefined
     }
+    return entry.threads.at(-1)
   }
 
   /** The CPUs that wrote, in order. */
@@ -212,4 +214,5 @@ function numberOf({ threadId }: ThreadTotals): number {
   return tagParts(threadTag(0, threadId)).thread
 }
 
+export type { Fate, Losses, LossReport, ThreadLosses } from './accounts.js'
 export type { ThreadTotals }

@@ -290,8 +290,17 @@ function startConsumer(
   return { worker, ready, ended }
 }
 
-export type { CpuTotals, Losses, RingLosses, ThreadTotals, Totals } from './ledger.js'
 export { causeOf, type Trigger } from './trigger.js'
 export { SNAPSHOT_CALL } from './snapshot-totals.js'
 export type { FlightInit, SnapshotLimits } from './flight.js'
 export type { FlightTotals, NotTaken, Snapshot, SnapshotThread } from './snapshot-totals.js'
+export type {
+  CpuTotals,
+  Fate,
+  Losses,
+  LossReport,
+  RingLosses,
+  ThreadLosses,
+  ThreadTotals,
+  Totals,
+} from './ledger.js'

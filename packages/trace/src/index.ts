@@ -62,18 +62,22 @@ export {
   type FieldValues,
   type Tracepoint,
 } from './tracepoint.js'
+export { currentRecording, type CurrentRecording } from './current-recording.js'
 export type { FlightSettings } from './flight-options.js'
 export type { Recording, RecordingOptions, RecordingSettings, SnapshotOptions } from './recording.js'
 export type { RecordingSummary, SnapshotsSummary } from './summary.js'
 export type { Discarded } from '@rchan/runtime'
 export type {
   CpuTotals,
+  Fate,
   Losses,
+  LossReport,
   NotTaken,
   RingLosses,
   Snapshot,
   SnapshotLimits,
   SnapshotThread,
+  ThreadLosses,
   ThreadTotals,
   Trigger,
 } from '@rchan/runtime/recorder'

@@ -3,8 +3,8 @@
  * only when a recording starts, so a worker that only traces doesn't pay for it.
  */
 import { thisCpu } from '@rchan/runtime'
-import { call } from '@rchan/runtime/call'
-import { causeOf, Recorder, SNAPSHOT_CALL, type Snapshot } from '@rchan/runtime/recorder'
+import { call, LOSSES_CALL } from '@rchan/runtime/call'
+import { causeOf, Recorder, SNAPSHOT_CALL, type LossReport, type Snapshot } from '@rchan/runtime/recorder'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -91,6 +91,15 @@ export interface Recording extends AsyncDisposable {
    * the recording is no flight recorder, or is over.
    */
   snapshot(options?: SnapshotOptions): Promise<Snapshot>
+  /**
+   * Tells what became of all events so far, by thread: how many are in the trace, and how many were
+   * lost by which cause. It asks the thread that writes the files, and no thread that traces. While
+   * threads trace, the counts are of about now. `pending` events are still in the buffers.
+   * `attempted` is the sum of all other counts. After `stop` it tells the final counts.
+   *
+   * @throws Error if the thread that writes the files failed.
+   */
+  losses(): Promise<LossReport>
   /**
    * Stops the recording. An event whose call returned before `stop` was called is then in the
    * files, or is counted as lost. The files are not synced to the disk. A second call returns the
@@ -181,8 +190,18 @@ export async function start(options: RecordingOptions): Promise<Recording> {
       })
       return stopped
     }
+    const losses = async (): Promise<LossReport> => {
+      try {
+        if (stopped === undefined) return (await call(thisCpu.control, LOSSES_CALL)) as LossReport
+      } catch (error) {
+        // The recording may have been stopped meanwhile.
+        if (stopped === undefined) throw error
+      }
+      return (await stopped).losses
+    }
     return {
       path: folder.path,
+      losses,
       stop,
       snapshot,
       // Enumerable, so a copy has it. As a symbol it is not in JSON.

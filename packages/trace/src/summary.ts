@@ -6,6 +6,7 @@ import type {
   CpuTotals,
   FlightTotals,
   Losses,
+  LossReport,
   NotTaken,
   RecordingTotals,
   Snapshot,
@@ -47,6 +48,8 @@ export interface RecordingSummary {
    * together.
    */
   readonly perCpu: readonly CpuTotals[]
+  /** What became of all events, by thread. */
+  readonly losses: LossReport
   /** Bytes of all streams. */
   readonly bytes: number
   /** Time from start to stop, in milliseconds. */
@@ -95,6 +98,7 @@ export function summarize(
     unwritten: totals.unwritten,
     cpus: totals.cpus.filter(({ events }) => events > 0).length,
     perCpu: totals.cpus,
+    losses: totals.losses,
     bytes: totals.bytes,
     durationMs: totals.durationMs,
     ...(totals.error === undefined ? {} : { error: totals.error }),

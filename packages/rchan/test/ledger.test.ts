@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { Fate, LossReport, RecordingSummary } from 'rchan'
+import { freshFolder, readTrace, run, summaryOf } from './scenario.ts'
+
+const SEED = 20261126
+
+/** What the fixture prints. */
+interface Printed extends RecordingSummary {
+  /** By Node's number of the thread: calls begun, calls returned. */
+  readonly counts: readonly number[]
+  readonly between: readonly LossReport[]
+  readonly after: LossReport
+}
+
+/** The sum of a row without `attempted`. */
+function sumOf(fate: Omit<Fate, 'attempted'>): number {
+  const { delivered, overwritten, torn, unwritten, pending, discarded } = fate
+  const refused = Object.values(discarded).reduce((sum, count) => sum + count, 0)
+  return delivered + overwritten + torn + unwritten + pending + refused
+}
+
+async function ran(
+  ways: readonly string[],
+  options: object,
+  times = 2,
+): Promise<Printed & { folder: string }> {
+  const folder = join(freshFolder(), 'trace')
+  const args = [folder, JSON.stringify({ ways, options, times, seed: SEED })]
+  const printed = summaryOf(await run('ledger.mjs', args)) as unknown as Printed
+  return { ...printed, folder }
+}
+
+/** Holds a ledger to the calls that the threads counted themselves, and to the trace. */
+function expectClosed({
+  folder,
+  counts,
+  losses,
+  after,
+  between,
+  ...summary
+}: Printed & { folder: string }): void {
+  expect(after).toEqual(losses)
+  for (const report of [losses, ...between]) {
+    expect(report.attempted).toBe(sumOf(report))
+    for (const thread of report.threads) expect(thread.attempted).toBe(sumOf(thread))
+  }
+  const calls = [0, 1].map((part) =>
+    counts.reduce((sum, count, at) => sum + (at % 2 === part ? count : 0), 0),
+  )
+  expect(losses.attempted).toBeGreaterThanOrEqual(calls[1])
+  expect(losses.attempted).toBeLessThanOrEqual(calls[0])
+  expect(losses).toMatchObject({
+    delivered: summary.events,
+    overwritten: summary.overwritten,
+    torn: summary.torn,
+    unwritten: summary.unwritten,
+    pending: 0,
+    discarded: summary.discardedBy,
+  })
+  const { records } = readTrace(folder)
+  expect(records.length).toBe(losses.delivered)
+  for (const { threadId, cpu, generation, ...thread } of losses.threads) {
+    const mine = records.filter((record) => record.threadId === threadId)
+    expect(mine.length, `delivered of thread ${threadId}, seed=${SEED}`).toBe(thread.delivered)
+    if (losses.shared !== undefined) continue
+    expect(mine.every((record) => record.cpu === cpu)).toBe(true)
+    const where = `calls of thread ${threadId}, generation ${generation} of CPU ${cpu}, seed=${SEED}`
+    expect(thread.attempted, where).toBeGreaterThanOrEqual(counts[2 * threadId + 1])
+    expect(thread.attempted, where).toBeLessThanOrEqual(counts[2 * threadId])
+  }
+}
+
+/** Places for the main thread, which does not trace, and for the threads of a round. */
+const FEW = { possibleCpus: 4 }
+
+test('the ledger closes for each thread of a place: threads that return, exit, throw, ask', async () => {
+  const result = await ran(['returns', 'exits', 'asks'], FEW, 3)
+  expectClosed(result)
+  expect(result.losses.threads.length).toBeGreaterThanOrEqual(9)
+  expect(result.losses.threads.some(({ generation }) => generation > 0)).toBe(true)
+  expectClosed(await ran(['throws', 'returns'], FEW))
+})
+
+test('the ledger closes when threads are terminated at random instants', async () => {
+  expectClosed(await ran(['terminated', 'terminated', 'returns'], { ...FEW, bufferSize: 64 * 1024 }, 4))
+})
+
+test('the ledger closes with full buffers, events that are too big, and bad arguments', async () => {
+  const result = await ran(['bad', 'tooBig', 'returns'], { ...FEW, bufferSize: 32 * 1024 })
+  expectClosed(result)
+  const { tooBig, bad } = result.losses.discarded
+  expect(bad).toBeGreaterThan(0)
+  expect(tooBig).toBeGreaterThan(0)
+})
+
+test('the ledger closes in overwrite mode', async () => {
+  const result = await ran(['returns', 'terminated'], { ...FEW, bufferSize: 32 * 1024, mode: 'overwrite' }, 3)
+  expectClosed(result)
+  expect(result.losses.overwritten).toBeGreaterThan(0)
+})
+
+test('the ledger closes with threads that find no place', async () => {
+  const result = await ran(['returns', 'returns', 'returns'], { possibleCpus: 1 })
+  expectClosed(result)
+  expect(result.losses.discarded.noBuffer).toBeGreaterThan(0)
+})
+
+test.each(['discard', 'overwrite'])('the ledger closes with one buffer of all threads: %s', async (mode) => {
+  const options = { ...FEW, mode, buffers: 'global', bufferSize: 64 * 1024 }
+  expectClosed(await ran(['returns', 'terminated', 'bad'], options, 3))
+})
