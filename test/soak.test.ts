@@ -10,7 +10,13 @@ import { checkFlat, type Holds } from './soak/flat.mjs'
 import { RUNS } from './soak/runs.mjs'
 
 const SEED = Number(process.env.RCHAN_SEED ?? 20261126)
-const COUNTS: Readonly<Record<string, number>> = { terminates: 15, workers: 40, recordings: 12 }
+const COUNTS: Readonly<Record<string, number>> = {
+  terminates: 15,
+  snapshots: 6,
+  cuts: 20,
+  workers: 40,
+  recordings: 12,
+}
 
 for (const { name, about, run } of RUNS) {
   if (name === 'ways') continue
