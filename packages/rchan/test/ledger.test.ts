@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Fate, LossReport, RecordingSummary } from 'rchan'
-import { freshFolder, readTrace, run, summaryOf } from './scenario.ts'
+import { fixture, freshFolder, readTrace, run, runCommand, summaryOf } from './scenario.ts'
 
 const SEED = 20261126
 
@@ -24,10 +24,16 @@ async function ran(
   ways: readonly string[],
   options: object,
   times = 2,
+  { spoil = '', blocks = 0 } = {},
 ): Promise<Printed & { folder: string }> {
   const folder = join(freshFolder(), 'trace')
-  const args = [folder, JSON.stringify({ ways, options, times, seed: SEED })]
-  const printed = summaryOf(await run('ledger.mjs', args)) as unknown as Printed
+  const args = [folder, JSON.stringify({ ways, options, times, seed: SEED, spoil })]
+  const script = `ulimit -f ${blocks}; exec "$0" "$@"`
+  const ended =
+    blocks === 0
+      ? await run('ledger.mjs', args)
+      : await runCommand('sh', ['-c', script, process.execPath, fixture('ledger.mjs'), ...args])
+  const printed = summaryOf(ended) as unknown as Printed
   return { ...printed, folder }
 }
 
@@ -110,3 +116,37 @@ test.each(['discard', 'overwrite'])('the ledger closes with one buffer of all th
   const options = { ...FEW, mode, buffers: 'global', bufferSize: 64 * 1024 }
   expectClosed(await ran(['returns', 'terminated', 'bad'], options, 3))
 })
+
+// In the units of the shell: 128 KiB, which no whole sub-buffer fits, and 512 KiB.
+for (const blocks of [256, 1024]) {
+  test(`the ledger closes when the disk takes no file of more than ${blocks} blocks`, async (context) => {
+    if (process.platform !== 'linux') context.skip('needs ulimit -f')
+    const result = await ran(['returns', 'terminated', 'returns'], { ...FEW, bufferSize: 2 ** 21 }, 2, {
+      blocks,
+    })
+    expectClosed(result)
+    if (blocks === 1024) return
+    expect(result.error).toMatch(/EFBIG/)
+    expect(result.losses.unwritten).toBeGreaterThan(0)
+  })
+}
+
+test.each(['per-thread', 'global'])(
+  'the ledger closes when the folder is gone at the end: nothing is delivered, all is unwritten: %s',
+  async (buffers) => {
+    const spoil = 'remove'
+    const { folder: _, ...result } = await ran(['returns', 'returns'], { ...FEW, buffers }, 2, { spoil })
+    expect(result.after).toEqual(result.losses)
+    expect(result.error).toMatch(/was removed or moved/)
+    const { attempted, delivered, unwritten, discarded, threads } = result.losses
+    expect(delivered).toBe(0)
+    expect(attempted).toBe(sumOf(result.losses))
+    expect(attempted).toBe(result.counts.reduce((sum, count, at) => sum + (at % 2 === 1 ? count : 0), 0))
+    expect({ unwritten, discarded }).toEqual({
+      unwritten: result.unwritten,
+      discarded: result.discardedBy,
+    })
+    expect(unwritten).toBeGreaterThan(0)
+    for (const thread of threads) expect(thread.delivered).toBe(0)
+  },
+)

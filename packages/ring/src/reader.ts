@@ -143,6 +143,11 @@ export class Reader {
     return this.#overwritten
   }
 
+  /** Records that were delivered, or counted as overwritten, from the buffer's first on. */
+  get accounted(): number {
+    return this.#accounted
+  }
+
   /** Reader that keeps: records that were overwritten before its first span. */
   get older(): number {
     return this.#older

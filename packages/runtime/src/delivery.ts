@@ -6,6 +6,7 @@
  * It owns the reader's words of every buffer. It keeps the accounts: who wrote, what was delivered,
  * and what was lost.
  */
+import type { Discarded } from '@rchan/ring'
 import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
 import { ARENA, PLACE, tagParts, type Arena } from './arena.js'
 import type { Control } from './control-page.js'
@@ -21,6 +22,8 @@ import {
 } from './ledger.js'
 import type { PacketFormat, PacketSpan } from './packet-format.js'
 import type { Sink } from './sink.js'
+
+const NONE: Discarded = { full: 0, tooBig: 0, bad: 0 }
 
 export class Delivery {
   readonly #control: Control
@@ -126,16 +129,30 @@ export class Delivery {
   /** Notes that the thread of a place is dead, and that the place is about to be freed. */
   retired(cpu: number): void {
     this.#history.retired(cpu)
-    const refused = this.#shared?.refusedByCpu().get(cpu)
-    if (refused === undefined) return
+    if (this.#shared === undefined) return
     this.#meet(cpu)
-    this.#accounts.end(this.#history.latest(cpu), 0, refused, 0)
+    // Also of a thread that was refused nothing: it must not be charged for the next one.
+    this.#accounts.end(this.#history.latest(cpu), 0, this.#shared.refusedByCpu().get(cpu) ?? NONE, 0)
   }
 
   /** What became of all records so far. While threads write, the counts are of about now. */
   losses(): LossReport {
+    // A thread may ask before any of its records was looked for.
+    this.findNewCpus()
     for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) this.#meet(cpu)
-    return this.#report(false)
+    const { noBuffer } = this.#control
+    if (this.#shared !== undefined) {
+      const { overwritten, torn } = this.#shared
+      const { unwritten } = this.#streams[0] as DrainedStream
+      const fate = { overwritten, torn, unwritten, pending: this.#shared.remaining() }
+      return this.#reportOfGlobal(this.#shared.refusedByCpu(), fate, noBuffer)
+    }
+    const rows = this.#streams.flatMap((stream) => {
+      if (stream?.cpu === undefined) return []
+      const ring = stream.ring as CpuRing
+      return this.#accounts.rows(stream.cpu, { ...ring.extent(), discarded: ring.discarded() }, false)
+    })
+    return reportOf(rows, undefined, noBuffer)
   }
 
   /** Opens the account of the thread that has a place now. */
@@ -144,32 +161,16 @@ export class Delivery {
     if (thread !== undefined) this.#accounts.open(cpu, thread)
   }
 
-  /** @param isOver whether nothing comes any more. */
-  #report(isOver: boolean): LossReport {
-    const { noBuffer } = this.#control
-    const ring = this.#shared
+  #reportOfGlobal(
+    refused: ReadonlyMap<number, Discarded>,
+    fate: Omit<LossReport['shared'] & object, 'delivered'>,
+    noBuffer: number,
+  ): LossReport {
     const rows: ThreadLosses[] = []
-    if (ring !== undefined) {
-      const refused = ring.refusedByCpu()
-      for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
-        rows.push(...this.#accounts.sharedRows(cpu, refused.get(cpu) ?? { full: 0, tooBig: 0, bad: 0 }))
-      }
-      const { overwritten, torn } = ring
-      const [{ unwritten = 0 } = {}] = this.#streams
-      const pending = isOver ? 0 : ring.remaining()
-      return reportOf(
-        rows,
-        { delivered: this.#unattributed, overwritten, torn, unwritten, pending },
-        noBuffer,
-      )
+    for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
+      rows.push(...this.#accounts.sharedRows(cpu, refused.get(cpu) ?? NONE))
     }
-    for (const stream of this.#streams) {
-      if (stream?.cpu === undefined) continue
-      const { buffer } = stream.ring as CpuRing
-      const state = { ...(stream.ring as CpuRing).extent(), discarded: buffer.discarded() }
-      rows.push(...this.#accounts.rows(stream.cpu, state, isOver))
-    }
-    return reportOf(rows, undefined, noBuffer)
+    return reportOf(rows, { delivered: this.#unattributed, ...fate }, noBuffer)
   }
 
   /**
@@ -344,6 +345,7 @@ export class Delivery {
     // count more.
     const accounts = new Map(met.map((stream) => [stream, stream.account()]))
     const accountFor = (stream: DrainedStream): Account => accounts.get(stream) as Account
+    const refused = this.#shared?.refusedByCpu()
     const lostOf = (stream: DrainedStream): number => accountFor(stream).lost
     const streams = this.#tellingStreams(lostOf, noBuffer)
     this.#endStreams(streams, lostOf, noBuffer)
@@ -357,7 +359,6 @@ export class Delivery {
       const account = accountFor(stream)
       accounts.set(stream, { ...account, unwritten: account.unwritten + lostNow })
       stream.events -= lostNow
-      if (stream.cpu === undefined) stream.unwritten += lostNow
       this.#accounts.takeBack(stream.cpu, lostNow)
     }
     const totals = streams.map((stream) => ({
@@ -371,15 +372,21 @@ export class Delivery {
         ? totals.map(({ stream: { cpu = 0, packets }, ...rest }) => {
             return { cpu, threads: this.#history.threads(cpu), packets, ...rest }
           })
-        : this.#cpuTotalsOfGlobal(this.#shared, met[0].events > 0)
+        : this.#cpuTotalsOfGlobal(refused ?? new Map(), met[0].events > 0)
     const error = this.#error ?? this.#control.clockFault
-    const losses = this.#report(true)
+    const losses =
+      refused === undefined
+        ? reportOf(
+            met.flatMap((stream) => this.#accounts.rows(stream.cpu ?? 0, accountFor(stream), true)),
+            undefined,
+            noBuffer,
+          )
+        : this.#reportOfGlobal(refused, { ...fateOf(accountFor(met[0])), pending: 0 }, noBuffer)
     return { ...sumOf(totals), cpus, noBuffer, error, remarks: this.#arena.remarks.all(), losses }
   }
 
   /** The totals of each CPU of a shared ring. */
-  #cpuTotalsOfGlobal(ring: GlobalRing, isThere: boolean): CpuTotals[] {
-    const refused = ring.refusedByCpu()
+  #cpuTotalsOfGlobal(refused: ReadonlyMap<number, Discarded>, isThere: boolean): CpuTotals[] {
     const cpus = new Set([...this.#history.cpus, ...refused.keys()])
     return [...cpus]
       .sort((a, b) => a - b)
@@ -387,7 +394,7 @@ export class Delivery {
         cpu,
         threads: this.#history.threads(cpu),
         events: isThere ? this.#history.events(cpu) : 0,
-        discarded: refused.get(cpu) ?? { full: 0, tooBig: 0, bad: 0 },
+        discarded: refused.get(cpu) ?? NONE,
         bytes: 0,
         packets: 0,
         overwritten: 0,
@@ -396,6 +403,10 @@ export class Delivery {
       }))
       .filter(({ threads, discarded }) => threads.length > 0 || sumOfCauses(discarded) > 0)
   }
+}
+
+function fateOf({ overwritten, torn, unwritten }: Account): Omit<RingLosses, 'discarded'> {
+  return { overwritten, torn, unwritten }
 }
 
 function withoutSum({ discarded, overwritten, torn, unwritten }: Account): RingLosses {

@@ -14,6 +14,8 @@ export interface Ring {
   readonly overwritten: number
   /** Records that dead threads left half written. */
   readonly torn: number
+  /** Records that were delivered, or counted as overwritten; 0 for a shared ring. */
+  readonly accounted: number
   /**
    * The next complete sub-buffer, or the rest of it; undefined when there is none. Each call first
    * touches memory ahead of the writers, while they go through it for the first time.
@@ -77,6 +79,7 @@ const NONE: Discarded = { full: 0, tooBig: 0, bad: 0 }
 
 /** The one buffer of all CPUs. */
 export class GlobalRing implements Ring {
+  readonly accounted = 0
   readonly #reader: GlobalReader
   /**
    * Whether the open sub-buffer was closed for the sake of its records, and is not delivered yet.

@@ -2,13 +2,14 @@
  * A ring and its stream: takes spans from the ring, puts packets into the stream, and keeps the
  * account of both. Runs on the consumer thread.
  */
+import type { RingState } from './accounts.js'
 import type { Ring } from './drain.js'
 import type { RingLosses } from './ledger.js'
 import type { PacketFormat, PacketSpan, PacketStream, ThreadTotals, SealedPacket } from './packet-format.js'
 import type { Sink, SinkStream, StreamEnd } from './sink.js'
 
-/** The losses of a ring, and their sum. */
-export type Account = RingLosses & { readonly lost: number }
+/** The losses of a ring, their sum, and the numbers of its records; see `RingState`. */
+export type Account = RingLosses & RingState & { readonly lost: number }
 
 const NOTHING_LOST: StreamEnd = { problem: undefined, lostEvents: 0 }
 
@@ -106,13 +107,17 @@ export class DrainedStream<R extends Ring = Ring> {
   account(): Account {
     const { ring } = this
     // Records that the sink did not take, and records still being written at the last look.
-    this.unwritten += ring.remaining()
+    const left = ring.remaining()
+    this.unwritten += left
+    const discarded = ring.discarded()
     return {
-      discarded: ring.discarded(),
+      discarded,
       overwritten: ring.overwritten,
       torn: ring.torn,
       unwritten: this.unwritten,
-      lost: this.refused + this.lost,
+      lost: sumOfCauses(discarded) + this.lost,
+      oldest: ring.accounted,
+      given: ring.accounted + left,
     }
   }
 
