@@ -8,6 +8,7 @@ import { openSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { drain } from './drain.js'
 import { emit, emitApart, emitGlobal, emitOff } from './emit.js'
+import { flight } from './flight.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
 import { relayReserve, relaySwitch, relayWrite } from './relay.js'
 import { startUp } from './start-up.js'
@@ -25,6 +26,7 @@ const SUITES: readonly Suite[] = [
   drain,
   ...throughput,
   ...startUp,
+  ...flight,
 ]
 const NAMES = [...new Set(SUITES.map(({ name }) => name))]
 
