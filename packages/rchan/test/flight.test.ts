@@ -16,7 +16,7 @@ describe('a snapshot', () => {
         const found = await checkTokens({ dir: freshFolder(), snapshots: 50, seed, buffers })
         expect(found.problems).toEqual([])
         expect(found.snapshots).toBe(50)
-        expect(found.receipts).toBeGreaterThan(0)
+        expect(found.receipts).toBeGreaterThan(2 * found.overwritten)
       }
     })
 
@@ -36,7 +36,7 @@ describe('a snapshot', () => {
         checkSequences(records, snapshot)
       }
       // Places had several threads, one after the other.
-      expect(generations).toBeGreaterThan(2)
+      expect(generations).toBeGreaterThan(0)
       const folders = snapshots.map(({ path }) => path)
       const events = snapshots.reduce((sum, snapshot) => sum + snapshot.events + 1, 0)
       expect(countEvents('babeltrace2', folders)).toBe(events)

@@ -10,7 +10,8 @@ export interface SnapshotThread extends ThreadTotals {
   readonly bytes: number
   /**
    * How far back its part reaches: all its events of the last so many milliseconds are there. If
-   * nothing of it was lost, to its first event.
+   * nothing of it was lost, to its first event. 0 if its last events were overwritten while it was
+   * taken.
    */
   readonly reachMs: number
   /** Whether older events of it were overwritten. */

@@ -5,6 +5,8 @@ export interface Found {
   readonly sendings: number
   /** Events that the snapshots counted as lost. */
   readonly lost: number
+  /** Receipts whose sendings were overwritten while the snapshot was taken, as it says. */
+  readonly overwritten: number
   /** What is wrong; empty if nothing is. */
   readonly problems: readonly string[]
 }
