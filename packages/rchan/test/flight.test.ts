@@ -16,17 +16,17 @@ describe('a snapshot', () => {
         const found = await checkTokens({ dir: freshFolder(), snapshots: 50, seed, buffers })
         expect(found.problems).toEqual([])
         expect(found.snapshots).toBe(50)
-        expect(found.receipts).toBeGreaterThan(2 * found.overwritten)
+        expect(found.receipts).toBeGreaterThan(found.overwritten)
       }
     })
 
     test(`can be opened under load, while threads are terminated and replaced (${buffers})`, async (context) => {
       needReader(context, 'babeltrace2')
       const dir = freshFolder()
-      const ended = await run('flight-load.mjs', [dir, '24', '7', buffers])
+      const ended = await run('flight-load.mjs', [dir, '12', '7', buffers])
       expect(ended.stderr).toBe('')
       const { snapshots } = JSON.parse(ended.stdout) as { snapshots: Snapshot[] }
-      expect(snapshots.length).toBe(24)
+      expect(snapshots.length).toBe(12)
       let generations = 0
       for (const snapshot of snapshots) {
         const { records, discarded } = readTrace(snapshot.path)

@@ -128,6 +128,8 @@ abstract class SnapshotWriter<R extends Ring> {
   readonly #problems = new Set<string>()
   /** Streams that have reached the cut, or can't be read on. */
   readonly #ended = new Set<DrainedStream<R>>()
+  /** The thread of each stream's last span. */
+  readonly #lastThreads = new Map<DrainedStream<R>, ThreadTotals | undefined>()
 
   constructor(source: SnapshotSource, sink: Sink) {
     this.source = source
@@ -181,7 +183,9 @@ abstract class SnapshotWriter<R extends Ring> {
     if (span === undefined) return false
     this.source.pause()
     if (!stream.hasBegun) stream.isLate = span.sequence > 0
-    const sealed = stream.write({ ...span, until: this.cut }, this.threadOf(stream, span), this.threads)
+    const thread = this.threadOf(stream, span)
+    this.#lastThreads.set(stream, thread)
+    const sealed = stream.write({ ...span, until: this.cut }, thread, this.threads)
     if (sealed.records > 0) this.credit(stream, span, sealed)
     if (sealed.isCut === true) {
       this.#ended.add(stream)
@@ -250,8 +254,7 @@ abstract class SnapshotWriter<R extends Ring> {
 
   #end(stream: DrainedStream<R>): void {
     if (!stream.hasBegun) return
-    const last = [...this.#parts.values()].findLast(({ cpu }) => cpu === stream.cpu)
-    stream.end(last?.thread, stream.refused + stream.lost, this.threads)
+    stream.end(this.#lastThreads.get(stream), stream.refused + stream.lost, this.threads)
   }
 
   #writeEvent(format: PacketFormat, event: SnapshotEvent): void {

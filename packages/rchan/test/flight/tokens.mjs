@@ -30,7 +30,7 @@ export async function checkTokens({ dir, snapshots, seed, buffers = 'per-thread'
     mode: 'flight',
     dir,
     buffers,
-    bufferSize: 2 ** 18 * (buffers === 'global' ? 4 : 1),
+    bufferSize: 2 ** 19 * (buffers === 'global' ? 4 : 1),
     snapshots: { max: 4 },
   })
   const words = new Int32Array(new SharedArrayBuffer(4 * (threads + 1)))
@@ -90,7 +90,7 @@ function check(snapshot, senders, found) {
   }
 }
 
-/** Whether the snapshot says that the last events of a thread were overwritten while it was taken. */
+/** Whether the snapshot says that a thread's last events were overwritten while it was taken. */
 function wasOverwritten({ lost, threads }, sender) {
   return lost > 0 && threads.every(({ threadId, reachMs }) => threadId !== sender || reachMs === 0)
 }
