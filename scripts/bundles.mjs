@@ -104,7 +104,7 @@ export async function bundles() {
     }
     const text = await textOf({
       ...formatOptions(format),
-      stdin: { contents: `export { snapshot, start } from '${RECORDING}'`, resolveDir: `${packages}/rchan` },
+      stdin: { contents: `export { start } from '${RECORDING}'`, resolveDir: `${packages}/rchan` },
       plugins: [consumerProgram(consumerSource)],
     })
     files.push({ path: `${folder}/recording.js`, text })

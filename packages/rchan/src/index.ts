@@ -3,7 +3,6 @@ import { startRecording as start, type Recording, type RecordingOptions } from '
 import { replacedBuiltins } from './replaced.js'
 
 export {
-  takeSnapshot,
   currentRecording,
   tracepoint,
   type CpuTotals,

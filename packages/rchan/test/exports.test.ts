@@ -13,7 +13,7 @@ interface Names {
 
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
-    values: 'currentRecording startRecording takeSnapshot tracepoint',
+    values: 'currentRecording startRecording tracepoint',
     types: `CpuTotals CurrentRecording Discarded Fate Field FieldType FieldTypeValues FieldTypes FieldValue FieldValues
       FlightSettings LossReport Losses NotTaken Recording RecordingOptions RecordingSettings RecordingSummary RingLosses Schema
       Snapshot SnapshotLimits SnapshotOptions SnapshotThread SnapshotsSummary ThreadLosses ThreadTotals Tracepoint Trigger`,

@@ -1,7 +1,7 @@
 // What the snapshots of a flight recorder hold, while threads write, die, and replace others.
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { startRecording, takeSnapshot, tracepoint, type Snapshot } from 'rchan'
+import { currentRecording, startRecording, tracepoint, type Snapshot } from 'rchan'
 import { describe, expect, test } from 'vitest'
 import { countEvents, hasReader, needReader, runReader } from '../../../test/readers.ts'
 import { babeltrace, freshFolder, readTrace, run } from './scenario.ts'
@@ -77,7 +77,7 @@ describe('a snapshot', () => {
     tick({ n: 1 })
     const [first, second] = await Promise.all([recording.snapshot(), recording.snapshot()])
     tick({ n: 2 })
-    const third = await takeSnapshot()
+    const third = (await currentRecording()?.snapshot()) as Snapshot
     expect([first.events, second.events, third.events]).toEqual([1, 1, 2])
     expect(new Set([first.path, second.path, third.path]).size).toBe(3)
     const [thread] = third.threads
@@ -178,7 +178,7 @@ describe('a snapshot that fails', () => {
 
 describe('what is no flight recorder', () => {
   test('takes no snapshot, and says what to do', async () => {
-    await expect(takeSnapshot()).rejects.toThrow(/no recording runs/)
+    expect(currentRecording()).toBeUndefined()
     await using recording = await startRecording({ path: join(freshFolder(), 'trace') })
     await expect(recording.snapshot()).rejects.toThrow(/mode: 'flight'/)
     await expect(recording.snapshot({ reason: 1 as never })).rejects.toThrow(/reason=1/)

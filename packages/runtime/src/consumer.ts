@@ -18,7 +18,7 @@ import type { Machine } from './machine.js'
 import type { PacketFormat } from './packet-format.js'
 import { Reaper } from './reaper.js'
 import type { Sink } from './sink.js'
-import { NO_SNAPSHOTS, SNAPSHOT_CALL } from './snapshot-totals.js'
+import { NO_SNAPSHOTS, SNAPSHOT_CALL } from './snapshot-call.js'
 
 /** The consumer's calls to its thread. */
 export interface Listeners {

@@ -35,11 +35,6 @@ export interface FlightInit {
   readonly keepMs: number
 }
 
-/**
- * The name of the call to the consumer that takes a snapshot; its argument is a `SnapshotCause`.
- */
-export const SNAPSHOT_CALL = 'snapshot'
-
 /** A snapshot was not taken because of a limit. */
 export class SnapshotRefused extends Error {}
 

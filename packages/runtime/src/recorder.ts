@@ -290,8 +290,7 @@ function startConsumer(
   return { worker, ready, ended }
 }
 
-export { causeOf, type Trigger } from './trigger.js'
-export { SNAPSHOT_CALL } from './snapshot-totals.js'
+export type { Trigger } from './trigger.js'
 export type { FlightInit, SnapshotLimits } from './flight.js'
 export type { FlightTotals, NotTaken, Snapshot, SnapshotThread } from './snapshot-totals.js'
 export type {

@@ -4,7 +4,17 @@
  */
 import { thisCpu } from '@rchan/runtime'
 import { call, LOSSES_CALL } from '@rchan/runtime/call'
-import type { LossReport } from '@rchan/runtime/recorder'
+import type { LossReport, Snapshot } from '@rchan/runtime/recorder'
+import { causeOf, SNAPSHOT_CALL } from '@rchan/runtime/snapshot-call'
+
+/** Options of a snapshot. */
+export interface SnapshotOptions {
+  /**
+   * Why it is taken: a short text. It is in the name of the folder, as far as it is safe there, and
+   * in the trace, in the event `rchan:snapshot`.
+   */
+  readonly reason?: string
+}
 
 /** The running recording, as any thread sees it. */
 export interface CurrentRecording {
@@ -15,6 +25,12 @@ export interface CurrentRecording {
    * @throws Error when the recording has ended.
    */
   losses(): Promise<LossReport>
+  /**
+   * Takes a snapshot, if it is a flight recorder: see `recording.snapshot()`.
+   *
+   * @throws Error when it is none, or has ended; or as `recording.snapshot()`.
+   */
+  snapshot(options?: SnapshotOptions): Promise<Snapshot>
 }
 
 /**
@@ -26,9 +42,18 @@ export interface CurrentRecording {
  */
 export function currentRecording(): CurrentRecording | undefined {
   if (thisCpu.control.generation === 0) return undefined
-  return { losses }
+  return { losses, snapshot }
 }
 
 async function losses(): Promise<LossReport> {
   return (await call(thisCpu.control, LOSSES_CALL)) as LossReport
+}
+
+/** Takes a snapshot of the running flight recorder, on any thread. */
+export async function snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
+  const reason: unknown = (options as SnapshotOptions | undefined)?.reason ?? ''
+  if (typeof reason !== 'string') {
+    throw new TypeError(`snapshot: reason=${String(reason)} is not a string`)
+  }
+  return (await call(thisCpu.control, SNAPSHOT_CALL, causeOf('call', reason))) as Snapshot
 }

@@ -1,6 +1,5 @@
 import { checkOpenFiles } from './open-files.js'
-import type { Snapshot } from '@rchan/runtime/recorder'
-import type { Recording, RecordingOptions, SnapshotOptions } from './recording.js'
+import type { Recording, RecordingOptions } from './recording.js'
 
 /**
  * Starts recording. From the moment it returns, every tracepoint call in this process is an event
@@ -26,19 +25,6 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
   return await start(options)
 }
 
-/**
- * Takes a snapshot of the flight recorder of this process, as `recording.snapshot()` does. Call it
- * on any thread.
- *
- * @throws (the promise) Error if no flight recorder runs, or as `recording.snapshot()`.
- * @example
- * if (queue.length > 1000) await takeSnapshot({ reason: 'the queue is long' })
- */
-export async function takeSnapshot(options?: SnapshotOptions): Promise<Snapshot> {
-  const { snapshot } = await loadRecording()
-  return await snapshot(options)
-}
-
 /** Loads the recording half only when needed, so a worker that only traces doesn't load it. */
 async function loadRecording(): Promise<typeof import('@rchan/trace/recording')> {
   try {
@@ -62,9 +48,9 @@ export {
   type FieldValues,
   type Tracepoint,
 } from './tracepoint.js'
-export { currentRecording, type CurrentRecording } from './current-recording.js'
+export { currentRecording, type CurrentRecording, type SnapshotOptions } from './current-recording.js'
 export type { FlightSettings } from './flight-options.js'
-export type { Recording, RecordingOptions, RecordingSettings, SnapshotOptions } from './recording.js'
+export type { Recording, RecordingOptions, RecordingSettings } from './recording.js'
 export type { RecordingSummary, SnapshotsSummary } from './summary.js'
 export type { Discarded } from '@rchan/runtime'
 export type {

@@ -4,7 +4,7 @@
  */
 import { thisCpu } from '@rchan/runtime'
 import { call, LOSSES_CALL } from '@rchan/runtime/call'
-import { causeOf, Recorder, SNAPSHOT_CALL, type LossReport, type Snapshot } from '@rchan/runtime/recorder'
+import { Recorder, type LossReport, type Snapshot } from '@rchan/runtime/recorder'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -12,6 +12,7 @@ import { hostname } from 'node:os'
 import type { InspectOptionsStylized } from 'node:util'
 import { badArgumentsOf } from './bad-arguments.js'
 import { consumerSource } from './consumer-source.js'
+import { snapshot, type SnapshotOptions } from './current-recording.js'
 import type { FormatInit } from './ctf-format.js'
 import { flightInit, sizeFor, type FlightSettings } from './flight-options.js'
 import { checkLimits } from './limits.js'
@@ -108,15 +109,6 @@ export interface Recording extends AsyncDisposable {
    * @throws Error if the thread that writes the files failed.
    */
   stop(): Promise<RecordingSummary>
-}
-
-/** Options of a snapshot. */
-export interface SnapshotOptions {
-  /**
-   * Why it is taken: a short text. It is in the name of the folder, as far as it is safe there, and
-   * in the trace, in the event `rchan:snapshot`.
-   */
-  readonly reason?: string
 }
 
 const OPTIONS = [
@@ -216,15 +208,6 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   } finally {
     process.off('exit', folder.undo)
   }
-}
-
-/** Takes a snapshot of the running flight recorder, from any thread: see `snapshot` in index.ts. */
-export async function snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
-  const reason: unknown = (options as SnapshotOptions | undefined)?.reason ?? ''
-  if (typeof reason !== 'string') {
-    throw new TypeError(`snapshot: reason=${String(reason)} is not a string`)
-  }
-  return (await call(thisCpu.control, SNAPSHOT_CALL, causeOf('call', reason))) as Snapshot
 }
 
 /** How a recording prints that has not stopped. */
