@@ -1,4 +1,4 @@
-/** How much a buffer was given, looked at by the reader while the owner writes on another thread. */
+/** How much a buffer was given, as its reader sees it while the owner writes on another thread. */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Channel, Reader } from '@rchan/ring'
