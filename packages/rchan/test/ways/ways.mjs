@@ -33,6 +33,8 @@ const FIRST = 50
 /** The warning that files can't be written. */
 const TROUBLE = /rchan: can't write/
 
+const runs = ({ exitCode, signalCode }) => exitCode === null && signalCode === null
+
 /** Signals that reach the program from outside. It listens to none of them. */
 const signalled = (signal) => ({
   way: 'killed from outside',
@@ -111,10 +113,10 @@ export const WAYS = {
     fails: /ENOSPC/,
     recovers: true,
     kill: async (child, random, { path, disk, stderr }) => {
-      while (!TROUBLE.test(stderr())) await sleep(3)
+      while (runs(child) && !TROUBLE.test(stderr())) await sleep(3)
       const before = eventsIn(path)
       disk.free()
-      while (eventsIn(path) === before) await sleep(3)
+      while (runs(child) && eventsIn(path) === before) await sleep(3)
       child.stdin.write('stop\n')
     },
   },
@@ -241,12 +243,7 @@ async function play(way, order, home, disk, random) {
   try {
     await Promise.race([hasWrittenFirst, ended])
     // The event: the first events of all threads are on disk. (None of them does anything for it.)
-    while (
-      child.exitCode === null &&
-      child.signalCode === null &&
-      eventsIn(order.path) < order.first * (1 + order.threads.length)
-    )
-      await sleep(3)
+    while (runs(child) && eventsIn(order.path) < order.first * (1 + order.threads.length)) await sleep(3)
     way.spoil?.({ path: order.path, disk })
     child.stdin.write('go\n')
     let diedAt
