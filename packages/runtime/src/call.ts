@@ -150,8 +150,8 @@ class PendingCall {
     // Loaded before the look into the mailbox: what the consumer posted before it ended is there.
     const isListening = Atomics.load(control.words, CONTROL.listening >> 2) === this.#generation
     for (let message = this.#replies.take(); message !== undefined; message = this.#replies.take()) {
-      const reply = message as Reply
-      if (reply.id === this.#id) return reply
+      const reply = message as Partial<Reply> | undefined
+      if (reply?.id === this.#id) return reply as Reply
     }
     if (isListening && !control.isRecorderDead()) return undefined
     // Its requests are refused by now, or soon: the last look of the consumer may be under way.
@@ -205,7 +205,9 @@ export class CallTaker {
   #takeAll(): Call[] {
     const found: Call[] = []
     for (let message = this.#requests.take(); message !== undefined; message = this.#requests.take()) {
-      const { id, kind, argument } = message as Request
+      const { id, kind, argument } = (message ?? {}) as Partial<Request>
+      // Any code of the process may post under this name.
+      if (typeof id !== 'string' || typeof kind !== 'string') continue
       found.push({
         kind,
         argument,

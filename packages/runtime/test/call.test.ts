@@ -33,8 +33,10 @@ test('calls of several threads at once get each its own result', async () => {
     const worker = new Worker(new URL('./fixtures/caller.mjs', import.meta.url), {
       workerData: { control: control.memory, number, times },
     })
+    // Before the message: the end may come with it, in the same turn.
+    const end = once(worker, 'exit')
     const [right] = (await once(worker, 'message')) as [number]
-    await once(worker, 'exit')
+    await end
     return right
   })
   const mine = Array.from({ length: times }, (_, i) => call(control, 'add', [i, i]))
@@ -86,4 +88,25 @@ test('a call that was made before the consumer ends is refused, and not forgotte
     expect(late).rejects.toThrow(ENDED),
     expect(call(control, 'add', [5, 6])).rejects.toThrow(ENDED),
   ])
+})
+
+test('a message that is no call is passed over', async () => {
+  const control = Control.create()
+  const posted: string[] = []
+  const { machine: there } = control
+  const machine: typeof there = {
+    ...there,
+    openMailbox: (name, arrived) => {
+      posted.push(name)
+      return there.openMailbox(name, arrived)
+    },
+  }
+  const here = new CallTaker(new Control(control.memory, machine), 0, GENERATION)
+  for (const message of [null, 5, 'text', {}, { id: 1, kind: 'add' }]) there.post(posted[0], message)
+  const pending = call(control, 'add', [1, 2])
+  const [found, ...others] = here.take()
+  expect([found.kind, others]).toEqual(['add', []])
+  found.answer(3)
+  expect(await pending).toBe(3)
+  here.close()
 })
