@@ -59,7 +59,7 @@ describe('a recording that can not start says what, where and what to do, and le
       [{ path: folder, dir: folder }, /give either path/],
       [{ path: '' }, /path="" is not the path of a folder/],
       [{ path: 7 }, /path=7 is not the path of a folder/],
-      [{ path: folder, mode: 'block' }, /mode=block is neither 'discard' nor 'overwrite'/],
+      [{ path: folder, mode: 'block' }, /mode=block is none of 'discard', 'overwrite', 'flight'/],
       [{ path: folder, buffers: 'one' }, /buffers=one is neither 'per-thread' nor 'global'/],
       [{ path: folder, bufferSize: 1000 }, /bufferSize=1000 is not a whole number from 32768 to/],
       [{ path: folder, bufferSize: Number.NaN }, /bufferSize=NaN/],
