@@ -2,7 +2,8 @@
  * Snapshots of a flight recorder, while threads write.
  *
  * - `snapshots`: threads write at full speed, are terminated and replaced. Forbidden: a snapshot
- *   that our reader or a babeltrace can't read, or that has other events or losses than it says.
+ *   that our reader or a babeltrace can't read, that has other events or losses than it says, or in
+ *   which a thread's events have a hole that it does not tell of.
  * - `cuts`: threads pass tokens by Atomics, and record what they send and receive. Forbidden: a
  *   snapshot that has a receipt without its sending, and does not say that this was overwritten.
  */
@@ -60,10 +61,12 @@ function checkSnapshot({ path, events, lost }, readers) {
   for (const { event, fields, threadId } of trace.records()) {
     read += 1
     if (event.name !== 'load:number') continue
-    const before = last.get(threadId) ?? -1
-    if (fields.thread !== threadId || fields.number <= before)
+    const before = last.get(threadId)
+    const { thread, number } = fields
+    const isNext = before === undefined || (lost === 0 ? number === before + 1 : number > before)
+    if (thread !== threadId || !isNext)
       throw new Error(`${path}: thread ${threadId}: ${before} is followed by ${JSON.stringify(fields)}`)
-    last.set(threadId, fields.number)
+    last.set(threadId, number)
   }
   const told = trace.losses().reduce((sum, { eventsDiscarded }) => sum + eventsDiscarded, 0)
   // And the event of the snapshot itself.
