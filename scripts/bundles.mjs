@@ -5,6 +5,7 @@
 //   modules about 16 ms (Node 20). recording.js has the code that only a recording thread needs.
 // - trace/dist/consumer-source.js: the whole program of the consumer thread as a string. So that
 //   thread needs no file, and does not depend on how the program resolves its modules.
+// - relay-node/dist/sink-source.js: the same for the consumer thread of relay channels.
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
@@ -53,16 +54,29 @@ const recordingBeside = {
   },
 }
 
-/** Takes the consumer's program from this build, not from the previous one. */
-function consumerProgram(text) {
+/** Takes the programs of consumer threads from this build, not from the previous one. */
+function consumerPrograms(texts) {
   return {
-    name: 'consumer program',
+    name: 'consumer programs',
     setup({ onResolve, onLoad }) {
-      // In a fresh clone the file doesn't exist yet.
-      onResolve({ filter: /[/\\]consumer-source\.js$/ }, ({ path }) => ({ path, namespace: 'made' }))
-      onLoad({ filter: /./, namespace: 'made' }, () => ({ contents: text }))
+      // In a fresh clone the files don't exist yet.
+      onResolve({ filter: /[/\\](consumer|sink)-source\.js$/ }, ({ path }) => ({ path, namespace: 'made' }))
+      onLoad({ filter: /./, namespace: 'made' }, ({ path }) => ({
+        contents: path.endsWith('sink-source.js') ? texts.sink : texts.consumer,
+      }))
     },
   }
+}
+
+/** A program as the text that a worker evaluates. */
+async function programOf(entryPoint, url) {
+  // Wrapped in a function, because the variables of a script that a worker evaluates are global.
+  return textOf({
+    entryPoints: [entryPoint],
+    format: 'cjs',
+    banner: { js: '(() => {' },
+    footer: { js: `})()\n//# sourceURL=${url}` },
+  })
 }
 
 function formatOptions(format) {
@@ -73,19 +87,20 @@ function formatOptions(format) {
 
 /** Returns the bundles of the current build: the path and the text of each. */
 export async function bundles() {
-  // Wrapped in a function, because the variables of a script that a worker evaluates are global.
-  const program = await textOf({
-    entryPoints: [`${packages}/trace/dist/consumer-program.js`],
-    format: 'cjs',
-    banner: { js: '(() => {' },
-    footer: { js: '})()\n//# sourceURL=rchan-consumer.js' },
-  })
-  const consumerSource = `export const consumerSource = ${JSON.stringify(program)}\n`
+  const program = await programOf(`${packages}/trace/dist/consumer-program.js`, 'rchan-consumer.js')
+  const consumer = `export const consumerSource = ${JSON.stringify(program)}\n`
+  const sinkProgram = await programOf(`${packages}/relay-node/dist/sink-program.js`, 'rchan-sink.js')
+  const sink = `export const sinkSource = ${JSON.stringify(sinkProgram)}\n`
   const files = [
-    { path: `${packages}/trace/dist/consumer-source.js`, text: consumerSource },
+    { path: `${packages}/trace/dist/consumer-source.js`, text: consumer },
     {
       path: `${packages}/trace/dist/consumer-source.d.ts`,
       text: `export declare const consumerSource: string\n`,
+    },
+    { path: `${packages}/relay-node/dist/sink-source.js`, text: sink },
+    {
+      path: `${packages}/relay-node/dist/sink-source.d.ts`,
+      text: `export declare const sinkSource: string\n`,
     },
   ]
   const define = await definitions()
@@ -96,7 +111,7 @@ export async function bundles() {
       const text = await textOf({
         ...formatOptions(format),
         entryPoints: [`${packages}/rchan/dist/${name}.js`],
-        plugins: [recordingBeside],
+        plugins: [recordingBeside, consumerPrograms({ consumer, sink })],
         // Uses the built-ins as they were at the import: see builtins.ts.
         ...(name === 'index' ? { inject: [BUILTINS], define } : {}),
       })
@@ -105,7 +120,7 @@ export async function bundles() {
     const text = await textOf({
       ...formatOptions(format),
       stdin: { contents: `export { start } from '${RECORDING}'`, resolveDir: `${packages}/rchan` },
-      plugins: [consumerProgram(consumerSource)],
+      plugins: [consumerPrograms({ consumer, sink })],
     })
     files.push({ path: `${folder}/recording.js`, text })
   }

@@ -3,12 +3,15 @@
  * rings below them.
  */
 export {
+  ChannelConsumer,
   MAX_CHANNELS,
   MAX_MEMBERS,
   MAX_RELAY_CPUS,
   plainMachine,
   Relay,
   RelayFile,
+  type ConsumerOptions,
+  type ConsumerTotals,
   type Copy,
   type LateSetup,
   type LogLevel,
@@ -23,13 +26,24 @@ export {
   type RelayLimits,
   type RelayOptions,
   type SpliceResult,
+  type Subbuf,
 } from '@rchan/relay'
 export {
+  consume,
+  ConsumerThread,
   DescriptorPipe,
+  setUpFiles,
   spliceToDescriptor,
   spliceToStream,
+  startConsumer,
   StreamPipe,
+  SubbufStream,
   threadMachine,
+  type ConsumeOptions,
+  type ConsumerThreadOptions,
+  type LateFilesOptions,
+  type SinkModule,
+  type SinkSubbuf,
   type StreamPipeOptions,
 } from '@rchan/relay-node'
 export {

@@ -19,12 +19,13 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       Snapshot SnapshotLimits SnapshotOptions SnapshotThread SnapshotsSummary ThreadLosses ThreadTotals Tracepoint Trigger`,
   },
   relay: {
-    values: `Channel DescriptorPipe FULL GlobalBuffer GlobalReader GlobalWriter MAX_BUFFER_BYTES MAX_CHANNELS MAX_CPUS
-      MAX_MEMBERS MAX_RELAY_CPUS MAX_SUBBUFS MAX_WRITERS Reader Relay RelayFile StreamPipe TOO_BIG Writer plainMachine
-      spliceToDescriptor spliceToStream threadMachine`,
-    types: `BufferMemory ChannelOptions Copy Discarded Extent Geometry GlobalGeometry GlobalSpan GlobalView
-      GlobalWriterCallbacks Hole LateSetup LogLevel Machine Mapping Mode Piece Pipe PollState ReaderOptions RelayBuffer RelayCallbacks
-      RelayChannel RelayLimits RelayOptions Span SpliceResult StreamPipeOptions WriterCallbacks WriterView`,
+    values: `Channel ChannelConsumer ConsumerThread DescriptorPipe FULL GlobalBuffer GlobalReader GlobalWriter MAX_BUFFER_BYTES MAX_CHANNELS MAX_CPUS
+      MAX_MEMBERS MAX_RELAY_CPUS MAX_SUBBUFS MAX_WRITERS Reader Relay RelayFile StreamPipe SubbufStream TOO_BIG Writer
+      consume plainMachine setUpFiles spliceToDescriptor spliceToStream startConsumer threadMachine`,
+    types: `BufferMemory ChannelOptions ConsumeOptions ConsumerOptions ConsumerThreadOptions ConsumerTotals Copy Discarded Extent Geometry GlobalGeometry GlobalSpan GlobalView
+      GlobalWriterCallbacks Hole LateFilesOptions LateSetup LogLevel Machine Mapping Mode Piece Pipe PollState ReaderOptions RelayBuffer RelayCallbacks
+      RelayChannel RelayLimits RelayOptions SinkModule SinkSubbuf Span SpliceResult
+      StreamPipeOptions Subbuf WriterCallbacks WriterView`,
   },
   sync: {
     values: `Barrier CONDITION_WORDS Condition LATCH_WORDS Latch MAX_BARRIER_COUNT MAX_THREAD_ID MUTEX_WORDS Mutex

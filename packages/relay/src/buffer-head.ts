@@ -15,6 +15,14 @@
  *    80  u32     bytesConsumed  reader     bytes consumed of the first unconsumed sub-buffer
  *   128  i32[2]  waitQueue      sync       where threads sleep that wait for a sub-buffer
  *   136  u32     wakeups        owner      switches that found a thread waiting
+ *   192  i32     reader         threads    member that drains the buffer with a `Reader`; 0: none. By
+ *                                          compare-and-exchange
+ *   196  i32     readerBell     its reader whose bell a switch rings: index of the reader's entry in
+ *                                          the relay's `members`, plus 1
+ *   200  i32     part           its reader which of the two that follow holds: 1 or 2; 0: none
+ *   208  f64[4]  part1          its reader how far the open sub-buffer was drained: its sequence,
+ *                                          `resets`, bytes, records
+ *   240  f64[4]  part2          its reader the same, see reader-claim.ts
  *  4096  …       ring           ring       see ring/src/buffer.ts
  * ```
  *
@@ -35,6 +43,11 @@ export const HEAD = {
   bytesConsumed: 80,
   waitQueue: 128,
   wakeups: 136,
+  reader: 192,
+  readerBell: 196,
+  part: 200,
+  part1: 208,
+  part2: 240,
   ring: 4096,
 } as const
 
@@ -55,8 +68,12 @@ export function ringOffset(page: number): number {
   return page * PAGE_BYTES + HEAD.ring
 }
 
-/** Zeroes the memory of a buffer that nobody has any more, as far as it was ever used. */
+/**
+ * Zeroes the memory of a buffer that nobody has any more, as far as it was ever used. A page that
+ * is none, in damaged memory, is ignored.
+ */
 export function clearBuffer(memory: SharedArrayBuffer, page: number, geometry: Geometry): void {
+  if ((page + pagesOfBuffer(geometry)) * PAGE_BYTES > memory.byteLength) return
   BufferMemory.clear(memory, ringOffset(page), geometry)
   new Int32Array(memory, page * PAGE_BYTES, HEAD.ring / 4).fill(0)
 }

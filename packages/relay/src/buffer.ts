@@ -13,6 +13,7 @@ import { ASK_RESET, ASK_SWITCH, FINALIZED, HEAD, ringOffset } from './buffer-hea
 import type { BufferHost, PlacedBuffer } from './host.js'
 import { Ownership } from './ownership.js'
 import type { RelayBuffer } from './relay-buffer.js'
+import { ReaderClaim } from './reader-claim.js'
 import { Waiters } from './waiters.js'
 
 /** Index of `asks`, here because every record looks at it. */
@@ -36,6 +37,8 @@ export class ThreadBuffer implements PlacedBuffer {
   readonly #head: Int32Array<SharedArrayBuffer>
   readonly #headDoubles: Float64Array<SharedArrayBuffer>
   readonly #queue: WaitQueue
+  /** The right to drain it with a `Reader`. */
+  readonly claim: ReaderClaim
   readonly #waiters: Waiters
   /** Files of this thread that are open, or mapped. */
   readonly #holders = new Set<Holder>()
@@ -75,6 +78,7 @@ export class ThreadBuffer implements PlacedBuffer {
     this.#headDoubles = new Float64Array(memory, page * PAGE_BYTES, HEAD.ring / 8)
     const queue = HEAD.waitQueue >> 2
     this.#queue = new WaitQueue(this.#head.subarray(queue, queue + WAIT_QUEUE_WORDS))
+    this.claim = new ReaderClaim(this.#head, this.#headDoubles, this.#queue, host.relay)
     this.#waiters = new Waiters(
       this.#queue,
       () => !this.isEmpty,
@@ -244,6 +248,11 @@ export class ThreadBuffer implements PlacedBuffer {
   /** Whether all that was stored up to `offset` has arrived: this thread writes, or nobody does. */
   get isSettled(): boolean {
     return this.#completing >= 0 || this.#ownership.isSettled
+  }
+
+  /** Whether no thread writes it; see {@link Ownership.isAbandoned}. */
+  isAbandoned(looks: boolean): boolean {
+    return this.#completing < 0 && this.#ownership.isAbandoned(looks)
   }
 
   /** Whether this thread is in the middle of a switch that calls its waiters. */
@@ -437,6 +446,7 @@ export class ThreadBuffer implements PlacedBuffer {
 
   #wake(): void {
     const woke = this.#queue.wake()
+    if (woke) this.claim.ring()
     if (this.#waiters.count === 0 && !woke) return
     this.#head[HEAD.wakeups >> 2] += 1
     this.#waiters.callWithinSwitch()

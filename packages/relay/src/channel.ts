@@ -70,7 +70,7 @@ export class ThreadChannel implements RelayChannel, BufferHost {
   }
   get references(): number {
     if (!this.isCurrent) return 0
-    const buffers = this.#allBuffers().filter(({ references }) => references > 0).length
+    const buffers = this.allBuffers().filter(({ references }) => references > 0).length
     return (this.keepsBuffers ? 1 : 0) + buffers
   }
   get isOpen(): boolean {
@@ -118,12 +118,12 @@ export class ThreadChannel implements RelayChannel, BufferHost {
 
   flush(): void {
     this.#mustBeOpen('flush')
-    for (const buffer of this.#allBuffers()) buffer.switch(0)
+    for (const buffer of this.allBuffers()) buffer.switch(0)
   }
 
   reset(): void {
     this.#mustBeOpen('reset')
-    for (const buffer of this.#allBuffers()) buffer.reset()
+    for (const buffer of this.allBuffers()) buffer.reset()
   }
 
   subbufsConsumed(cpu: number, count: number): void {
@@ -212,6 +212,8 @@ export class ThreadChannel implements RelayChannel, BufferHost {
     }
     this.#slot.setPage(cpu, page)
     this.#slot.pendingPage = 0
+    // Consumers of the channel drain the new buffer, too.
+    this.relay.bells.ringAll()
     return true
   }
 
@@ -364,7 +366,7 @@ export class ThreadChannel implements RelayChannel, BufferHost {
   }
 
   /** Each buffer once, by CPU. */
-  #allBuffers(): ThreadBuffer[] {
+  allBuffers(): ThreadBuffer[] {
     return this.#slot.firstPages().flatMap((page) => this.#findBuffer(page) ?? [])
   }
 
@@ -381,11 +383,12 @@ export class ThreadChannel implements RelayChannel, BufferHost {
   /** The channel is over from the first store on; what follows can be done again. Locked. */
   #end(removeFile: (buffer: ThreadBuffer) => void): void {
     this.#slot.state = CHANNEL_STATE.closed
-    for (const buffer of this.#allBuffers()) {
+    for (const buffer of this.allBuffers()) {
       buffer.finalize()
       removeFile(buffer)
       if (buffer.references === 0) buffer.disown()
     }
+    this.relay.bells.ringAll()
     this.#forgetIfOver()
   }
 

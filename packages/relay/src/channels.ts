@@ -7,6 +7,7 @@
  * threads ask for.
  */
 import { clocks } from '@rchan/sync/waiting'
+import { Bells } from './bells.js'
 import type { RelayCallbacks } from './callbacks.js'
 import { ThreadChannel } from './channel.js'
 import type { RelayHost } from './host.js'
@@ -26,6 +27,7 @@ export class Channels implements RelayHost {
   readonly members: Members
   readonly pages: Pages
   readonly upcall: Upcall
+  readonly bells: Bells
   readonly fileCallbacks: RelayCallbacks
   /** By id. */
   readonly #channels = new Map<number, ThreadChannel>()
@@ -42,6 +44,7 @@ export class Channels implements RelayHost {
     this.fileCallbacks = fileCallbacks
     this.members = new Members(words, machine)
     this.pages = new Pages(words, this.members)
+    this.bells = new Bells(words, this.members)
     this.upcall = new Upcall(
       words,
       this.members,

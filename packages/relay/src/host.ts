@@ -3,6 +3,7 @@
  * of them, know these two interfaces and not the classes behind them.
  */
 import type { Geometry } from '@rchan/ring'
+import type { Bells } from './bells.js'
 import type { RelayCallbacks } from './callbacks.js'
 import type { LimitedMachine } from './machine.js'
 import type { Members } from './members.js'
@@ -18,6 +19,7 @@ export interface RelayHost {
   readonly members: Members
   readonly pages: Pages
   readonly upcall: Upcall
+  readonly bells: Bells
   /** Whether file callbacks run in this thread. */
   readonly isFileThread: boolean
   /** For channels that other threads opened. */

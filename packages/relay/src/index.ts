@@ -1,3 +1,9 @@
+export {
+  ChannelConsumer,
+  type ConsumerOptions,
+  type ConsumerTotals,
+  type Subbuf,
+} from './channel-consumer.js'
 export { Relay, type RelayLimits } from './relay.js'
 export { plainMachine, type LogLevel, type Machine } from './machine.js'
 export type { RelayBuffer } from './relay-buffer.js'

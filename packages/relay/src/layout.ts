@@ -32,6 +32,7 @@
  *      +4  i32      identity           each member  the machine's name of the thread
  *      +8  f64      startTicks         each member  when it started, where the name needs that
  *    2304  i32[256] cpus               locked       the member that is this CPU; 0: offline
+ *    3328  i32[64]  bells              any thread   a count for each entry of `members`, see bells.ts
  *    4096  …        slots              locked       4096 bytes for each channel:
  *      +0  i32      state              locked       see below
  *      +4  i32      id                 locked       number of the channel
@@ -88,6 +89,7 @@ export const RELAY = {
   text: 156,
   memberTable: 1280,
   cpus: 2304,
+  bells: 3328,
   slots: 4096,
   buffers: 266240,
 } as const

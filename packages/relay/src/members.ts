@@ -94,6 +94,11 @@ export class Members {
     this.me = 0
   }
 
+  /** Our place in the table of members; −1 until {@link join}. */
+  get index(): number {
+    return this.#index
+  }
+
   /** @throws Error when the calling thread has left. */
   mustTakePart(): void {
     if (this.me === 0)

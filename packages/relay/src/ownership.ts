@@ -80,6 +80,19 @@ export class Ownership {
     return member === 0 || Math.abs(member) === this.#members.me || this.#isDead(Math.abs(member))
   }
 
+  /**
+   * Whether no thread has the buffer: all that was stored has arrived.
+   *
+   * @param looks whether to ask the machine if the owner is dead, which costs calls of the system.
+   * An owner that was found dead before is dead without them.
+   */
+  isAbandoned(looks: boolean): boolean {
+    // Pairs with: disown, Atomics.store of `owner`, which comes after the last record.
+    const member = Math.abs(Atomics.load(this.#words, HEAD.owner >> 2))
+    if (member === 0 || member === this.#deadOwner) return true
+    return looks && member !== this.#members.me && this.#isDead(member)
+  }
+
   /** Whether this thread owns the buffer, or has it in its care. */
   get isOwn(): boolean {
     return this.writer !== undefined || this.#caring !== undefined
@@ -117,6 +130,8 @@ export class Ownership {
     if (this.writer === undefined) return
     this.writer = undefined
     this.#release()
+    // What is left in the open sub-buffer can be drained to its end now.
+    this.#host.relay.bells.ringAll()
     this.#host.letGo()
   }
 

@@ -289,6 +289,30 @@ export class Relay {
     this.#channels.members.leave()
   }
 
+  /**
+   * The number of this thread among those that take part, never used again; 0 after {@link leave}.
+   */
+  get member(): number {
+    return this.#channels.members.me
+  }
+
+  /** Any thread: wakes all consumers that sleep, see `ChannelConsumer.next`. */
+  ringAll(): void {
+    this.#channels.bells.ringAll()
+  }
+
+  /**
+   * Gives up what a consumer's thread drained that has ended, where its death can't be proven.
+   *
+   * @param member of that thread.
+   */
+  releaseReader(channels: readonly RelayChannel[], member: number): void {
+    for (const { id } of channels) {
+      const buffers = this.#channels.known.find((channel) => channel.id === id)?.allBuffers() ?? []
+      for (const { claim } of buffers) claim.releaseFor(member)
+    }
+  }
+
   /** {@link leave}, for `using`. */
   [Symbol.dispose](): void {
     this.leave()

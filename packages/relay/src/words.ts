@@ -7,7 +7,7 @@ import { MAX_RELAY_CPUS, RELAY } from './layout.js'
 
 const MAGIC = 0x52686372 // 'rchR'
 /** Version of the layout, the heads of the buffers included. */
-const RELAY_ABI = 3
+const RELAY_ABI = 4
 
 /** The words of a relay, seen from one thread. */
 export class RelayWords {

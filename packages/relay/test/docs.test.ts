@@ -26,7 +26,9 @@ test('a relay channel is used on its own, by several threads, in less than 30 li
 const PRELUDE = `
 import { createWriteStream, openSync } from 'node:fs'
 import { plainMachine, Relay, RelayFile } from 'rchan/relay'
-const channel = new Relay(plainMachine(1)).open({ subbufSize: 64, subbufCount: 4 })
+const relay = new Relay(plainMachine(1))
+const [channel, requests, errors] = [1, 2, 3].map(() => relay.open({ subbufSize: 64, subbufCount: 4 }))
+const signal = AbortSignal.timeout(50)
 channel.write(0, new Uint8Array(20))
 channel.flush()
 const file = new RelayFile(channel.buffer(0))
@@ -40,7 +42,8 @@ const fragments = page.blocks
 test.each(fragments)('fragment $number runs', ({ code, number }) => {
   const path = join(folder, `fragment-${number}.mjs`)
   writeFileSync(path, PRELUDE + code)
-  execFileSync(process.execPath, [path], { timeout: 240_000 })
+  writeFileSync(join(folder, 'sink.mjs'), 'export function write() {}')
+  execFileSync(process.execPath, [path], { timeout: 240_000, cwd: folder })
 })
 
 test('a mapping that is read on another thread has a program', () => {

@@ -153,6 +153,26 @@ export class Reader {
     return this.#older
   }
 
+  /** The sequence of the sub-buffer whose bytes come next, as far as is known. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  /**
+   * Goes on in the middle of a sub-buffer, where an earlier reader stopped. Call it before anything
+   * else. It does nothing if that sub-buffer is not the next one.
+   *
+   * @param sequence of the sub-buffer.
+   * @param bytes delivered bytes of it, its header included.
+   * @param records delivered records of it.
+   */
+  resume(sequence: number, bytes: number, records: number): void {
+    if (sequence !== this.#sequence) return
+    this.#deliveredBytes = bytes
+    this.#deliveredRecords = records
+    this.#accounted += records
+  }
+
   /**
    * The next complete sub-buffer, or the rest of it; undefined when there is none.
    *
@@ -226,6 +246,20 @@ export class Reader {
     const sequence = this.#openSequence()
     if (sequence < 0 || sequence !== this.#sequenceNow()) return undefined
     return this.#part(sequence, -1)
+  }
+
+  /**
+   * The records in an incomplete span, by the owner's own count. Call it while the owner is
+   * stopped, or on its thread.
+   *
+   * @returns 0 if more was written behind the span: its records count with the next part then.
+   */
+  countOf({ sequence, end }: Span): number {
+    const { buffer } = this
+    const index = sequence % this.#count
+    if (Atomics.load(buffer.words, buffer.endWord(index)) - index * this.#size !== end) return 0
+    const count = buffer.words[buffer.countWord(index)]
+    return buffer.hasLabel(index, sequence) ? Math.max(0, count - this.#deliveredRecords) : 0
   }
 
   /**

@@ -85,6 +85,22 @@ export class WaitQueue {
   }
 
   /**
+   * Counts in a sleeper that waits on a word of its own, which the waker changes as well. Until
+   * {@link countOut}, each {@link wake} returns true.
+   *
+   * The sleeper counts itself in, takes the value of its word, looks once more, and only then
+   * sleeps, like any sleeper of the queue.
+   */
+  countIn(): void {
+    Atomics.add(this.#words, SLEEPERS, 1)
+  }
+
+  /** Ends what {@link countIn} began. */
+  countOut(): void {
+    Atomics.sub(this.#words, SLEEPERS, 1)
+  }
+
+  /**
    * Calls `woken` at the next wake, on the calling thread, from its event loop. The wait does not
    * keep the event loop alive.
    *

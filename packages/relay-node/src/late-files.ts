@@ -1,0 +1,67 @@
+/**
+ * Files for a relay channel that has written to memory so far: a consumer thread with a folder as
+ * its sink. No writer takes part in the set-up.
+ */
+import { resolve } from 'node:path'
+import type { Relay, RelayChannel } from '@rchan/relay'
+import { ConsumerThread, type ConsumerThreadOptions } from './sink-consumer.js'
+
+/** Options of {@link setUpFiles}. */
+export interface LateFilesOptions extends Pick<ConsumerThreadOptions, 'flushIntervalMs' | 'onError'> {
+  /** The folder of the files. It is made if it does not exist. */
+  readonly dir: string
+  /** Files are named by this and the CPU. Default: 'cpu'. */
+  readonly baseFilename?: string
+}
+
+/** The channels that have files, by this thread. */
+const setUp = new WeakMap<RelayChannel, ConsumerThread>()
+
+/**
+ * Gives a channel its files, one for each buffer: when it has resolved, they hold all that was
+ * written before and was not consumed; from then on what is written follows. They end when the
+ * channel is closed, or at `stop()` of what it returns.
+ *
+ * @throws (the promise) Error with `code` 'exists' if the channel has files; with `code` 'invalid'
+ * if the name can't be; if a file is there already, or can't be made (`cause.code` is the
+ * system's), or another consumer has a buffer. Then nothing is left of the set-up: no file and no
+ * new folder, and it can be tried again.
+ */
+export async function setUpFiles(
+  relay: Relay,
+  channel: RelayChannel,
+  options: LateFilesOptions,
+): Promise<ConsumerThread> {
+  const { dir, baseFilename = 'cpu', flushIntervalMs, onError } = options
+  if (channel.hasBaseFilename || setUp.get(channel)?.isOver === false || pending.has(channel))
+    throw coded('exists', `channel=${channel.id} has files already`)
+  if (typeof dir !== 'string' || dir === '') throw coded('invalid', `dir=${JSON.stringify(dir)} is no folder`)
+  if (baseFilename === '' || /[/\\\0]/.test(baseFilename))
+    throw coded('invalid', `baseFilename=${baseFilename} is no name of a file`)
+  pending.add(channel)
+  try {
+    const cpus: number[] = []
+    for (let cpu = 0; cpu < relay.possibleCpus; cpu += 1) {
+      const buffer = channel.buffer(cpu)
+      if (buffer !== undefined && !cpus.includes(buffer.cpu)) cpus.push(buffer.cpu)
+    }
+    const thread = await ConsumerThread.start(relay, {
+      channels: [channel],
+      sink: { dir: resolve(dir), baseFilename, cpus },
+      ...(flushIntervalMs === undefined ? {} : { flushIntervalMs }),
+      ...(onError === undefined ? {} : { onError }),
+    })
+    setUp.set(channel, thread)
+    if (channel.isOpen) await thread.flush()
+    return thread
+  } finally {
+    pending.delete(channel)
+  }
+}
+
+/** The channels whose set-up is under way. */
+const pending = new WeakSet<RelayChannel>()
+
+function coded(code: string, message: string): Error {
+  return Object.assign(new Error(`setUpFiles: ${message}`), { code })
+}
