@@ -1,6 +1,8 @@
 // What the snapshots of a flight recorder hold, while threads write, die, and replace others.
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { currentRecording, startRecording, tracepoint, type Snapshot } from 'rchan'
 import { describe, expect, test } from 'vitest'
 import { countEvents, hasReader, needReader, runReader } from '../../../test/readers.ts'
@@ -53,6 +55,23 @@ describe('a snapshot', () => {
       if (hasReader('babeltrace')) expect(countEvents('babeltrace', folders.slice(0, 4))).toBeGreaterThan(0)
     })
   }
+
+  test.each(['per-thread', 'global'] as const)(
+    'does not grow with the threads that were there before, and of which it holds nothing (%s)',
+    async (buffers) => {
+      const options = { mode: 'flight', dir: freshFolder(), buffers, possibleCpus: 2 } as const
+      const recording = await startRecording({ ...options, bufferSize: 2 ** 17 })
+      for (let i = 0; i < 8; i += 1) {
+        await once(new Worker(new URL('./fixtures/flight-laps.mjs', import.meta.url)), 'exit')
+      }
+      const { threads } = await recording.snapshot()
+      expect(threads.length).toBeGreaterThan(0)
+      const { perCpu } = await recording.stop()
+      const names = perCpu.find(({ cpu }) => cpu === 1)?.threads ?? []
+      expect(names.length).toBeGreaterThan(0)
+      expect(names.length).toBeLessThanOrEqual(3)
+    },
+  )
 
   test('tells why it was taken, in the trace and in its name, whatever the reason is', async () => {
     const dir = freshFolder()

@@ -199,15 +199,24 @@ export class FlightConsumer {
     for (const cpu of dead) {
       if (this.#shared === undefined ? !this.#retire(cpu) : this.#shared.holds(cpu)) continue
       if (this.#shared !== undefined) {
-        this.#tenures.end(cpu, this.#shared.completed() + 1)
+        const completed = this.#shared.completed()
+        this.#tenures.end(cpu, completed + 1)
         this.#openAccounts(cpu)
         const refused = this.#shared.refusedByCpu().get(cpu)
         if (refused !== undefined) this.#accounts.end(this.#tenures.of(cpu).at(-1)?.thread, 0, refused, 0)
+        this.#forgetOverwritten(completed)
       }
       this.#reaper.free(cpu)
       dead.delete(cpu)
     }
     this.#reaper.tellOfLook(dead.size)
+  }
+
+  /** Shared ring: forgets the threads of which nothing is left in it. Else snapshots grew for ever. */
+  #forgetOverwritten(completed: number): void {
+    const { global, possibleCpus } = this.#arena
+    const oldest = completed - (global?.geometry.subbufCount ?? 0)
+    for (let cpu = 0; cpu < possibleCpus; cpu += 1) this.#tenures.forget(cpu, oldest)
   }
 
   /** Closes what a dead thread left open in its ring. @returns whether its place can be freed. */
