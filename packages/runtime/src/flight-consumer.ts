@@ -212,7 +212,7 @@ export class FlightConsumer {
     this.#reaper.tellOfLook(dead.size)
   }
 
-  /** Shared ring: forgets the threads of which nothing is left in it. Else snapshots grew for ever. */
+  /** Shared ring: forgets threads of which nothing is left there. Else snapshots grew for ever. */
   #forgetOverwritten(completed: number): void {
     const { global, possibleCpus } = this.#arena
     const oldest = completed - (global?.geometry.subbufCount ?? 0)
