@@ -119,7 +119,10 @@ export async function bundles() {
     }
     const text = await textOf({
       ...formatOptions(format),
-      stdin: { contents: `export { start } from '${RECORDING}'`, resolveDir: `${packages}/rchan` },
+      stdin: {
+        contents: `export { requestSnapshot, start } from '${RECORDING}'`,
+        resolveDir: `${packages}/rchan`,
+      },
       plugins: [consumerPrograms({ consumer, sink })],
     })
     files.push({ path: `${folder}/recording.js`, text })

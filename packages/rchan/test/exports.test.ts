@@ -13,10 +13,10 @@ interface Names {
 
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
-    values: 'currentRecording startRecording tracepoint',
-    types: `CpuTotals CurrentRecording Discarded Fate Field FieldType FieldTypeValues FieldTypes FieldValue FieldValues
-      FlightSettings LossReport Losses NotTaken Recording RecordingOptions RecordingSettings RecordingSummary RingLosses Schema
-      Snapshot SnapshotLimits SnapshotOptions SnapshotThread SnapshotsSummary ThreadLosses ThreadTotals Tracepoint Trigger`,
+    values: 'currentRecording requestSnapshot startRecording tracepoint watchEventLoop',
+    types: `CpuTotals CurrentRecording Discarded EventLoopOptions Fate Field FieldType FieldTypeValues FieldTypes FieldValue FieldValues
+      FlightSettings LossReport Losses NotTaken Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot
+      RingLosses Schema Snapshot SnapshotLimits SnapshotOn SnapshotOptions SnapshotRequestOptions SnapshotThread SnapshotsSummary ThreadLosses ThreadTotals Tracepoint Trigger`,
   },
   relay: {
     values: `Channel ChannelConsumer ConsumerThread DescriptorPipe FULL GlobalBuffer GlobalReader GlobalWriter MAX_BUFFER_BYTES MAX_CHANNELS MAX_CPUS

@@ -22,6 +22,7 @@
  *      48  i32     looks            consumer     counted up after each look for dead threads
  *      52  i32     leaving          consumer     places that the last look found to be of the dead, and not free yet
  *      56  i32     joining          any thread   threads that are just about to take a place; outlives the recording
+ *      60  u32     lastWords        recorder     bits: which threads ask for a snapshot when they die (last-words.ts)
  *      64  u8[64]  client           recorder     the client's own bytes
  *     128  …       places           128 bytes for each possible CPU:
  *      +0  i32     owner            thread: compare-and-exchange from 0 to its identity; consumer: back to 0
@@ -73,6 +74,7 @@ export const ARENA = {
   looks: 48,
   leaving: 52,
   joining: 56,
+  lastWords: 60,
   client: 64,
   places: 128,
 } as const

@@ -58,6 +58,7 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
   }
 
   let sink: Sink | undefined
+  let flightConsumer: FlightConsumer | undefined
   try {
     const { flushIntervalMs, graceMs, flight, formatInit } = data
     const options = { flushIntervalMs, graceMs }
@@ -74,7 +75,8 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
         createFormat: (target: Sink, time: bigint) =>
           createFormat(formatInit, { ...shared, sink: target, startedAt: time }),
       }
-      consumer = new FlightConsumer(control, arena, client, flight, options, listeners)
+      flightConsumer = new FlightConsumer(control, arena, client, flight, options, listeners)
+      consumer = flightConsumer
     }
     const startedAt = now()
     tell({ kind: 'ready', time: startedAt })
@@ -104,5 +106,6 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     channel.close()
     endRequests(arena)
     sink?.close()
+    flightConsumer?.close()
   }
 }

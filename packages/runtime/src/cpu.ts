@@ -7,9 +7,10 @@
  * the program. A tracing thread waits only here, once for each recording, with a deadline.
  */
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
-import { Arena, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
+import { Arena, ARENA, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
 import { arenaChannelName, CONTROL, Control, RUNTIME_ABI } from './control-page.js'
+import { sayLastWords } from './last-words.js'
 import { PlaceClaim } from './place-claim.js'
 import { encodeInto, thisProcess } from './process.js'
 import type { ThreadIdentity } from '@rchan/threads'
@@ -352,6 +353,7 @@ export class Cpu {
     // Pairs with: Consumer, Atomics.load of `online`. The place's words and the first sub-buffer
     // are stored before this.
     Atomics.store(arena.words, arena.placeWord(cpu, PLACE.online), 1)
+    if (arena.words[ARENA.lastWords >> 2] !== 0) sayLastWords(this)
     return true
   }
 

@@ -9,8 +9,8 @@
 import type { Machine } from './machine.js'
 import { PrivateFolder } from './private-folder.js'
 import { answerName, FILES, REQUEST_BYTES, registeredIn, requestId, type Answer } from './registration.js'
-import { causeOf } from './trigger.js'
-import type { TakeSnapshot, Watch } from './watch.js'
+import { causeOf, type SnapshotCause } from './trigger.js'
+import type { Watch } from './watch.js'
 
 /** How often to look for requests, in milliseconds. A look takes 10 µs. */
 const LOOK_MS = 100
@@ -33,13 +33,18 @@ export class Door implements Watch {
   dueAt = 0
   readonly #options: DoorOptions
   readonly #machine: Machine
-  readonly #take: TakeSnapshot
+  readonly #take: (cause: SnapshotCause) => string
   #folder: PrivateFolder | undefined
   /** The latest answers, and when they are removed if they are still there; the oldest first. */
   readonly #answers = new Map<string, number>()
 
-  /** Registers. @throws Error when no folder can be used; it names them. */
-  constructor(options: DoorOptions, machine: Machine, take: TakeSnapshot) {
+  /**
+   * Registers.
+   *
+   * @param take takes a snapshot, and returns its folder; throws when it can't.
+   * @throws Error when no folder can be used; it names them.
+   */
+  constructor(options: DoorOptions, machine: Machine, take: (cause: SnapshotCause) => string) {
     this.#options = options
     this.#machine = machine
     this.#take = take
@@ -91,8 +96,7 @@ export class Door implements Watch {
 
   #answer(reason: string): Answer {
     try {
-      const path = this.#take(causeOf('request', reason === '' ? 'asked for by another process' : reason))
-      return path === undefined ? { error: 'the limits of the recording allow no snapshot now' } : { path }
+      return { path: this.#take(causeOf('request', reason === '' ? 'asked for by another process' : reason)) }
     } catch (error) {
       return { error: error instanceof Error ? error.message : String(error) }
     }

@@ -10,7 +10,9 @@ import { now as clock } from './clock.js'
 import type { ConsumerOptions, Listeners } from './consumer.js'
 import { CONTROL, type Control } from './control-page.js'
 import { CpuRing, GlobalRing } from './drain.js'
-import { FlightRecorder, type FlightInit } from './flight.js'
+import { FlightRecorder, SnapshotRefused, type FlightInit } from './flight.js'
+import { TELL } from './last-words.js'
+import { Lookout } from './lookout.js'
 import { sumOf, type CpuTotals, type Totals } from './ledger.js'
 import type { PacketFormat } from './packet-format.js'
 import { Reaper } from './reaper.js'
@@ -36,6 +38,7 @@ export class FlightConsumer {
   readonly #options: ConsumerOptions
   readonly #listeners: Listeners
   readonly #flight: FlightRecorder
+  readonly #lookout: Lookout
   readonly #tenures: Tenures
   readonly #reaper: Reaper
   /** The shared ring of all CPUs, if they share one. */
@@ -75,6 +78,15 @@ export class FlightConsumer {
       createSink: (path) => client.createSink(path),
       createFormat: (sink) => client.createFormat(sink, startedAt),
     })
+    this.#lookout = new Lookout(
+      init.lookout,
+      arena,
+      control.machine,
+      (cause) => this.take(cause).path,
+      (error) => {
+        if (!(error instanceof SnapshotRefused)) this.#report((error as Error).message)
+      },
+    )
     this.#nextLook = control.machine.now() + options.flushIntervalMs
   }
 
@@ -84,7 +96,9 @@ export class FlightConsumer {
    * @throws SnapshotRefused when a limit forbids it; Error when it can't be written.
    */
   take(cause: SnapshotCause): Snapshot {
-    return this.#flight.take(cause)
+    const snapshot = this.#flight.take(cause)
+    this.#lookout.snapshotTaken()
+    return snapshot
   }
 
   /** Does one step. @returns milliseconds until the next call, unless a thread rings earlier. */
@@ -96,6 +110,7 @@ export class FlightConsumer {
     const busy = this.#sendArena()
     this.#stayAhead()
     this.#takeCalls()
+    this.#lookout.look(machine.now())
     const now = machine.now()
     if ((this.#wanted & WANT.places) !== 0 || now >= this.#nextLook || now >= this.#reaper.dueAt) {
       this.#reap()
@@ -108,7 +123,9 @@ export class FlightConsumer {
       answer(this.#arena, ticket)
     }
     Atomics.add(this.#arena.words, ARENA.rounds >> 2, 1)
-    return busy ? 0 : Math.max(0, Math.min(this.#nextLook, this.#reaper.dueAt) - machine.now())
+    if (busy) return 0
+    const dueAt = Math.min(this.#nextLook, this.#reaper.dueAt, this.#lookout.dueAt)
+    return Math.max(0, dueAt - machine.now())
   }
 
   /** Whether the consumer was asked to stop. If so, call `finish` next. */
@@ -134,6 +151,11 @@ export class FlightConsumer {
       losses: this.#losses(),
       flight,
     }
+  }
+
+  /** Ends what outlives the thread otherwise. */
+  close(): void {
+    this.#lookout.close()
   }
 
   #source(): SnapshotSource {
@@ -173,6 +195,7 @@ export class FlightConsumer {
     for (const call of this.#listeners.takeCalls()) {
       try {
         if (call.kind === SNAPSHOT_CALL) call.answer(this.take(readCause(call.argument)))
+        else if (call.kind === TELL) call.answer(this.#lookout.tell(readCause(call.argument)))
         else if (call.kind === LOSSES_CALL) call.answer(this.#losses())
         else throw new Error(`there is no call ${call.kind}: two versions of rchan are in this process`)
       } catch (error) {

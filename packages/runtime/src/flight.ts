@@ -4,6 +4,7 @@
  */
 import { BUFFER, GlobalReader } from '@rchan/ring'
 import { now } from './clock.js'
+import type { LookoutOptions } from './lookout.js'
 import type { PacketFormat } from './packet-format.js'
 import type { Sink } from './sink.js'
 import { SnapshotFolders } from './snapshot-folders.js'
@@ -31,6 +32,8 @@ export interface FlightInit {
   /** Absolute. */
   readonly dir: string
   readonly limits: SnapshotLimits
+  /** What else than a call causes a snapshot. */
+  readonly lookout: LookoutOptions
   /** How far back snapshots should reach, in milliseconds; 0 if the user didn't say. */
   readonly keepMs: number
 }

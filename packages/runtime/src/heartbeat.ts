@@ -15,7 +15,7 @@
  */
 import timers from 'node:timers'
 import { PLACE } from './arena.js'
-import type { Cpu } from './cpu.js'
+import { thisCpu, type Cpu } from './cpu.js'
 
 // Taken now, because tests fake timers, in the module, too; a named import would change with it.
 const { setInterval, clearInterval } = timers
@@ -28,6 +28,38 @@ const BEATS = 4
 const MIN_BEAT_MS = 10
 /** The longest time between two beats. Also that of a heartbeat without a limit. */
 const MAX_BEAT_MS = 250
+
+/** Options of {@link watchEventLoop}. */
+export interface EventLoopOptions {
+  /** How long the event loop may stand still, in milliseconds; from 50 to 3600000. */
+  readonly stallMs: number
+}
+
+/**
+ * Lets flight recordings watch the event loop of the calling thread: one that stands still for
+ * longer than `stallMs` causes a snapshot, while it does. Call it once, on a thread that should
+ * always return to its event loop; a worker that computes, or is parked, should not. (For the
+ * thread that records there is the option `snapshotOn.stallMs`.) A thread is watched from its first
+ * event in a recording on. The watch does not keep the thread alive.
+ *
+ * @returns a function that ends the watch.
+ * @throws RangeError for a bad limit.
+ */
+export function watchEventLoop(options: EventLoopOptions): () => void {
+  const { stallMs } = (options ?? {}) as Partial<Record<keyof EventLoopOptions, unknown>>
+  if (
+    typeof stallMs !== 'number' ||
+    !Number.isInteger(stallMs) ||
+    stallMs < MIN_STALL_MS ||
+    stallMs > MAX_STALL_MS
+  ) {
+    throw new RangeError(
+      `watchEventLoop: stallMs=${String(stallMs)} is not a whole number from ${MIN_STALL_MS} to ${MAX_STALL_MS}`,
+    )
+  }
+  const heartbeat = new Heartbeat(thisCpu, stallMs)
+  return () => heartbeat.end()
+}
 
 export class Heartbeat {
   readonly #cpu: Cpu
@@ -62,10 +94,13 @@ export class Heartbeat {
     const place = this.#place()
     if (place === undefined) return
     const { words, at } = place
-    if (this.#heap !== undefined) Atomics.store(words, at(PLACE.heap), Math.round(this.#heap() * 1000))
+    if (this.#heap !== undefined) Atomics.store(words, at(PLACE.heap), Math.floor(this.#heap() * 1000))
     // Pairs with: StallWatch.look, Atomics.load of `beats`.
     Atomics.add(words, at(PLACE.beats), 1)
-    Atomics.store(words, at(PLACE.stallMs), this.#stallMs)
+    // With several heartbeats the shortest limit counts.
+    const limit = Atomics.load(words, at(PLACE.stallMs))
+    if (this.#stallMs > 0 && (limit === 0 || limit > this.#stallMs))
+      Atomics.store(words, at(PLACE.stallMs), this.#stallMs)
   }
 
   /**

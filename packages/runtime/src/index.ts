@@ -28,3 +28,5 @@ export type { Discarded, Geometry, GlobalWriter, Hole, Mode, Span, Writer, Write
 export type { CreateSink, Sink, SinkStream, StreamEnd } from './sink.js'
 export { MAX_REMARKS, REMARK, REMARK_BYTES, REMARKS, Remarks, type Remark } from './remarks.js'
 export { nodeMachine, type Machine, type Mailbox } from './machine.js'
+export { watchEventLoop, type EventLoopOptions } from './heartbeat.js'
+export type { RequestedSnapshot, SnapshotRequestOptions } from './request-snapshot.js'

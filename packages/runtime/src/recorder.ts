@@ -22,6 +22,7 @@ import { thisCpu, type CpuClient } from './cpu.js'
 import { ExitHook } from './exit-hook.js'
 import type { FlightInit } from './flight.js'
 import { flush, request, WANT } from './request.js'
+import { Triggers, type TriggerOptions } from './triggers.js'
 import { eventIdentity } from '@rchan/threads'
 
 /**
@@ -55,6 +56,8 @@ export interface RecorderOptions {
    */
   readonly cpuClient: CpuClient
   readonly consumer: ConsumerSetup | undefined
+  /** What triggers snapshots of a flight recorder on this thread. */
+  readonly triggers?: TriggerOptions | undefined
 }
 
 /** The totals of a recording, and its duration. */
@@ -78,15 +81,16 @@ export class Recorder {
   /** Whether the consumer has ended. Then the arena may belong to another recording. */
   #isOver = false
   readonly #exitHook: ExitHook | undefined
+  readonly #triggers: Triggers | undefined
   readonly #onWorker = (worker: Worker): void => this.#watch(worker)
 
   private constructor(
-    options: ArenaOptions,
+    options: RecorderOptions,
     arena: Arena,
     worker: Worker | undefined,
     ended: Promise<RecordingTotals>,
   ) {
-    this.#options = options
+    this.#options = options.channel
     this.arena = arena
     this.#worker = worker
     this.#ended = ended
@@ -96,8 +100,10 @@ export class Recorder {
     try {
       if (worker !== undefined)
         this.#exitHook = new ExitHook(() => flush(arena, thisCpu.control, EXIT_PATIENCE_MS))
+      if (options.triggers !== undefined) this.#triggers = new Triggers(thisCpu, options.triggers)
     } catch (error) {
       process.off('worker', this.#onWorker)
+      this.#exitHook?.end()
       throw error
     }
     // This comes last: this object must not end a recording that could not start.
@@ -137,6 +143,10 @@ export class Recorder {
         options.client,
         endedArenas.take(options.channel),
       )
+      if (options.triggers !== undefined) {
+        // Read by threads after they have seen the generation that `enable` stores.
+        arena.words[ARENA.lastWords >> 2] = Triggers.lastWords(options.triggers)
+      }
       control.resetFaults()
       let worker: Worker | undefined
       let ended: Promise<RecordingTotals> = new Promise(() => undefined)
@@ -157,7 +167,7 @@ export class Recorder {
       if (clock !== undefined) thisCpu.setArena(arena, clock)
       control.enable(generation)
       if (clock !== undefined) thisCpu.online()
-      return new Recorder(options.channel, arena, worker, ended)
+      return new Recorder(options, arena, worker, ended)
     } catch (error) {
       // A listener of the program may have thrown after all was started, and no one else could stop
       // the recording.
@@ -201,6 +211,7 @@ export class Recorder {
   readonly #forget = (): void => {
     this.#isOver = true
     this.#exitHook?.end()
+    this.#triggers?.end()
     process.off('worker', this.#onWorker)
     thisCpu.control.disable(this.arena.generation)
     thisCpu.release()
@@ -303,3 +314,8 @@ export type {
   ThreadTotals,
   Totals,
 } from './ledger.js'
+export type { LookoutOptions } from './lookout.js'
+export type { TriggerOptions } from './triggers.js'
+export { MAX_STALL_MS, MIN_STALL_MS } from './heartbeat.js'
+export { registryPaths } from './registration.js'
+export { requestSnapshot } from './request-snapshot.js'

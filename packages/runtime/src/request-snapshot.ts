@@ -8,7 +8,7 @@ import { ANSWER_BYTES, answerName, registeredIn, requestName, searchPaths } from
 import { cleanReason } from './trigger.js'
 
 /** Options of a request. */
-export interface RequestOptions {
+export interface SnapshotRequestOptions {
   /** Why, in one line. It stands in the trace. */
   readonly reason?: string
   /** How long to wait for the snapshot, in milliseconds; by default 10000. */
@@ -34,7 +34,10 @@ const LOOK_MS = 20
  * belongs to another user, has no flight recording that takes requests, refuses, or does not answer
  * in time.
  */
-export async function requestSnapshot(pid: number, options: RequestOptions = {}): Promise<RequestedSnapshot> {
+export async function requestSnapshot(
+  pid: number,
+  options: SnapshotRequestOptions = {},
+): Promise<RequestedSnapshot> {
   const { reason, timeoutMs } = check(pid, options)
   checkProcess(pid)
   const folder = findRecording(pid)
@@ -58,7 +61,7 @@ export async function requestSnapshot(pid: number, options: RequestOptions = {})
   )
 }
 
-function check(pid: unknown, options: unknown): Required<RequestOptions> {
+function check(pid: unknown, options: unknown): Required<SnapshotRequestOptions> {
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0)
     throw new TypeError(`requestSnapshot: pid=${String(pid)} is not the number of a process`)
   if (typeof options !== 'object' || options === null)

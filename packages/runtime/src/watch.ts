@@ -21,11 +21,8 @@ export interface Watch {
   close?(): void
 }
 
-/**
- * Takes a snapshot. @returns its folder; undefined when the limits forbid one (the refusal is
- * counted there). @throws Error when it can't be written.
- */
-export type TakeSnapshot = (cause: SnapshotCause) => string | undefined
+/** Takes a snapshot. Never throws: where it can't, that is counted and reported elsewhere. */
+export type TakeSnapshot = (cause: SnapshotCause) => void
 
 /** All watches of a recording, as one. */
 export class Watches implements Watch {

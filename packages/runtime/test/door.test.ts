@@ -32,7 +32,7 @@ afterEach(() => {
 })
 
 /** A door of this process, which looks all the time until it is closed. */
-function openDoor(take: (cause: SnapshotCause) => string | undefined, recording = 1) {
+function openDoor(take: (cause: SnapshotCause) => string, recording = 1) {
   const causes: SnapshotCause[] = []
   const door = new Door(
     { folders: registryPaths(), name: registrationName(7, recording) },
@@ -66,15 +66,12 @@ describe('a door', () => {
   })
 
   test('tells why there is no snapshot', async () => {
-    let answer: () => string | undefined = () => undefined
-    const { close } = openDoor(() => answer())
-    await expect(requestSnapshot(process.pid)).rejects.toThrow(
-      `process pid=${process.pid} took no snapshot: the limits of the recording allow no snapshot now`,
-    )
-    answer = () => {
+    const { close } = openDoor(() => {
       throw new Error('the disk is full')
-    }
-    await expect(requestSnapshot(process.pid)).rejects.toThrow('took no snapshot: the disk is full')
+    })
+    await expect(requestSnapshot(process.pid)).rejects.toThrow(
+      `process pid=${process.pid} took no snapshot: the disk is full`,
+    )
     close()
   })
 
@@ -179,8 +176,7 @@ describe('a folder that is not for its user alone is refused', () => {
       PrivateFolder.make(registry)
       spoil(registry)
       const folders = [registry]
-      const make = (): unknown =>
-        new Door({ folders, name: registrationName(7, 1) }, nodeMachine, () => undefined)
+      const make = (): unknown => new Door({ folders, name: registrationName(7, 1) }, nodeMachine, () => '')
       expect(make).toThrow(`no folder for requests of other processes: ${registry} ${says}`)
       await expect(requestSnapshot(process.pid)).rejects.toThrow(`${registry} ${says}`)
     })
@@ -240,7 +236,7 @@ test('what processes left that are gone is removed, and nothing else', () => {
   const notOurs = folder.makeFolder('notes')
   const withMore = folder.makeFolder(`4194300.2.${namespace}.7.1`)
   writeFileSync(join(withMore.path, 'mine'), '')
-  const door = new Door({ folders: [registry], name: registrationName(7, 1) }, nodeMachine, () => undefined)
+  const door = new Door({ folders: [registry], name: registrationName(7, 1) }, nodeMachine, () => '')
   expect([gone, reused].map(({ path }) => existsSync(path))).toEqual([false, false])
   expect([elsewhere, notOurs, withMore].map(({ path }) => existsSync(path))).toEqual([true, true, true])
   door.close()

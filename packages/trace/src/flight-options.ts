@@ -1,7 +1,8 @@
 /**
  * The options of a flight recorder: checked, with their defaults. Runs on the thread that records.
  */
-import type { FlightInit, SnapshotLimits } from '@rchan/runtime/recorder'
+import { registryPaths, type FlightInit, type SnapshotLimits } from '@rchan/runtime/recorder'
+import type { CheckedTriggers, SnapshotOn } from './snapshot-on.js'
 
 /** Options of a recording with `mode: 'flight'`. */
 export interface FlightSettings {
@@ -15,6 +16,8 @@ export interface FlightSettings {
   readonly keepSeconds?: number
   /** How many snapshots to take and to keep. */
   readonly snapshots?: Partial<SnapshotLimits>
+  /** What else than a call of `snapshot` takes one. */
+  readonly snapshotOn?: SnapshotOn
 }
 
 const MIB = 2 ** 20
@@ -30,7 +33,11 @@ const NAMES = ['max', 'maxBytes', 'minIntervalMs', 'keep']
 /**
  * Checks the options. @param dir absolute. @throws TypeError or RangeError that says what is wrong.
  */
-export function flightInit({ keepSeconds, snapshots = {} }: FlightSettings, dir: string): FlightInit {
+export function flightInit(
+  { keepSeconds, snapshots = {} }: FlightSettings,
+  dir: string,
+  { lookout, requests }: CheckedTriggers,
+): FlightInit {
   if (
     keepSeconds !== undefined &&
     !(typeof keepSeconds === 'number' && keepSeconds >= 0.1 && keepSeconds <= 3600)
@@ -65,6 +72,10 @@ export function flightInit({ keepSeconds, snapshots = {} }: FlightSettings, dir:
   }
   return {
     dir,
+    lookout:
+      requests === false
+        ? lookout
+        : { ...lookout, door: { folders: registryPaths(), isRequired: requests === 'required' } },
     keepMs: (keepSeconds ?? 0) * 1000,
     limits: {
       max: whole('max', 1),

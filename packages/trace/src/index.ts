@@ -1,4 +1,5 @@
 import { checkOpenFiles } from './open-files.js'
+import type { RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
 import type { Recording, RecordingOptions } from './recording.js'
 
 /**
@@ -23,6 +24,25 @@ export async function startRecording(options: RecordingOptions): Promise<Recordi
   checkOpenFiles()
   const { start } = await loadRecording()
   return await start(options)
+}
+
+/**
+ * Asks a process of this user that has a flight recording for a snapshot, and waits for it. It
+ * works while the main thread of that process hangs. See docs/flight-recorder.md.
+ *
+ * @param pid number of the process.
+ * @throws TypeError or RangeError for bad arguments; Error when there is no such process, when it
+ * belongs to another user, has no flight recording that takes requests, refuses, or does not answer
+ * in time.
+ * @example
+ * const { path } = await requestSnapshot(4711, { reason: 'it hangs' })
+ */
+export async function requestSnapshot(
+  pid: number,
+  options?: SnapshotRequestOptions,
+): Promise<RequestedSnapshot> {
+  const { requestSnapshot: request } = await loadRecording()
+  return await request(pid, options)
 }
 
 /** Loads the recording half only when needed, so a worker that only traces doesn't load it. */
@@ -52,7 +72,9 @@ export { currentRecording, type CurrentRecording, type SnapshotOptions } from '.
 export type { FlightSettings } from './flight-options.js'
 export type { Recording, RecordingOptions, RecordingSettings } from './recording.js'
 export type { RecordingSummary, SnapshotsSummary } from './summary.js'
-export type { Discarded } from '@rchan/runtime'
+export { watchEventLoop } from '@rchan/runtime'
+export type { SnapshotOn } from './snapshot-on.js'
+export type { Discarded, EventLoopOptions, RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
 export type {
   CpuTotals,
   Fate,

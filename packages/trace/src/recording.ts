@@ -18,6 +18,7 @@ import { flightInit, sizeFor, type FlightSettings } from './flight-options.js'
 import { checkLimits } from './limits.js'
 import { packetClient } from './packet-client.js'
 import { checkPermissions } from './permissions.js'
+import { checkSnapshotOn } from './snapshot-on.js'
 import { INSPECT, summarize, type RecordingSummary } from './summary.js'
 import { claimFolder, claimSnapshotFolder, folderPath, namedFolder } from './trace-folder.js'
 import { ChildCount, warningsOf } from './warnings.js'
@@ -121,6 +122,7 @@ const OPTIONS = [
   'possibleCpus',
   'keepSeconds',
   'snapshots',
+  'snapshotOn',
 ]
 const KIB = 1024
 const MIB = KIB * KIB
@@ -138,7 +140,8 @@ export async function start(options: RecordingOptions): Promise<Recording> {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const global = buffers === 'global'
   const isFlight = mode === 'flight'
-  const flight = isFlight ? flightInit(options, namedFolder(options)) : undefined
+  const snapshotOn = checkSnapshotOn(options.snapshotOn)
+  const flight = isFlight ? flightInit(options, namedFolder(options), snapshotOn) : undefined
   checkLimits((global ? 1 : possibleCpus) * bufferSize)
   checkPermissions(namedFolder(options))
   const folder = isFlight ? claimSnapshotFolder(options) : claimFolder(options)
@@ -165,6 +168,7 @@ export async function start(options: RecordingOptions): Promise<Recording> {
         formatInit: formatInit(uuid, global),
         ...(flight === undefined ? {} : { flight }),
       },
+      triggers: isFlight ? snapshotOn.triggers : undefined,
     })
     const children = new ChildCount()
     let stopped: Promise<RecordingSummary> | undefined
@@ -246,10 +250,10 @@ function check(options: RecordingOptions): Required<Omit<RecordingSettings, keyo
       `startRecording: mode='flight' with path=${String(path)}: give dir, the folder in which each snapshot gets one`,
     )
   }
-  const { keepSeconds, snapshots } = options
-  if (mode !== 'flight' && (keepSeconds !== undefined || snapshots !== undefined)) {
+  const { keepSeconds, snapshots, snapshotOn } = options
+  if (mode !== 'flight' && (keepSeconds ?? snapshots ?? snapshotOn) !== undefined) {
     throw new TypeError(
-      `startRecording: keepSeconds and snapshots are for mode: 'flight', this one is '${mode}'`,
+      `startRecording: keepSeconds, snapshots and snapshotOn are for mode: 'flight', this one is '${mode}'`,
     )
   }
   if (buffers !== 'per-thread' && buffers !== 'global') {
@@ -314,3 +318,5 @@ function formatInit(uuid: string, global: boolean): FormatInit {
     },
   }
 }
+
+export { requestSnapshot } from '@rchan/runtime/recorder'

@@ -37,7 +37,7 @@ function setUp(limits: Partial<SnapshotLimits> = {}): {
     createFormat: (sink: FileSink | Parameters<typeof createFormat>[1]['sink'], startedAt: bigint) =>
       createFormat(INIT, { ...shared, sink, startedAt }),
   }
-  const init = { dir, keepMs: 0, limits: { ...LIMITS, ...limits } }
+  const init = { dir, lookout: {}, keepMs: 0, limits: { ...LIMITS, ...limits } }
   const options = { flushIntervalMs: 100, graceMs: 10 }
   const quiet = { postArena: () => undefined, takeCalls: () => [], trouble: () => undefined }
   const consumer = new FlightConsumer(rig.control, rig.arena, client, init, options, quiet)
