@@ -36,7 +36,8 @@ const FLUSH_INTERVAL_MS = 1000
 export class ConsumerThread {
   /**
    * Is fulfilled with the totals when the thread has ended: by {@link stop}, or because all
-   * channels were closed. Is rejected if it ended by an error. It need not be looked at.
+   * channels were closed. Is rejected if it ended by an error. It need not be looked at, and does
+   * not keep the process alive; {@link stop} does.
    */
   readonly ended: Promise<readonly ConsumerTotals[]>
   readonly #relay: Relay
