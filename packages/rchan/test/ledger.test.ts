@@ -158,4 +158,6 @@ test.each(['per-thread', 'global'])('the ledger of a flight recorder closes: %s'
   // What its buffers held at the end is in no file.
   expect(result.losses).toMatchObject({ delivered: 0, unwritten: 0, pending: result.events })
   expect(result.losses.overwritten).toBeGreaterThan(0)
+  // Also the buffers of threads that have ended hold their last events.
+  expect(result.losses.pending).toBeGreaterThan(0)
 })

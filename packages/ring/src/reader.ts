@@ -367,7 +367,10 @@ export class Reader {
    */
   settle(): void {
     this.#skipOverwritten()
-    this.#account(this.buffer.countAt(this.buffer.firstDouble(this.#sequence % this.#count)))
+    const first = this.#firstFrom(this.#sequence)
+    this.#account(
+      first >= 0 ? first : this.buffer.countAt(this.buffer.firstDouble(this.#sequence % this.#count)),
+    )
   }
 
   /**
@@ -397,9 +400,10 @@ export class Reader {
       const open = this.#openSequence()
       const index = (open >= 0 ? open : Number(produced) - 1) % this.#count
       const given = index < 0 ? 0 : buffer.countAt(buffer.firstDouble(index)) + words[buffer.countWord(index)]
-      const oldestSequence = Number(started) - this.#count
-      const isLapped = this.#overwrite && oldestSequence > this.#sequence
-      const first = isLapped ? buffer.countAt(buffer.firstDouble(oldestSequence % this.#count)) : 0
+      // We may have passed over overwritten sub-buffers, and not counted their records yet.
+      const first = this.#overwrite
+        ? this.#firstFrom(Math.max(this.#sequence, Number(started) - this.#count))
+        : 0
       // Read-modify-writes, so that none of the reads above can come after them. The owner has not
       // switched meanwhile, so the entries are those that we wanted. Pairs with: Writer.#leave, the
       // store of `produced`, and Writer.#publishStarted.
@@ -468,6 +472,19 @@ export class Reader {
   #part(sequence: number, end: number): Span | undefined {
     const span = this.#span(sequence, end, false)
     return span !== undefined && span.end > span.from ? span : undefined
+  }
+
+  /**
+   * The number of the first record from a sub-buffer on; −1 if none from there on was begun. The
+   * entry of the oldest one may be gone: {@link retire} stores the next one's there.
+   */
+  #firstFrom(sequence: number): number {
+    const end = Math.min(this.#load('started'), sequence + this.#count)
+    for (let at = sequence; at < end; at += 1) {
+      const index = at % this.#count
+      if (this.buffer.hasLabel(index, at)) return this.buffer.countAt(this.buffer.firstDouble(index))
+    }
+    return -1
   }
 
   /** Counts the records before `first` that are not accounted for as overwritten. */

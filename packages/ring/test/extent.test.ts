@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Channel, Reader } from '@rchan/ring'
 import { expect, test } from 'vitest'
+import { makeSubject, writeNumbers } from './subject.js'
 
 const COUNT = 1_000_000
 const SHAPE = { subbufSize: 4096, subbufCount: 4, headerBytes: 0, possibleCpus: 1 }
@@ -58,3 +59,14 @@ test.each([
     expect(last.given + Atomics.load(counts, 2)).toBe(COUNT)
   },
 )
+
+test('what was overwritten is not said to be there, though the reader only passed over it so far', () => {
+  const { writer, reader } = makeSubject({ mode: 'overwrite', subbufCount: 3 })
+  writeNumbers(writer, 8, 0, 11)
+  expect(reader.extent()).toEqual({ given: 11, oldest: 6 })
+  // It passes over what is gone, and finds that the sampled part does not come next.
+  expect(reader.sample()).toBe(true)
+  expect(reader.aged()).toBeUndefined()
+  expect(reader.overwritten).toBe(0)
+  expect(reader.extent()).toEqual({ given: 11, oldest: 6 })
+})
