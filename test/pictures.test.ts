@@ -11,10 +11,12 @@ import {
   REMARKS,
 } from '@rchan/runtime'
 import { expect, test } from 'vitest'
+import { TABLE, TABLE_PLACE } from '../packages/relay-node/dist/cpu-table.js'
 import { misplacedWords, offsetsOf, readPicture, typeBytes } from './picture.js'
 
 const control = readPicture(new URL('../packages/runtime/src/control-page.ts', import.meta.url))
 const remarks = readPicture(new URL('../packages/runtime/src/remarks.ts', import.meta.url))
+const cpuTable = readPicture(new URL('../packages/relay-node/src/cpu-table.ts', import.meta.url))
 const arena = readPicture(new URL('../packages/runtime/src/arena.ts', import.meta.url))
 
 test('the picture of the control page has the exported offsets', () => {
@@ -62,4 +64,11 @@ test('the picture of the remarks has the exported offsets, of the whole and of a
 test("the arena has the client's bytes that the picture shows", () => {
   const client = arena.words.find(({ name }) => name === 'client')
   expect(typeBytes(client?.type ?? '')).toBe(CLIENT_BYTES)
+})
+
+test("the picture of a runtime's CPUs has the exported offsets, of its head and of a place", () => {
+  expect(offsetsOf(cpuTable.words)).toEqual(TABLE)
+  expect(misplacedWords(cpuTable.words)).toEqual([])
+  expect(offsetsOf(cpuTable.elementWords)).toEqual(TABLE_PLACE)
+  expect(misplacedWords(cpuTable.elementWords)).toEqual([])
 })

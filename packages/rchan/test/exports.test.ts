@@ -27,6 +27,12 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       RelayChannel RelayLimits RelayOptions SinkModule SinkSubbuf Span SpliceResult
       StreamPipeOptions Subbuf WriterCallbacks WriterView`,
   },
+  runtime: {
+    values: 'joinRuntime startRuntime',
+    types: `BufferMemory ChannelSettings CpuEnd CpuState Discarded Geometry JoinedRuntime LateSetup LogLevel Machine
+      Mode Relay RelayBuffer RelayCallbacks RelayChannel RelayLimits RelayOptions RetireOptions Runtime RuntimeChannel
+      RuntimeOptions SpawnOptions SpawnedCpu Tenure`,
+  },
   sync: {
     values: `Barrier CONDITION_WORDS Condition LATCH_WORDS Latch MAX_BARRIER_COUNT MAX_THREAD_ID MUTEX_WORDS Mutex
       SEMAPHORE_WORDS Semaphore barrierWords`,

@@ -1,0 +1,217 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { Reader } from '@rchan/ring'
+import { startRuntime, type Runtime, type RuntimeChannel, type SpawnedCpu } from '@rchan/relay-node'
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+const FILE = new URL('./worker.mjs', import.meta.url)
+const SEED = 20261126
+const RECORD_BYTES = 16
+
+async function started(possibleCpus = 4): Promise<Runtime> {
+  const runtime = await startRuntime({ possibleCpus })
+  onTestFinished(async () => await runtime.stop({ force: true }))
+  return runtime
+}
+
+function open(runtime: Runtime, mode: 'discard' | 'overwrite' = 'discard', subbufCount = 64): RuntimeChannel {
+  return runtime.open({ name: 'records', subbufSize: 4096, subbufCount, mode })
+}
+
+async function spawn(runtime: Runtime, how: string, more: object = {}): Promise<SpawnedCpu> {
+  const { cpu, startTimeoutMs, ...data } = more as { cpu?: number; startTimeoutMs?: number }
+  return await runtime.spawn(FILE, {
+    workerData: { how, ...data },
+    ...(cpu === undefined ? {} : { cpu }),
+    ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }),
+  })
+}
+
+/** Reads all of a CPU's buffer. Holds each record to the thread of its sub-buffer. */
+function readAll(channel: RuntimeChannel, cpu: number): Map<number, number> {
+  const buffer = channel.relayChannel.buffer(cpu)
+  if (buffer === undefined) throw new Error(`cpu=${cpu} has no buffer`)
+  const reader = new Reader(buffer.memory)
+  const next = new Map<number, number>()
+  for (let span = reader.next(); span !== undefined; span = reader.next()) {
+    const tenure = channel.tenureOf(cpu, span.sequence)
+    const bytes = span.bytes.slice(span.from, span.end)
+    expect(bytes.length % RECORD_BYTES).toBe(0)
+    const words = new Uint32Array(bytes.buffer)
+    for (let at = 0; at < words.length; at += 4) {
+      const [generation, number, of, sum] = words.subarray(at, at + 4)
+      expect([of, sum]).toEqual([cpu, generation + number + cpu])
+      expect(generation, `sub-buffer ${span.sequence} of cpu=${cpu}, seed=${SEED}`).toBe(tenure?.generation)
+      next.set(generation, (next.get(generation) ?? 0) + 1)
+    }
+    reader.delivered(span, span.records)
+  }
+  return next
+}
+
+describe('a worker that is spawned', () => {
+  test('has its buffer in every channel before it runs, and its own workerData', async () => {
+    const runtime = await started()
+    const channel = open(runtime)
+    expect(channel.relayChannel.buffer(1)).toBe(undefined)
+    const pending = spawn(runtime, 'echoes', { value: 'mine' })
+    expect(channel.relayChannel.buffer(1)).not.toBe(undefined)
+    const cpu = await pending
+    expect(cpu).toMatchObject({ number: 1, generation: 1 })
+    cpu.worker.postMessage('go')
+    expect(await once(cpu.worker, 'message')).toEqual([[1, 1, 'mine']])
+    expect(await cpu.ended).toEqual({ how: 'exited', exitCode: 0, error: undefined })
+    expect(runtime.cpus.map(({ number }) => number)).toEqual([0])
+  })
+
+  test('gets the CPU that is asked for, or the lowest free one', async () => {
+    const runtime = await started()
+    const third = await spawn(runtime, 'listens', { cpu: 3 })
+    const first = await spawn(runtime, 'listens')
+    expect([third.number, first.number]).toEqual([3, 1])
+    expect(runtime.cpus).toMatchObject([
+      { number: 0, origin: 'coordinator' },
+      { number: 1, origin: 'spawned', state: 'online', threadId: first.threadId },
+      { number: 3, origin: 'spawned', state: 'online', threadId: third.threadId },
+    ])
+    await expect(spawn(runtime, 'listens', { cpu: 3 })).rejects.toThrow('cpu=3 is taken: retire it first')
+    await expect(spawn(runtime, 'listens', { cpu: 4 })).rejects.toThrow(
+      'cpu=4 is not one of the 4 possible CPUs',
+    )
+    await expect(spawn(runtime, 'listens', { cpu: 0 })).rejects.toThrow('cpu=0 is taken')
+    await spawn(runtime, 'listens')
+    await expect(spawn(runtime, 'listens')).rejects.toThrow('all 4 CPUs are taken')
+  })
+
+  test.each([
+    ['throws first', {}, /worker\.mjs of cpu=1 threw while it started: as asked/],
+    ['exits first', {}, /worker\.mjs of cpu=1 ended with exit code 7 before it was online/],
+    ['never joins', { startTimeoutMs: 300 }, /worker\.mjs of cpu=1 was not online within 300 ms/],
+  ])('that %s gives an error that says so, and frees its CPU', async (how, more, message) => {
+    const runtime = await started(2)
+    await expect(spawn(runtime, how, more)).rejects.toThrow(message)
+    expect(runtime.cpus.map(({ number }) => number)).toEqual([0])
+    expect(await spawn(runtime, 'listens')).toMatchObject({ number: 1, generation: 2 })
+  })
+
+  test('whose file is missing gives an error that names it, and frees its CPU', async () => {
+    const runtime = await started(2)
+    const missing = new URL('./missing.mjs', import.meta.url)
+    await expect(runtime.spawn(missing)).rejects.toThrow(
+      /missing\.mjs of cpu=1 threw while it started: Cannot find module/,
+    )
+    await expect(runtime.spawn('relative.mjs')).rejects.toThrow(/relative\.mjs of cpu=1 can't start/)
+    expect(await spawn(runtime, 'listens')).toMatchObject({ number: 1, generation: 3 })
+  })
+})
+
+describe('a CPU that is retired', () => {
+  test('is asked in its event loop, and may end by itself', async () => {
+    const runtime = await started()
+    const cpu = await spawn(runtime, 'listens')
+    expect(await runtime.retire(cpu)).toEqual({ how: 'exited', exitCode: 0, error: undefined })
+  })
+
+  test('is asked while it never yields, and what it wrote is there to the last record', async () => {
+    const runtime = await started()
+    const channel = open(runtime, 'discard', 1024)
+    const counts = new Int32Array(new SharedArrayBuffer(64))
+    const cpu = await spawn(runtime, 'writes', { counts })
+    while (Atomics.load(counts, 1) < 1000) await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(await runtime.retire(cpu.number)).toMatchObject({ how: 'exited' })
+    expect(readAll(channel, cpu.number)).toEqual(new Map([[1, counts[1]]]))
+  })
+
+  test.each(['parks', 'spins'])('is terminated at the deadline if it %s', async (how) => {
+    const runtime = await started()
+    const cpu = await spawn(runtime, how)
+    const both = [runtime.retire(cpu, { deadlineMs: 50 }), runtime.retire(cpu.number)]
+    const end = { how: 'terminated', exitCode: 1, error: undefined }
+    expect(await Promise.all(both)).toEqual([end, end])
+    expect(await runtime.retire(cpu)).toEqual(end)
+    await expect(runtime.retire(cpu.number)).rejects.toThrow(`cpu=${cpu.number} is not online`)
+  })
+
+  test('is refused where it makes no sense', async () => {
+    const runtime = await started()
+    await expect(runtime.retire(0)).rejects.toThrow('cpu=0 is the coordinator itself')
+    await expect(runtime.retire(2)).rejects.toThrow('cpu=2 is not online')
+    await expect(runtime.retire(9)).rejects.toThrow('cpu=9 is not one of the 4 possible CPUs')
+    await expect(runtime.retire(1, { deadlineMs: -1 })).rejects.toThrow('deadlineMs=-1')
+  })
+
+  test('may have left the runtime before, or crashed', async () => {
+    const runtime = await started()
+    const channel = open(runtime)
+    const left = await spawn(runtime, 'leaves')
+    expect(await left.ended).toMatchObject({ how: 'left' })
+    expect(readAll(channel, left.number)).toEqual(new Map([[1, 1]]))
+    const crashed = await spawn(runtime, 'throws later')
+    expect(await crashed.ended).toMatchObject({ how: 'crashed', exitCode: 1, error: { message: 'as asked' } })
+  })
+})
+
+test('no record of one thread is taken for one of another, wherever they are terminated', async () => {
+  const runtime = await started(2)
+  const channel = open(runtime, 'discard', 512)
+  const counts = new Int32Array(new SharedArrayBuffer(1024))
+  let random = SEED
+  const found = new Map<number, number>()
+  for (let round = 1; round <= 12; round += 1) {
+    random = (random * 48271) % 0x7fffffff
+    const cpu = await spawn(runtime, 'writes', { counts, ...(round % 4 === 0 ? { limit: 100 } : {}) })
+    expect(cpu).toMatchObject({ number: 1, generation: round })
+    await new Promise((resolve) => setTimeout(resolve, random % 8))
+    if (round % 4 === 0) await cpu.ended
+    else await runtime.retire(cpu, { force: round % 2 === 0 })
+    for (const [generation, records] of readAll(channel, 1)) found.set(generation, records)
+  }
+  for (let generation = 1; generation <= 12; generation += 1) {
+    // The last one may have been written, and not counted.
+    const records = found.get(generation) ?? 0
+    expect(records - counts[generation], `generation ${generation}, seed=${SEED}`).toBeGreaterThanOrEqual(0)
+    expect(records - counts[generation], `generation ${generation}, seed=${SEED}`).toBeLessThanOrEqual(1)
+  }
+})
+
+test('a worker of another origin joins by itself, and can be asked to retire', async () => {
+  const runtime = await started(3)
+  const channel = open(runtime)
+  const counts = new Int32Array(new SharedArrayBuffer(64))
+  const worker = new Worker(FILE, { workerData: { how: 'writes', counts } })
+  while (Atomics.load(counts, 1) < 10) await new Promise((resolve) => setTimeout(resolve, 1))
+  expect(runtime.cpus).toMatchObject([
+    { number: 0 },
+    { number: 1, origin: 'joined', threadId: worker.threadId },
+  ])
+  await expect(runtime.retire(1, { force: true })).rejects.toThrow('joined by itself')
+  const exit = once(worker, 'exit')
+  expect(await runtime.retire(1)).toMatchObject({ how: 'left' })
+  await exit
+  expect(readAll(channel, 1).get(1)).toBe(counts[1])
+})
+
+test('a runtime ends with its workers and channels, and another one can start', async () => {
+  const runtime = await startRuntime({ possibleCpus: 3 })
+  const channel = open(runtime)
+  await expect(startRuntime()).rejects.toThrow('this thread has a runtime already')
+  expect(() => open(runtime)).toThrow('a channel "records" is open already')
+  expect(() => runtime.channel('other')).toThrow('channel="other" is not open; open are: "records"')
+  const cpu = await spawn(runtime, 'parks')
+  const late = spawn(runtime, 'never joins')
+  const lateError = expect(late).rejects.toThrow('was terminated while it started')
+  await Promise.all([runtime.stop({ deadlineMs: 10 }), runtime.stop()])
+  await lateError
+  expect(await cpu.ended).toMatchObject({ how: 'terminated' })
+  expect(channel.isOpen).toBe(false)
+  await expect(spawn(runtime, 'listens')).rejects.toThrow('the runtime was stopped')
+  const next = await started(2)
+  expect(await spawn(next, 'listens')).toMatchObject({ number: 1, generation: 1 })
+})
+
+test('a size that can not be is refused', async () => {
+  for (const possibleCpus of [0, 64, 1.5, NaN])
+    await expect(startRuntime({ possibleCpus })).rejects.toThrow(
+      `possibleCpus=${possibleCpus} is not a whole number`,
+    )
+})
