@@ -6,18 +6,29 @@ export {
   joinRuntime,
   startRuntime,
   type ChannelSettings,
+  type ConsumeOptions,
+  type ConsumerThread,
+  type ConsumerThreadOptions,
   type CpuEnd,
   type CpuState,
   type JoinedRuntime,
+  type LateFilesOptions,
   type RetireOptions,
   type Runtime,
+  type RuntimeConsumerOptions,
   type RuntimeChannel,
   type RuntimeOptions,
   type SpawnedCpu,
+  type SinkModule,
+  type SinkSubbuf,
   type SpawnOptions,
+  type SubbufStream,
   type Tenure,
 } from '@rchan/relay-node'
+export { ChannelConsumer } from '@rchan/relay'
 export type {
+  ConsumerOptions,
+  ConsumerTotals,
   LateSetup,
   LogLevel,
   Machine,
@@ -27,5 +38,6 @@ export type {
   RelayChannel,
   RelayLimits,
   RelayOptions,
+  Subbuf,
 } from '@rchan/relay'
 export type { BufferMemory, Discarded, Geometry, Mode } from '@rchan/ring'

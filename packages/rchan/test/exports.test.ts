@@ -28,10 +28,12 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       StreamPipeOptions Subbuf WriterCallbacks WriterView`,
   },
   runtime: {
-    values: 'joinRuntime startRuntime',
-    types: `BufferMemory ChannelSettings CpuEnd CpuState Discarded Geometry JoinedRuntime LateSetup LogLevel Machine
-      Mode Relay RelayBuffer RelayCallbacks RelayChannel RelayLimits RelayOptions RetireOptions Runtime RuntimeChannel
-      RuntimeOptions SpawnOptions SpawnedCpu Tenure`,
+    values: 'ChannelConsumer joinRuntime startRuntime',
+    types: `BufferMemory ChannelSettings ConsumeOptions ConsumerOptions ConsumerThread ConsumerThreadOptions ConsumerTotals CpuEnd
+      CpuState Discarded Geometry JoinedRuntime LateFilesOptions LateSetup LogLevel Machine
+      Mode Relay RelayBuffer RelayCallbacks RelayChannel RelayLimits RelayOptions RetireOptions
+      Runtime RuntimeChannel RuntimeConsumerOptions RuntimeOptions SinkModule SinkSubbuf SpawnOptions SpawnedCpu
+      Subbuf SubbufStream Tenure`,
   },
   sync: {
     values: `Barrier CONDITION_WORDS Condition LATCH_WORDS Latch MAX_BARRIER_COUNT MAX_THREAD_ID MUTEX_WORDS Mutex

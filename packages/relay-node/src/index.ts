@@ -20,6 +20,7 @@ export {
   type CpuState,
   type RetireOptions,
   type Runtime,
+  type RuntimeConsumerOptions,
   type RuntimeOptions,
   type SpawnedCpu,
   type SpawnOptions,

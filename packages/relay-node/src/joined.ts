@@ -47,7 +47,7 @@ export class JoinedRuntime {
       }
       let channel = this.#channels.get(id)
       if (channel === undefined) {
-        channel = new RuntimeChannel(name, relayChannel, this.#table, this.#place)
+        channel = new RuntimeChannel(name, this.relay, relayChannel, this.#table, this.#place)
         this.#channels.set(id, channel)
       }
       found.push(channel)

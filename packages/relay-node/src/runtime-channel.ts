@@ -1,8 +1,11 @@
 /**
  * A channel of a runtime, as the CPU of the calling thread writes it.
  */
-import type { RelayBuffer, RelayChannel } from '@rchan/relay'
+import type { Relay, RelayBuffer, RelayChannel } from '@rchan/relay'
 import type { CpuTable, Tenure } from './cpu-table.js'
+import { setUpFiles, type LateFilesOptions } from './late-files.js'
+import type { ConsumerThread } from './sink-consumer.js'
+import { consume, type ConsumeOptions, type SubbufStream } from './subbuf-stream.js'
 
 /** The CPU of a thread. */
 export interface Place extends Tenure {
@@ -20,13 +23,17 @@ export class RuntimeChannel {
   readonly name: string
   /** The relay channel behind it, with everything that relay has. */
   readonly relayChannel: RelayChannel
+  readonly #relay: Relay
   readonly #table: CpuTable
   readonly #place: Place
+  #files: ConsumerThread | undefined
+  readonly #streams = new Set<SubbufStream>()
   /** This thread's buffer, once it has written. */
   #buffer: RelayBuffer | undefined
 
   /** @internal */
-  constructor(name: string, relayChannel: RelayChannel, table: CpuTable, place: Place) {
+  constructor(name: string, relay: Relay, relayChannel: RelayChannel, table: CpuTable, place: Place) {
+    this.#relay = relay
     this.name = name
     this.relayChannel = relayChannel
     this.#table = table
@@ -96,9 +103,48 @@ export class RuntimeChannel {
     return this.#table.tenureOf(this.id, this.relayChannel.isGlobal ? 0 : cpu, sequence, buffer.resets)
   }
 
+  /**
+   * Iterates over what is written to this channel; see {@link consume}. {@link tenureOf} tells
+   * which thread wrote a sub-buffer. It ends when the channel is closed and all is delivered, and
+   * when the runtime stops.
+   *
+   * @example
+   * for await (const { cpu, bytes } of channel.consume({ cpu: 1 })) console.log(cpu, bytes.length)
+   */
+  consume(options: ConsumeOptions = {}): SubbufStream {
+    const stream = consume(this.relayChannel, options)
+    this.#streams.add(stream)
+    return stream
+  }
+
+  /**
+   * Gives the channel its files, one for each CPU. They get what was written before and was not
+   * consumed, and what is written from now on. No writer takes part.
+   *
+   * @returns (the promise) the thread that writes them, when they hold what was written before.
+   * @throws (the promise) Error with `code` 'exists' or 'invalid', or when a file can't be made.
+   * Then nothing is left of the set-up.
+   */
+  async setUpFiles(options: LateFilesOptions): Promise<ConsumerThread> {
+    this.#files = await setUpFiles(this.#relay, this.relayChannel, options)
+    return this.#files
+  }
+
   /** Closes the channel. Consumers still get what it holds. @throws Error when it is closed. */
   close(): void {
     this.relayChannel.close()
+  }
+
+  /**
+   * Ends the consumers of this object: its files get everything that was written, its iterators
+   * end.
+   *
+   * @internal
+   */
+  async endConsumers(): Promise<void> {
+    // An error was told to its `onError`.
+    await this.#files?.stop().catch(() => undefined)
+    for (const stream of this.#streams) await stream.return()
   }
 
   /**

@@ -22,6 +22,7 @@ import { JoinedRuntime, say } from './joined.js'
 import { threadMachine } from './machine.js'
 import { CpuTable } from './cpu-table.js'
 import { hasRecords, type RuntimeChannel } from './runtime-channel.js'
+import { startConsumer, type ConsumerThread, type ConsumerThreadOptions } from './sink-consumer.js'
 
 /** How large a runtime is. */
 export interface RuntimeOptions {
@@ -69,6 +70,11 @@ export interface RetireOptions {
   readonly deadlineMs?: number
   /** Terminates the worker at once, without asking. Default: false. */
   readonly force?: boolean
+}
+
+/** Options of a thread that consumes channels of a runtime. */
+export interface RuntimeConsumerOptions extends Omit<ConsumerThreadOptions, 'channels'> {
+  readonly channels: readonly RuntimeChannel[]
 }
 
 /** How a thread's time as a CPU ended. */
@@ -124,6 +130,8 @@ class Spawned {
   state: 'starting' | 'online' | 'retiring' = 'starting'
   isTerminated = false
   hasLeft = false
+  /** Whether the worker was online, known at its end: its word may come after that. */
+  hasJoined = false
   error: Error | undefined
   readonly ended: Promise<CpuEnd>
   end: (end: CpuEnd) => void = () => undefined
@@ -148,6 +156,7 @@ export class Runtime {
   /** Called with each word from a thread. */
   readonly #listeners = new Set<(word: Word) => void>()
   #channelsSoFar = 0
+  readonly #consumers = new Set<ConsumerThread>()
   #stopping: Promise<void> | undefined
 
   /** @internal */
@@ -321,8 +330,29 @@ export class Runtime {
   }
 
   /**
-   * Ends the runtime: retires the workers that it spawned, closes the channels and frees the CPUs.
-   * A second call waits for the same end.
+   * Starts a thread that consumes channels, sleeping in `Atomics.wait`, and hands each sub-buffer
+   * to the functions of a module. It does not keep the process alive. `stop` of the runtime has it
+   * take everything first.
+   *
+   * @throws (the promise) Error if the module can't be loaded or has no function `write`, or
+   * another consumer has one of the buffers.
+   * @example
+   * const thread = await runtime.startConsumer({ channels: [channel], sink: new URL('./sink.js', import.meta.url) })
+   */
+  async startConsumer(options: RuntimeConsumerOptions): Promise<ConsumerThread> {
+    this.#mustRun()
+    const channels = options.channels.map(({ relayChannel }) => relayChannel)
+    const thread = await startConsumer(this.relay, { ...options, channels })
+    this.#consumers.add(thread)
+    const forget = (): void => void this.#consumers.delete(thread)
+    thread.ended.then(forget, forget)
+    return thread
+  }
+
+  /**
+   * Ends the runtime: retires the workers that it spawned, has its consumer threads and files take
+   * everything, closes the channels and frees the CPUs. An iterator that is to have everything,
+   * too, needs its channel closed before. A second call waits for the same end.
    */
   async stop(options: RetireOptions = {}): Promise<void> {
     this.#stopping ??= this.#stop(options)
@@ -343,7 +373,12 @@ export class Runtime {
           : await this.retire(spawned.cpu, options),
       ),
     )
-    for (const channel of this.channels) channel.close()
+    // An error of a consumer was told to its `onError`.
+    await Promise.all([...this.#consumers].map(async (thread) => await thread.stop().catch(() => undefined)))
+    for (const channel of this.channels) {
+      await channel.endConsumers()
+      channel.close()
+    }
     this.#words.close()
     if (inheritedHome()?.channel === this.#channelName) bequeath(undefined)
     this.self.leave()
@@ -379,7 +414,8 @@ export class Runtime {
         }
         this.#listeners.add(listener)
         void spawned.ended.then(({ error, exitCode }) => {
-          if (error !== undefined) resolve(`threw while it started: ${error.message}`)
+          if (spawned.hasJoined) resolve(undefined)
+          else if (error !== undefined) resolve(`threw while it started: ${error.message}`)
           else if (spawned.isTerminated) resolve('was terminated while it started')
           else
             resolve(
@@ -406,6 +442,7 @@ export class Runtime {
     worker.once('exit', (exitCode: number) => {
       const { error, isTerminated } = spawned
       if (spawned.hasLeft) return
+      spawned.hasJoined = !this.#table.isReserved(spawned.cpu)
       const how = error !== undefined ? 'crashed' : isTerminated ? 'terminated' : 'exited'
       // Its errors have a listener, ours. So nobody else would hear of them.
       if (error !== undefined && spawned.state !== 'starting')

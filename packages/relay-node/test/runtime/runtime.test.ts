@@ -1,4 +1,7 @@
 import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Reader } from '@rchan/ring'
 import { startRuntime, type Runtime, type RuntimeChannel, type SpawnedCpu } from '@rchan/relay-node'
@@ -25,6 +28,13 @@ async function spawn(runtime: Runtime, how: string, more: object = {}): Promise<
     ...(cpu === undefined ? {} : { cpu }),
     ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }),
   })
+}
+
+/** A folder that is gone after the test. */
+function freshFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'rchan-runtime-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 /** Reads all of a CPU's buffer. Holds each record to the thread of its sub-buffer. */
@@ -214,4 +224,70 @@ test('a size that can not be is refused', async () => {
     await expect(startRuntime({ possibleCpus })).rejects.toThrow(
       `possibleCpus=${possibleCpus} is not a whole number`,
     )
+})
+
+describe('consumers of a runtime', () => {
+  test('an iterator gets what a worker wrote, and ends with the channel', async () => {
+    const runtime = await started()
+    const channel = open(runtime)
+    const counts = new Int32Array(new SharedArrayBuffer(64))
+    let records = 0
+    const reading = (async () => {
+      for await (const subbuf of channel.consume({ cpu: 1 })) {
+        expect(channel.tenureOf(1, subbuf.sequence)?.generation).toBe(1)
+        records += subbuf.bytes.length / RECORD_BYTES
+      }
+    })()
+    const cpu = await spawn(runtime, 'writes', { counts, limit: 1000 })
+    await cpu.ended
+    channel.close()
+    await reading
+    expect(records).toBe(counts[1])
+    expect(records).toBeGreaterThan(0)
+  })
+
+  test('late files have what was written before and after, of all generations', async () => {
+    const runtime = await started()
+    const channel = open(runtime, 'discard', 1024)
+    const counts = new Int32Array(new SharedArrayBuffer(64))
+    const dir = join(freshFolder(), 'out')
+    await (
+      await spawn(runtime, 'writes', { counts, limit: 500 })
+    ).ended
+    await channel.setUpFiles({ dir })
+    expect(statSync(join(dir, 'cpu1')).size).toBe(counts[1] * RECORD_BYTES)
+    await expect(channel.setUpFiles({ dir })).rejects.toMatchObject({ code: 'exists' })
+    await (
+      await spawn(runtime, 'writes', { counts, limit: 500 })
+    ).ended
+    await runtime.stop()
+    expect(statSync(join(dir, 'cpu1')).size).toBe((counts[1] + counts[2]) * RECORD_BYTES)
+  })
+
+  test('a set-up that fails leaves nothing, and can be tried again', async () => {
+    const runtime = await started()
+    const channel = open(runtime)
+    const folder = freshFolder()
+    writeFileSync(join(folder, 'file'), '')
+    await expect(channel.setUpFiles({ dir: join(folder, 'file', 'out') })).rejects.toThrow()
+    expect(readdirSync(folder)).toEqual(['file'])
+    await channel.setUpFiles({ dir: join(folder, 'out') })
+    expect(readdirSync(join(folder, 'out')).length).toBeGreaterThan(0)
+  })
+
+  test('a thread with a sink takes everything before the runtime has stopped', async () => {
+    const runtime = await started()
+    const channel = open(runtime)
+    const taken = new Int32Array(new SharedArrayBuffer(4))
+    const sink = new URL('./counting-sink.mjs', import.meta.url)
+    await runtime.startConsumer({ channels: [channel], sink, init: taken })
+    const counts = new Int32Array(new SharedArrayBuffer(64))
+    const cpus = await Promise.all(
+      [1, 2].map(async () => await spawn(runtime, 'writes', { counts, limit: 700 })),
+    )
+    await Promise.all(cpus.map(async ({ ended }) => await ended))
+    await runtime.stop()
+    // The workers of two CPUs are both of generation 1.
+    expect(taken[0]).toBe(counts[1] * RECORD_BYTES)
+  })
 })
