@@ -2,16 +2,14 @@
 
 /** Columns of a line; each is written by one thread. */
 export const COUNT = {
-  /** 1: the worker is to end. Written by the main thread. */
-  retire: 0,
-  /** Records that the worker tried to write, of all its generations. Written by the worker. */
-  attempted: 1,
+  /** Records that the workers tried to write, one after the other. Written by the worker. */
+  attempted: 0,
   /** Records and bytes that the sink got. Written by the consumer thread. */
-  delivered: 2,
-  bytes: 3,
+  delivered: 8,
+  bytes: 9,
 } as const
 
-/** Lines stand on cache lines of their own, or the threads would slow each other down. */
+/** Words of a line. What two threads write is 64 bytes apart, or they would slow each other down. */
 const LINE = 16
 
 /** Makes the memory of the counts. */

@@ -1,5 +1,5 @@
 /** The sink: runs on the consumer thread, and counts what it gets. */
-import type { SinkSubbuf } from 'rchan/relay'
+import type { SinkSubbuf } from 'rchan/runtime'
 import { COUNT, countsOf } from './counts.js'
 
 let counts: SharedArrayBuffer

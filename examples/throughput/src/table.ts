@@ -12,7 +12,7 @@ export function tableOf({ seconds, cpus }: Result): string {
     const lost = sum('discarded') + sum('overwritten')
     return [
       name,
-      String(sum('generations')),
+      String(sum('workers')),
       whole(attempted),
       whole(sum('delivered')),
       whole(lost),
