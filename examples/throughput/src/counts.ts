@@ -9,7 +9,7 @@ export const COUNT = {
   bytes: 9,
 } as const
 
-/** Words of a line. What two threads write is 64 bytes apart, or they would slow each other down. */
+/** Words of a line. What two threads write is 64 bytes apart: else they slow each other down. */
 const LINE = 16
 
 /** Makes the memory of the counts. */

@@ -112,6 +112,7 @@ export class RuntimeChannel {
    * for await (const { cpu, bytes } of channel.consume({ cpu: 1 })) console.log(cpu, bytes.length)
    */
   consume(options: ConsumeOptions = {}): SubbufStream {
+    for (const stream of this.#streams) if (stream.isOver) this.#streams.delete(stream)
     const stream = consume(this.relayChannel, options)
     this.#streams.add(stream)
     return stream

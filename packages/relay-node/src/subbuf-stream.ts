@@ -63,6 +63,11 @@ export class SubbufStream implements AsyncIterableIterator<Subbuf, undefined> {
     return Promise.resolve({ done: true, value: undefined })
   }
 
+  /** Whether it has ended. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }
