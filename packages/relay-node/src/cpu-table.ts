@@ -12,7 +12,8 @@
  *     +4   i32       generation    owner         threads that had the place so far, with this one
  *     +8   i32       threadId      thread        Node's number of the thread
  *    +12   i32       asked         coordinator   the generation that is asked to retire
- *    +16   f64       startTicks    thread        when the thread started
+ *    +16   f64       startTicks    thread        when the thread started; 0: not stored yet
+ *    +24   i32       joined        thread        the generation that has come online
  *                                              then, on pages, 5184 bytes for each channel and CPU
  * ```
  *
@@ -43,12 +44,19 @@
  *   +3136  u8[2048]  name          opener        of the channel, UTF-8 (in the part of CPU 0)
  * ```
  */
-import { isDead, isProvable, type ThreadIdentity } from '@rchan/threads'
+import { isDead, isProvable, thisThread, type ThreadIdentity } from '@rchan/threads'
 
 /** Byte offsets in the table. A test holds them to the picture above. */
 export const TABLE = { magic: 0, abi: 4, possibleCpus: 8, places: 64 } as const
 /** Byte offsets in a place. */
-export const TABLE_PLACE = { owner: 0, generation: 4, threadId: 8, asked: 12, startTicks: 16 } as const
+export const TABLE_PLACE = {
+  owner: 0,
+  generation: 4,
+  threadId: 8,
+  asked: 12,
+  startTicks: 16,
+  joined: 24,
+} as const
 /** Byte offsets in the part of a channel and a CPU, and in a tenure. */
 export const TABLE_PART = { channel: 0, tenures: 4, tenure: 64, name: 3136 } as const
 const TENURE = { first: 0, generation: 8, threadId: 12, resets: 16, number: 20 } as const
@@ -150,9 +158,23 @@ export class CpuTable {
 
   /** Gives a place back. The thread itself, or the coordinator for one that is gone. */
   free(cpu: number, generation: number): void {
-    if (this.generation(cpu) !== generation) return
-    this.#doubles[this.#at(cpu, TABLE_PLACE.startTicks) >> 1] = 0
-    Atomics.store(this.#words, this.#at(cpu, TABLE_PLACE.owner), 0)
+    const at = this.#at(cpu, TABLE_PLACE.owner)
+    const found = Atomics.load(this.#words, at)
+    if (found === 0 || this.generation(cpu) !== generation) return
+    // A thread that took the place of the dead one may not have counted itself yet. It lives.
+    const isOther = found !== RESERVED && isProvable(found) && found !== thisThread().identity
+    if (isOther && !this.#isGone(cpu, found)) return
+    Atomics.compareExchange(this.#words, at, found, 0)
+  }
+
+  /** Thread: notes that it has come online. Pairs with: hasJoined. */
+  setJoined(cpu: number, generation: number): void {
+    Atomics.store(this.#words, this.#at(cpu, TABLE_PLACE.joined), generation)
+  }
+
+  /** Whether the thread of a generation came online, also when it has ended since. */
+  hasJoined(cpu: number, generation: number): boolean {
+    return Atomics.load(this.#words, this.#at(cpu, TABLE_PLACE.joined)) === generation
   }
 
   /** Whether a thread that is not known to be dead has a place, or will have it. */
@@ -193,10 +215,12 @@ export class CpuTable {
     const bytes = encoder.encode(name)
     if (bytes.length > NAME_BYTES)
       throw new RangeError(`name of ${bytes.length} bytes: at most ${NAME_BYTES}`)
-    for (let index = 0; index < MOST_CHANNELS; index += 1) {
+    // Unused parts first: a channel that was closed may still be consumed, and is asked for.
+    for (let look = 0; look < 2 * MOST_CHANNELS; look += 1) {
+      const index = look % MOST_CHANNELS
       const word = this.#part(index, 0) >> 2
       const found = Atomics.load(this.#words, word)
-      if (found !== 0 && isOpen(found)) continue
+      if (found !== 0 && (look < MOST_CHANNELS || isOpen(found))) continue
       // One that is claimed right now has this value for a moment.
       if (Atomics.compareExchange(this.#words, word, found, CLAIMED) !== found) continue
       for (let cpu = 0; cpu < this.possibleCpus; cpu += 1) {
@@ -287,6 +311,10 @@ export class CpuTable {
     const at = this.#at(cpu, TABLE_PLACE.owner)
     const found = Atomics.load(this.#words, at)
     if (found === RESERVED || (found !== 0 && !this.#isGone(cpu, found))) return false
+    // The time of the thread before tells nothing of the one that comes: without a time, its
+    // identity alone decides. Pairs with: #isGone, which reads it after `owner`. If another thread
+    // took the place just now, its time is lost, and its identity decides to its end.
+    this.#doubles[this.#at(cpu, TABLE_PLACE.startTicks) >> 1] = 0
     return Atomics.compareExchange(this.#words, at, found, identity) === found
   }
 

@@ -10,6 +10,9 @@ import { threadMachine } from './machine.js'
 import { CpuTable } from './cpu-table.js'
 import { RuntimeChannel, type Place } from './runtime-channel.js'
 
+/** The runtimes that this thread is in, by the names of their channels. */
+const here = new Map<string, JoinedRuntime>()
+
 /** A thread's part in a runtime. */
 export class JoinedRuntime {
   /** The number of this thread's CPU. */
@@ -25,15 +28,18 @@ export class JoinedRuntime {
   #retire: AbortController | undefined
   #words: BroadcastChannel | undefined
   #hasLeft = false
+  readonly #isCoordinator: boolean
 
   /** @internal */
-  constructor(relay: Relay, table: CpuTable, channelName: string, place: Place) {
+  constructor(relay: Relay, table: CpuTable, channelName: string, place: Place, isCoordinator = false) {
     this.relay = relay
     this.cpu = place.cpu
     this.generation = place.generation
     this.#table = table
     this.#place = place
     this.#channelName = channelName
+    this.#isCoordinator = isCoordinator
+    here.set(channelName, this)
   }
 
   /** The open channels. */
@@ -106,6 +112,14 @@ export class JoinedRuntime {
    */
   leave(): void {
     if (this.#hasLeft) return
+    if (this.#isCoordinator)
+      throw new Error('cpu=0 is the coordinator itself: call stop() to end the runtime')
+    this.end()
+  }
+
+  /** {@link leave}, also of the coordinator. @internal */
+  end(): void {
+    if (this.#hasLeft) return
     this.#hasLeft = true
     for (const channel of this.#channels.values()) if (channel.isOpen) channel.flush()
     this.#words?.close()
@@ -120,9 +134,6 @@ export class JoinedRuntime {
     this.leave()
   }
 }
-
-/** The runtimes that this thread is in, by the names of their channels. */
-const here = new Map<string, JoinedRuntime>()
 
 /**
  * Joins the runtime of this process: makes the calling thread a CPU of it. A worker that the
@@ -167,7 +178,7 @@ function join(home: Home): JoinedRuntime {
       throw error
     }
     const joined = new JoinedRuntime(relay, table, home.channel, { ...place, threadId: me.threadId })
-    here.set(home.channel, joined)
+    table.setJoined(place.cpu, place.generation)
     // The coordinator has it even if this thread never yields.
     say(home.channel, { kind: 'joined', cpu: place.cpu, generation: place.generation })
     return joined

@@ -159,6 +159,9 @@ export class RuntimeChannel {
       throw new RangeError(
         `cpu=${cpu} has no buffer in the channel ${this.name}: it is closed, or the thread has left`,
       )
+    // As the owner only: another thread that writes the global buffer goes on with its own tenure.
+    // A channel that was closed has no owner any more, and counts the record.
+    if (!buffer.becomeOwner()) return buffer
     if (hasRecords(buffer)) buffer.switch(0)
     // If the next sub-buffer is not free yet, none is open: then the next one is ours, too.
     const first = buffer.produced

@@ -175,11 +175,8 @@ export class Runtime {
     this.#table = CpuTable.create(possibleCpus)
     const generation = this.#table.take(0, me)
     this.#channelName = `rchan:runtime:${process.pid}:${randomUUID()}`
-    this.self = new JoinedRuntime(relay, this.#table, this.#channelName, {
-      cpu: 0,
-      generation,
-      threadId: me.threadId,
-    })
+    const place = { cpu: 0, generation, threadId: me.threadId }
+    this.self = new JoinedRuntime(relay, this.#table, this.#channelName, place, true)
     this.#words = new BroadcastChannel(this.#channelName)
     // oxlint-disable-next-line unicorn/prefer-add-event-listener -- Node 20's types lack it here
     this.#words.onmessage = (event) => this.#hear((event as { data: Word }).data)
@@ -287,14 +284,16 @@ export class Runtime {
       throw new Error(`${what} can't start: ${(error as Error).message}`, { cause: error })
     }
     const { worker } = spawned
+    // It is −1 once the worker has ended.
+    const { threadId } = worker
     this.#watch(spawned, worker)
     await this.#joined(spawned, what, startTimeoutMs)
-    spawned.state = 'online'
+    if (spawned.state === 'starting') spawned.state = 'online'
     return {
       number: cpu,
       generation: spawned.generation,
       worker,
-      threadId: worker.threadId,
+      threadId,
       ended: spawned.ended,
     }
   }
@@ -352,9 +351,11 @@ export class Runtime {
   /**
    * Ends the runtime: retires the workers that it spawned, has its consumer threads and files take
    * everything, closes the channels and frees the CPUs. An iterator that is to have everything,
-   * too, needs its channel closed before. A second call waits for the same end.
+   * too, needs its channel closed before. Threads that joined by themselves are asked to retire,
+   * and not waited for. A second call waits for the same end.
    */
   async stop(options: RetireOptions = {}): Promise<void> {
+    checkMs('deadlineMs', options.deadlineMs ?? DEADLINE_MS)
     this.#stopping ??= this.#stop(options)
     await this.#stopping
   }
@@ -373,6 +374,9 @@ export class Runtime {
           : await this.retire(spawned.cpu, options),
       ),
     )
+    // They may go on without the runtime, and their Worker isn't ours.
+    for (const { number, generation, origin } of this.cpus)
+      if (origin === 'joined') this.#ask(number, generation)
     // An error of a consumer was told to its `onError`.
     await Promise.all([...this.#consumers].map(async (thread) => await thread.stop().catch(() => undefined)))
     for (const channel of this.channels) {
@@ -381,7 +385,7 @@ export class Runtime {
     }
     this.#words.close()
     if (inheritedHome()?.channel === this.#channelName) bequeath(undefined)
-    this.self.leave()
+    this.self.end()
     running = undefined
   }
 
@@ -436,19 +440,20 @@ export class Runtime {
   }
 
   #watch(spawned: Spawned, worker: Worker): void {
-    worker.on('error', (error: Error) => {
+    const { cpu, generation } = spawned
+    worker.on('error', (thrown: unknown) => {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
       spawned.error ??= error
+      // Its errors have a listener, ours. So nobody else would hear of them, but for those of the
+      // start, which `spawn` tells.
+      if (this.#table.hasJoined(cpu, generation))
+        process.emitWarning(`rchan: the worker of cpu=${cpu} crashed: ${error.stack ?? error.message}`)
     })
     worker.once('exit', (exitCode: number) => {
       const { error, isTerminated } = spawned
       if (spawned.hasLeft) return
-      spawned.hasJoined = !this.#table.isReserved(spawned.cpu)
+      spawned.hasJoined = this.#table.hasJoined(cpu, generation)
       const how = error !== undefined ? 'crashed' : isTerminated ? 'terminated' : 'exited'
-      // Its errors have a listener, ours. So nobody else would hear of them.
-      if (error !== undefined && spawned.state !== 'starting')
-        process.emitWarning(
-          `rchan: the worker of cpu=${spawned.cpu} crashed: ${error.stack ?? error.message}`,
-        )
       void this.#settle(spawned, { how, exitCode, error })
     })
   }
@@ -492,8 +497,7 @@ export class Runtime {
   async #retireSpawned(spawned: Spawned, deadlineMs: number): Promise<CpuEnd> {
     const { cpu, generation } = spawned
     spawned.state = 'retiring'
-    this.#table.ask(cpu, generation)
-    say(this.#channelName, { kind: 'retire', cpu, generation })
+    this.#ask(cpu, generation)
     const timer = new Promise<undefined>((resolve) => {
       setTimeout(() => resolve(undefined), deadlineMs).unref()
     })
@@ -503,8 +507,7 @@ export class Runtime {
 
   async #retireJoined(cpu: number, deadlineMs: number): Promise<CpuEnd> {
     const generation = this.#table.generation(cpu)
-    this.#table.ask(cpu, generation)
-    say(this.#channelName, { kind: 'retire', cpu, generation })
+    this.#ask(cpu, generation)
     for (let waitedMs = 0; ; waitedMs += 5) {
       if (!this.#table.isTaken(cpu) || this.#table.generation(cpu) !== generation) {
         this.#completeBuffers(cpu)
@@ -516,6 +519,11 @@ export class Runtime {
         )
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
+  }
+
+  #ask(cpu: number, generation: number): void {
+    this.#table.ask(cpu, generation)
+    say(this.#channelName, { kind: 'retire', cpu, generation })
   }
 
   #hear(word: Word): void {

@@ -172,6 +172,11 @@ export class ThreadBuffer implements PlacedBuffer {
     return (index + 1) * this.#size - this.memory.words[this.memory.endWord(index)]
   }
 
+  becomeOwner(): boolean {
+    if (this.finalized || !this.#host.isCurrent) return false
+    return this.#completing >= 0 || this.#ownership.claim() !== undefined
+  }
+
   write(bytes: Uint8Array): boolean {
     return (this.ready ?? this.#writerFor())?.write(bytes) ?? false
   }

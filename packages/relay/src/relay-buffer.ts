@@ -75,6 +75,14 @@ export interface RelayBuffer {
   readonly references: number
 
   /**
+   * Makes this thread the one that writes the buffer, as its first record would.
+   *
+   * @returns whether it writes it now; false when the channel was closed.
+   * @throws Error when another thread writes it, which lives.
+   */
+  becomeOwner(): boolean
+
+  /**
    * Unused bytes at the end of the sub-buffer at `index`, when it was completed; 0 if it is open or
    * never was used.
    */

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Reader } from '@rchan/ring'
-import { startRuntime, type Runtime, type RuntimeChannel, type SpawnedCpu } from '@rchan/relay-node'
+import {
+  joinRuntime,
+  startRuntime,
+  type Runtime,
+  type RuntimeChannel,
+  type SpawnedCpu,
+} from '@rchan/relay-node'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
 const FILE = new URL('./worker.mjs', import.meta.url)
@@ -290,4 +296,87 @@ describe('consumers of a runtime', () => {
     // The workers of two CPUs are both of generation 1.
     expect(taken[0]).toBe(counts[1] * RECORD_BYTES)
   })
+})
+
+test('a thread that may not write the global buffer is not taken for its writer', async () => {
+  const runtime = await started(3)
+  const channel = runtime.open({ name: 'records', subbufSize: 4096, subbufCount: 1024, buffers: 'global' })
+  const counts = new Int32Array(new SharedArrayBuffer(64))
+  const cpu = await spawn(runtime, 'writes', { counts })
+  while (Atomics.load(counts, 1) < 1000) await new Promise((resolve) => setTimeout(resolve, 1))
+  for (let tries = 0; tries < 2; tries += 1)
+    expect(() => channel.write(new Uint8Array(RECORD_BYTES))).toThrow(
+      'written by another thread, which lives',
+    )
+  const seen = Atomics.load(counts, 1)
+  while (Atomics.load(counts, 1) < seen + 1000) await new Promise((resolve) => setTimeout(resolve, 1))
+  await runtime.retire(cpu)
+  const before = channel.relayChannel.buffer(0)?.produced ?? 0
+  expect(channel.tenureOf(0, before)).toEqual({ generation: 1, threadId: cpu.threadId })
+  expect(channel.write(new Uint8Array(RECORD_BYTES))).toBe(true)
+  expect(channel.tenureOf(0, before)).toEqual({ generation: 1, threadId: cpu.threadId })
+  expect(channel.tenureOf(0, before + 1)).toEqual({ generation: 1, threadId: 0 })
+})
+
+test('the coordinator that joins is CPU 0, which only stop() ends', async () => {
+  const runtime = await started(2)
+  expect(joinRuntime()).toBe(runtime.self)
+  expect(runtime.cpus.map(({ number }) => number)).toEqual([0])
+  expect(() => runtime.self.leave()).toThrow('cpu=0 is the coordinator itself: call stop()')
+  expect(runtime.self.channels).toEqual([])
+})
+
+test('a worker that throws is heard of, whatever it throws and wherever it is', async () => {
+  const runtime = await started(2)
+  const warnings: string[] = []
+  const hear = ({ message }: Error): void => void warnings.push(message)
+  process.on('warning', hear)
+  onTestFinished(() => void process.off('warning', hear))
+  const nothing = await spawn(runtime, 'throws null')
+  expect(await nothing.ended).toMatchObject({ how: 'crashed', exitCode: 1, error: { message: 'null' } })
+  const left = await spawn(runtime, 'leaves, throws')
+  const exit = left.worker.threadId < 0 ? undefined : once(left.worker, 'exit').catch(() => undefined)
+  expect(await left.ended).toMatchObject({ how: expect.stringMatching(/left|crashed/) as string })
+  await exit
+  await expect.poll(() => warnings.join('\n')).toMatch(/cpu=1 crashed: Error: after it left/)
+})
+
+test('a closed channel still tells who wrote it when others were opened', async () => {
+  const runtime = await started(2)
+  const shape = { subbufSize: 4096, subbufCount: 4 }
+  const first = runtime.open({ name: 'first', ...shape })
+  const cpu = await runtime.spawn(FILE, { workerData: { how: 'writes once', channel: 'first' } })
+  await cpu.ended
+  const pending = first.consume({ cpu: 1 }).next()
+  first.close()
+  const second = runtime.open({ name: 'second', ...shape })
+  const { value } = await pending
+  expect(value).toMatchObject({ cpu: 1, records: 1 })
+  expect(first.tenureOf(1, 0)).toEqual({ generation: 1, threadId: cpu.threadId })
+  expect(second.tenureOf(1, 0)).toBe(undefined)
+})
+
+test('stop asks also the threads that joined by themselves', async () => {
+  const runtime = await startRuntime({ possibleCpus: 2 })
+  const worker = new Worker(FILE, { workerData: { how: 'listens' } })
+  const exit = once(worker, 'exit')
+  await expect.poll(() => runtime.cpus.length).toBe(2)
+  await expect(runtime.stop({ deadlineMs: NaN })).rejects.toThrow('deadlineMs=NaN')
+  await runtime.stop()
+  expect(await exit).toEqual([0])
+})
+
+test('workers in a row leave neither descriptors nor places behind', async () => {
+  const runtime = await started(3)
+  open(runtime)
+  const descriptors = (): number => (process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0)
+  let before = 0
+  for (let round = 0; round < 16; round += 1) {
+    if (round === 6) before = descriptors()
+    const cpus = await Promise.all([spawn(runtime, 'leaves'), spawn(runtime, 'parks')])
+    await Promise.all([cpus[0].ended, runtime.retire(cpus[1], { force: true })])
+    if (cpus[0].worker.threadId >= 0) await once(cpus[0].worker, 'exit')
+  }
+  expect(descriptors()).toBeLessThanOrEqual(before + 2)
+  expect(runtime.cpus.map(({ number }) => number)).toEqual([0])
 })

@@ -13,6 +13,13 @@ else {
   if (how === 'leaves') {
     runtime.channel('records').write(record(runtime, 0))
     runtime.leave()
+  } else if (how === 'leaves, throws') {
+    runtime.leave()
+    throw new Error('after it left')
+  } else if (how === 'throws null') {
+    throw null
+  } else if (how === 'writes once') {
+    runtime.channel(workerData.channel).write(record(runtime, 0))
   } else if (how === 'listens') {
     const keep = setInterval(() => undefined, 1000)
     runtime.retiring.addEventListener('abort', () => clearInterval(keep))
