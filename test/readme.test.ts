@@ -155,7 +155,9 @@ describe('the pages of docs/', () => {
     ({ code, prints, index }) => {
       const file = join(folder, `program-${index}.mjs`)
       writeFileSync(file, code)
-      expect(execFileSync(process.execPath, [file], { encoding: 'utf8', timeout: 240_000 })).toBe(prints)
+      const cwd = join(folder, `folder-${index}`)
+      mkdirSync(cwd)
+      expect(execFileSync(process.execPath, [file], { cwd, encoding: 'utf8', timeout: 240_000 })).toBe(prints)
     },
   )
 
