@@ -1,5 +1,5 @@
 /** The entry `rchan`: a program imports it to trace and to record. */
-import { startRecording as start, type Recording, type RecordingOptions } from '@rchan/trace'
+import { startRecording as start, type FilesOptions, type Recording, type RecordingOptions, type RecordingSettings } from '@rchan/trace'
 import { replacedBuiltins } from './replaced.js'
 
 export {
@@ -18,6 +18,7 @@ export {
   type FieldValue,
   type Fate,
   type FieldValues,
+  type FilesOptions,
   type FlightSettings,
   type Losses,
   type NotTaken,
@@ -47,6 +48,9 @@ export {
  * of the trace: calls on this thread and in all workers, including those that were already running.
  * (The exception is a worker that was started before the process first imported rchan.)
  *
+ * Without `path` and `dir` everything is kept in memory, until `recording.setUpFiles` gives it a
+ * folder, minutes later perhaps.
+ *
  * A process has one recording at a time. The calling thread is CPU 0. Call it on the main thread,
  * because a recording ends with the thread that started it. If the process ends without `stop`,
  * everything recorded is written first; docs/tracing.md lists the exceptions. A signal that kills
@@ -60,9 +64,20 @@ export {
  * await work()
  * const { events, discarded } = await recording.stop()
  */
-export async function startRecording(options: RecordingOptions): Promise<Recording> {
+export async function startRecording(options: RecordingSettings & FilesOptions): Promise<Recording>
+export async function startRecording(options?: RecordingOptions): Promise<Recording<string | undefined>>
+export async function startRecording(options?: RecordingOptions): Promise<Recording<string | undefined>> {
   const recording = await explained(start(options))
-  return { ...recording, stop: () => explained(recording.stop()) }
+  // Its properties, not a copy of their values: `path` changes.
+  return Object.defineProperties({} as typeof recording, {
+    ...Object.getOwnPropertyDescriptors(recording),
+    setUpFiles: shown((where: FilesOptions) => explained(recording.setUpFiles(where))),
+    stop: shown(() => explained(recording.stop())),
+  })
+}
+
+function shown(value: unknown): PropertyDescriptor {
+  return { value, enumerable: true, configurable: true, writable: true }
 }
 
 async function explained<T>(promise: Promise<T>): Promise<T> {

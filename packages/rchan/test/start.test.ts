@@ -54,8 +54,8 @@ describe('a recording that can not start says what, where and what to do, and le
   test('for options that do not fit', async () => {
     const folder = join(freshFolder(), 'a')
     const tries: [unknown, RegExp][] = [
-      [undefined, /options=undefined, expected \{ path \} or \{ dir \}/],
-      [{}, /path=undefined, dir=undefined: give either path/],
+      [null, /options=null, expected \{ path \} or \{ dir \}, or neither to record in memory/],
+      [{ mode: 'flight' }, /mode='flight' with path=undefined: give dir/],
       [{ path: folder, dir: folder }, /give either path/],
       [{ path: '' }, /path="" is not the path of a folder/],
       [{ path: 7 }, /path=7 is not the path of a folder/],

@@ -342,16 +342,22 @@ export class Reader {
     // The dead owner may have stored the entry of the next sub-buffer already, and that entry
     // counts the torn records. We store the counts that we found instead. The next owner begins
     // that sub-buffer.
-    const nextIndex = (sequence + 1) % this.#count
-    words[buffer.labelWord(nextIndex)] = 0
-    words[buffer.endWord(nextIndex)] = nextIndex * this.#size
-    words[buffer.countWord(nextIndex)] = 0
-    doubles[buffer.firstDouble(nextIndex)] = first + records
-    doubles[buffer.bytesBeforeDouble(nextIndex)] = bytesBefore
+    const next = sequence + 1
+    const nextIndex = next % this.#count
+    const isOld = this.#keeps && this.#holdsOld(next)
+    if (!isOld) {
+      words[buffer.labelWord(nextIndex)] = 0
+      words[buffer.endWord(nextIndex)] = nextIndex * this.#size
+      words[buffer.countWord(nextIndex)] = 0
+      doubles[buffer.firstDouble(nextIndex)] = first + records
+      doubles[buffer.bytesBeforeDouble(nextIndex)] = bytesBefore
+    }
+    // Overwrite mode: the dead owner took the next sub-buffer already, whose old content is gone.
+    const started = this.#keeps && this.#overwrite && !isOld && next >= this.#count ? next + 1 : next
     if (!this.#keeps) this.buffer.doubles[BUFFER.accounted >> 3] = this.#accounted
     // Pairs with: the next owner's Writer, Atomics.load of `produced` in its constructor, after it
     // found the place free.
-    Atomics.store(counters, BUFFER.started >> 3, BigInt(sequence + 1))
+    Atomics.store(counters, BUFFER.started >> 3, BigInt(started))
     Atomics.store(counters, BUFFER.produced >> 3, BigInt(sequence + 1))
     if (!this.#keeps) Atomics.store(counters, BUFFER.consumed >> 3, BigInt(sequence + 1))
     this.#sequence = sequence + 1
@@ -359,6 +365,16 @@ export class Reader {
     this.#deliveredRecords = 0
     this.#sampledSequence = -1
     return torn
+  }
+
+  /**
+   * Whether the place of a sub-buffer that the dead owner would have begun next still holds an older
+   * one, whose entry must stay. The owner takes it before it stores anything there: in overwrite
+   * mode by `started`, and in discard mode only once the reader has given it back.
+   */
+  #holdsOld(next: number): boolean {
+    if (next < this.#count) return false
+    return this.#overwrite ? this.#load('started') <= next : next - this.#load('consumed') >= this.#count
   }
 
   /**

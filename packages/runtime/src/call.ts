@@ -29,6 +29,8 @@ import type { Machine, Mailbox } from './machine.js'
 
 /** The call that tells what became of all records so far: a `LossReport`. */
 export const LOSSES_CALL = 'losses'
+/** The call that gives files to a recording in memory. Its argument is the `sinkInit`. */
+export const FILES_CALL = 'setUpFiles'
 
 /** A request, as it is posted. */
 interface Request {

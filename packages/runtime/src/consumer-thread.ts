@@ -15,14 +15,16 @@ import { arenaChannelName, CONTROL, Control } from './control-page.js'
 import type { FlightInit } from './flight.js'
 import { FlightConsumer } from './flight-consumer.js'
 import { endRequests } from './request.js'
-import type { CreateFormat } from './packet-format.js'
+import type { CreateFormat, PacketFormat } from './packet-format.js'
 import type { CreateSink, Sink } from './sink.js'
 import type { Totals } from './ledger.js'
+import { NOWHERE } from './nowhere.js'
 
 /** The recorder's data for this thread. */
 export interface ConsumerData {
   readonly control: SharedArrayBuffer
   readonly arena: SharedArrayBuffer
+  /** Undefined for a recording in memory, which gets its sink later. */
   readonly sinkInit: unknown
   readonly flushIntervalMs: number
   readonly graceMs: number
@@ -64,7 +66,26 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     const options = { flushIntervalMs, graceMs }
     const shared = { control: data.control, arena: data.arena }
     let consumer: Consumer | FlightConsumer
-    if (flight === undefined) {
+    if (flight === undefined && data.sinkInit === undefined) {
+      // A time before any record.
+      const startedAt = now()
+      const formatFor = (target: Sink): PacketFormat => {
+        const format = createFormat(formatInit, { ...shared, sink: target, startedAt })
+        format.prepare([])
+        return format
+      }
+      consumer = new Consumer(control, arena, formatFor(NOWHERE), NOWHERE, options, listeners, (init) => {
+        const made = createSink(init)
+        try {
+          const format = formatFor(made)
+          sink = made
+          return { format, sink }
+        } catch (error) {
+          made.close()
+          throw error
+        }
+      })
+    } else if (flight === undefined) {
       sink = createSink(data.sinkInit)
       const format = createFormat(formatInit, { ...shared, sink })
       format.prepare([])

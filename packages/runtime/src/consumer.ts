@@ -3,13 +3,16 @@
  * `Delivery`). It runs on a thread of its own, which no user code can block. It works in steps
  * (`doWork`), which a test can take one by one. Only `consumer-thread.ts` sleeps.
  *
+ * A recording in memory has no sink at first. All records stay in the buffers until a thread calls
+ * for files (`FILES_CALL`), or the recording stops.
+ *
  * It frees the places of dead threads, and answers threads that lack the arena. It needs no help
  * from writers: it also drains the buffer of a thread that is parked, or busy forever.
  */
 import { ARENA, type Arena } from './arena.js'
 import { now as clock } from './clock.js'
 import { CONTROL, Control } from './control-page.js'
-import { LOSSES_CALL, type Call } from './call.js'
+import { FILES_CALL, LOSSES_CALL, type Call } from './call.js'
 import { answer, requestsOf, takeWanted, WANT } from './request.js'
 import { Delivery } from './delivery.js'
 import { GlobalRing } from './drain.js'
@@ -29,6 +32,9 @@ export interface Listeners {
   /** Reports the first error on the way to the sink. */
   trouble(message: string): void
 }
+
+/** Makes the sink and the format of a recording. @throws when it can't be used. */
+export type MakeTarget = (sinkInit: unknown) => { readonly format: PacketFormat; readonly sink: Sink }
 
 /** Options of the consumer. */
 export interface ConsumerOptions {
@@ -59,6 +65,9 @@ export class Consumer {
   readonly #shared: GlobalRing | undefined
   readonly #delivery: Delivery
   readonly #reaper: Reaper
+  readonly #makeTarget: MakeTarget | undefined
+  /** A call for files that is not answered yet. */
+  #filesCall: Call | undefined
   #nextFlush: number
   #agedAt = Infinity
   /** The ticket of the last answered request. */
@@ -72,6 +81,10 @@ export class Consumer {
   #flushTicket = 0
   #flushRounds = 0
 
+  /**
+   * @param makeTarget given for a recording in memory: makes what takes the place of `format` and
+   * `sink`, into which nothing is written.
+   */
   constructor(
     control: Control,
     arena: Arena,
@@ -79,6 +92,7 @@ export class Consumer {
     sink: Sink,
     options: ConsumerOptions,
     listeners: Listeners,
+    makeTarget?: MakeTarget,
   ) {
     this.#control = control
     this.#arena = arena
@@ -86,9 +100,10 @@ export class Consumer {
     this.#machine = control.machine
     this.#listeners = listeners
     if (arena.global !== undefined) this.#shared = new GlobalRing(arena.global)
-    this.#delivery = new Delivery(control, arena, this.#shared, format, sink, (message) =>
-      listeners.trouble(message),
-    )
+    this.#makeTarget = makeTarget
+    const trouble = (message: string): void => listeners.trouble(message)
+    const keeps = makeTarget !== undefined
+    this.#delivery = new Delivery(control, arena, this.#shared, format, sink, trouble, keeps)
     this.#reaper = new Reaper(arena, this.#machine, this.#shared, options.graceMs)
     this.#nextFlush = this.#machine.now() + options.flushIntervalMs
   }
@@ -110,6 +125,7 @@ export class Consumer {
     this.#takeCalls()
     if (this.#takes(WANT.places)) this.#reap()
     const busy = delivery.drainSome() || isAskedFor
+    this.#answerFilesCall()
     const now = this.#machine.now()
     if (now >= this.#agedAt) {
       this.#agedAt = Infinity
@@ -157,10 +173,11 @@ export class Consumer {
       this.#sendArena()
       this.#takeCalls()
       const blocked = delivery.drainAll()
+      this.#answerFilesCall()
       // Only `#reap` counts the torn records of dead threads. A thread that has just ended may show
       // as living at first.
       const deadLeft = this.#reap()
-      if ((!delivery.sample() && !deadLeft) || (blocked && round >= FINISH_ROUNDS)) break
+      if ((!delivery.sample() && (!deadLeft || delivery.keeps)) || (blocked && round >= FINISH_ROUNDS)) break
       this.#machine.sleep(graceMs)
       delivery.deliverAged()
     }
@@ -213,13 +230,32 @@ export class Consumer {
     for (const call of this.#listeners.takeCalls()) {
       try {
         if (call.kind === SNAPSHOT_CALL) throw new Error(NO_SNAPSHOTS)
-        if (call.kind !== LOSSES_CALL)
-          throw new Error(`there is no call ${call.kind}: two versions of rchan are in this process`)
-        call.answer(this.#delivery.losses())
+        if (call.kind === LOSSES_CALL) call.answer(this.#delivery.losses())
+        else if (call.kind === FILES_CALL) this.#setUpFiles(call)
+        else throw new Error(`there is no call ${call.kind}: two versions of rchan are in this process`)
       } catch (error) {
         call.fail(error)
       }
     }
+  }
+
+  /**
+   * Gives files to a recording in memory. The call is answered once what was kept is there, apart
+   * from the open sub-buffers, which follow with the next flush.
+   */
+  #setUpFiles(call: Call): void {
+    if (this.#makeTarget === undefined || !this.#delivery.keeps)
+      throw new Error('setUpFiles: this recording has its files already')
+    const { format, sink } = this.#makeTarget(call.argument)
+    this.#delivery.setUp(format, sink)
+    this.#nextFlush = this.#machine.now()
+    this.#filesCall = call
+  }
+
+  /** Call it after each drain: one turn takes as much from a ring as it can hold. */
+  #answerFilesCall(): void {
+    this.#filesCall?.answer(undefined)
+    this.#filesCall = undefined
   }
 
   /** Answers the threads that lack the arena. @returns whether there were any. */

@@ -5,6 +5,13 @@
  *
  * It owns the reader's words of every buffer. It keeps the accounts: who wrote, what was delivered,
  * and what was lost.
+ *
+ * Of a recording in memory it *keeps* all records at first: it takes nothing from the rings, so
+ * each does when it is full what its mode says. When a thread dies, its last sub-buffer is closed,
+ * and its place gets free. What it wrote stays. The delivery remembers up to which sub-buffer that
+ * goes, so later each packet gets its thread. (In a shared ring the records themselves tell. There
+ * a record that a dying thread left half written holds its place until files are set up, or it is
+ * overwritten.)
  */
 import type { Discarded } from '@rchan/ring'
 import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
@@ -25,18 +32,28 @@ import type { Sink } from './sink.js'
 
 const NONE: Discarded = { full: 0, tooBig: 0, bad: 0 }
 
+/** A dead thread of which sub-buffers may be left in its ring. */
+interface Kept {
+  readonly thread: ThreadTotals | undefined
+  /** The first sub-buffer that the next thread in its place can write. */
+  readonly endSequence: number
+}
+
 export class Delivery {
   readonly #control: Control
   readonly #arena: Arena
-  readonly #format: PacketFormat
-  readonly #sink: Sink
+  #format: PacketFormat
+  #sink: Sink
+  #keeps: boolean
   /** Reports the first error on the way to the sink. */
   readonly #trouble: (message: string) => void
   /**
    * The streams by CPU, each made when its thread is first seen online; or the one stream of a
    * shared buffer.
    */
-  readonly #streams: (DrainedStream | undefined)[]
+  #streams: (DrainedStream | undefined)[]
+  /** By CPU, oldest first. Shared ring: none. */
+  readonly #kept: Kept[][]
   /** The shared ring of all CPUs, if they share one. */
   readonly #shared: GlobalRing | undefined
   readonly #history: ThreadHistory
@@ -55,7 +72,10 @@ export class Delivery {
    */
   #teller: DrainedStream | undefined
 
-  /** @param shared the shared ring of all CPUs, if they share one. */
+  /**
+   * @param shared the shared ring of all CPUs, if they share one.
+   * @param keeps whether all records stay in the rings until {@link setUp}.
+   */
   constructor(
     control: Control,
     arena: Arena,
@@ -63,12 +83,15 @@ export class Delivery {
     format: PacketFormat,
     sink: Sink,
     trouble: (message: string) => void,
+    keeps = false,
   ) {
     this.#control = control
     this.#arena = arena
     this.#format = format
     this.#sink = sink
     this.#trouble = trouble
+    this.#keeps = keeps
+    this.#kept = Array.from({ length: arena.possibleCpus }, () => [])
     this.#history = new ThreadHistory(arena)
     this.#accounts = new Accounts(arena.possibleCpus)
     this.#shared = shared
@@ -81,12 +104,31 @@ export class Delivery {
     }
   }
 
+  /** Whether all records stay in the rings. */
+  get keeps(): boolean {
+    return this.#keeps
+  }
+
+  /** Delivers from now on what was kept, and what comes. */
+  setUp(format: PacketFormat, sink: Sink): void {
+    this.#format = format
+    this.#sink = sink
+    this.#streams = this.#streams.map((stream) =>
+      stream === undefined ? undefined : new DrainedStream(stream.cpu, stream.ring, format, sink),
+    )
+    this.#keeps = false
+  }
+
   /**
    * Delivers complete sub-buffers of all rings, a fair share of each. @returns whether there were
    * any.
    */
   drainSome(): boolean {
     this.findNewCpus()
+    if (this.#keeps) {
+      for (const stream of this.#streams) stream?.ring.stayAhead()
+      return false
+    }
     let found = false
     for (const stream of this.#streams) {
       if (stream !== undefined && this.#drain(stream, this.#fairShare)) found = true
@@ -97,6 +139,7 @@ export class Delivery {
   /** Delivers all complete sub-buffers. @returns whether the sink refused some. */
   drainAll(): boolean {
     this.findNewCpus()
+    if (this.#keeps) return false
     let blocked = false
     for (const stream of this.#streams) {
       if (stream === undefined) continue
@@ -120,6 +163,7 @@ export class Delivery {
 
   /** Ends the streams with their losses so far. If tracing goes on, they go on in further files. */
   endForNow(): void {
+    if (this.#keeps) return
     const lostOf = (stream: DrainedStream): number => stream.refused + stream.lost
     const { noBuffer } = this.#control
     const streams = this.#tellingStreams(lostOf, noBuffer).filter(({ isBlocked }) => !isBlocked)
@@ -208,6 +252,7 @@ export class Delivery {
    * records.
    */
   sample(): boolean {
+    if (this.#keeps) return false
     let any = false
     for (const stream of this.#streams) {
       if (stream !== undefined && stream.ring.sample()) any = true
@@ -217,6 +262,7 @@ export class Delivery {
 
   /** Delivers what the last {@link sample} saw. It must be a grace period old. */
   deliverAged(): void {
+    if (this.#keeps) return
     for (const stream of this.#streams) {
       if (stream === undefined) continue
       this.#drain(stream, this.#fairShare)
@@ -236,7 +282,7 @@ export class Delivery {
     let thread: ThreadTotals | undefined
     // Any CPU may have written into a shared buffer.
     if (cpu === undefined) history.findNew()
-    else thread = history.present(cpu)
+    else thread = this.#writerOf(cpu, span.sequence)
     if (cpu !== undefined) this.#meet(cpu)
     try {
       // This shows an exiting process that we make progress.
@@ -256,6 +302,14 @@ export class Delivery {
       this.#fail(stream, error)
       return false
     }
+  }
+
+  /** The thread that wrote a sub-buffer of a CPU's own ring. */
+  #writerOf(cpu: number, sequence: number): ThreadTotals | undefined {
+    const kept = this.#kept[cpu]
+    // Sub-buffers come in their order.
+    while (kept.length > 0 && kept[0].endSequence <= sequence) kept.shift()
+    return kept.length > 0 ? kept[0].thread : this.#history.present(cpu)
   }
 
   /** Credits the thread with a tag with records of a shared buffer. */
@@ -319,12 +373,16 @@ export class Delivery {
     this.#trouble(message)
   }
 
-  /** Drains the buffer of a dead thread. @returns whether all of it is delivered. */
+  /**
+   * Drains the buffer of a dead thread, or closes it if all stays there. @returns whether that is
+   * done.
+   */
   retire(cpu: number): boolean {
     const stream = this.#streams[cpu]
     const isOnline = Atomics.load(this.#arena.words, this.#arena.placeWord(cpu, PLACE.online)) === 1
     if (stream === undefined || !isOnline) return true
     const ring = stream.ring as CpuRing
+    if (this.#keeps) return this.#retireKept(cpu, ring)
     this.#drain(stream, Infinity)
     const span = stream.isBlocked ? undefined : ring.newest()
     if (span !== undefined) this.#deliver(stream, span)
@@ -334,6 +392,26 @@ export class Delivery {
     const torn = ring.retire()
     this.#accounts.end(thread, ring.extent().given, ring.discarded(), torn)
     return true
+  }
+
+  #retireKept(cpu: number, ring: CpuRing): boolean {
+    const thread = this.#history.present(cpu)
+    this.#meet(cpu)
+    try {
+      const torn = new CpuRing(ring.buffer, { keeps: true }).retireKept(this.#format)
+      ring.torn += torn
+      const endSequence = ring.completed()
+      const oldest = endSequence - ring.buffer.geometry.subbufCount
+      const kept = this.#kept[cpu]
+      // Nothing is left of a thread whose sub-buffers are overwritten.
+      while (kept.length > 0 && kept[0].endSequence <= oldest) kept.shift()
+      kept.push({ thread, endSequence })
+      this.#accounts.end(thread, ring.extent().given, ring.discarded(), torn)
+      return true
+    } catch (error) {
+      this.#tell(messageOf(error))
+      return false
+    }
   }
 
   /** Ends every stream with its losses, and closes it. Call it after the last delivery. */

@@ -6,7 +6,7 @@
 import { FirstLap, firstLapBytes, GLOBAL_SLOT, GlobalReader, Reader } from '@rchan/ring'
 import type { Discarded, Extent, GlobalBuffer, GlobalSpan, ReaderOptions } from '@rchan/ring'
 import { slotIdentity } from './arena.js'
-import type { PacketSpan } from './packet-format.js'
+import type { PacketFormat, PacketSpan } from './packet-format.js'
 
 /** A ring to drain. Counts are records. */
 export interface Ring {
@@ -23,6 +23,8 @@ export interface Ring {
    * @param before the sub-buffers from this sequence on are left alone.
    */
   next(before?: number): PacketSpan | undefined
+  /** See `FirstLap`. */
+  stayAhead(): void
   /** The sub-buffers with a lower sequence are complete now, or as soon as nobody writes them. */
   completed(): number
   /**
@@ -63,6 +65,23 @@ export class CpuRing extends Reader implements Ring {
     const torn = super.retire()
     this.torn += torn
     return torn
+  }
+
+  /**
+   * Reader that keeps: closes what a dead owner left open. All that it wrote stays.
+   *
+   * @param format finds the records; what it makes of them is not used.
+   * @returns torn records.
+   */
+  retireKept(format: PacketFormat): number {
+    this.skipCompleted()
+    const span = this.newest()
+    if (span !== undefined) {
+      format.prepare([])
+      const { records, end } = format.stream(this.buffer.cpu).seal(span, undefined, 0, 0)
+      this.delivered(span, records, end)
+    }
+    return this.retire()
   }
 
   override remaining(): number {

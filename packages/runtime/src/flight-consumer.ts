@@ -5,7 +5,7 @@
  */
 import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
 import { Arena, ARENA, PLACE } from './arena.js'
-import { LOSSES_CALL } from './call.js'
+import { FILES_CALL, LOSSES_CALL } from './call.js'
 import { now as clock } from './clock.js'
 import type { ConsumerOptions, Listeners } from './consumer.js'
 import { CONTROL, type Control } from './control-page.js'
@@ -17,7 +17,8 @@ import { sumOf, type CpuTotals, type Totals } from './ledger.js'
 import type { PacketFormat } from './packet-format.js'
 import { Reaper } from './reaper.js'
 import { answer, requestsOf, takeWanted, WANT } from './request.js'
-import type { Sink, SinkStream } from './sink.js'
+import { NOWHERE } from './nowhere.js'
+import type { Sink } from './sink.js'
 import { SNAPSHOT_CALL } from './snapshot-call.js'
 import type { Snapshot } from './snapshot-totals.js'
 import type { SnapshotSource } from './snapshot.js'
@@ -31,6 +32,9 @@ export interface FlightClient {
   /** Makes the format of a snapshot; see `CreateFormat`. */
   createFormat(sink: Sink, startedAt: bigint): PacketFormat
 }
+
+const NO_LATE_FILES =
+  'setUpFiles: this is a flight recorder, whose files are its snapshots: call snapshot()'
 
 export class FlightConsumer {
   readonly #control: Control
@@ -197,6 +201,7 @@ export class FlightConsumer {
         if (call.kind === SNAPSHOT_CALL) call.answer(this.take(readCause(call.argument)))
         else if (call.kind === TELL) call.answer(this.#lookout.tell(readCause(call.argument)))
         else if (call.kind === LOSSES_CALL) call.answer(this.#losses())
+        else if (call.kind === FILES_CALL) throw new Error(NO_LATE_FILES)
         else throw new Error(`there is no call ${call.kind}: two versions of rchan are in this process`)
       } catch (error) {
         call.fail(error)
@@ -248,14 +253,7 @@ export class FlightConsumer {
     if (Atomics.load(words, this.#arena.placeWord(cpu, PLACE.online)) !== 1) return true
     try {
       const ring = this.#ring(cpu)
-      ring.skipCompleted()
-      const span = ring.newest()
-      if (span !== undefined) {
-        this.#walker.prepare([])
-        const { records, end } = this.#walker.stream(cpu).seal(span, undefined, 0, 0)
-        ring.delivered(span, records, end)
-      }
-      const torn = ring.retire()
+      const torn = ring.retireKept(this.#walker)
       this.#torn[cpu] = (this.#torn[cpu] ?? 0) + torn
       const next = ring.completed()
       this.#tenures.end(cpu, next)
@@ -354,21 +352,4 @@ export class FlightConsumer {
       this.#tenures.has(cpu),
     )
   }
-}
-
-/** A stream that takes everything and keeps nothing. */
-const NO_STREAM: SinkStream = {
-  bytes: 0,
-  isEnded: false,
-  append: () => undefined,
-  end: () => undefined,
-  close: () => ({ problem: undefined, lostEvents: 0 }),
-}
-
-/** A sink that takes everything and keeps nothing. */
-const NOWHERE: Sink = {
-  stream: () => NO_STREAM,
-  document: () => undefined,
-  problem: () => undefined,
-  close: () => undefined,
 }

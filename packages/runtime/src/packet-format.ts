@@ -123,8 +123,8 @@ export type CreateFormat = (
     readonly arena: SharedArrayBuffer
     readonly sink: Sink
     /**
-     * Given if the sink gets a snapshot, which is a trace of its own: a time before any record, on
-     * the clock of the trace.
+     * Given if the records are older than the format, as in a snapshot, or when files are set up
+     * late: a time before any record, on the clock of the trace. Such a trace has an id of its own.
      */
     readonly startedAt?: bigint
   },

@@ -30,9 +30,12 @@ import { eventIdentity } from '@rchan/threads'
  * without files.
  */
 export interface ConsumerSetup {
-  /** The target of the recording, for messages. */
+  /** The target of the recording, for messages. It is read anew for each. */
   readonly target: string
-  /** The argument of the function that makes the sink. */
+  /**
+   * The argument of the function that makes the sink; undefined for a recording in memory, which
+   * gets its sink by a call (`FILES_CALL`).
+   */
   readonly sinkInit: unknown
   readonly flushIntervalMs: number
   /**
@@ -291,7 +294,7 @@ function startConsumer(
       isNotReady(failure as Error)
       reject(
         new Error(
-          `the recording in ${setup.target} failed: ${message}; its files hold what was delivered before`,
+          `the recording in ${setup.target} failed: ${message}; its files, if it has any, hold what was delivered before`,
           { cause: failure },
         ),
       )

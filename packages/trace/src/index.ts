@@ -1,11 +1,14 @@
 import { checkOpenFiles } from './open-files.js'
 import type { RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
-import type { Recording, RecordingOptions } from './recording.js'
+import type { FilesOptions, Recording, RecordingOptions, RecordingSettings } from './recording.js'
 
 /**
  * Starts recording. From the moment it returns, every tracepoint call in this process is an event
  * of the trace: calls on this thread and in all workers, including those that were already running.
  * (The exception is a worker that was started before the process first imported rchan.)
+ *
+ * Without `path` and `dir` everything is kept in memory, until `recording.setUpFiles` gives it a
+ * folder, minutes later perhaps.
  *
  * A process has one recording at a time. The calling thread is CPU 0. Call it on the main thread,
  * because a recording ends with the thread that started it. If the process ends without `stop` (by
@@ -20,7 +23,9 @@ import type { Recording, RecordingOptions } from './recording.js'
  * await work()
  * const { events, discarded } = await recording.stop()
  */
-export async function startRecording(options: RecordingOptions): Promise<Recording> {
+export async function startRecording(options: RecordingSettings & FilesOptions): Promise<Recording>
+export async function startRecording(options?: RecordingOptions): Promise<Recording<string | undefined>>
+export async function startRecording(options?: RecordingOptions): Promise<Recording<string | undefined>> {
   checkOpenFiles()
   const { start } = await loadRecording()
   return await start(options)
@@ -70,7 +75,7 @@ export {
 } from './tracepoint.js'
 export { currentRecording, type CurrentRecording, type SnapshotOptions } from './current-recording.js'
 export type { FlightSettings } from './flight-options.js'
-export type { Recording, RecordingOptions, RecordingSettings } from './recording.js'
+export type { FilesOptions, Recording, RecordingOptions, RecordingSettings } from './recording.js'
 export type { RecordingSummary, SnapshotsSummary } from './summary.js'
 export { watchEventLoop } from '@rchan/runtime'
 export type { SnapshotOn } from './snapshot-on.js'

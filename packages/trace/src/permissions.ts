@@ -17,10 +17,11 @@ interface Permission {
 /**
  * Checks that a recording may start.
  *
- * @param folder the folder of the trace, or the folder in which it will be made. Absolute.
+ * @param folder the folder of the trace, or the folder in which it will be made. Absolute; undefined
+ * if the recording has none yet.
  * @throws Error that names everything that is forbidden, and the flags that allow it.
  */
-export function checkPermissions(folder: string): void {
+export function checkPermissions(folder: string | undefined): void {
   const { permission } = process as { readonly permission?: Permission }
   if (permission === undefined) return
   const denied: string[] = []
@@ -31,6 +32,19 @@ export function checkPermissions(folder: string): void {
   }
 
   if (!permission.has('worker')) deny('starting the thread that writes the files', '--allow-worker')
+  if (folder !== undefined) checkFolder(permission, folder, deny)
+  if (denied.length === 0) return
+  throw new Error(
+    `can't record into ${folder ?? 'memory'}: Node's permission model, which is on in this process, forbids ` +
+      `${denied.join(', and ')}: add ${flags.join(' ')} to the flags of node`,
+  )
+}
+
+function checkFolder(
+  permission: Permission,
+  folder: string,
+  deny: (what: string, flag: string) => void,
+): void {
   // If a folder can't be read, Node says that it is absent.
   let missing: string | undefined
   for (let at = folder; ; at = dirname(at)) {
@@ -46,9 +60,4 @@ export function checkPermissions(folder: string): void {
     const topmost = missing ?? folder
     deny(`writing to ${topmost}`, `"--allow-fs-write=${join(topmost, '*')}"`)
   }
-  if (denied.length === 0) return
-  throw new Error(
-    `can't record into ${folder}: Node's permission model, which is on in this process, forbids ` +
-      `${denied.join(', and ')}: add ${flags.join(' ')} to the flags of node`,
-  )
 }

@@ -3,7 +3,7 @@
  * only when a recording starts, so a worker that only traces doesn't pay for it.
  */
 import { thisCpu } from '@rchan/runtime'
-import { call, LOSSES_CALL } from '@rchan/runtime/call'
+import { call, FILES_CALL, LOSSES_CALL } from '@rchan/runtime/call'
 import { Recorder, type LossReport, type Snapshot } from '@rchan/runtime/recorder'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
@@ -20,29 +20,35 @@ import { packetClient } from './packet-client.js'
 import { checkPermissions } from './permissions.js'
 import { checkSnapshotOn } from './snapshot-on.js'
 import { INSPECT, summarize, type RecordingSummary } from './summary.js'
-import { claimFolder, claimSnapshotFolder, folderPath, namedFolder } from './trace-folder.js'
+import { checkFolderOptions, claimSnapshotFolder, namedFolder, type FolderOptions } from './trace-folder.js'
+import { TraceFiles } from './trace-files.js'
 import { ChildCount, warningsOf } from './warnings.js'
 
-/** Options of a recording: its folder and its settings. */
+/** The folder of a trace: one of two ways to name it. */
+export type FilesOptions =
+  | {
+      /**
+       * The folder of the trace. It must be empty, or absent (then it is made). A path, or a
+       * `file:` URL object.
+       */
+      readonly path: string | URL
+      readonly dir?: undefined
+    }
+  | {
+      /**
+       * A folder in which a fresh one is made for the trace, named after the time
+       * (`trace-20261123-080750`). With `mode: 'flight'`, one is made for each snapshot.
+       */
+      readonly dir: string | URL
+      readonly path?: undefined
+    }
+
+/**
+ * Options of a recording: its folder and its settings. Without a folder everything is kept in
+ * memory, until `recording.setUpFiles` gives it one.
+ */
 export type RecordingOptions = RecordingSettings &
-  (
-    | {
-        /**
-         * The folder of the trace. It must be empty, or absent (then it is made). A path, or a
-         * `file:` URL object.
-         */
-        readonly path: string | URL
-        readonly dir?: never
-      }
-    | {
-        /**
-         * A folder in which a fresh one is made for the trace, named after the time
-         * (`trace-20261123-080750`). With `mode: 'flight'`, one is made for each snapshot.
-         */
-        readonly dir: string | URL
-        readonly path?: never
-      }
-  )
+  (FilesOptions | { readonly path?: undefined; readonly dir?: undefined })
 
 /** How to record. */
 export interface RecordingSettings extends FlightSettings {
@@ -79,10 +85,31 @@ export interface RecordingSettings extends FlightSettings {
   readonly possibleCpus?: number
 }
 
-/** A running recording. The end of an `await using` block stops it, too. */
-export interface Recording extends AsyncDisposable {
-  /** The folder of the trace, absolute; of a flight recorder, the folder of the snapshots. */
-  readonly path: string
+/**
+ * A running recording. The end of an `await using` block stops it, too. `Path` is the type of its
+ * folder: `string | undefined` for a recording in memory.
+ */
+export interface Recording<Path extends string | undefined = string> extends AsyncDisposable {
+  /**
+   * The folder of the trace, absolute; of a flight recorder, the folder of the snapshots. Undefined
+   * for a recording in memory, until its files are set up.
+   */
+  readonly path: Path
+  /**
+   * Recording in memory: writes to a folder what was kept so far, and goes on as a recording with
+   * files. No thread that traces has to do anything for it.
+   *
+   * @returns the folder, absolute, once what was kept is there. (Events that don't fill a sub-buffer
+   * yet follow with the next flush, as always.)
+   * @throws (the promise) TypeError for bad options; Error if the folder can't be used, if the
+   * recording has files or is a flight recorder, or if it was stopped. Then the folder is as it was
+   * before, and so is the recording.
+   * @example
+   * const recording = await startRecording()
+   * // Minutes later, when something is wrong:
+   * await recording.setUpFiles({ dir: 'traces' })
+   */
+  setUpFiles(options: FilesOptions): Promise<string>
   /**
    * Flight recorder: writes the last events of all threads to a folder of its own, as a trace that
    * is whole and consistent: it has no event that was traced after another thread's event was seen,
@@ -109,8 +136,10 @@ export interface Recording extends AsyncDisposable {
    *
    * @throws Error if the thread that writes the files failed.
    */
-  stop(): Promise<RecordingSummary>
+  stop(): Promise<RecordingSummary<Path>>
 }
+
+type Summary = RecordingSummary<string | undefined>
 
 const OPTIONS = [
   'path',
@@ -124,6 +153,8 @@ const OPTIONS = [
   'snapshots',
   'snapshotOn',
 ]
+const NO_LATE_FILES =
+  'setUpFiles: this is a flight recorder, whose files are its snapshots: call recording.snapshot()'
 const KIB = 1024
 const MIB = KIB * KIB
 const MOST_BUFFER_BYTES = 256 * MIB
@@ -136,19 +167,20 @@ const MIN_SUBBUF_BYTES = 4 * KIB
 const SUBBUFS = 16
 
 /** Starts a recording: see `startRecording` in index.ts. */
-export async function start(options: RecordingOptions): Promise<Recording> {
+export async function start(options: RecordingOptions = {}): Promise<Recording<string | undefined>> {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const global = buffers === 'global'
   const isFlight = mode === 'flight'
   const snapshotOn = checkSnapshotOn(options.snapshotOn)
-  const flight = isFlight ? flightInit(options, namedFolder(options), snapshotOn) : undefined
+  const where = options.path === undefined && options.dir === undefined ? undefined : (options as FilesOptions)
+  const flight = isFlight ? flightInit(options, namedFolder(where as FilesOptions), snapshotOn) : undefined
   checkLimits((global ? 1 : possibleCpus) * bufferSize)
-  checkPermissions(namedFolder(options))
-  const folder = isFlight ? claimSnapshotFolder(options) : claimFolder(options)
+  checkPermissions(where === undefined ? undefined : namedFolder(where))
+  const files = new TraceFiles(where, isFlight ? claimSnapshotFolder : undefined)
   const ringMode = isFlight ? 'overwrite' : mode
   const uuid = randomUUID()
   // If the process ends before the recording has started, it leaves nothing behind either.
-  process.once('exit', folder.undo)
+  process.once('exit', files.undo)
   try {
     const runtime = await Recorder.start({
       channel: {
@@ -161,8 +193,10 @@ export async function start(options: RecordingOptions): Promise<Recording> {
       client: parseUuid(uuid),
       cpuClient: packetClient,
       consumer: {
-        target: folder.path,
-        sinkInit: folder.path,
+        get target() {
+          return files.target
+        },
+        sinkInit: files.path,
         flushIntervalMs,
         program: consumerSource,
         formatInit: formatInit(uuid, global),
@@ -171,17 +205,21 @@ export async function start(options: RecordingOptions): Promise<Recording> {
       triggers: isFlight ? snapshotOn.triggers : undefined,
     })
     const children = new ChildCount()
-    let stopped: Promise<RecordingSummary> | undefined
-    let summary: RecordingSummary | undefined
-    const stop = (): Promise<RecordingSummary> => {
-      stopped ??= runtime.stop().then((totals) => {
-        const settings = { mode: ringMode, bufferSize, possibleCpus, ...geometryOf(bufferSize) }
-        summary = summarize(
-          folder.path,
-          totals,
-          badArgumentsOf(totals),
-          warningsOf(totals, settings, children.end()),
-        )
+    let stopped: Promise<Summary> | undefined
+    let summary: Summary | undefined
+    const stop = (): Promise<Summary> => {
+      stopped ??= runtime.stop().then(async (totals) => {
+        // A set-up that was under way is done, or refused.
+        const path = await files.settled()
+        const settings = {
+          mode: ringMode,
+          bufferSize,
+          possibleCpus,
+          ...geometryOf(bufferSize),
+          hasFiles: path !== undefined,
+        }
+        const warnings = warningsOf(totals, settings, children.end())
+        summary = summarize(path, totals, badArgumentsOf(totals), warnings)
         return summary
       })
       return stopped
@@ -196,21 +234,32 @@ export async function start(options: RecordingOptions): Promise<Recording> {
       return (await stopped).losses
     }
     return {
-      path: folder.path,
+      get path() {
+        return files.path
+      },
+      async setUpFiles(late) {
+        if (isFlight) throw new Error(NO_LATE_FILES)
+        if (stopped !== undefined) {
+          throw new Error(
+            'setUpFiles: the recording was stopped, and what it kept in memory is gone: call it before stop',
+          )
+        }
+        return await files.setUp(late, (path) => call(thisCpu.control, FILES_CALL, path))
+      },
       losses,
       stop,
       snapshot,
       // Enumerable, so a copy has it. As a symbol it is not in JSON.
-      [INSPECT]: () => summary ?? new Running(folder.path),
+      [INSPECT]: () => summary ?? new Running(files.target),
       async [Symbol.asyncDispose]() {
         await stop()
       },
     }
   } catch (error) {
-    folder.undo()
-    throw new Error(`can't record into ${folder.path}: ${(error as Error).message}`, { cause: error })
+    files.undo()
+    throw new Error(`can't record into ${files.target}: ${(error as Error).message}`, { cause: error })
   } finally {
-    process.off('exit', folder.undo)
+    process.off('exit', files.undo)
   }
 }
 
@@ -230,18 +279,12 @@ class Running {
 
 function check(options: RecordingOptions): Required<Omit<RecordingSettings, keyof FlightSettings>> {
   if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`startRecording: options=${String(options)}, expected { path } or { dir }`)
-  }
-  const { path, dir, mode = 'discard', buffers = 'per-thread' } = options
-  if ((path === undefined) === (dir === undefined)) {
     throw new TypeError(
-      `startRecording: path=${String(path)}, dir=${String(dir)}: give either path, a folder that is absent or empty, ` +
-        `or dir, a folder to make a fresh one in`,
+      `startRecording: options=${String(options)}, expected { path } or { dir }, or neither to record in memory`,
     )
   }
-  for (const [name, value] of Object.entries({ path, dir })) {
-    if (value !== undefined) folderPath(name, value)
-  }
+  const { path, dir, mode = 'discard', buffers = 'per-thread' } = options
+  if ((path ?? dir) !== undefined) checkFolderOptions('startRecording', options as FolderOptions)
   if (mode !== 'discard' && mode !== 'overwrite' && mode !== 'flight') {
     throw new TypeError(`startRecording: mode=${String(mode)} is none of 'discard', 'overwrite', 'flight'`)
   }

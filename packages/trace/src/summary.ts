@@ -17,9 +17,12 @@ import type { InspectOptionsStylized } from 'node:util'
 export const INSPECT: symbol = Symbol.for('nodejs.util.inspect.custom')
 
 /** The result of a recording. All counts are events. */
-export interface RecordingSummary {
-  /** The folder of the trace; of a flight recorder, the folder of the snapshots. */
-  readonly path: string
+export interface RecordingSummary<Path extends string | undefined = string> {
+  /**
+   * The folder of the trace; of a flight recorder, the folder of the snapshots. Undefined if the
+   * recording was in memory until its end: nothing is written then.
+   */
+  readonly path: Path
   /** In the trace. Of a flight recorder: in its buffers, at the end. */
   readonly events: number
   /** Never written, all causes. */
@@ -38,7 +41,10 @@ export interface RecordingSummary {
   readonly overwritten: number
   /** Written, but not readable. */
   readonly torn: number
-  /** Written, but the file system did not take them, or they came while `stop` wrote the end. */
+  /**
+   * Written, but the file system did not take them, they came while `stop` wrote the end, or the
+   * recording had no files.
+   */
   readonly unwritten: number
   /** Number of CPUs that ever wrote. */
   readonly cpus: number
@@ -81,13 +87,13 @@ export interface SnapshotsSummary {
 
 /** Makes the summary, which prints in a few lines. */
 export function summarize(
-  path: string,
+  path: string | undefined,
   totals: RecordingTotals,
   badArguments: readonly string[],
   warnings: readonly string[],
-): RecordingSummary {
+): RecordingSummary<string | undefined> {
   const discardedBy: Losses = { ...totals.discarded, noBuffer: totals.noBuffer }
-  const summary: RecordingSummary = {
+  const summary: RecordingSummary<string | undefined> = {
     path,
     events: totals.events,
     discarded: discardedBy.full + discardedBy.tooBig + discardedBy.bad + discardedBy.noBuffer,
@@ -113,13 +119,13 @@ export function summarize(
 }
 
 /** What a summary says to a person: one line, and one for each kind of loss and each warning. */
-function shown(summary: RecordingSummary, options: InspectOptionsStylized): string {
+function shown(summary: RecordingSummary<string | undefined>, options: InspectOptionsStylized): string {
   const { path, events, cpus, durationMs, discarded, discardedBy, badArguments, error, warnings } = summary
   const stylize: typeof options.stylize = (text, style) => options.stylize(text, style)
   const number = (value: number): string => stylize(grouped(value), 'number')
   const unit = (count: number, one: string): string => `${number(count)} ${one}${count === 1 ? '' : 's'}`
   const lines = [
-    `${snapshotsShown(summary, unit)}${unit(events, 'event')} of ${unit(cpus, 'CPU')} in ${stylize(duration(durationMs), 'number')} → ${stylize(path, 'string')}`,
+    `${snapshotsShown(summary, unit)}${unit(events, 'event')} of ${unit(cpus, 'CPU')} in ${stylize(duration(durationMs), 'number')} → ${stylize(path ?? 'nowhere', 'string')}`,
   ]
   if (discarded > 0) {
     const causes = Object.entries(discardedBy).filter(([, count]) => count > 0)
@@ -138,7 +144,7 @@ function shown(summary: RecordingSummary, options: InspectOptionsStylized): stri
 
 /** What a summary says of a flight recorder's snapshots. */
 function snapshotsShown(
-  { snapshots }: RecordingSummary,
+  { snapshots }: Pick<RecordingSummary, 'snapshots'>,
   unit: (count: number, one: string) => string,
 ): string {
   if (snapshots === undefined) return ''

@@ -61,39 +61,62 @@ export function claimSnapshotFolder(options: FolderOptions): TraceFolder {
  * Returns the absolute folder that the options name: the folder of the trace (`path`), or the
  * folder to make it in (`dir`).
  */
-export function namedFolder({ path, dir }: FolderOptions): string {
-  return resolve(dir === undefined ? folderPath('path', path) : folderPath('dir', dir))
+export function namedFolder({ path, dir }: FolderOptions, caller = 'startRecording'): string {
+  return resolve(dir === undefined ? folderPath(`${caller}: path`, path) : folderPath(`${caller}: dir`, dir))
 }
 
 /** Where the trace goes. */
-interface FolderOptions {
-  readonly path?: string | URL
-  readonly dir?: string | URL
+export interface FolderOptions {
+  readonly path?: string | URL | undefined
+  readonly dir?: string | URL | undefined
+}
+
+/**
+ * Checks that options name one folder.
+ *
+ * @param caller the function that takes them, for messages.
+ * @returns as {@link namedFolder}.
+ * @throws TypeError if they don't.
+ */
+export function checkFolderOptions(caller: string, options: FolderOptions): string {
+  if (typeof options !== 'object' || (options as unknown) === null) {
+    throw new TypeError(`${caller}: options=${String(options)}, expected { path } or { dir }`)
+  }
+  const { path, dir } = options
+  if ((path === undefined) === (dir === undefined)) {
+    throw new TypeError(
+      `${caller}: path=${String(path)}, dir=${String(dir)}: give either path, a folder that is absent or empty, ` +
+        `or dir, a folder to make a fresh one in`,
+    )
+  }
+  return namedFolder(options, caller)
 }
 
 /**
  * Returns the path that an option names. The option is a path or a `file:` URL object.
  *
+ * @param name the function that takes the option, and the option.
+ *
  * @throws TypeError if it names none.
  */
-export function folderPath(name: string, value: unknown): string {
+function folderPath(name: string, value: unknown): string {
   if (isUrl(value)) {
     try {
       return fileURLToPath(value)
     } catch (error) {
       throw new TypeError(
-        `startRecording: ${name}=${value.href} is not the file: URL of a folder: ${(error as Error).message}`,
+        `${name}=${value.href} is not the file: URL of a folder: ${(error as Error).message}`,
         { cause: error },
       )
     }
   }
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
     const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
-    throw new TypeError(`startRecording: ${name}=${shown} is not the path of a folder`)
+    throw new TypeError(`${name}=${shown} is not the path of a folder`)
   }
   if (/^file:/i.test(value)) {
     throw new TypeError(
-      `startRecording: ${name}=${JSON.stringify(value)} is the text of a URL: give new URL(…), or a path; a folder of ` +
+      `${name}=${JSON.stringify(value)} is the text of a URL: give new URL(…), or a path; a folder of ` +
         `that name is ./${value}`,
     )
   }

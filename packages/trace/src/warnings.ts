@@ -15,6 +15,7 @@ interface Settings {
   readonly bufferSize: number
   readonly subbufSize: number
   readonly possibleCpus: number
+  readonly hasFiles: boolean
 }
 
 /** The most kinds of events that one sentence names. */
@@ -61,12 +62,19 @@ export function warningsOf(totals: RecordingTotals, settings: Settings, children
 }
 
 function findings(totals: RecordingTotals, settings: Settings, children: number): string[] {
-  const { mode, bufferSize, subbufSize, possibleCpus } = settings
+  const { mode, bufferSize, subbufSize, possibleCpus, hasFiles } = settings
   const { full, tooBig, bad } = totals.discarded
   const warnings: string[] = []
   const schemas = thisCpu.control.entries().found.map(({ text }) => ({ text, schema: parseSchema(text) }))
   const tried = totals.events + totals.overwritten + totals.torn + totals.unwritten
   if (tried + full + tooBig + bad + totals.noBuffer === 0) warnings.push(emptiness(schemas, totals))
+  if (!hasFiles) {
+    warnings.push(
+      `nothing was written: the recording was in memory until its end, and its events are gone with it ` +
+        `(${totals.unwritten} unwritten): call recording.setUpFiles({ path }) before stop to have them in a file, or ` +
+        `give path or dir to startRecording`,
+    )
+  }
   if (children > 0) {
     warnings.push(
       `this thread started ${plural(children, 'process', 'processes')} of Node meanwhile, whose events are not in ` +
