@@ -1,5 +1,11 @@
 /** The entry `rchan`: a program imports it to trace and to record. */
-import { startRecording as start, type FilesOptions, type Recording, type RecordingOptions, type RecordingSettings } from '@rchan/trace'
+import {
+  startRecording as start,
+  type FilesOptions,
+  type MemoryOptions,
+  type Recording,
+  type RecordingOptions,
+} from '@rchan/trace'
 import { replacedBuiltins } from './replaced.js'
 
 export {
@@ -21,6 +27,7 @@ export {
   type FilesOptions,
   type FlightSettings,
   type Losses,
+  type MemoryOptions,
   type NotTaken,
   type LossReport,
   type Recording,
@@ -64,10 +71,12 @@ export {
  * await work()
  * const { events, discarded } = await recording.stop()
  */
-export async function startRecording(options: RecordingSettings & FilesOptions): Promise<Recording>
-export async function startRecording(options?: RecordingOptions): Promise<Recording<string | undefined>>
-export async function startRecording(options?: RecordingOptions): Promise<Recording<string | undefined>> {
-  const recording = await explained(start(options))
+export async function startRecording(options?: MemoryOptions): Promise<Recording<string | undefined>>
+export async function startRecording(options: RecordingOptions): Promise<Recording>
+export async function startRecording(
+  options?: RecordingOptions | MemoryOptions,
+): Promise<Recording<string | undefined>> {
+  const recording = await explained(start(options as MemoryOptions))
   // Its properties, not a copy of their values: `path` changes.
   return Object.defineProperties({} as typeof recording, {
     ...Object.getOwnPropertyDescriptors(recording),

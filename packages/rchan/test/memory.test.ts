@@ -13,8 +13,8 @@ type Ran = Awaited<ReturnType<typeof ran>>
 /** Each thread's events are in the order of its calls, each once. */
 function expectOrdered({ folder, events, discarded, overwritten, torn, unwritten }: Ran): void {
   const last = new Map<number, number>()
-  for (const { threadId, values } of readTrace(folder).records) {
-    const step = Number(values.step)
+  for (const { threadId, fields } of readTrace(folder).records) {
+    const step = Number(fields.step)
     expect(step, `a step of thread ${threadId}, seed=${SEED}`).toBeGreaterThan(last.get(threadId) ?? -1)
     last.set(threadId, step)
   }
@@ -81,14 +81,23 @@ describe('a recording in memory that never gets files', () => {
     const summary = await recording.stop()
     expect(summary).toMatchObject({ path: undefined, events: 0, unwritten: 10, bytes: 0 })
     expect(summary.warnings).toEqual([
-      expect.stringMatching(/^nothing was written.*\(10 unwritten\): call recording\.setUpFiles\(\{ path \}\)/),
+      expect.stringMatching(
+        /^nothing was written.*\(10 unwritten\): call recording\.setUpFiles\(\{ path \}\)/,
+      ),
     ])
     expect(inspect(summary)).toContain('→ nowhere')
   })
 
   test('a process that ends without stop writes nothing, and ends', async () => {
     const folder = freshFolder()
-    const program = ['-c', 'cd "$1" && exec "$2" "$3"', 'sh', folder, process.execPath, fixture('in-memory.mjs')]
+    const program = [
+      '-c',
+      'cd "$1" && exec "$2" "$3"',
+      'sh',
+      folder,
+      process.execPath,
+      fixture('in-memory.mjs'),
+    ]
     const ended = await runCommand('sh', program)
     expect(ended).toEqual({ status: 0, signal: null, stdout: 'traced\n', stderr: '' })
     expect(readdirSync(folder)).toEqual([])
@@ -110,7 +119,7 @@ describe('setUpFiles', () => {
     )
     expect(await recording.stop()).toMatchObject({ path, events: 2, warnings: [] })
     expect(readdirSync(dir).length).toBe(1)
-    expect(readTrace(path).records.map(({ values }) => values.step)).toEqual([0, 1])
+    expect(readTrace(path).records.map(({ fields }) => fields.step)).toEqual([0, 1])
   })
 
   test('what was kept is in the files when it returns', async () => {
@@ -194,7 +203,9 @@ describe('setUpFiles', () => {
     await expect(withFiles.setUpFiles(late)).rejects.toThrow(/has its files already, in .*early/)
     await withFiles.stop()
     const flight = await startRecording({ dir: join(folder, 'flight'), mode: 'flight' })
-    await expect(flight.setUpFiles(late)).rejects.toThrow(/this is a flight recorder.*call recording\.snapshot/)
+    await expect(flight.setUpFiles(late)).rejects.toThrow(
+      /this is a flight recorder.*call recording\.snapshot/,
+    )
     await flight.stop()
     expect(existsSync(late.path)).toBe(false)
   })

@@ -33,8 +33,7 @@ export interface FlightClient {
   createFormat(sink: Sink, startedAt: bigint): PacketFormat
 }
 
-const NO_LATE_FILES =
-  'setUpFiles: this is a flight recorder, whose files are its snapshots: call snapshot()'
+const NO_LATE_FILES = 'setUpFiles: this is a flight recorder, whose files are its snapshots: call snapshot()'
 
 export class FlightConsumer {
   readonly #control: Control

@@ -1,6 +1,6 @@
 import { checkOpenFiles } from './open-files.js'
 import type { RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
-import type { FilesOptions, Recording, RecordingOptions, RecordingSettings } from './recording.js'
+import type { MemoryOptions, Recording, RecordingOptions } from './recording.js'
 
 /**
  * Starts recording. From the moment it returns, every tracepoint call in this process is an event
@@ -23,9 +23,11 @@ import type { FilesOptions, Recording, RecordingOptions, RecordingSettings } fro
  * await work()
  * const { events, discarded } = await recording.stop()
  */
-export async function startRecording(options: RecordingSettings & FilesOptions): Promise<Recording>
-export async function startRecording(options?: RecordingOptions): Promise<Recording<string | undefined>>
-export async function startRecording(options?: RecordingOptions): Promise<Recording<string | undefined>> {
+export async function startRecording(options?: MemoryOptions): Promise<Recording<string | undefined>>
+export async function startRecording(options: RecordingOptions): Promise<Recording>
+export async function startRecording(
+  options?: RecordingOptions | MemoryOptions,
+): Promise<Recording<string | undefined>> {
   checkOpenFiles()
   const { start } = await loadRecording()
   return await start(options)
@@ -75,7 +77,13 @@ export {
 } from './tracepoint.js'
 export { currentRecording, type CurrentRecording, type SnapshotOptions } from './current-recording.js'
 export type { FlightSettings } from './flight-options.js'
-export type { FilesOptions, Recording, RecordingOptions, RecordingSettings } from './recording.js'
+export type {
+  FilesOptions,
+  MemoryOptions,
+  Recording,
+  RecordingOptions,
+  RecordingSettings,
+} from './recording.js'
 export type { RecordingSummary, SnapshotsSummary } from './summary.js'
 export { watchEventLoop } from '@rchan/runtime'
 export type { SnapshotOn } from './snapshot-on.js'

@@ -20,7 +20,7 @@ import { packetClient } from './packet-client.js'
 import { checkPermissions } from './permissions.js'
 import { checkSnapshotOn } from './snapshot-on.js'
 import { INSPECT, summarize, type RecordingSummary } from './summary.js'
-import { checkFolderOptions, claimSnapshotFolder, namedFolder, type FolderOptions } from './trace-folder.js'
+import { checkFolderOptions, claimSnapshotFolder, namedFolder } from './trace-folder.js'
 import { TraceFiles } from './trace-files.js'
 import { ChildCount, warningsOf } from './warnings.js'
 
@@ -43,12 +43,14 @@ export type FilesOptions =
       readonly path?: undefined
     }
 
+/** Options of a recording: its folder and its settings. */
+export type RecordingOptions = RecordingSettings & FilesOptions
+
 /**
- * Options of a recording: its folder and its settings. Without a folder everything is kept in
- * memory, until `recording.setUpFiles` gives it one.
+ * Options of a recording without a folder: everything is kept in memory, until
+ * `recording.setUpFiles` gives it one.
  */
-export type RecordingOptions = RecordingSettings &
-  (FilesOptions | { readonly path?: undefined; readonly dir?: undefined })
+export type MemoryOptions = RecordingSettings & { readonly path?: undefined; readonly dir?: undefined }
 
 /** How to record. */
 export interface RecordingSettings extends FlightSettings {
@@ -167,12 +169,15 @@ const MIN_SUBBUF_BYTES = 4 * KIB
 const SUBBUFS = 16
 
 /** Starts a recording: see `startRecording` in index.ts. */
-export async function start(options: RecordingOptions = {}): Promise<Recording<string | undefined>> {
+export async function start(
+  options: RecordingOptions | MemoryOptions = {},
+): Promise<Recording<string | undefined>> {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const global = buffers === 'global'
   const isFlight = mode === 'flight'
   const snapshotOn = checkSnapshotOn(options.snapshotOn)
-  const where = options.path === undefined && options.dir === undefined ? undefined : (options as FilesOptions)
+  const where =
+    options.path === undefined && options.dir === undefined ? undefined : (options as FilesOptions)
   const flight = isFlight ? flightInit(options, namedFolder(where as FilesOptions), snapshotOn) : undefined
   checkLimits((global ? 1 : possibleCpus) * bufferSize)
   checkPermissions(where === undefined ? undefined : namedFolder(where))
@@ -277,14 +282,16 @@ class Running {
   }
 }
 
-function check(options: RecordingOptions): Required<Omit<RecordingSettings, keyof FlightSettings>> {
+function check(
+  options: RecordingOptions | MemoryOptions,
+): Required<Omit<RecordingSettings, keyof FlightSettings>> {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(
       `startRecording: options=${String(options)}, expected { path } or { dir }, or neither to record in memory`,
     )
   }
   const { path, dir, mode = 'discard', buffers = 'per-thread' } = options
-  if ((path ?? dir) !== undefined) checkFolderOptions('startRecording', options as FolderOptions)
+  if ((path ?? dir) !== undefined) checkFolderOptions('startRecording', options)
   if (mode !== 'discard' && mode !== 'overwrite' && mode !== 'flight') {
     throw new TypeError(`startRecording: mode=${String(mode)} is none of 'discard', 'overwrite', 'flight'`)
   }

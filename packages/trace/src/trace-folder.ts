@@ -79,8 +79,9 @@ export interface FolderOptions {
  * @throws TypeError if they don't.
  */
 export function checkFolderOptions(caller: string, options: FolderOptions): string {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError(`${caller}: options=${String(options)}, expected { path } or { dir }`)
+  const given: unknown = options
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`${caller}: options=${String(given)}, expected { path } or { dir }`)
   }
   const { path, dir } = options
   if ((path === undefined) === (dir === undefined)) {

@@ -64,9 +64,9 @@ export function refusedDeclarations(): void {
 }
 
 export async function refusedRecordings(): Promise<void> {
-  const inMemory = await startRecording()
+  const inMemory: Recording<string | undefined> = await startRecording({ mode: 'overwrite' })
   // @ts-expect-error -- a recording in memory has no folder at first
-  const folder: string = inMemory.path
+  inMemory.path.slice(1)
   // @ts-expect-error -- there is no such mode
   await startRecording({ path: 'a', mode: 'circular' })
   // @ts-expect-error -- there is no such option
