@@ -14,9 +14,11 @@ interface Names {
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
     values: 'currentRecording requestSnapshot startRecording tracepoint watchEventLoop',
-    types: `CpuTotals CurrentRecording Discarded EventLoopOptions Fate Field FieldType FieldTypeValues FieldTypes FieldValue FieldValues
-      FlightSettings LossReport Losses NotTaken Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot
-      RingLosses Schema Snapshot SnapshotLimits SnapshotOn SnapshotOptions SnapshotRequestOptions SnapshotThread SnapshotsSummary ThreadLosses ThreadTotals Tracepoint Trigger`,
+    types: `CpuTotals CurrentRecording Discarded EventLoopOptions Fate Field FieldType FieldTypeValues
+      FieldTypes FieldValue FieldValues FilesOptions FlightSettings LossReport Losses MemoryOptions
+      NotTaken Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot RingLosses Schema
+      Snapshot SnapshotLimits SnapshotOn SnapshotOptions SnapshotRequestOptions SnapshotThread SnapshotsSummary ThreadLosses
+      ThreadTotals Tracepoint Trigger`,
   },
   relay: {
     values: `Channel ChannelConsumer ConsumerThread DescriptorPipe FULL GlobalBuffer GlobalReader GlobalWriter MAX_BUFFER_BYTES MAX_CHANNELS MAX_CPUS

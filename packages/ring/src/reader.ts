@@ -368,9 +368,9 @@ export class Reader {
   }
 
   /**
-   * Whether the place of a sub-buffer that the dead owner would have begun next still holds an older
-   * one, whose entry must stay. The owner takes it before it stores anything there: in overwrite
-   * mode by `started`, and in discard mode only once the reader has given it back.
+   * Whether the place of a sub-buffer that the dead owner would have begun next still holds an
+   * older one, whose entry must stay. The owner takes it before it stores anything there: in
+   * overwrite mode by `started`, and in discard mode only once the reader has given it back.
    */
   #holdsOld(next: number): boolean {
     if (next < this.#count) return false

@@ -17,8 +17,8 @@ interface Permission {
 /**
  * Checks that a recording may start.
  *
- * @param folder the folder of the trace, or the folder in which it will be made. Absolute; undefined
- * if the recording has none yet.
+ * @param folder the folder of the trace, or the folder in which it will be made. Absolute;
+ * undefined if the recording has none yet.
  * @throws Error that names everything that is forbidden, and the flags that allow it.
  */
 export function checkPermissions(folder: string | undefined): void {

@@ -101,8 +101,8 @@ export interface Recording<Path extends string | undefined = string> extends Asy
    * Recording in memory: writes to a folder what was kept so far, and goes on as a recording with
    * files. No thread that traces has to do anything for it.
    *
-   * @returns the folder, absolute, once what was kept is there. (Events that don't fill a sub-buffer
-   * yet follow with the next flush, as always.)
+   * @returns the folder, absolute, once what was kept is there. (Events that don't fill a
+   * sub-buffer yet follow with the next flush, as always.)
    * @throws (the promise) TypeError for bad options; Error if the folder can't be used, if the
    * recording has files or is a flight recorder, or if it was stopped. Then the folder is as it was
    * before, and so is the recording.
