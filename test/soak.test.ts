@@ -15,6 +15,7 @@ const COUNTS: Readonly<Record<string, number>> = {
   snapshots: 6,
   cuts: 20,
   workers: 40,
+  cpus: 40,
   recordings: 12,
 }
 

@@ -8,6 +8,7 @@ import { runWays } from './ways.mjs'
 import { runCuts, runSnapshots } from './snapshots.mjs'
 import { runTerminates } from './terminates.mjs'
 import { runWorkers } from './workers.mjs'
+import { runCpus } from './cpus.mjs'
 import { runRecordings } from './recordings.mjs'
 
 export const RUNS = [
@@ -16,5 +17,6 @@ export const RUNS = [
   { name: 'snapshots', count: 1000, about: 'snapshots under load', run: runSnapshots },
   { name: 'cuts', count: 10_000, about: 'snapshots of threads that pass tokens', run: runCuts },
   { name: 'workers', count: 10_000, about: 'workers in sequence through 8 places', run: runWorkers },
+  { name: 'cpus', count: 10_000, about: 'workers in sequence as 8 CPUs of a runtime', run: runCpus },
   { name: 'recordings', count: 1000, about: 'recordings in a row in one process', run: runRecordings },
 ]
