@@ -84,6 +84,8 @@ export class Cpu {
    * recording.
    */
   #isInSlowPath = false
+  /** The view that {@link shutView} has shut, and its limit. */
+  #shut: { readonly view: CpuView; readonly limit: number } | undefined
   #leaveCallbacks: (() => void)[] = []
   readonly #place: PlaceClaim
   /** The last arena that this thread got; on the recording thread, from the recorder. */
@@ -173,14 +175,40 @@ export class Cpu {
    * The slow path of a record that does not fit the open sub-buffer. See ring's `Writer.room`.
    *
    * @param writer the writer of the record; its recording may be over.
+   * @param at where the record goes if it fits.
    * @returns where the record goes, or a negative number when it must not be written.
    */
-  makeRoom(writer: Writer, length: number): number {
+  makeRoom(writer: Writer, length: number, at: number): number {
     this.#checkRecorder()
     // This thread has left the writer's recording, so the memory may belong to another one.
     if (writer !== this.writer) return -1
+    if (this.#shut !== undefined) {
+      this.openView()
+      if (at + length <= this.view.limit) return at
+    }
     if (this.view.generation !== this.control.generation) return writer.refuse()
     return writer.room(length)
+  }
+
+  /**
+   * Shuts the view: the next record takes the slow path although it fits. Nothing else changes: the
+   * slow path opens the view again, and places the record as always. So a new encoder can take its
+   * slow path before it is optimized.
+   */
+  shutView(): void {
+    const { view } = this
+    if (this.writer === undefined || this.#shut !== undefined) return
+    this.#shut = { view, limit: view.limit }
+    view.limit = -1
+  }
+
+  /** Opens the view again, if it is shut. */
+  openView(): void {
+    const shut = this.#shut
+    this.#shut = undefined
+    // A view that this thread has left since has no room any more. (A getter among the arguments
+    // has traced in the next recording.)
+    if (shut?.view === this.view) this.view.limit = shut.limit
   }
 
   /**

@@ -172,8 +172,8 @@ for (const [name, options] of [
     // As an encoder goes on, in each of the ways that it can.
     if (writer !== undefined) {
       expect(view.limit).toBe(-1)
-      expect(cpu.makeRoom(writer, 24)).toBeLessThan(0)
-      expect(cpu.makeRoom(writer, 2 ** 20)).toBeLessThan(0)
+      expect(cpu.makeRoom(writer, 24, 0)).toBeLessThan(0)
+      expect(cpu.makeRoom(writer, 2 ** 20, 0)).toBeLessThan(0)
       cpu.discardBad(writer, 0, () => 'late')
     }
     if (globalWriter !== undefined) cpu.discardBad(globalWriter, 0, () => 'late')

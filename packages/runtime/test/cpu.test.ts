@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { BUFFER } from '@rchan/ring'
 import { thisThread } from '@rchan/threads'
 import { Arena, ARENA, CONTROL, Control, Cpu, PLACE, CONSUMER_STATE, type CpuClient } from '@rchan/runtime'
 import { ENOUGH_LOOKS } from '@rchan/sync/look-again'
@@ -278,8 +279,51 @@ test('a record that needs a new sub-buffer after the recording is not written, a
   const { cpu, control } = cpuWith(arena)
   cpu.online()
   control.enable(0)
-  expect(cpu.writer && cpu.makeRoom(cpu.writer, 8)).toBe(-1)
+  expect(cpu.writer && cpu.makeRoom(cpu.writer, 8, 0)).toBe(-1)
   expect(cpu.discarded).toBe(1)
+})
+
+describe('a view that is shut', () => {
+  test('is opened by the slow path of the next record, which is placed where it fits, without a switch', () => {
+    const arena = arenaOf(1)
+    const { cpu } = cpuWith(arena)
+    cpu.online()
+    const { view, writer } = cpu
+    if (writer === undefined) throw new Error('the thread is not online')
+    writer.write(new Uint8Array(24))
+    cpu.shutView()
+    expect(view.limit).toBe(-1)
+    expect(cpu.makeRoom(writer, 8, 24)).toBe(24)
+    expect(view.limit).toBe(4096)
+    expect(Atomics.load(writer.buffer.counters, BUFFER.produced >> 3)).toBe(0n)
+    expect(cpu.discarded).toBe(0)
+    // Opened again, a call for room means that there is none.
+    expect(cpu.makeRoom(writer, 8, 24)).toBe(4096)
+  })
+
+  test('hides no full sub-buffer', () => {
+    const { cpu } = cpuWith(arenaOf(1))
+    cpu.online()
+    const { writer } = cpu
+    if (writer === undefined) throw new Error('the thread is not online')
+    writer.write(new Uint8Array(4090))
+    cpu.shutView()
+    expect(cpu.makeRoom(writer, 8, 4096)).toBe(4096)
+    expect(Atomics.load(writer.buffer.counters, BUFFER.produced >> 3)).toBe(1n)
+  })
+
+  test('stays without room when this thread has left its recording meanwhile', () => {
+    const { cpu, control } = cpuWith(arenaOf(1))
+    cpu.online()
+    const { view } = cpu
+    cpu.shutView()
+    cpu.setArena(arenaOf(2))
+    control.enable(2)
+    expect(cpu.online()).toBe(true)
+    cpu.openView()
+    expect(view.limit).toBe(-1)
+    expect(cpu.view.limit).toBe(4096)
+  })
 })
 
 test('the thread that recorded lets go of the arena', () => {

@@ -7,7 +7,13 @@ import { asI64, asU64, type FieldMemory, type PlacedField } from '@rchan/ctf'
 import { misfitText, UNREAD } from './misfit.js'
 import { textBytes, writeText } from './text.js'
 
-/** The encoder of one recording. `flag` is its tracepoint's flag, and not 0. */
+/**
+ * The flag of no recording. A bound encoder does nothing then, not even a call. (V8 would take note
+ * of it, and expect the call that needs the argument object, which would then be allocated.)
+ */
+export const NO_FLAG = 0
+
+/** The encoder of one recording. `flag` is its tracepoint's flag, or {@link NO_FLAG}. */
 export type Bound = (args: Readonly<Record<string, unknown>> | undefined, flag: number) => void
 
 /** The functions that every bound encoder calls. */

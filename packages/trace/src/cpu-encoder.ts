@@ -14,7 +14,7 @@
  */
 import { align, type FieldMemory, type RecordLayout } from '@rchan/ctf'
 import type { Clock, Cpu, Writer, WriterView } from '@rchan/runtime'
-import { badCalls, TEXTS, type Bound, type BoundEnv } from './bound.js'
+import { badCalls, NO_FLAG, TEXTS, type Bound, type BoundEnv } from './bound.js'
 import {
   argumentCode,
   exactBytes,
@@ -32,7 +32,7 @@ export type CpuEnv = WriterView &
   BoundEnv & {
     readonly now: Clock
     readonly view: WriterView
-    readonly room: (bytes: number) => number
+    readonly room: (bytes: number, at: number) => number
     /** Bytes of a sub-buffer. */
     readonly subbufSize: number
   }
@@ -45,7 +45,7 @@ export function cpuEnv(cpu: Cpu, writer: Writer, id: number, { fields }: RecordL
     ...TEXTS,
     view,
     now: cpu.clock,
-    room: (bytes) => cpu.makeRoom(writer, bytes),
+    room: (bytes, at) => cpu.makeRoom(writer, bytes, at),
     subbufSize: writer.buffer.geometry.subbufSize,
     ...badCalls(fields, (reason) => cpu.discardBad(writer, id, reason)),
     renew,
@@ -80,13 +80,13 @@ function slowPath(${locals}) {
   let bytes = ${isVariable ? least : fixedBytes}
   ${isVariable ? `if (bytes <= subbufSize) bytes = ${exact}` : ''}
   let at = (words[view.end] + 7) & -8
-  if (at + bytes > view.limit) at = room(bytes)
+  if (at + bytes > view.limit) at = room(bytes, at)
   if (at < 0) return
   i64[at >> 3] = now()
 ${storeCode(id, layout)}
 }
 return function (args, flag) {
-  if (flag !== ${generation}) return renew(args, flag)
+  if (flag !== ${generation}) return flag === ${NO_FLAG} ? undefined : renew(args, flag)
 ${argumentCode(layout)}
   const time = now()
   const at = (words[view.end] + 7) & -8
@@ -130,7 +130,7 @@ export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, gene
   const { fields } = layout
   const fixed = bytesWithoutVariable(layout)
   return (args, flag) => {
-    if (flag !== generation) return renew(args, flag)
+    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
     const values: unknown[] = []
     if (!readArguments(fields, args, values)) return discardBad(typeof (args ?? 0), values)
     let bytes = fixed + leastBytes(fields, values)
@@ -139,7 +139,7 @@ export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, gene
     let time = now()
     let at = align(words[view.end], 8)
     if (at + bytes > view.limit) {
-      at = room(bytes)
+      at = room(bytes, at)
       if (at < 0) return undefined
       time = now()
     }

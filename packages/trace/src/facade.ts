@@ -13,7 +13,7 @@
  */
 import { layoutRecord, type Field } from '@rchan/ctf'
 import type { Cpu } from '@rchan/runtime'
-import { compile, type Bound } from './bound.js'
+import { compile, NO_FLAG, type Bound } from './bound.js'
 import { cpuEnv, cpuEncoderSource, interpretCpu, type CpuEnv } from './cpu-encoder.js'
 import { globalEncoderSource, globalEnv, interpretGlobal, type GlobalEnv } from './global-encoder.js'
 
@@ -21,6 +21,14 @@ import { globalEncoderSource, globalEnv, interpretGlobal, type GlobalEnv } from 
  * Writes one record, or does nothing while the tracepoint is off. Throws only if the stack is full.
  */
 export type Encoder = (args?: Readonly<Record<string, unknown>>) => void
+
+/**
+ * V8 notes which ways a function has gone only after some calls of it. So a new encoder is first
+ * called so often in vain, and then takes its slow path once. Otherwise V8 would optimize it
+ * without that way, throw the result away at the first switch, and the thread would run slow code
+ * again for thousands of records.
+ */
+const CALLS_UNTIL_FEEDBACK = 256
 
 /** The encoder that a tracepoint's facade calls. */
 interface Dispatch {
@@ -83,7 +91,14 @@ function starting(cpu: Cpu, id: number, fields: readonly Field[], name: string |
     cpu.onLeave(() => {
       dispatch.encode = start
     })
-    encode(args, generation)
+    for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) encode(undefined, NO_FLAG)
+    cpu.shutView()
+    try {
+      encode(args, generation)
+    } finally {
+      // For a record that did not come to its slow path: its arguments were bad.
+      cpu.openView()
+    }
   }
   const dispatch: Dispatch = { encode: start }
   return dispatch

@@ -12,7 +12,7 @@
  */
 import { numberViews, type FieldMemory, type RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
-import { badCalls, TEXTS, type Bound, type BoundEnv } from './bound.js'
+import { badCalls, NO_FLAG, TEXTS, type Bound, type BoundEnv } from './bound.js'
 import { argumentCode, fieldCode, leastBytes, readArguments, storeFields, variableSum } from './field-code.js'
 
 /** What an encoder uses: the views of the buffer, and what it calls. */
@@ -106,7 +106,7 @@ const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${isVariable ? 'env.s
 const { mostCharacters, tooBig } = env.scratch
 const { bad, unread, refused, renew, writeText, asI64, asU64 } = env
 return function (args, flag) {
-  if (flag !== ${generation}) return renew(args, flag)
+  if (flag !== ${generation}) return flag === ${NO_FLAG} ? undefined : renew(args, flag)
 ${argumentCode(layout)}
 ${isVariable ? textRecordCode(id, layout) : fixedRecordCode(id, layout)}
 }`
@@ -155,7 +155,7 @@ export function interpretGlobal(id: number, layout: RecordLayout, env: GlobalEnv
   const { fields } = layout
   const from = scratch.i32
   return (args, flag) => {
-    if (flag !== generation) return renew(args, flag)
+    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
     const values: unknown[] = []
     if (!readArguments(fields, args, values)) return discardBad(typeof (args ?? 0), values)
     if (leastBytes(fields, values) > scratch.mostCharacters) {

@@ -1,9 +1,11 @@
 import * as fc from 'fast-check'
 import { getHeapStatistics } from 'node:v8'
-import { describe, expect, test } from 'vitest'
+import { join } from 'node:path'
+import { describe, expect, test, vi } from 'vitest'
 import { FIELD_TYPE_NAMES, layoutRecord, makeSchema, PACKET_HEADER_BYTES, type FieldType } from '@rchan/ctf'
 import { interpretEncoder, makeEncoder, textBytes, writeText } from '@rchan/trace/facade'
 import { packetClient } from '@rchan/trace/packet-client'
+import { freshFolder, run } from './process.ts'
 import { Rig, type RigOptions } from './rig.ts'
 
 type Fields = Readonly<Record<string, FieldType>>
@@ -387,4 +389,62 @@ describe('a text', () => {
       expect(Buffer.from(memory.slice(0, bytes)).toString('utf8')).toBe(readBack('string', value))
     }
   })
+})
+
+describe('the first record of an encoder', () => {
+  const options = { subbufSize: 4096, subbufCount: 4 }
+
+  test.each(['compiled', 'interpreted'] as const)(
+    'takes the slow path, and the next ones do not, and none of them begins a sub-buffer (%s)',
+    (kind) => {
+      const rig = new Rig(packetClient, options)
+      const encoders = ['a', 'b'].map((name) => rig.encoder(kind, `test:${name}`, { x: 'u8' }))
+      const rooms = vi.spyOn(rig.cpu, 'makeRoom')
+      const counts: number[] = []
+      for (let i = 0; i < 3; i += 1) {
+        for (const encoder of encoders) encoder({ x: i })
+        counts.push(rooms.mock.calls.length)
+      }
+      expect(counts).toEqual([2, 2, 2])
+      expect(rig.bytes()).toHaveLength(1)
+      expect(rig.deliver().records.map(({ fields }) => fields)).toEqual(
+        [0, 0, 1, 1, 2, 2].map((x) => ({ x })),
+      )
+    },
+  )
+
+  test('leaves the view open when its arguments are bad', () => {
+    const rig = new Rig(packetClient, options)
+    const encoder = rig.encoder('compiled', 'test:bad', { x: 'u8' })
+    encoder({ x: -1 })
+    expect(rig.cpu.view.limit).toBe(4096)
+    encoder({ x: 1 })
+    expect(rig.discarded()).toEqual({ full: 0, tooBig: 0, bad: 1 })
+    expect(rig.deliver().records.map(({ fields }) => fields)).toEqual([{ x: 1 }])
+  })
+
+  test('may have a getter that traces', () => {
+    const rig = new Rig(packetClient, options)
+    const inner = rig.encoder('compiled', 'test:inner', { x: 'u8' })
+    const outer = rig.encoder('compiled', 'test:outer', { x: 'u8' })
+    const withGetter = {
+      get x() {
+        inner({ x: 1 })
+        return 2
+      },
+    }
+    outer(withGetter)
+    outer(withGetter)
+    expect(rig.bytes()).toHaveLength(1)
+    expect(rig.deliver().records.map(({ fields }) => fields)).toEqual([1, 2, 1, 2].map((x) => ({ x })))
+  })
+})
+
+// V8 optimizes code for the ways that it has gone. What it then has to throw away is compiled a
+// second time, and the thread runs slow code for thousands of events meanwhile.
+test.each(['per-thread', 'global'])('no switch throws optimized code away (%s)', async (buffers) => {
+  const { stdout } = await run('switches.mjs', [join(freshFolder(), 'trace'), buffers], ['--trace-deopt'])
+  expect(stdout).toContain('switches: ')
+  const lines = stdout.split('\n').filter((line) => /type feedback for call|JSFunction reserve/.test(line))
+  expect(lines).toEqual([])
 })

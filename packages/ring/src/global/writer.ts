@@ -53,6 +53,8 @@ const WRITTEN = GLOBAL_SLOT.written >> 3
 
 const LOW = GLOBAL.state >> 2
 const HIGH = LOW + 1
+/** Calls of a function after which V8 notes which ways it goes. */
+const CALLS_UNTIL_FEEDBACK = 512
 /** Outcome of the slow path: there may be room now. */
 const AGAIN = -3
 
@@ -160,7 +162,11 @@ export class GlobalWriter {
     this.#slot = buffer.slotWord(slot, 0)
     this.#slotDouble = buffer.slotDouble(slot, 0)
     this.#words[this.#slot + GENERATION] += 1
-    this.#passed()
+    // The first record takes the slow path, which finds out whether there is a gap to be passed. V8
+    // optimizes `reserve` for the ways that it has gone, and notes them only after some calls. If
+    // this way were not among them, the result would be thrown away at the first switch.
+    for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) this.reserve(0)
+    this.#limit = -1
   }
 
   /**
