@@ -55,6 +55,8 @@ const LOW = GLOBAL.state >> 2
 const HIGH = LOW + 1
 /** Calls of a function after which V8 notes which ways it goes. */
 const CALLS_UNTIL_FEEDBACK = 512
+/** Whether that is so of `reserve` on this thread. */
+let isNoted = false
 /** Outcome of the slow path: there may be room now. */
 const AGAIN = -3
 
@@ -164,8 +166,11 @@ export class GlobalWriter {
     this.#words[this.#slot + GENERATION] += 1
     // The first record takes the slow path, which finds out whether there is a gap to be passed. V8
     // optimizes `reserve` for the ways that it has gone, and notes them only after some calls. If
-    // this way were not among them, the result would be thrown away at the first switch.
-    for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) this.reserve(0)
+    // this way were not among them, the result would be thrown away at the first switch. All writers
+    // of this thread have the code in common. More calls in vain would make their callees look rare,
+    // and they would not be inlined.
+    if (!isNoted) for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) this.reserve(0)
+    isNoted = true
     this.#limit = -1
   }
 
