@@ -166,9 +166,9 @@ export class GlobalWriter {
     this.#words[this.#slot + GENERATION] += 1
     // The first record takes the slow path, which finds out whether there is a gap to be passed. V8
     // optimizes `reserve` for the ways that it has gone, and notes them only after some calls. If
-    // this way were not among them, the result would be thrown away at the first switch. All writers
-    // of this thread have the code in common. More calls in vain would make their callees look rare,
-    // and they would not be inlined.
+    // this way were not among them, the result would be thrown away at the first switch. Only once:
+    // all writers of this thread share the code, and more calls in vain would make what it calls
+    // look rare, so that V8 would not inline it.
     if (!isNoted) for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) this.reserve(0)
     isNoted = true
     this.#limit = -1
