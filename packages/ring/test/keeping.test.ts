@@ -2,7 +2,7 @@
  * A reader that keeps: it sees what is in the buffer, and leaves everything as it was, for the
  * buffer's reader and for the next owner.
  */
-import { BUFFER, GlobalBuffer, GlobalReader, GlobalWriter, Reader } from '@rchan/ring'
+import { BUFFER, GlobalBuffer, GlobalReader, GlobalWriter, Reader, type Channel } from '@rchan/ring'
 import { expect, test } from 'vitest'
 import { makeRecord, walkRecords } from '../../../test/records.mjs'
 import { drain, drainDead, makeSubject, take, writeNumbers } from './subject.js'
@@ -10,6 +10,14 @@ import { drain, drainDead, makeSubject, take, writeNumbers } from './subject.js'
 /** Everything of a buffer. */
 function memoryOf(reader: Reader | GlobalReader): Buffer {
   return Buffer.from(new Uint8Array(reader.buffer.memory).slice())
+}
+
+/** Closes what a dead owner left open; all of it stays. */
+function retireKept(channel: Channel): void {
+  const keeping = new Reader(channel.buffer(0), { keeps: true })
+  keeping.skipCompleted()
+  take(keeping, keeping.newest())
+  expect(keeping.retire()).toBe(0)
 }
 
 //   sub-buffer   0        1        2
@@ -76,6 +84,31 @@ test('closes what a dead owner left open: the data stays, and the next owner goe
   const all = new Reader(channel.buffer(0), { keeps: true })
   expect(drainDead(all)).toEqual([0, 1, 2, 3])
   expect([all.older, all.overwritten]).toEqual([0, 0])
+})
+
+//   sub-buffer   0        1        2
+//              [6  7]   [8   ]   [4  5]      the next owner begins in 2, which still holds the oldest
+test('what a dead owner would have overwritten next stays, in overwrite mode', () => {
+  const { channel, writer } = makeSubject({ mode: 'overwrite', subbufCount: 3 })
+  writeNumbers(writer, 8, 0, 9)
+  retireKept(channel)
+  const all = new Reader(channel.buffer(0), { keeps: true })
+  expect(take(all, all.next())).toEqual([4, 5])
+  expect(all.older).toBe(4)
+  // The next owner laps the reader, which counts what it lost.
+  writeNumbers(channel.writer(0), 8, 9, 6)
+  expect(drainDead(all)).toEqual([9, 10, 11, 12, 13, 14])
+  expect(all.overwritten).toBe(3)
+})
+
+test('what a dead owner could not overwrite stays, in discard mode', () => {
+  const { channel, writer, reader } = makeSubject({ subbufCount: 3 })
+  writeNumbers(writer, 8, 0, 5)
+  retireKept(channel)
+  expect(drainDead(new Reader(channel.buffer(0), { keeps: true }))).toEqual([0, 1, 2, 3, 4])
+  expect(drain(reader)).toEqual([0, 1, 2, 3, 4])
+  writeNumbers(channel.writer(0), 8, 5, 1)
+  expect(drainDead(reader)).toEqual([5])
 })
 
 test('a damaged count of sub-buffers is an error', () => {
