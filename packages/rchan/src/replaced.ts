@@ -2,9 +2,11 @@
  * Finds the built-ins that a program has replaced since rchan was imported. If a recording can't
  * start or stop, the error names them.
  */
-import { Buffer } from 'node:buffer'
-import { TextDecoder, TextEncoder } from '@rchan/runtime'
+import { builtins } from '@rchan/runtime/declaring'
 import * as kept from './builtins.js'
+
+const { Buffer } = builtins.buffer
+const { TextDecoder, TextEncoder } = builtins.util
 
 const KEPT: Readonly<Record<string, unknown>> = kept
 

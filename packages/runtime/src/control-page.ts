@@ -48,10 +48,11 @@
 import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/ring'
 import { lookAgain } from '@rchan/sync/look-again'
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads'
 import { decodeShared, encode, thisProcess } from './process.js'
-import type { ThreadIdentity } from '@rchan/threads'
+import { builtins, type ThreadIdentity } from '@rchan/threads'
 import { nodeMachine, type Machine } from './machine.js'
+
+const { getEnvironmentData, setEnvironmentData } = builtins.workerThreads
 
 /** Byte offsets in the control page. A test holds them to the picture above. */
 export const CONTROL = {

@@ -9,10 +9,11 @@
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
 import { Arena, ARENA, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
-import { arenaChannelName, CONTROL, Control, RUNTIME_ABI } from './control-page.js'
+import { arenaChannelName, CONTROL, RUNTIME_ABI, type Control } from './control-page.js'
 import { sayLastWords } from './last-words.js'
 import { PlaceClaim } from './place-claim.js'
 import { encodeInto, thisProcess } from './process.js'
+import { thisControl } from './this-control.js'
 import type { ThreadIdentity } from '@rchan/threads'
 import type { Machine } from './machine.js'
 
@@ -429,17 +430,16 @@ const HERE = Symbol.for(`rchan.cpu.${RUNTIME_ABI}`)
 export const thisCpu: Cpu = cpuOfThread()
 
 /**
- * Finds or makes the CPU of this thread. It is kept on the process object, which all realms of a
- * thread share: a test runner that makes a `vm` context for each file has one `globalThis` for
- * each. If it can't be kept or found there (jest gives each context a copy of the object), each
- * copy of this module has a CPU of its own. That is correct, too: places are claimed one by one,
- * and all places of a thread are freed when it is dead.
+ * Finds or makes the CPU of this thread. It is kept on the process object, as the control page is
+ * (`this-control.ts`). Where it can't be found there, each copy of this module has a CPU of its
+ * own. That is correct, too: places are claimed one by one, and all places of a thread are freed
+ * when it is dead.
  */
 function cpuOfThread(): Cpu {
   const holder = thisProcess as unknown as Record<symbol, Cpu | undefined>
   const found = holder[HERE]
   if (found !== undefined) return found
-  const cpu = new Cpu(Control.ofProcess())
+  const cpu = new Cpu(thisControl)
   Reflect.defineProperty(holder, HERE, { value: cpu })
   return cpu
 }

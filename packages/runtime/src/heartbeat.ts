@@ -13,12 +13,9 @@
  * thread alive. A thread without a place has none of these words, so it is watched from its first
  * record on.
  */
-import timers from 'node:timers'
 import { PLACE } from './arena.js'
 import { thisCpu, type Cpu } from './cpu.js'
-
-// Taken now, because tests fake timers, in the module, too; a named import would change with it.
-const { setInterval, clearInterval } = timers
+import { clearInterval, setInterval } from './machine.js'
 
 /** The range of a limit, in milliseconds. */
 export const MIN_STALL_MS = 50
@@ -35,16 +32,7 @@ export interface EventLoopOptions {
   readonly stallMs: number
 }
 
-/**
- * Lets flight recordings watch the event loop of the calling thread: one that stands still for
- * longer than `stallMs` causes a snapshot, while it does. Call it once, on a thread that should
- * always return to its event loop; a worker that computes, or is parked, should not. (For the
- * thread that records there is the option `snapshotOn.stallMs`.) A thread is watched from its first
- * event in a recording on. The watch does not keep the thread alive.
- *
- * @returns a function that ends the watch.
- * @throws RangeError for a bad limit.
- */
+/** See trace's function of this name, for users. @throws RangeError for a bad limit. */
 export function watchEventLoop(options: EventLoopOptions): () => void {
   const { stallMs } = (options ?? {}) as Partial<Record<keyof EventLoopOptions, unknown>>
   if (

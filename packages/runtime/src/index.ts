@@ -10,9 +10,10 @@ export {
   type ArenaOptions,
 } from './arena.js'
 export { now, type Clock } from './clock.js'
+export { thisControl } from './this-control.js'
 export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control-page.js'
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
-export { encodeInto, TextDecoder, TextEncoder } from './process.js'
+export { builtins, byteLength, encodeInto, TextDecoder, TextEncoder } from './process.js'
 export type {
   CreateFormat,
   Packet,

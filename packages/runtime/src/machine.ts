@@ -7,8 +7,7 @@
  */
 import { waitAtLeast } from '@rchan/sync'
 import { thisProcess } from './process.js'
-import { isDead, thisThread, threadName, type ThreadIdentity } from '@rchan/threads'
-import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads'
+import { builtins, isDead, thisThread, threadName, type ThreadIdentity } from '@rchan/threads'
 
 /** The machine, as one thread sees it. */
 export interface Machine {
@@ -55,8 +54,9 @@ export interface Mailbox {
   close(): void
 }
 
-// As they are now: tests that fake time replace them later.
-const { setInterval: everyMs, clearInterval: endEvery } = globalThis
+// As they are now: programs replace them later, tests that fake time above all.
+export const { setInterval, clearInterval } = builtins.timers
+const { BroadcastChannel, receiveMessageOnPort } = builtins.workerThreads
 
 const quiet = new Int32Array(new SharedArrayBuffer(4))
 
@@ -75,8 +75,8 @@ export const nodeMachine: Machine = {
   wait: (words, index, seen, ms) => Atomics.wait(words, index, seen, ms),
   waitAtLeast: (words, index, value, timeoutMs) => waitAtLeast(words, index, value, timeoutMs),
   every(ms, callback) {
-    const timer = everyMs(callback, ms)
-    return () => endEvery(timer)
+    const timer = setInterval(callback, ms)
+    return () => clearInterval(timer)
   },
   openMailbox(name, arrived) {
     const channel = new BroadcastChannel(name)

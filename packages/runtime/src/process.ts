@@ -1,15 +1,15 @@
 /**
  * The objects that all realms of a thread share: the process, and the text coders. A `vm` context
- * may lack them, or have copies. They are not imported, because an `import` reads all properties of
- * a module. For `node:process` that opens the standard streams, and for `node:util` one of them
- * (from Node 22 on).
+ * may lack them, or have copies.
  */
-import { createRequire } from 'node:module'
+import { builtins } from '@rchan/threads'
 
-const requireBuiltin = createRequire('/')
-
-export const thisProcess = requireBuiltin('node:process') as NodeJS.Process
-export const { TextDecoder, TextEncoder } = requireBuiltin('node:util') as typeof import('node:util')
+export { builtins }
+export const thisProcess = builtins.thisProcess
+export const { TextDecoder, TextEncoder } = builtins.util
+// Taken now, because programs replace built-ins later.
+// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
+export const { byteLength } = builtins.buffer.Buffer
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()

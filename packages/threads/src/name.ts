@@ -1,5 +1,5 @@
 /** The name of the calling thread, as far as Node knows it. Any thread may call. */
-import workerThreads from 'node:worker_threads'
+import { workerThreads } from './builtins.js'
 
 /** Node's name for a worker without a name. */
 const UNNAMED = 'WorkerThread'
@@ -14,8 +14,7 @@ const EVAL = '[worker eval]'
  * @returns the name; never empty.
  */
 export function threadName(file: unknown): string {
-  // Read from the module's object: a version of Node without `threadName` would refuse a named
-  // import.
+  // Not every version of Node has `threadName`.
   const { isMainThread, threadName: given } = workerThreads as {
     isMainThread: boolean
     threadName?: unknown

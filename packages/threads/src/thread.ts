@@ -10,13 +10,12 @@
  * chroot). So a missing thread counts as dead only if the caller finds itself in the same list at
  * that moment.
  */
-import fs from 'node:fs'
-import { threadId } from 'node:worker_threads'
+import { fs, workerThreads } from './builtins.js'
 
-// These functions are taken now, because programs replace them later; a named import would be
-// replaced with them. With 'utf8' a read is one call into Node, which uses no other function that
-// could be replaced.
+// These functions are taken now, because programs replace them later. With 'utf8' a read is one
+// call into Node, which uses no other function that could be replaced.
 const { readFileSync, readlinkSync } = fs
+const { threadId } = workerThreads
 
 /** The identity of a thread, in the form in which places hold it. */
 export interface ThreadIdentity {

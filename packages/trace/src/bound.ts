@@ -3,7 +3,8 @@
  * belongs to one recording. It has that recording's memory and generation as constants. On every
  * thread that traces.
  */
-import { asI64, asU64, type FieldMemory, type PlacedField } from '@rchan/ctf'
+import type { FieldMemory, PlacedField } from '@rchan/ctf'
+import type { Bound } from './dispatch.js'
 import { misfitText, UNREAD } from './misfit.js'
 import { textBytes, writeText } from './text.js'
 
@@ -13,8 +14,7 @@ import { textBytes, writeText } from './text.js'
  */
 export const NO_FLAG = 0
 
-/** The encoder of one recording. `flag` is its tracepoint's flag, or {@link NO_FLAG}. */
-export type Bound = (args: Readonly<Record<string, unknown>> | undefined, flag: number) => void
+export type { Bound }
 
 /** The functions that every bound encoder calls. */
 export interface BoundEnv {
@@ -34,10 +34,6 @@ export interface BoundEnv {
   readonly renew: Bound
 }
 
-// Taken at load time: programs that harden themselves replace or forbid it later.
-const Compiler = Function
-const StackError = RangeError
-
 /** What an encoder calls when the arguments are bad. @param discard counts, and passes on why. */
 export function badCalls(
   fields: readonly PlacedField[],
@@ -50,27 +46,3 @@ export function badCalls(
 
 /** Functions that store texts: part of each {@link FieldMemory}. */
 export const TEXTS: Pick<FieldMemory, 'textBytes' | 'writeText'> = { textBytes, writeText }
-
-/**
- * Makes a function from its source. The source finds what it uses in `env`.
- *
- * @returns the function; undefined if the program forbids it.
- */
-export function compile(source: string, env: object): unknown {
-  try {
-    // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- see the head of facade.ts
-    const make = new Compiler('env', source) as (env: object) => unknown
-    return make({ ...env, asI64, asU64 })
-  } catch (error) {
-    throwIfFull(error)
-    return undefined
-  }
-}
-
-/**
- * Throws a full-stack error on, because it is the program's own. Any other error means that code
- * from text is forbidden.
- */
-function throwIfFull(error: unknown): void {
-  if (error instanceof StackError && error.message === 'Maximum call stack size exceeded') throw error
-}

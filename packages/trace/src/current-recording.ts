@@ -2,19 +2,10 @@
  * The recording that runs in this process, for any of its threads: what can be asked of it without
  * the object that `startRecording` returned, which stays on the thread that records.
  */
-import { thisCpu } from '@rchan/runtime'
-import { call, LOSSES_CALL } from '@rchan/runtime/call'
+import { thisControl } from '@rchan/runtime/declaring'
 import type { LossReport, Snapshot } from '@rchan/runtime/recorder'
-import { causeOf, SNAPSHOT_CALL } from '@rchan/runtime/snapshot-call'
-
-/** Options of a snapshot. */
-export interface SnapshotOptions {
-  /**
-   * Why it is taken: a short text. It is in the name of the folder, as far as it is safe there, and
-   * in the trace, in the event `rchan:snapshot`.
-   */
-  readonly reason?: string
-}
+import type { SnapshotOptions } from './asking.js'
+import { writingHalf } from './writing-half.js'
 
 /** The running recording, as any thread sees it. */
 export interface CurrentRecording {
@@ -41,19 +32,7 @@ export interface CurrentRecording {
  * const report = await currentRecording()?.losses()
  */
 export function currentRecording(): CurrentRecording | undefined {
-  if (thisCpu.control.generation === 0) return undefined
+  if (thisControl.generation === 0) return undefined
+  const { losses, snapshot } = writingHalf()
   return { losses, snapshot }
-}
-
-async function losses(): Promise<LossReport> {
-  return (await call(thisCpu.control, LOSSES_CALL)) as LossReport
-}
-
-/** Takes a snapshot of the running flight recorder, on any thread. */
-export async function snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
-  const reason: unknown = (options as SnapshotOptions | undefined)?.reason ?? ''
-  if (typeof reason !== 'string') {
-    throw new TypeError(`snapshot: reason=${String(reason)} is not a string`)
-  }
-  return (await call(thisCpu.control, SNAPSHOT_CALL, causeOf('call', reason))) as Snapshot
 }

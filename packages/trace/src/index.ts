@@ -1,4 +1,5 @@
 import { checkOpenFiles } from './open-files.js'
+import { writingHalf } from './writing-half.js'
 import type { RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
 import type { MemoryOptions, Recording, RecordingOptions } from './recording.js'
 
@@ -29,6 +30,8 @@ export async function startRecording(
   options?: RecordingOptions | MemoryOptions,
 ): Promise<Recording<string | undefined>> {
   checkOpenFiles()
+  // So that this thread's CPU is of this half, which has the built-ins of the import.
+  writingHalf()
   const { start } = await loadRecording()
   return await start(options)
 }
@@ -75,7 +78,8 @@ export {
   type FieldValues,
   type Tracepoint,
 } from './tracepoint.js'
-export { currentRecording, type CurrentRecording, type SnapshotOptions } from './current-recording.js'
+export type { SnapshotOptions } from './asking.js'
+export { currentRecording, type CurrentRecording } from './current-recording.js'
 export type { FlightSettings } from './flight-options.js'
 export type {
   FilesOptions,
@@ -85,7 +89,7 @@ export type {
   RecordingSettings,
 } from './recording.js'
 export type { RecordingSummary, SnapshotsSummary } from './summary.js'
-export { watchEventLoop } from '@rchan/runtime'
+export { watchEventLoop } from './watch.js'
 export type { SnapshotOn } from './snapshot-on.js'
 export type { Discarded, EventLoopOptions, RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
 export type {

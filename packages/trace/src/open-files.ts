@@ -3,7 +3,9 @@
  * thread that records, before anything else of the start is loaded: if a module can't be opened
  * once, it can't be imported later either.
  */
-import { closeSync, openSync } from 'node:fs'
+import { builtins, thisProcess } from '@rchan/runtime/declaring'
+
+const { closeSync, openSync } = builtins.fs
 
 /**
  * Descriptors that a start has open at the same time: for modules that are being loaded, for the
@@ -15,7 +17,7 @@ const NEEDED = 24
 export function checkOpenFiles(): void {
   const open: number[] = []
   try {
-    while (open.length < NEEDED) open.push(openSync(process.execPath, 'r'))
+    while (open.length < NEEDED) open.push(openSync(thisProcess.execPath, 'r'))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // Any other error with this file need not prevent a recording.

@@ -2,14 +2,10 @@
  * Texts in records: their size in bytes, and how they are stored. On every thread that traces, on
  * the hot path.
  */
-import { Buffer } from 'node:buffer'
-import { encodeInto } from '@rchan/runtime'
+import { byteLength, encodeInto } from '@rchan/runtime'
 
 /** Longer texts are encoded by the engine. For shorter ones its call costs more than our loop. */
 const LONG_TEXT = 96
-// Taken at load time: programs replace built-ins later.
-// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
-const { byteLength } = Buffer
 
 /**
  * Returns the bytes of a text without its final NUL: its UTF-8, with each NUL character as the 3

@@ -3,9 +3,10 @@
  * process's tracepoint table. It needs no recording, and nothing of it keeps the program alive.
  */
 import { makeSchema, schemaText, type FieldType, type FieldTypeValues, type Schema } from '@rchan/ctf'
-import { thisCpu } from '@rchan/runtime'
-import { makeEncoder } from './facade.js'
-import { packetClient } from './packet-client.js'
+import { thisControl } from '@rchan/runtime/declaring'
+import { throwIfFull } from './compile.js'
+import { makeFacade, type Bound, type Dispatch } from './dispatch.js'
+import { writingHalf } from './writing-half.js'
 
 /** The fields of a tracepoint, by name. */
 export type FieldTypes = Readonly<Record<string, FieldType>>
@@ -53,11 +54,9 @@ export interface Tracepoint<F extends FieldTypes> {
  */
 export function tracepoint<const F extends FieldTypes>(name: string, fields: F): Tracepoint<F> {
   const schema = makeSchema(name, fields)
-  const { control } = thisCpu
-  thisCpu.setClient(packetClient)
-  const id = control.declare(schemaText(schema))
-  const encoder = makeEncoder(thisCpu, id, schema.name, schema.fields)
-  const { flags } = control
+  const id = thisControl.declare(schemaText(schema))
+  const { flags } = thisControl
+  const encoder = makeFacade(flags, id, schema.name, dispatchTo(id, schema))
   Object.defineProperties(encoder, {
     name: { value: schema.name },
     schema: { value: schema },
@@ -65,4 +64,32 @@ export function tracepoint<const F extends FieldTypes>(name: string, fields: F):
     enabled: { get: () => flags[id] !== 0 },
   })
   return encoder as unknown as Tracepoint<F>
+}
+
+/**
+ * Returns a dispatch that gets its encoder with the first event of a recording. If a recording runs
+ * now, the writing half is loaded now, and no event waits for it.
+ */
+function dispatchTo(id: number, schema: Schema): Dispatch {
+  const dispatch: Dispatch = {
+    encode(args, flag) {
+      let encode: Bound
+      try {
+        encode = writingHalf().encoderOf(id, schema, dispatch)
+      } catch (error) {
+        throwIfFull(error)
+        return thisControl.countNoBuffer()
+      }
+      dispatch.encode = encode
+      return encode(args, flag)
+    },
+  }
+  if (thisControl.generation !== 0) {
+    try {
+      dispatch.encode = writingHalf().encoderOf(id, schema, dispatch)
+    } catch {
+      // The stack is full, or the program allows no code from text. The first event finds out.
+    }
+  }
+  return dispatch
 }
