@@ -4,7 +4,7 @@
  * The bytes are untrusted: a decoder reads nothing behind the content of the packet. Any thread may
  * call this; it never touches a file.
  */
-import { FIELD_READERS, type DecodedValue, type FieldReader, type PacketBytes } from './field-readers.js'
+import { fieldReader, type DecodedValue, type FieldReader, type PacketBytes } from './field-readers.js'
 import { align, layoutRecord, type RecordLayout } from './record.js'
 import type { EventClass } from './schema.js'
 
@@ -43,20 +43,21 @@ export function makeDecoder(event: EventClass, global: boolean): Decoder {
   return decoder
 }
 
-function steppedDecode({ payloadOffset, fields }: RecordLayout): Decode {
+function steppedDecode({ payloadOffset, fields: placed }: RecordLayout): Decode {
+  const fields = placed.map((field) => ({ ...field, read: fieldReader(field.type) }))
   return (packet, start) => {
     const { limit } = packet
     const values: Record<string, DecodedValue> = {}
     let at = start + payloadOffset
-    for (const { name, type, descriptor, alignBytes } of fields) {
+    for (const { name, read, descriptor, alignBytes } of fields) {
       at = align(at, alignBytes)
       const next = at + descriptor.bytes
       if (next > limit) return undefined
-      values[name] = FIELD_READERS[type](packet, at)
+      values[name] = read(packet, at)
       at = descriptor.variable === undefined ? next : packet.end
       if (at < 0) return undefined
     }
-    if (at > limit) return undefined
+    if (at > limit || packet.wrong !== undefined) return undefined
     packet.end = at
     return values
   }
@@ -82,7 +83,7 @@ const [${readers}] = readers
 return function (packet, start) {
   const { limit } = packet
   let at = start + ${payloadOffset}
-${steps.join('')}  if (at > limit) return undefined
+${steps.join('')}  if (at > limit || packet.wrong !== undefined) return undefined
   packet.end = at
   return { ${members} }
 }`
@@ -90,7 +91,7 @@ ${steps.join('')}  if (at > limit) return undefined
     // Functions of one text share their feedback, so each decoder has a text of its own.
     // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- see above
     const make = new Function('readers', source) as (readers: readonly FieldReader[]) => Decode
-    return make(fields.map(({ type }) => FIELD_READERS[type]))
+    return make(fields.map(({ type }) => fieldReader(type)))
   } catch {
     return undefined
   }

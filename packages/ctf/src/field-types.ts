@@ -1,39 +1,19 @@
 /**
- * The types of fields. Each type has one entry with everything that a writer, the metadata and the
- * layout need: its size, which values fit, how they are stored, and how the metadata declares it.
- * `field-readers.ts` is the other half, which only readers load. To add a type, add an entry to
- * both tables; nothing else knows the types.
+ * How fields of each type are stored. Each one-word type has one entry with everything that a
+ * writer, the metadata and the layout need: its size, which values fit, how they are stored, and
+ * how the metadata declares it. `composite-types.ts` makes the same for a type that has parameters.
+ * `field-readers.ts` is the other half, which only readers load. To add a type, add it to `types`,
+ * and an entry to both tables; nothing else knows the types.
  *
  * An encoder is compiled from source text, or works step by step where a program forbids that. So
  * each entry has both forms. They are made from one description, so the range of a type is written
  * once. Pure functions, callable on any thread.
  *
  * In source text these names are in scope: the typed arrays of {@link FieldMemory} over the
- * record's memory, its `writeText` and `textBytes`, {@link asI64} and {@link asU64}, and `cursor`,
- * see {@link VariableLength}.
+ * record's memory, its functions, {@link asI64} and {@link asU64}, and `cursor`, see
+ * {@link VariableLength}.
  */
-
-/** The type of the values that fields of each type take. */
-export interface FieldTypeValues {
-  u8: number
-  u16: number
-  u32: number
-  u64: bigint
-  i8: number
-  i16: number
-  i32: number
-  i64: bigint
-  f32: number
-  f64: number
-  bool: boolean
-  string: string
-}
-
-/**
- * The type of a field. `u8`…`u32`, `i8`…`i32`, `f32`, `f64` take a number; `u64`, `i64` a bigint;
- * `bool` a boolean; `string` a string, written as UTF-8.
- */
-export type FieldType = keyof FieldTypeValues
+import type { FieldTypeName } from './types.js'
 
 /** Memory as typed arrays with the same start. */
 export interface NumberViews {
@@ -65,13 +45,32 @@ export function numberViews(buffer: ArrayBuffer): NumberViews {
   }
 }
 
-/** The memory of a record, and the functions that store texts there. */
-export interface FieldMemory extends NumberViews {
+/** What a field needs of its recording, beside memory. */
+export interface FieldFunctions {
   /** Returns the bytes of a text without its final NUL. */
   readonly textBytes: (text: string) => number
   /** Stores a text with its final NUL at a byte offset. @returns the first byte behind it. */
   readonly writeText: (u8: Uint8Array, at: number, text: string) => number
+  /**
+   * Returns a text, or its start with `…`, as UTF-8 of at most `max` bytes. Counts what it cuts.
+   */
+  readonly limitText: (text: string, max: number) => string
+  /** Returns the number of a text in the trace's table of strings; 0 if the table is full. */
+  readonly intern: (text: string) => number
+  /** Counts a value that was cut. */
+  readonly cut: () => void
 }
+
+/** The memory of a record, and the functions of its recording. */
+export interface FieldMemory extends NumberViews, FieldFunctions {
+  /** The first byte behind the memory that values may take. Only composite types look at it. */
+  readonly limit: number
+}
+
+/** A value was not stored, because it does not fit its type. */
+export const MISFIT = -1
+/** A value was not stored, because the record would be too big. */
+export const TOO_BIG = -2
 
 /** How a type works whose fields take more bytes the longer their value is. */
 export interface VariableLength {
@@ -95,6 +94,12 @@ export interface VariableLength {
 
 /** Everything about a type, except how it is read back. `V` is the type of its values. */
 export interface FieldDescriptor<V = unknown> {
+  /**
+   * Whether the type is made of others. Its values are looked into once, while they are stored: the
+   * caller's object may give another value at the next look. So there is no source text of it, and
+   * a record with such a field is first made in scratch memory.
+   */
+  readonly composite: boolean
   /** Size of a field in a record, in bytes; the minimum, if its length is variable. */
   readonly bytes: number
   /** Alignment of a field in bytes: 1, 2, 4 or 8. */
@@ -106,14 +111,32 @@ export interface FieldDescriptor<V = unknown> {
   readonly variable: VariableLength | undefined
   /**
    * Makes the type's declaration in the metadata's language, for an alias. Undefined if the
-   * language already has the type under our name.
+   * language already has the type under our name, or there is no alias.
    */
   readonly declaration: ((alignBytes: number) => string) | undefined
-  /** Whether a value fits. */
+  /**
+   * Makes the declaration of a member: one or more, each with its `;`.
+   *
+   * @param name as the metadata has it.
+   * @param packed see `record.ts`.
+   */
+  readonly member: (name: string, packed: boolean) => string
+  /** Whether a value fits. Composite: only whether it can; its elements are not looked at. */
   readonly fits: (value: unknown) => value is V
   /** Source: an expression that is true if a local variable does not fit. */
   readonly misfitCode: (local: string) => string
-  /** Stores a value that fits at a byte offset. @returns the first byte behind it. */
+  /**
+   * Replaces a value that fits by what is stored. Undefined if it is the value itself. It may call
+   * functions of the recording, and runs before the record has a place.
+   */
+  readonly convert: ((memory: FieldFunctions, value: unknown) => unknown) | undefined
+  /** Source: a statement that does the same with a local variable; or an empty text. */
+  readonly convertCode: (local: string) => string
+  /**
+   * Stores a converted value at a byte offset. Composite: stores a value as the caller gave it.
+   *
+   * @returns the first byte behind it; composite: or {@link MISFIT} or {@link TOO_BIG}.
+   */
   readonly store: (memory: FieldMemory, at: number, value: unknown) => number
   /**
    * Source: a statement that stores a local variable at a byte offset. For a type of variable
@@ -125,39 +148,78 @@ export interface FieldDescriptor<V = unknown> {
 // Taken when this module is loaded: programs replace built-ins later.
 // oxlint-disable-next-line typescript/unbound-method -- they use no `this`
 const { asIntN, asUintN } = BigInt
+// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
+const { floor } = Math
 
 /** Wraps a bigint to 64 bits, signed. The result equals the value if it fits. */
 export const asI64 = (value: bigint): bigint => asIntN(64, value)
 /** Like {@link asI64}, but unsigned. */
 export const asU64 = (value: bigint): bigint => asUintN(64, value)
 
-type Bits = 8 | 16 | 32
+const ByteArray = Uint8Array
+// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
+const { isView } = ArrayBuffer
+const { apply } = Reflect
+// oxlint-disable-next-line typescript/unbound-method -- called by `apply`
+const tagOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype) as object,
+  Symbol.toStringTag,
+)?.get as () => unknown
 
-/** All types by name, in the order in which messages list them. */
-export const FIELD_TYPES: { readonly [T in FieldType]: FieldDescriptor<FieldTypeValues[T]> } = {
+/** Whether a value is a Uint8Array, of any realm. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof ByteArray || (isView(value) && apply(tagOf, value, []) === 'Uint8Array')
+}
+
+type Bits = 8 | 16 | 32
+/** The types of one word that are not composite. */
+export type SimpleTypeName = Exclude<FieldTypeName, 'bytes'>
+
+/** The functions that source text of all types uses, beside those of {@link FieldMemory}. */
+export const CODE_FUNCTIONS = { asI64, asU64, floor }
+
+/** The types of one word, in the order in which messages list them. */
+export const FIELD_TYPES: { readonly [T in SimpleTypeName]: FieldDescriptor } = {
   u8: unsigned(8),
   u16: unsigned(16),
   u32: unsigned(32),
-  u64: wide('u64', asU64, 'asU64'),
+  u64: wide('u64', asU64, 'asU64', 0, 2 ** 53 - 1),
   i8: signed(8),
   i16: signed(16),
   i32: signed(32),
-  i64: wide('i64', asI64, 'asI64'),
+  i64: wide('i64', asI64, 'asI64', 1 - 2 ** 53, 2 ** 53 - 1),
   f32: float('f32', 32, 24),
   f64: float('f64', 64, 53),
   bool: bool(),
-  string: text(),
+  string: textType(undefined),
+  interned: interned(),
 }
 
-/** Returns a type by its name. */
-export function fieldType(name: FieldType): FieldDescriptor {
-  return FIELD_TYPES[name]
+/** Alignment of 64-bit members in a record that needs no gaps: see `record.ts`. */
+export const PACKED_ALIGN_BYTES = 4
+
+/** Returns the name of a one-word type in the metadata. */
+export function tsdlTypeName(type: SimpleTypeName, packed: boolean): string {
+  return packed && FIELD_TYPES[type].alignBytes > PACKED_ALIGN_BYTES ? `packed_${type}` : type
 }
 
-function unsigned(bits: Bits): FieldDescriptor<number> {
+/** Everything that a type of one word has in common with the others. */
+function named(
+  type: SimpleTypeName,
+): Pick<FieldDescriptor, 'composite' | 'member' | 'convert' | 'convertCode'> {
+  return {
+    composite: false,
+    convert: undefined,
+    member: (name, packed) => `${tsdlTypeName(type, packed)} ${name};`,
+    convertCode: () => '',
+  }
+}
+
+function unsigned(bits: Bits): FieldDescriptor {
   const most = 2 ** bits - 1
   return {
-    ...stored<number>(`u${bits}`, bits),
+    ...named(`u${bits}`),
+    ...stored(`u${bits}`, bits),
     declaration: integer(bits, false),
     fits: (value): value is number => typeof value === 'number' && value >>> 0 === value && value <= most,
     misfitCode: ($) =>
@@ -165,10 +227,11 @@ function unsigned(bits: Bits): FieldDescriptor<number> {
   }
 }
 
-function signed(bits: Bits): FieldDescriptor<number> {
+function signed(bits: Bits): FieldDescriptor {
   const shift = 32 - bits
   return {
-    ...stored<number>(`i${bits}`, bits),
+    ...named(`i${bits}`),
+    ...stored(`i${bits}`, bits),
     declaration: integer(bits, true),
     fits: (value): value is number => typeof value === 'number' && (value << shift) >> shift === value,
     misfitCode: ($) =>
@@ -176,22 +239,45 @@ function signed(bits: Bits): FieldDescriptor<number> {
   }
 }
 
+/**
+ * A bigint is stored as it is; a number in two halves, so no BigInt is made. Division by 2^32 is
+ * exact, and `>>> 0` takes the low half of any safe integer, a negative one in two's complement.
+ */
 function wide(
   array: 'u64' | 'i64',
   wrap: (value: bigint) => bigint,
   wrapName: string,
-): FieldDescriptor<bigint> {
+  least: number,
+  most: number,
+): FieldDescriptor {
   return {
-    ...stored<bigint>(array, 64),
+    ...named(array),
+    ...stored(array, 64),
     declaration: integer(64, array === 'i64'),
-    fits: (value): value is bigint => typeof value === 'bigint' && wrap(value) === value,
-    misfitCode: ($) => `typeof ${$} !== 'bigint' || ${wrapName}(${$}) !== ${$}`,
+    fits: (value): value is bigint | number =>
+      typeof value === 'number'
+        ? floor(value) === value && value >= least && value <= most
+        : typeof value === 'bigint' && wrap(value) === value,
+    misfitCode: ($) =>
+      `(typeof ${$} === 'number' ? !(floor(${$}) === ${$} && ${$} >= ${least} && ${$} <= ${most}) : ` +
+      `typeof ${$} !== 'bigint' || ${wrapName}(${$}) !== ${$})`,
+    store: (memory, at, value) => {
+      if (typeof value === 'number') {
+        memory.u32[at >> 2] = value >>> 0
+        memory.i32[(at + 4) >> 2] = floor(value / 2 ** 32)
+      } else memory[array][at >> 3] = value as bigint
+      return at + 8
+    },
+    storeCode: ($, at) =>
+      `if (typeof ${$} === 'number') u32[(${at}) >> 2] = ${$} >>> 0, ` +
+      `i32[(${at} + 4) >> 2] = floor(${$} / 4294967296)\n  else ${array}[(${at}) >> 3] = ${$}`,
   }
 }
 
-function float(array: 'f32' | 'f64', bits: number, mantissa: number): FieldDescriptor<number> {
+function float(array: 'f32' | 'f64', bits: number, mantissa: number): FieldDescriptor {
   return {
-    ...stored<number>(array, bits),
+    ...named(array),
+    ...stored(array, bits),
     declaration: (alignBytes) =>
       `floating_point { exp_dig = ${bits - mantissa}; mant_dig = ${mantissa}; align = ${alignBytes * 8}; }`,
     fits: (value): value is number => typeof value === 'number',
@@ -199,9 +285,10 @@ function float(array: 'f32' | 'f64', bits: number, mantissa: number): FieldDescr
   }
 }
 
-function bool(): FieldDescriptor<boolean> {
+function bool(): FieldDescriptor {
   return {
-    ...stored<boolean>('u8', 8),
+    ...named('bool'),
+    ...stored('u8', 8),
     declaration: integer(8, false),
     fits: (value): value is boolean => typeof value === 'boolean',
     misfitCode: ($) => `typeof ${$} !== 'boolean'`,
@@ -213,9 +300,19 @@ function bool(): FieldDescriptor<boolean> {
   }
 }
 
-/** Stored as UTF-8 with a final NUL. */
-function text(): FieldDescriptor<string> {
+/**
+ * Stored as UTF-8 with a final NUL.
+ *
+ * @param max bytes of the longest text; undefined if only the sub-buffer limits it.
+ */
+export function textType(max: number | undefined): FieldDescriptor {
   return {
+    composite: false,
+    member: (name) => `string ${name};`,
+    convert: max === undefined ? undefined : ({ limitText }, value) => limitText(value as string, max),
+    // A text of `max / 3` characters can't have more bytes.
+    convertCode: ($) =>
+      max === undefined ? '' : `if (${$}.length * 3 > ${max}) ${$} = limitText(${$}, ${max})`,
     bytes: 1,
     alignBytes: 1,
     variable: {
@@ -238,13 +335,26 @@ function text(): FieldDescriptor<string> {
   }
 }
 
+/** A text that repeats, stored as its number in the trace's table of strings. */
+function interned(): FieldDescriptor {
+  return {
+    ...named('interned'),
+    ...stored('u32', 32),
+    declaration: undefined,
+    convert: ({ intern }, value) => intern(value as string),
+    convertCode: ($) => `${$} = intern(${$})`,
+    fits: (value): value is string => typeof value === 'string',
+    misfitCode: ($) => `typeof ${$} !== 'string'`,
+  }
+}
+
 /** The common part of all types whose values are one element of a typed array. */
-function stored<V>(
-  array: Exclude<keyof FieldMemory, 'textBytes' | 'writeText'>,
+export function stored(
+  array: keyof NumberViews,
   bits: number,
-): Pick<FieldDescriptor<V>, 'bytes' | 'alignBytes' | 'variable' | 'store' | 'storeCode'> {
+): Pick<FieldDescriptor, 'bytes' | 'alignBytes' | 'variable' | 'store' | 'storeCode'> {
   const bytes = bits / 8
-  const shift = Math.log2(bytes)
+  const shift = bytes === 8 ? 3 : bytes >> 1
   return {
     bytes,
     alignBytes: bytes,

@@ -5,17 +5,39 @@
  * reader is a separate entry: `@rchan/ctf/reader`.
  */
 export {
-  FIELD_TYPE_NAMES,
-  MAX_FIELDS,
-  MAX_NAME_LENGTH,
+  LEVELS,
+  SYSTEM_FIELDS,
+  checkedSchema,
   makeSchema,
   parseSchema,
   schemaText,
   type EventClass,
+  type Kind,
+  type Level,
+  type Schema,
+  type SchemaOptions,
+} from './schema.js'
+export {
+  FIELD_TYPE_NAMES,
+  MAX_FIELDS,
+  MAX_NAME_LENGTH,
+  t,
+  typeText,
+  typeWords,
   type Field,
   type FieldType,
-  type Schema,
-} from './schema.js'
+  type FieldTypeName,
+  type FieldTypeNode,
+  type FieldTypeValues,
+  type FieldValuesOf,
+  type NumberTypeName,
+  type Numbers,
+  type StructTypes,
+  type Typed,
+  type TypeOptions,
+  type ValueOf,
+  type WordType,
+} from './types.js'
 export {
   EVENT_CPU_OFFSET,
   EVENT_HEADER_BYTES,
@@ -30,14 +52,17 @@ export {
 } from './record.js'
 export {
   FIELD_TYPES,
+  CODE_FUNCTIONS,
+  MISFIT,
+  TOO_BIG,
   asI64,
   asU64,
-  fieldType,
   numberViews,
   type FieldDescriptor,
+  type FieldFunctions,
   type FieldMemory,
-  type FieldTypeValues,
 } from './field-types.js'
+export { capture, fieldType } from './composite-types.js'
 export { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, loadU64, storeSizes, storeU64 } from './packet.js'
 export { threadNumber, threadRanges, type ThreadRange } from './thread-names.js'
 export { metadataText, parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'

@@ -6,9 +6,11 @@
  * writer and reader can't drift apart. Pure functions, callable on any thread. They never touch a
  * file and load nothing of Node.
  */
-import { fieldType } from './field-types.js'
+import { quote, tsdlFieldName } from './composite-types.js'
+import { FIELD_TYPES, PACKED_ALIGN_BYTES, tsdlTypeName, type SimpleTypeName } from './field-types.js'
 import { layoutRecord } from './record.js'
-import { FIELD_TYPE_NAMES, type EventClass, type Field, type FieldType } from './schema.js'
+import { LEVELS, type EventClass } from './schema.js'
+import { typeText } from './types.js'
 import { wrongThreadRange, type ThreadRange } from './thread-names.js'
 
 /** The clock of a trace: which wall-clock time its zero is. */
@@ -39,19 +41,21 @@ export interface MetadataInput {
   readonly global?: true
   /** The names of threads, in the order of their numbers. */
   readonly threads?: readonly ThreadRange[]
+  /** The interned strings; the first one has the number 1. Needed if an event has such a field. */
+  readonly strings?: readonly string[]
 }
 
 /** The first line; readers know the file by it. */
 export const METADATA_HEAD = '/* CTF 1.8 */'
 
-/** Alignment of 64-bit members in a record that needs no gaps: see `record.ts`. */
-const PACKED_ALIGN_BYTES = 4
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
-/**
- * With a leading underscore these are keywords of the language, so they are written without one.
- */
-const NEVER_PREFIXED: readonly string[] = ['Bool', 'Complex', 'Imaginary']
+/** The types that have an alias in the metadata, or a name in its language. */
+const SIMPLE_TYPES = Object.keys(FIELD_TYPES) as SimpleTypeName[]
+/** What an interned string is called that came when the table was full. Its number is 0. */
+export const NO_STRING = '(string table full)'
+/** How an event's `model.emf.uri` starts. */
+export const EMF_URI = 'rchan:'
 
 /**
  * Returns the metadata text of a trace with one stream class and these events.
@@ -84,6 +88,7 @@ export function metadataText(input: MetadataInput): string {
     envBlock(input.env),
     clockBlock(input.clock),
     layoutBlocks(input.uuid, input.global, threadType(input)),
+    ...stringsBlock(input.strings),
     ...input.events.map((event) => eventBlock(event, input.global)),
   ].join('\n')
 }
@@ -104,18 +109,8 @@ export function parseUuid(text: string): Uint8Array {
   return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(digits.slice(i * 2, i * 2 + 2), 16))
 }
 
-/** Returns the name of a field as the metadata has it. Readers remove one leading underscore. */
-export function tsdlFieldName(name: string): string {
-  return NEVER_PREFIXED.includes(name) ? name : `_${name}`
-}
-
-/** Returns the name of a field's type in the metadata. */
-export function tsdlTypeName(type: FieldType, packed: boolean): string {
-  return packed && hasPackedForm(type) ? `packed_${type}` : type
-}
-
-function hasPackedForm(type: FieldType): boolean {
-  return fieldType(type).alignBytes > PACKED_ALIGN_BYTES
+function hasPackedForm(type: SimpleTypeName): boolean {
+  return FIELD_TYPES[type].alignBytes > PACKED_ALIGN_BYTES
 }
 
 /**
@@ -191,15 +186,15 @@ export function threadContainer(global: boolean): 'u16' | 'u32' {
  * type.
  */
 const TYPE_ALIASES = [
-  ...FIELD_TYPE_NAMES.map((type) => typeAlias(type, fieldType(type).alignBytes, false)),
-  ...FIELD_TYPE_NAMES.filter(hasPackedForm).map((type) => typeAlias(type, PACKED_ALIGN_BYTES, true)),
+  ...SIMPLE_TYPES.map((type) => typeAlias(type, FIELD_TYPES[type].alignBytes, false)),
+  ...SIMPLE_TYPES.filter(hasPackedForm).map((type) => typeAlias(type, PACKED_ALIGN_BYTES, true)),
   `typealias integer { size = 64; align = 64; signed = false; map = clock.monotonic.value; } := u64_time;\n`,
 ]
   .filter((alias) => alias !== undefined)
   .join('\n')
 
-function typeAlias(type: FieldType, alignBytes: number, packed: boolean): string | undefined {
-  const declaration = fieldType(type).declaration?.(alignBytes)
+function typeAlias(type: SimpleTypeName, alignBytes: number, packed: boolean): string | undefined {
+  const declaration = FIELD_TYPES[type].declaration?.(alignBytes)
   return declaration === undefined ? undefined : `typealias ${declaration} := ${tsdlTypeName(type, packed)};`
 }
 
@@ -241,32 +236,40 @@ ${uuid === undefined ? '' : `\tuuid = "${uuid}";\n`}	freq = 1000000000;
 `
 }
 
-function eventBlock(event: EventClass, global: boolean | undefined): string {
-  const { packed } = layoutRecord(event.fields, global)
-  const line = (field: Field): string =>
-    `\t\t${tsdlTypeName(field.type, packed)} ${tsdlFieldName(field.name)};\n`
+/**
+ * Returns the block of an event. Its kind, and what CTF can't say of its fields, are in
+ * `model.emf.uri`, which other readers keep: `rchan:KIND?NAME=TYPE&…`, with each type as text.
+ */
+export function eventBlock(event: EventClass, global: boolean | undefined): string {
+  const { packed, fields } = layoutRecord(event.fields, global)
+  const { level = 'info' } = event
+  const uri = emfUri(event)
+  const members = fields.map(
+    ({ name, descriptor }) => `\t\t${descriptor.member(tsdlFieldName(name), packed)}\n`,
+  )
   return `event {
 	name = ${quote(event.name)};
 	id = ${event.id};
 	stream_id = 0;
-	fields := struct {
-${event.fields.map(line).join('')}	};
+${level === 'info' ? '' : `\tloglevel = ${LEVELS[level]};\n`}${
+    uri === undefined ? '' : `\tmodel.emf.uri = ${quote(uri)};\n`
+  }	fields := struct {
+${members.join('')}	};
 };
 `
 }
 
-/**
- * Makes a string literal. Control characters become three octal digits, so they can't swallow a
- * digit that follows.
- */
-function quote(text: string): string {
-  let literal = '"'
-  for (const char of text) {
-    const code = char.codePointAt(0) as number
-    if (char === '"' || char === '\\') literal += `\\${char}`
-    else if (char === '\n') literal += '\\n'
-    else if (code < 0x20 || code === 0x7f) literal += `\\${code.toString(8).padStart(3, '0')}`
-    else literal += char
-  }
-  return `${literal}"`
+/** @returns undefined for an event whose types are all of one word. */
+function emfUri({ kind = 'event', fields }: EventClass): string | undefined {
+  const isPlain = fields.every(({ type }) => typeof type === 'string' && type in FIELD_TYPES)
+  if (isPlain) return kind === 'event' ? undefined : `${EMF_URI}${kind}`
+  const list = fields.map(({ name, type }) => `${name}=${encodeURIComponent(typeText(type))}`)
+  return `${EMF_URI}${kind}?${list.join('&')}`
+}
+
+/** The alias of interned strings: an enumeration, so that every reader shows the text. */
+export function stringsBlock(strings: readonly string[] | undefined): string[] {
+  if (strings === undefined) return []
+  const labels = [NO_STRING, ...strings].map((text, number) => `\t${quote(text)} = ${number}`)
+  return [`typealias enum : u32 {\n${labels.join(',\n')}\n} := interned;\n`]
 }

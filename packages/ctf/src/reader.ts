@@ -9,9 +9,17 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDecoder, type Decoder } from './decode.js'
 import type { DecodedValue } from './field-readers.js'
-import { parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'
-import type { FieldTypeValues } from './field-types.js'
-import type { EventClass, Field, FieldType, Schema } from './schema.js'
+import { NO_STRING, parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'
+import type { EventClass, Kind, Level, Schema } from './schema.js'
+import type {
+  Field,
+  FieldType,
+  FieldTypeName,
+  FieldTypeNode,
+  FieldTypeValues,
+  NumberTypeName,
+  TypeOptions,
+} from './types.js'
 import { PacketReader, RecordReader } from './stream.js'
 import type { PacketHeader, RecordFormat, StreamFormat, TraceRecord } from './stream.js'
 import { ThreadNames } from './thread-names.js'
@@ -26,10 +34,16 @@ export type {
   EventClass,
   Field,
   FieldType,
+  FieldTypeName,
+  FieldTypeNode,
   FieldTypeValues,
+  Kind,
+  Level,
   MetadataClock,
+  NumberTypeName,
   Schema,
   TraceRecord,
+  TypeOptions,
 }
 
 /** A stream file that holds at least one packet. */
@@ -136,14 +150,16 @@ class LiveFormat implements RecordFormat {
   private readonly global: boolean
   private readonly decoders = new Map<number, Decoder>()
   private threads: ThreadNames
+  private strings: readonly string[]
   /** Identifies the metadata file that `threads` is from. */
   private version: string | undefined
 
-  constructor(folder: string, { events, threads = [], global }: MetadataInput) {
+  constructor(folder: string, { events, threads = [], strings = [], global }: MetadataInput) {
     this.folder = folder
     this.global = global === true
     for (const event of events) this.decoders.set(event.id, makeDecoder(event, this.global))
     this.threads = new ThreadNames(threads)
+    this.strings = strings
   }
 
   decoder(id: number): Decoder | undefined {
@@ -159,11 +175,18 @@ class LiveFormat implements RecordFormat {
     return this.threads.get(number) ?? ''
   }
 
+  stringOf(number: number): string | undefined {
+    if (number === 0) return NO_STRING
+    if (number > this.strings.length && this.version !== versionOf(this.folder)) this.read()
+    return this.strings[number - 1]
+  }
+
   private read(): void {
     // Taken first: a file that replaces this one during the read is another version.
     this.version = versionOf(this.folder)
-    const { events, threads = [] } = readMetadata(this.folder)
+    const { events, threads = [], strings = [] } = readMetadata(this.folder)
     this.threads = new ThreadNames(threads)
+    this.strings = strings
     for (const event of events) {
       if (!this.decoders.has(event.id)) this.decoders.set(event.id, makeDecoder(event, this.global))
     }

@@ -26,8 +26,9 @@
  * The encoders of `trace`, the metadata and both readers work from this one description. Pure
  * functions.
  */
-import { fieldType, type FieldDescriptor } from './field-types.js'
-import type { Field } from './schema.js'
+import { fieldType } from './composite-types.js'
+import type { FieldDescriptor } from './field-types.js'
+import type { Field } from './types.js'
 
 /** Bytes of the event header: u64 time, u32 event id. */
 export const EVENT_HEADER_BYTES = 12
@@ -57,6 +58,8 @@ export interface RecordLayout {
   readonly payloadOffset: number
   /** Whether 64-bit fields are declared with an alignment of 32 bits in the metadata. */
   readonly packed: boolean
+  /** Whether a field is composite: then a record is first made in scratch memory. */
+  readonly composite: boolean
   /** Bytes of a whole record; −1 if the record has a field of variable length. */
   readonly fixedBytes: number
   /** Bytes of the shortest record, in which every field of variable length is empty. */
@@ -83,7 +86,7 @@ export function layoutRecord(fields: readonly Field[], global = false): RecordLa
   for (let index = 0; index < tight.fields.length; index += 1) {
     const field = tight.fields[index]
     const { alignBytes, descriptor, offset } = field
-    if (alignBytes === 8 && (offset < 0 || align(end, 4) !== offset)) packed = false
+    if (alignBytes === 8 && (offset < 0 || descriptor.composite || align(end, 4) !== offset)) packed = false
     if (offset >= 0) end = offset + descriptor.bytes
   }
   return packed ? { ...tight, packed } : place(fields, 16, false)
@@ -92,6 +95,7 @@ export function layoutRecord(fields: readonly Field[], global = false): RecordLa
 function place(fields: readonly Field[], payloadOffset: number, packed: boolean): RecordLayout {
   let end = payloadOffset
   let fixed = true
+  let composite = false
   const placed: PlacedField[] = []
   for (let index = 0; index < fields.length; index += 1) {
     const field = fields[index]
@@ -101,9 +105,10 @@ function place(fields: readonly Field[], payloadOffset: number, packed: boolean)
     placed[index] = { ...field, descriptor, offset: fixed ? end : -1, alignBytes }
     end += descriptor.bytes
     if (descriptor.variable !== undefined) fixed = false
+    if (descriptor.composite) composite = true
   }
   // Behind a field of variable length `end` is a lower bound: alignment can only add to it.
-  return { fields: placed, payloadOffset, packed, fixedBytes: fixed ? end : -1, minBytes: end }
+  return { fields: placed, payloadOffset, packed, composite, fixedBytes: fixed ? end : -1, minBytes: end }
 }
 
 /** Rounds `position` up to a multiple of `alignBytes` (a power of two). */

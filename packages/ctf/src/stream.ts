@@ -97,6 +97,8 @@ export class PacketReader implements PacketBytes {
   view: DataView
   limit = 0
   end = 0
+  wrong: string | undefined
+  stringOf: PacketBytes['stringOf'] = () => undefined
   private readonly fd: number
   private readonly fileBytes: number
   private readonly uuid: Buffer
@@ -337,6 +339,8 @@ export interface RecordFormat {
   decoder(id: number): Decoder | undefined
   /** @returns the name of the thread with this number; empty if none is known. */
   threadName(number: number): string
+  /** @returns the interned string of this number; undefined if the metadata has none. */
+  stringOf(number: number): string | undefined
 }
 
 /** The records of one stream file, in the order of the file. */
@@ -356,6 +360,7 @@ export class RecordReader {
     this.packets = new PacketReader(path, streamFormat)
     this.global = streamFormat.global
     this.format = format
+    this.packets.stringOf = (number) => format.stringOf(number)
   }
 
   close(): void {
@@ -391,7 +396,12 @@ export class RecordReader {
         `record has id=${id}, which no event in the metadata has`,
       )
     }
+    packets.wrong = undefined
     const fields = decoder.decode(packets, start)
+    const wrong = packets.wrong as string | undefined
+    if (wrong !== undefined) {
+      packets.fail(header.offset + start, `a record of ${decoder.event.name} starts here: ${wrong}`)
+    }
     if (fields === undefined) this.failEnd(header, start, `a record of ${decoder.event.name}`)
     if (time < this.lastTime || time > header.timestampEnd) this.failTime(header, start, time)
     this.lastTime = time

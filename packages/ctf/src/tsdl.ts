@@ -5,18 +5,20 @@
  * with the text of the writer. So a layout that the stream reader doesn't know is never accepted.
  * Any thread; never touches a file.
  */
+import { tsdlFieldName } from './composite-types.js'
+import { FIELD_TYPES, tsdlTypeName, type SimpleTypeName } from './field-types.js'
 import {
+  EMF_URI,
+  eventBlock,
   layoutBlocks,
   METADATA_HEAD,
+  NO_STRING,
   parseUuid,
   threadContainer,
-  tsdlFieldName,
-  tsdlTypeName,
 } from './metadata.js'
 import type { MetadataClock, MetadataInput } from './metadata.js'
-import { layoutRecord } from './record.js'
-import { FIELD_TYPE_NAMES, parseSchema, schemaText } from './schema.js'
-import type { EventClass, Field, FieldType } from './schema.js'
+import { checkedSchema, LEVELS } from './schema.js'
+import type { EventClass } from './schema.js'
 import { wrongThreadRange, type ThreadRange } from './thread-names.js'
 import { TraceError } from './trace-error.js'
 
@@ -32,8 +34,8 @@ const ANY_UUID = '00000000-0000-0000-0000-000000000000'
 /** Placeholder for the type of a thread's number in the text to compare with. */
 const THREAD_TYPE = 'thread_type'
 /** The name of a type in the metadata, and what it says about a field. */
-const TYPES = new Map<string, { readonly type: FieldType; readonly packed: boolean }>(
-  FIELD_TYPE_NAMES.flatMap((type) => [
+const TYPES = new Map<string, { readonly type: SimpleTypeName; readonly packed: boolean }>(
+  (Object.keys(FIELD_TYPES) as SimpleTypeName[]).flatMap((type) => [
     [tsdlTypeName(type, true), { type, packed: true }] as const,
     [tsdlTypeName(type, false), { type, packed: false }] as const,
   ]),
@@ -57,6 +59,7 @@ export function parseMetadata(text: string, path: string): MetadataInput {
   const env = readEnv(source)
   const clock = readClock(source)
   const { uuid, global, threads } = readLayout(source)
+  const strings = readStrings(source)
   const events: EventClass[] = []
   const ids = new Set<number>()
   while (source.token.kind !== 'end') {
@@ -73,6 +76,7 @@ export function parseMetadata(text: string, path: string): MetadataInput {
     events,
     ...(global ? { global } : {}),
     ...(threads.length > 0 ? { threads } : {}),
+    ...(strings === undefined ? {} : { strings }),
   }
 }
 
@@ -160,47 +164,106 @@ function readThreads(source: Tokens, global: boolean): ThreadRange[] {
   return threads
 }
 
+/** Reads the interned strings: an enumeration whose numbers count from 0. */
+function readStrings(source: Tokens): string[] | undefined {
+  if (source.token.text !== 'typealias') return undefined
+  source.expect('typealias', 'enum', ':', 'u32', '{')
+  source.expectString(NO_STRING)
+  source.expect('=', '0')
+  const strings: string[] = []
+  while (source.takes(',')) {
+    strings.push(source.string('an interned string'))
+    source.expect('=', String(strings.length))
+  }
+  source.expect('}', ':=', 'interned', ';')
+  return strings
+}
+
+/** The fields of an event whose types are known, or are still to be read from its members. */
+type Pairs = [name: string, type: unknown][]
+
+/**
+ * Reads an event. What other readers see of it must be what rchan would write for its schema: so
+ * the schema is found first, and its text is compared word by word.
+ */
 function readEvent(source: Tokens, global: boolean): EventClass {
-  source.expect('event', '{', 'name', '=')
   const { line } = source.token
+  const start = source.mark()
+  source.expect('event', '{', 'name', '=')
   const name = source.string('the name of an event')
   source.expect(';', 'id', '=')
   const id = source.natural('an event id', 0xffffffff)
-  source.expect(';', 'stream_id', '=', '0', ';', 'fields', ':=', 'struct', '{')
-  const fields: Field[] = []
-  const wide: { packed: boolean; line: number }[] = []
+  source.expect(';', 'stream_id', '=', '0', ';')
+  const level = readLevel(source)
+  const { kind, pairs } = readUri(source)
+  source.expect('fields', ':=', 'struct', '{')
+  const schema = checkedSchema(name, { kind, level }, pairs ?? readMembers(source))
+  if (schema === undefined) {
+    source.fail('an event that rchan can write', `one with names or fields that it refuses`, line)
+  }
+  const event = { id, ...schema }
+  source.reset(start)
+  const ours = new Tokens(eventBlock(event, global), '')
+  for (; ours.token.kind !== 'end'; ours.next()) {
+    if (source.token.kind !== ours.token.kind || source.token.text !== ours.token.text)
+      source.fail(ours.found())
+    source.next()
+  }
+  return event
+}
+
+function readLevel(source: Tokens): string {
+  if (source.token.text !== 'loglevel') return 'info'
+  source.expect('loglevel', '=')
+  const { line } = source.token
+  const number = source.natural('a log level')
+  source.expect(';')
+  for (const [level, value] of Object.entries(LEVELS)) if (value === number) return level
+  return source.fail(`one of ${Object.values(LEVELS).join(', ')}`, String(number), line)
+}
+
+function readUri(source: Tokens): { kind: string; pairs: Pairs | undefined } {
+  if (source.token.text !== 'model') return { kind: 'event', pairs: undefined }
+  source.expect('model', '.', 'emf', '.', 'uri', '=')
+  const { line } = source.token
+  const uri = source.string('a uri')
+  source.expect(';')
+  const [kind, query] = uri.slice(EMF_URI.length).split('?', 2)
+  if (!uri.startsWith(EMF_URI)) source.fail(`a uri that starts with ${EMF_URI}`, JSON.stringify(uri), line)
+  if (query === undefined) return { kind, pairs: undefined }
+  try {
+    const pairs = query.split('&').map((part): Pairs[number] => {
+      const [name, type] = part.split('=', 2)
+      return [name, JSON.parse(decodeURIComponent(type))]
+    })
+    return { kind, pairs }
+  } catch {
+    return source.fail('a uri with the types of the fields', JSON.stringify(uri.slice(0, 100)), line)
+  }
+}
+
+/** Reads members whose types are of one word. */
+function readMembers(source: Tokens): Pairs {
+  const pairs: Pairs = []
   while (source.token.text !== '}') {
-    const typeLine = source.token.line
     const known = source.token.kind === 'word' ? TYPES.get(source.token.text) : undefined
     if (known === undefined) source.fail('the type of a field')
-    const { type, packed } = known
-    if (tsdlTypeName(type, true) !== type) wide.push({ packed, line: typeLine })
     source.next()
     const nameLine = source.token.line
     const written = source.word('the name of a field')
-    const field = { name: written.startsWith('_') ? written.slice(1) : written, type }
-    if (tsdlFieldName(field.name) !== written) source.fail(`_${written}`, written, nameLine)
-    fields.push(field)
+    const name = written.startsWith('_') ? written.slice(1) : written
+    if (tsdlFieldName(name) !== written) source.fail(`_${written}`, written, nameLine)
+    pairs.push([name, known.type])
     source.expect(';')
   }
-  source.expect('}', ';', '}', ';')
-  if (parseSchema(schemaText({ name, fields })) === undefined) {
-    source.fail('an event that rchan can write', `one with names or fields that it refuses`, line)
-  }
-  const { packed } = layoutRecord(fields, global)
-  for (const field of wide) {
-    if (field.packed !== packed) {
-      source.fail(packed ? 'a packed type' : 'a type that is not packed', 'the other', field.line)
-    }
-  }
-  return { id, name, fields }
+  return pairs
 }
 
 const LETTER = /[A-Za-z_]/
 const BLANK = /(?:[ \t\r\n]+|\/\*[^]*?\*\/)*/y
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y
 const NUMBER = /-?[0-9]+/y
-const MARK = /:=|\.\.\.|[{}[\]():;=,.]/y
+const MARK = /:=|\.\.\.|[{}[\]():;=,.<>]/y
 const ESCAPE = /\\(n|"|\\|[0-7]{3})|\\/g
 
 /** Splits a text into tokens, and holds the current one. */
@@ -214,6 +277,25 @@ class Tokens {
     private readonly path: string,
   ) {
     this.next()
+  }
+
+  /** Steps over a sign if it is there. @returns whether it was. */
+  takes(mark: string): boolean {
+    const isThere = this.token.kind === 'mark' && this.token.text === mark
+    if (isThere) this.next()
+    return isThere
+  }
+
+  /** @returns the place of the current token, for {@link reset}. */
+  mark(): { readonly at: number; readonly line: number; readonly token: Token } {
+    return { at: this.at, line: this.line, token: this.token }
+  }
+
+  /** Goes back to a token. */
+  reset({ at, line, token }: ReturnType<Tokens['mark']>): void {
+    this.at = at
+    this.line = line
+    this.token = token
   }
 
   /** Steps to the next token. */
@@ -291,7 +373,7 @@ class Tokens {
     return text
   }
 
-  private found(): string {
+  found(): string {
     const { kind, text } = this.token
     if (kind === 'end') return 'the end of the file'
     const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text

@@ -8,10 +8,12 @@ test('the entry that every tracing thread loads imports nothing of Node and noth
   const files = [createRequire(import.meta.url).resolve('@rchan/ctf')]
   for (const file of files) {
     for (const [, name] of readFileSync(file, 'utf8').matchAll(/\bfrom '([^']+)'/g)) {
-      expect(name).toMatch(/^\.\/(field-types|schema|record|packet|metadata|thread-names)\.js$/)
+      expect(name).toMatch(
+        /^\.\/(types|field-types|composite-types|schema|record|packet|metadata|thread-names)\.js$/,
+      )
       const path = join(dirname(file), name)
       if (!files.includes(path)) files.push(path)
     }
   }
-  expect(files).toHaveLength(7)
+  expect(files).toHaveLength(9)
 })

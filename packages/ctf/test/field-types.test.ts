@@ -1,7 +1,14 @@
 /** The two halves of the field types: each type is in both, and its two forms agree. */
 import { describe, expect, test } from 'vitest'
-import { FIELD_TYPES, FIELD_TYPE_NAMES, asI64, asU64, fieldType, metadataText, numberViews } from '@rchan/ctf'
-import type { FieldDescriptor, FieldMemory, FieldType } from '@rchan/ctf'
+import {
+  CODE_FUNCTIONS,
+  FIELD_TYPES,
+  FIELD_TYPE_NAMES,
+  fieldType,
+  metadataText,
+  numberViews,
+} from '@rchan/ctf'
+import type { FieldDescriptor, FieldMemory } from '@rchan/ctf'
 import { parseMetadata } from '@rchan/ctf/reader'
 import { FIELD_READERS } from '../dist/field-readers.js'
 import { UUID } from './fixture.js'
@@ -27,8 +34,15 @@ function memory(): FieldMemory {
       u8.set(bytes, at)
       return at + bytes.length
     },
+    limitText: (text) => text,
+    intern: (text) => text.length + 1,
+    cut: () => {},
+    limit: BYTES,
   }
 }
+
+/** The types of one word that have source text. */
+const SIMPLE = Object.keys(FIELD_TYPES) as (keyof typeof FIELD_TYPES)[]
 
 /** Runs source text of a type, as the encoders do. */
 function run(code: string, value: unknown, to: FieldMemory): unknown {
@@ -36,9 +50,9 @@ function run(code: string, value: unknown, to: FieldMemory): unknown {
   const make = new Function(
     'env',
     'a0',
-    `const { ${Object.keys(to).join(', ')}, asI64, asU64 } = env\n${code}`,
+    `const { ${Object.keys({ ...to, ...CODE_FUNCTIONS }).join(', ')} } = env\n${code}`,
   )
-  return (make as (env: object, value: unknown) => unknown)({ ...to, asI64, asU64 }, value)
+  return (make as (env: object, value: unknown) => unknown)({ ...to, ...CODE_FUNCTIONS }, value)
 }
 
 function fitting(descriptor: FieldDescriptor): readonly unknown[] {
@@ -46,11 +60,11 @@ function fitting(descriptor: FieldDescriptor): readonly unknown[] {
 }
 
 test('each type is known to both halves', () => {
-  expect(Object.keys(FIELD_READERS)).toEqual(FIELD_TYPE_NAMES)
-  expect(Object.keys(FIELD_TYPES)).toEqual(FIELD_TYPE_NAMES)
+  expect(Object.keys(FIELD_READERS)).toEqual(SIMPLE)
+  expect([...SIMPLE, 'bytes']).toEqual(FIELD_TYPE_NAMES)
 })
 
-describe.each(FIELD_TYPE_NAMES)('a field of type %s', (type: FieldType) => {
+describe.each(SIMPLE)('a field of type %s', (type) => {
   const descriptor = fieldType(type)
   const { variable } = descriptor
 
@@ -66,14 +80,25 @@ describe.each(FIELD_TYPE_NAMES)('a field of type %s', (type: FieldType) => {
       const compiled = memory()
       const stepped = memory()
       const code = descriptor.storeCode('a0', `${at}`)
-      const end = descriptor.store(stepped, at, value)
-      const behind = run(variable === undefined ? code : `return ${code}`, value, compiled)
+      const converted = descriptor.convert === undefined ? value : descriptor.convert(stepped, value)
+      expect(run(`${descriptor.convertCode('a0')}\nreturn a0`, value, compiled)).toBe(converted)
+      const end = descriptor.store(stepped, at, converted)
+      const behind = run(variable === undefined ? code : `return ${code}`, converted, compiled)
       if (variable !== undefined) expect(behind).toBe(end)
       expect(compiled.u8).toEqual(stepped.u8)
       const bytes = Buffer.from(stepped.u8.buffer)
-      const packet = { bytes, view: new DataView(stepped.u8.buffer), limit: end, end: 0 }
+      const packet = {
+        bytes,
+        view: new DataView(stepped.u8.buffer),
+        limit: end,
+        end: 0,
+        wrong: undefined,
+        stringOf: (number: number) => (number === converted ? (value as string) : undefined),
+      }
       const stored = type === 'f32' ? Math.fround(value as number) : value
-      expect(FIELD_READERS[type](packet, at)).toEqual(stored === 0 && !type.startsWith('f') ? 0 : stored)
+      const isWide = type === 'u64' || type === 'i64'
+      const read = isWide ? BigInt(value as number) : stored === 0 && !type.startsWith('f') ? 0 : stored
+      expect(FIELD_READERS[type](packet, at)).toEqual(read)
       if (variable !== undefined) expect(packet.end).toBe(end)
     }
   })
@@ -81,7 +106,11 @@ describe.each(FIELD_TYPE_NAMES)('a field of type %s', (type: FieldType) => {
   test('takes the bytes that it says', () => {
     for (const value of fitting(descriptor)) {
       const to = memory()
-      const bytes = descriptor.store(to, 0, value)
+      const bytes = descriptor.store(
+        to,
+        0,
+        descriptor.convert === undefined ? value : descriptor.convert(to, value),
+      )
       const exact = descriptor.bytes + (variable?.exact(value, to) ?? 0)
       expect(bytes).toBe(exact)
       if (variable === undefined) continue
@@ -99,7 +128,8 @@ describe.each(FIELD_TYPE_NAMES)('a field of type %s', (type: FieldType) => {
 
   test('is the same after a journey through the metadata', () => {
     const events = [{ id: 0, name: 'e', fields: [{ name: 'a', type }] }]
-    const text = metadataText({ uuid: UUID, clock: { offsetSeconds: 0, offsetNs: 0 }, env: {}, events })
+    const clock = { offsetSeconds: 0, offsetNs: 0 }
+    const text = metadataText({ uuid: UUID, clock, env: {}, events, strings: ['a', ''] })
     expect(parseMetadata(text, 'metadata').events).toEqual(events)
   })
 })

@@ -21,10 +21,14 @@ import {
   parseUuid,
   threadRanges,
   type EventClass,
-  type FieldType,
+  type FieldTypeName,
   type MetadataInput,
 } from '@rchan/ctf'
 import { ALL_CPUS, type DecodedValue } from '@rchan/ctf/reader'
+
+/** The types that this writer knows. The others are tested with the encoders that write them. */
+type PlainType = Exclude<FieldTypeName, 'interned' | 'bytes'>
+const PLAIN_TYPES = FIELD_TYPE_NAMES.filter((name) => name !== 'interned' && name !== 'bytes') as PlainType[]
 
 export interface FixtureRecord {
   readonly event: EventClass
@@ -124,12 +128,12 @@ export function recordBytes({ event, time, by, values }: FixtureRecord): Uint8Ar
   for (const [i, { type }] of event.fields.entries()) {
     const size = fieldType(type).alignBytes
     at = Math.ceil(at / size) * size
-    at += store(view, at, type, values[i])
+    at += store(view, at, type as PlainType, values[i])
   }
   return bytes.subarray(0, at)
 }
 
-function store(view: DataView, at: number, type: FieldType, value: DecodedValue): number {
+function store(view: DataView, at: number, type: PlainType, value: DecodedValue): number {
   switch (type) {
     case 'u8':
       view.setUint8(at, value as number)
@@ -173,7 +177,7 @@ function store(view: DataView, at: number, type: FieldType, value: DecodedValue)
   return fieldType(type).bytes
 }
 
-const VALUES: Record<FieldType, fc.Arbitrary<DecodedValue>> = {
+const VALUES: Record<PlainType, fc.Arbitrary<DecodedValue>> = {
   u8: fc.integer({ min: 0, max: 0xff }),
   u16: fc.integer({ min: 0, max: 0xffff }),
   u32: fc.integer({ min: 0, max: 0xffffffff }),
@@ -222,7 +226,7 @@ const eventClasses: fc.Arbitrary<EventClass[]> = fc.uniqueArray(
     // crashes.
     id: fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 5000 })),
     name: eventName,
-    fields: fc.uniqueArray(plainRecord({ name: fieldName, type: fc.constantFrom(...FIELD_TYPE_NAMES) }), {
+    fields: fc.uniqueArray(plainRecord({ name: fieldName, type: fc.constantFrom(...PLAIN_TYPES) }), {
       maxLength: 9,
       comparator: ({ name: a }, { name: b }) => a === b || a === `_${b}` || b === `_${a}`,
     }),
@@ -247,7 +251,7 @@ function packetSeeds(events: readonly EventClass[]): fc.Arbitrary<PacketSeed[]> 
   const record = fc.constantFrom(...events).chain((event) =>
     fc.record({
       event: fc.constant(event),
-      values: fc.tuple(...event.fields.map((field) => VALUES[field.type])),
+      values: fc.tuple(...event.fields.map((field) => VALUES[field.type as PlainType])),
     }),
   )
   return fc.array(

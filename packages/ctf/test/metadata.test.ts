@@ -168,7 +168,7 @@ describe('metadata', () => {
       'a layout that is not packed where ours is',
       /\t\tf64/,
       '\t\tpacked_f64',
-      /expected a type that is not packed/,
+      /expected f64, found packed_f64/,
     ],
     ['an unknown type', '\t\tu32 _x', '\t\tu33 _x', /expected the type of a field, found u33/],
     ['a type in quotes', '\t\tu32 _x', '\t\t"u32" _x', /expected the type of a field, found "u32"/],

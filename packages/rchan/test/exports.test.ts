@@ -13,12 +13,12 @@ interface Names {
 
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
-    values: 'currentRecording requestSnapshot startRecording tracepoint watchEventLoop',
-    types: `CpuTotals CurrentRecording Discarded EventLoopOptions Fate Field FieldType FieldTypeValues
-      FieldTypes FieldValue FieldValues FilesOptions FlightSettings LossReport Losses MemoryOptions
-      NotTaken Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot RingLosses Schema
+    values: 'currentRecording requestSnapshot startRecording t tracepoint watchEventLoop',
+    types: `CpuTotals CurrentRecording Discarded EventLoopOptions Fate Field FieldType FieldTypeName FieldTypeNode FieldTypeValues
+      FieldTypes FieldValue FieldValues FilesOptions FlightSettings Kind Level LossReport Losses MemoryOptions
+      FieldValuesOf NotTaken NumberTypeName Numbers Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot RingLosses Schema
       Snapshot SnapshotLimits SnapshotOn SnapshotOptions SnapshotRequestOptions SnapshotThread SnapshotsSummary ThreadLosses
-      ThreadTotals Tracepoint Trigger`,
+      ThreadTotals Tracepoint TracepointOptions Trigger TypeOptions Typed StructTypes ValueOf WordType`,
   },
   relay: {
     values: `Channel ChannelConsumer ConsumerThread DescriptorPipe FULL GlobalBuffer GlobalReader GlobalWriter MAX_BUFFER_BYTES MAX_CHANNELS MAX_CPUS
@@ -44,14 +44,14 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   },
   reader: {
     values: 'ALL_CPUS TraceError openTrace',
-    types: `CpuLosses DecodedValue EventClass Field FieldType FieldTypeValues MetadataClock Schema Trace TraceErrorPlace TraceRecord
-      TraceStream`,
+    types: `CpuLosses DecodedValue EventClass Field FieldType FieldTypeName FieldTypeNode FieldTypeValues Kind Level MetadataClock NumberTypeName Schema Trace TraceErrorPlace TraceRecord
+      TraceStream TypeOptions`,
   },
   ctf: {
     values: `FIELD_TYPE_NAMES MAX_FIELDS MAX_NAME_LENGTH TraceError makeSchema metadataText parseMetadata parseSchema
-      schemaText`,
-    types: `EventClass Field FieldType FieldTypeValues MetadataClock MetadataInput Schema ThreadRange
-      TraceErrorPlace`,
+      schemaText t`,
+    types: `EventClass Field FieldType FieldTypeName FieldTypeNode FieldTypeValues Kind Level MetadataClock MetadataInput
+      FieldValuesOf NumberTypeName Numbers Schema SchemaOptions StructTypes ThreadRange TraceErrorPlace TypeOptions Typed ValueOf WordType`,
   },
 }
 

@@ -36,7 +36,9 @@
  *     +96  i32     stallMs          thread       how long its event loop may stand still (heartbeat.ts); 0: not watched
  *    +100  i32     beats            thread       counted up by its event loop while that is watched
  *    +104  i32     heap             thread       its heap in use at the last beat, in thousandths of the limit
+ *    +108  u32     cut              thread       records in which a value was cut
  *       …  remarks: on tracepoints, by any thread, see remarks.ts
+ *       …  strings: a table of texts, by any thread, see text-table.ts; the next multiple of 4096
  *       …  channel or global buffer: the next multiple of 4096
  * ```
  *
@@ -56,6 +58,8 @@ import type { ChannelOptions, GlobalGeometry } from '@rchan/ring'
 import { RUNTIME_ABI } from './control-page.js'
 import { decodeShared } from './process.js'
 import { Remarks, REMARKS_BYTES } from './remarks.js'
+import { Strings, STRINGS_BYTES } from './strings.js'
+import { nodeMachine } from './machine.js'
 
 /** Byte offsets in the arena's head, and in a place. A test holds them to the picture above. */
 export const ARENA = {
@@ -91,6 +95,7 @@ export const PLACE = {
   stallMs: 96,
   beats: 100,
   heap: 104,
+  cut: 108,
 } as const
 const PLACE_BYTES = 128
 /** Bytes of a thread's name in its place. */
@@ -166,11 +171,13 @@ export class Arena {
   readonly generation: number
   /** The threads' remarks on tracepoints. */
   readonly remarks: Remarks
+  /** The interned strings. */
+  readonly strings: Strings
   readonly #doubles: Float64Array<SharedArrayBuffer>
   readonly #bytes: Uint8Array<SharedArrayBuffer>
 
   private constructor(memory: SharedArrayBuffer, possibleCpus: number, buffers: Channel | GlobalBuffer) {
-    const headBytes = channelOffset(possibleCpus)
+    const headBytes = stringsOffset(possibleCpus)
     this.memory = memory
     this.possibleCpus = possibleCpus
     if (buffers instanceof Channel) this.#channel = buffers
@@ -180,6 +187,7 @@ export class Arena {
     this.#bytes = new Uint8Array(memory, 0, headBytes)
     this.client = new Uint8Array(memory, ARENA.client, CLIENT_BYTES)
     this.remarks = new Remarks(memory, remarksOffset(possibleCpus))
+    this.strings = new Strings(nodeMachine, memory, headBytes)
     this.generation = Atomics.load(this.words, ARENA.generation >> 2)
   }
 
@@ -209,7 +217,7 @@ export class Arena {
         { cause: error },
       )
     }
-    const words = new Int32Array(memory, 0, head / 4)
+    const words = new Int32Array(memory, 0, stringsOffset(options.possibleCpus) / 4)
     if (used !== undefined) {
       // Threads of the previous recording may still count `joining` up and down.
       words.fill(0, 0, ARENA.joining >> 2)
@@ -223,6 +231,7 @@ export class Arena {
     // sees this generation.
     Atomics.store(words, ARENA.generation >> 2, generation)
     const arena = new Arena(memory, options.possibleCpus, buffers)
+    if (isUsed) arena.strings.clear()
     arena.words[ARENA.kind >> 2] = isGlobal ? GLOBAL_KIND : 0
     arena.words[ARENA.abi >> 2] = RUNTIME_ABI
     arena.words[ARENA.possibleCpus >> 2] = options.possibleCpus
@@ -298,7 +307,12 @@ function remarksOffset(possibleCpus: number): number {
   return ARENA.places + possibleCpus * PLACE_BYTES
 }
 
-function channelOffset(possibleCpus: number): number {
+/** Where the strings start. */
+function stringsOffset(possibleCpus: number): number {
   // No 32-bit operations: a value from a damaged arena must not wrap around.
   return Math.ceil((remarksOffset(possibleCpus) + REMARKS_BYTES) / 4096) * 4096
+}
+
+function channelOffset(possibleCpus: number): number {
+  return stringsOffset(possibleCpus) + STRINGS_BYTES
 }

@@ -33,23 +33,14 @@
  * A failing consumer also sets generation and flags to 0. So does a thread that finds the recording
  * thread dead. Both do it by compare-and-exchange from the generation that is over.
  *
- * The table is a list of entries without gaps, each on a multiple of 8. The id of an entry is its
- * place in the list. An entry belongs to the thread that claimed it:
- *
- * ```text
- *   +0   i32   bytes       of the whole entry; claimed by compare-and-exchange from 0, so a dead claimer leaves an
- *                          entry of known size that is passed over
- *   +4   i32   ready       1 when the text is there, stored by the claimer; −1 when another declarer gave up waiting
- *                          for it (both by compare-and-exchange from 0): then the entry is void for ever
- *   +8   u32   textBytes
- *  +12   …     text        UTF-8
- * ```
+ * `text-table.ts` draws the table.
  */
 import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/ring'
 import { lookAgain } from '@rchan/sync/look-again'
-import { decodeShared, encode, thisProcess } from './process.js'
+import { thisProcess } from './process.js'
 import { builtins, type ThreadIdentity } from '@rchan/threads'
+import { TextTable, type Entry, type TableCursor } from './text-table.js'
 import { nodeMachine, type Machine } from './machine.js'
 
 const { getEnvironmentData, setEnvironmentData } = builtins.workerThreads
@@ -91,17 +82,6 @@ const FAULT_NS = 3
 const MAGIC = 0x50686372 // 'rchP'
 const ENVIRONMENT_KEY = `rchan:control:${RUNTIME_ABI}`
 
-const ENTRY_READY = 4
-const ENTRY_TEXT_BYTES = 8
-const ENTRY_TEXT = 12
-const READY = 1
-const VOID = -1
-/**
- * How long a declarer waits for another thread's half-written entry. Only a dead or stopped thread
- * takes longer.
- */
-const PATIENCE_MS = 50
-
 /**
  * Name of the channel on which the consumer posts the arena of a recording. A process can have
  * several control pages (when workers import rchan, and the main thread does not). Each page counts
@@ -109,12 +89,6 @@ const PATIENCE_MS = 50
  */
 export function arenaChannelName(recorderIdentity: number, generation: number): string {
   return `rchan:arena:${RUNTIME_ABI}:${thisProcess.pid}:${recorderIdentity}:${generation}`
-}
-
-/** An entry of the table. */
-export interface Entry {
-  readonly id: number
-  readonly text: string
 }
 
 /** The control page of this process, as the calling thread sees it. */
@@ -132,7 +106,7 @@ export class Control {
   readonly doorbell: Doorbell
   readonly #longs: BigInt64Array<SharedArrayBuffer>
   readonly #ticks: Float64Array<SharedArrayBuffer>
-  readonly #bytes: Uint8Array<SharedArrayBuffer>
+  readonly #table: TextTable
 
   constructor(memory: SharedArrayBuffer, machine: Machine = nodeMachine) {
     this.memory = memory
@@ -142,7 +116,7 @@ export class Control {
     this.doorbell = new Doorbell(new Int32Array(memory, CONTROL.doorbell, DOORBELL_WORDS))
     this.#longs = new BigInt64Array(memory, CONTROL.noBuffer, 4)
     this.#ticks = new Float64Array(memory, CONTROL.startTicks, 1)
-    this.#bytes = new Uint8Array(memory, 0, PAGE_BYTES)
+    this.#table = new TextTable(machine, memory, CONTROL.table, PAGE_BYTES - CONTROL.table, MAX_ENTRIES)
   }
 
   /** Makes a new page: for the first thread of a process, and for tests. */
@@ -316,92 +290,21 @@ export class Control {
    * @throws RangeError when the table is full, or damaged.
    */
   declare(text: string): number {
-    const encoded = encode(text)
-    const bytes = (ENTRY_TEXT + encoded.length + 7) & -8
-    const pending: { id: number; at: number }[] = []
-    let at: number = CONTROL.table
-    for (let id = 0; id < MAX_ENTRIES && at + bytes <= PAGE_BYTES; id += 1) {
-      const taken = Atomics.compareExchange(this.words, at >> 2, 0, bytes)
-      if (taken === 0) {
-        this.#bytes.set(encoded, at + ENTRY_TEXT)
-        this.words[(at + ENTRY_TEXT_BYTES) >> 2] = encoded.length
-        // The text is there. Pairs with: textAt, Atomics.load of `ready`.
-        if (Atomics.compareExchange(this.words, (at + ENTRY_READY) >> 2, 0, READY) === 0) {
-          Atomics.notify(this.words, (at + ENTRY_READY) >> 2)
-          return this.#sameBefore(pending, text) ?? id
-        }
-        // We were stopped for so long that another thread gave up this entry. It may have entered
-        // the text behind it.
-        at += bytes
-        continue
-      }
-      if (taken < ENTRY_TEXT || taken % 8 !== 0 || at + taken > PAGE_BYTES) {
-        throw new RangeError(`the tracepoint table is damaged: entry ${id} at=${at} has bytes=${taken}`)
-      }
-      if (taken === bytes && this.textAt(at) === text) return this.#sameBefore(pending, text) ?? id
-      if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) === 0) pending[pending.length] = { id, at }
-      at += taken
-    }
+    const id = this.#table.declare(text)
+    if (id !== undefined) return id
     throw new RangeError(
       `the tracepoint table is full (${MAX_ENTRIES} tracepoints, ${PAGE_BYTES - CONTROL.table} bytes of names and ` +
         `fields): no room for ${text.slice(0, 80)}; declare tracepoints once, at the top of a module, not in a loop`,
     )
   }
 
-  /**
-   * Reads the entries from `id`, which starts at `at`, up to the first that is unclaimed or
-   * damaged.
-   *
-   * @returns the complete entries, the point from which to go on, and the entries that are still
-   * being written.
-   */
-  entries(from: { id: number; at: number } = { id: 0, at: CONTROL.table }): {
-    found: Entry[]
-    next: { id: number; at: number }
-    waiting: { id: number; at: number }[]
-  } {
-    const found: Entry[] = []
-    const waiting: { id: number; at: number }[] = []
-    let { id, at } = from
-    for (; id < MAX_ENTRIES && at + ENTRY_TEXT <= PAGE_BYTES; id += 1) {
-      const bytes = Atomics.load(this.words, at >> 2)
-      if (bytes < ENTRY_TEXT || bytes % 8 !== 0 || at + bytes > PAGE_BYTES) break
-      const text = this.textAt(at)
-      if (text !== undefined) found.push({ id, text })
-      else if (!this.#isVoid(at)) waiting.push({ id, at })
-      at += bytes
-    }
-    return { found, next: { id, at }, waiting }
+  /** The entries of the table. See {@link TextTable.entries}. */
+  entries(from?: TableCursor): { found: Entry[]; next: TableCursor; waiting: TableCursor[] } {
+    return this.#table.entries(from)
   }
 
   /** The text of the entry at `at`, if it is ready. Any thread. */
   textAt(at: number): string | undefined {
-    // Pairs with: declare, compare-and-exchange of `ready`, which comes after the text.
-    if (Atomics.load(this.words, (at + ENTRY_READY) >> 2) !== READY) return undefined
-    const room = this.words[at >> 2] - ENTRY_TEXT
-    const length = Math.max(0, Math.min(room, this.words[(at + ENTRY_TEXT_BYTES) >> 2]))
-    // Decode a copy, because TextDecoder takes no shared memory.
-    return decodeShared(this.#bytes.subarray(at + ENTRY_TEXT, at + ENTRY_TEXT + length))
-  }
-
-  #isVoid(at: number): boolean {
-    return Atomics.load(this.words, (at + ENTRY_READY) >> 2) === VOID
-  }
-
-  /**
-   * The id of the same text in an earlier entry that was half-written when we passed it. An entry
-   * that does not get ready is made void, so that its text can't have two ids, and no thread waits
-   * for it again.
-   */
-  #sameBefore(pending: { id: number; at: number }[], text: string): number | undefined {
-    for (let index = 0; index < pending.length; index += 1) {
-      const { id, at } = pending[index]
-      const ready = (at + ENTRY_READY) >> 2
-      if (this.machine.wait(this.words, ready, 0, PATIENCE_MS) === 'timed-out') {
-        Atomics.compareExchange(this.words, ready, 0, VOID)
-      }
-      if (this.textAt(at) === text) return id
-    }
-    return undefined
+    return this.#table.textAt(at)
   }
 }

@@ -7,6 +7,7 @@
  * the program. A tracing thread waits only here, once for each recording, with a deadline.
  */
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
+import { NO_STRING_NUMBER } from './strings.js'
 import { Arena, ARENA, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
 import { arenaChannelName, CONTROL, RUNTIME_ABI, type Control } from './control-page.js'
@@ -221,6 +222,22 @@ export class Cpu {
     if (writer !== this.writer && writer !== this.globalWriter) return
     writer.discardBad()
     this.arena?.remarks.say(id, reason)
+  }
+
+  /** Counts a record of this thread in which a value was cut. */
+  countCut(): void {
+    const { arena } = this
+    if (arena !== undefined) arena.words[arena.placeWord(this.number, PLACE.cut)] += 1
+  }
+
+  /**
+   * Returns the number of a text in the recording's table of strings; 0 if the table is full, which
+   * counts as a cut.
+   */
+  intern(text: string): number {
+    const number = this.arena?.strings.intern(text) ?? NO_STRING_NUMBER
+    if (number === NO_STRING_NUMBER) this.countCut()
+    return number
   }
 
   /** Called when the global buffer refused and counted a record of this thread. */

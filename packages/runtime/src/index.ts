@@ -11,7 +11,9 @@ export {
 } from './arena.js'
 export { now, type Clock } from './clock.js'
 export { thisControl } from './this-control.js'
-export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI, type Entry } from './control-page.js'
+export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI } from './control-page.js'
+export { TABLE_START, TextTable, type Entry, type TableCursor } from './text-table.js'
+export { MAX_STRINGS, Strings } from './strings.js'
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
 export { builtins, byteLength, encodeInto, TextDecoder, TextEncoder } from './process.js'
 export type {

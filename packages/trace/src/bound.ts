@@ -3,10 +3,11 @@
  * belongs to one recording. It has that recording's memory and generation as constants. On every
  * thread that traces.
  */
-import type { FieldMemory, PlacedField } from '@rchan/ctf'
+import type { FieldFunctions, PlacedField } from '@rchan/ctf'
+import type { Cpu } from '@rchan/runtime'
 import type { Bound } from './dispatch.js'
 import { misfitText, UNREAD } from './misfit.js'
-import { textBytes, writeText } from './text.js'
+import { limitText, textBytes, writeText } from './text.js'
 
 /**
  * The flag of no recording. A bound encoder does nothing then, not even a call. (V8 would take note
@@ -24,8 +25,9 @@ export interface BoundEnv {
    * @param argsType `typeof` the arguments' object; not the object, which V8 drops where nobody
    * else sees it. `number` where there is none.
    * @param values as far as they were read.
+   * @param failed the field that is to blame, if it is known: then only its value is there.
    */
-  readonly discardBad: (argsType: string, values: readonly unknown[]) => void
+  readonly discardBad: (argsType: string, values: readonly unknown[], failed?: number) => void
   /** The same, for compiled code. */
   readonly bad: (argsType: string, ...values: unknown[]) => void
   /** What stands for a value until it is read. */
@@ -39,10 +41,19 @@ export function badCalls(
   fields: readonly PlacedField[],
   discard: (reason: () => string) => void,
 ): Omit<BoundEnv, 'renew'> {
-  const discardBad: BoundEnv['discardBad'] = (argsType, values) =>
-    discard(() => misfitText(fields, argsType, values))
+  const discardBad: BoundEnv['discardBad'] = (argsType, values, failed) =>
+    discard(() => misfitText(fields, argsType, values, failed))
   return { discardBad, bad: (argsType, ...values) => discardBad(argsType, values), unread: UNREAD }
 }
 
-/** Functions that store texts: part of each {@link FieldMemory}. */
-export const TEXTS: Pick<FieldMemory, 'textBytes' | 'writeText'> = { textBytes, writeText }
+/** What the fields of a record use of their recording. */
+export function fieldFunctions(cpu: Cpu): FieldFunctions {
+  const cut = (): void => cpu.countCut()
+  return {
+    textBytes,
+    writeText,
+    limitText: (text, max) => limitText(text, max, cut),
+    intern: (text) => cpu.intern(text),
+    cut,
+  }
+}

@@ -2,7 +2,7 @@
  * Functions made from source text. Facades are, and encoders. On every thread that declares a
  * tracepoint.
  */
-import { asI64, asU64 } from '@rchan/ctf'
+import { CODE_FUNCTIONS } from '@rchan/ctf'
 import { builtins } from '@rchan/runtime/declaring'
 
 // Taken at load time: programs that harden themselves replace or forbid it later.
@@ -19,7 +19,7 @@ export function compile(source: string, env: object): unknown {
   try {
     // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- see the head
     const make = new Compiler('env', source) as (env: object) => unknown
-    return make({ ...env, asI64, asU64 })
+    return make({ ...env, ...CODE_FUNCTIONS })
   } catch (error) {
     throwIfFull(error)
     return undefined

@@ -12,9 +12,9 @@
  *
  * If all threads share one buffer, global-encoder.ts has the encoders.
  */
-import { align, type FieldMemory, type RecordLayout } from '@rchan/ctf'
+import { align, MISFIT, type FieldMemory, type RecordLayout } from '@rchan/ctf'
 import type { Clock, Cpu, Writer, WriterView } from '@rchan/runtime'
-import { badCalls, NO_FLAG, TEXTS, type Bound, type BoundEnv } from './bound.js'
+import { badCalls, fieldFunctions, NO_FLAG, type Bound, type BoundEnv } from './bound.js'
 import {
   argumentCode,
   exactBytes,
@@ -25,6 +25,7 @@ import {
   storeFields,
   variableSum,
 } from './field-code.js'
+import { captureFields, claim, makeScratch, release, type Scratch } from './scratch.js'
 
 /** What an encoder uses: the views of a recording's memory, and what it calls. */
 export type CpuEnv = WriterView &
@@ -35,18 +36,38 @@ export type CpuEnv = WriterView &
     readonly room: (bytes: number, at: number) => number
     /** Bytes of a sub-buffer. */
     readonly subbufSize: number
+    /** Made at the first record with composite fields. */
+    readonly scratch: () => Scratch
   }
+
+/** The scratch memory of the writer that was asked for last: a thread has one at a time. */
+let latest: { readonly writer: Writer; readonly scratch: Scratch } | undefined
+
+function scratchOf(cpu: Cpu, writer: Writer): () => Scratch {
+  return () => {
+    if (latest?.writer !== writer) {
+      latest = { writer, scratch: makeScratch(writer.buffer.geometry.subbufSize, fieldFunctions(cpu)) }
+      cpu.onLeave(() => {
+        if (latest?.writer === writer) latest = undefined
+      })
+    }
+    return latest.scratch
+  }
+}
 
 /** What a tracepoint's encoder on this thread uses in the recording of this writer. */
 export function cpuEnv(cpu: Cpu, writer: Writer, id: number, { fields }: RecordLayout, renew: Bound): CpuEnv {
   const { view } = cpu
+  const { subbufSize } = writer.buffer.geometry
   return {
     ...view,
-    ...TEXTS,
+    ...fieldFunctions(cpu),
+    limit: subbufSize,
     view,
     now: cpu.clock,
     room: (bytes, at) => cpu.makeRoom(writer, bytes, at),
-    subbufSize: writer.buffer.geometry.subbufSize,
+    subbufSize,
+    scratch: scratchOf(cpu, writer),
     ...badCalls(fields, (reason) => cpu.discardBad(writer, id, reason)),
     renew,
   }
@@ -75,7 +96,8 @@ export function cpuEncoderSource(id: number, name: string, layout: RecordLayout,
   // and the switch has read the clock in between.
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = env
-const { room, subbufSize, bad, unread, renew, now, textBytes, writeText, asI64, asU64 } = env
+const { room, subbufSize, bad, unread, renew, now, textBytes, writeText, limitText, intern } = env
+const { asI64, asU64, floor } = env
 function slowPath(${locals}) {
   let bytes = ${isVariable ? least : fixedBytes}
   ${isVariable ? `if (bytes <= subbufSize) bytes = ${exact}` : ''}
@@ -132,7 +154,7 @@ export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, gene
   return (args, flag) => {
     if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
     const values: unknown[] = []
-    if (!readArguments(fields, args, values)) return discardBad(typeof (args ?? 0), values)
+    if (!readArguments(fields, args, values, env)) return discardBad(typeof (args ?? 0), values)
     let bytes = fixed + leastBytes(fields, values)
     // As in the compiled encoder: a text that is too long is not read.
     if (bytes <= subbufSize) bytes = fixed + exactBytes(fields, values, env)
@@ -151,5 +173,43 @@ export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, gene
     // Last, as in the compiled encoder.
     words[end] = recordEnd
     return undefined
+  }
+}
+
+/**
+ * The encoder of a record with composite fields. The payload is made in scratch memory, where all
+ * code of the caller runs. Then its length is known, and it is copied.
+ */
+export function compositeCpu(id: number, layout: RecordLayout, env: CpuEnv, generation: number): Bound {
+  const { view, words, i32, i64, u32, now, room, discardBad, renew } = env
+  return (args, flag) => {
+    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
+    const scratch = claim(env.scratch())
+    try {
+      let bytes = captureFields(layout, scratch, args)
+      if (bytes === MISFIT) return discardBad(typeof (args ?? 0), [scratch.value], scratch.failed)
+      if (bytes < 0) bytes = scratch.tooBig
+      let time = now()
+      let at = align(words[view.end], 8)
+      if (at + bytes > view.limit) {
+        at = room(bytes, at)
+        if (at < 0) return undefined
+        time = now()
+      }
+      i64[at >> 3] = time
+      u32[(at + 8) >> 2] = id
+      const from = scratch.i32
+      const first = at >> 2
+      // A sub-buffer ends on a multiple of 8, so the last word is inside it.
+      const count = (bytes + 3) >> 2
+      for (let i = 3; i < count; i += 1) i32[first + i] = from[i]
+      const { end } = view
+      words[end + 1] += 1
+      // Last, as in the compiled encoder.
+      words[end] = at + bytes
+      return undefined
+    } finally {
+      release(scratch)
+    }
   }
 }

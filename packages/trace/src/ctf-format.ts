@@ -17,7 +17,9 @@ import {
   schemaText,
   threadNumber,
   threadRanges,
+  typeText,
   type EventClass,
+  type FieldFunctions,
   type MetadataInput,
   type RecordLayout,
   type ThreadRange,
@@ -37,7 +39,7 @@ import { clockOffset, now } from './clock.js'
 import { CpuStream } from './cpu-stream.js'
 import { GlobalStream } from './global-stream.js'
 import { storeFields } from './field-code.js'
-import { textBytes, writeText } from './text.js'
+import { limitText, textBytes, writeText } from './text.js'
 import { randomUUID } from 'node:crypto'
 import { threadId as thisThreadId } from 'node:worker_threads'
 
@@ -75,7 +77,7 @@ export const createFormat: CreateFormat = (init, shared): PacketFormat => {
   const uuidText = shared.startedAt === undefined ? given.uuid : randomUUID()
   const uuid = parseUuid(uuidText)
   const clock = { ...clockOffset(), ...given.clock }
-  const metadata = new Metadata(shared.sink, { ...given, uuid: uuidText, clock })
+  const metadata = new Metadata(shared.sink, { ...given, uuid: uuidText, clock }, arena.strings)
   const names = new ThreadTable(isGlobal)
   const start = shared.startedAt ?? now()
   return {
@@ -90,6 +92,15 @@ export const createFormat: CreateFormat = (init, shared): PacketFormat => {
         : new CpuStream(cpu, uuid, events.layouts, isLate),
     snapshotStream: (event) => snapshotStream(event, control, arena, uuid, events),
   }
+}
+
+/** What the records of the consumer use: they have no interned strings, and nothing is cut. */
+const FUNCTIONS: FieldFunctions = {
+  textBytes,
+  writeText,
+  limitText: (text, max) => limitText(text, max, () => {}),
+  intern: () => 0,
+  cut: () => {},
 }
 
 /**
@@ -115,7 +126,7 @@ function snapshotStream(
   memory.u32[(from + EVENT_ID_OFFSET) >> 2] = id
   if (isGlobal) memory.i32[(from + EVENT_CPU_OFFSET) >> 2] = threadTag(cpu, thisThreadId)
   const values = [thread, Math.min(notTaken, 0xffffffff), trigger, reason]
-  const end = storeFields(fields, values, { ...memory, textBytes, writeText }, from + payloadOffset)
+  const end = storeFields(fields, values, { ...memory, ...FUNCTIONS, limit: mostBytes }, from + payloadOffset)
   return {
     packets: isGlobal
       ? new GlobalStream(uuid, event.at, layouts, false, cpu)
@@ -193,21 +204,31 @@ class ThreadTable {
   }
 }
 
+/** Whether an event has a field of an interned string, perhaps inside another one. */
+function isInterning({ fields }: EventClass): boolean {
+  return fields.some(({ type }) => typeText(type).includes('"interned"'))
+}
+
 /** The document `metadata`. It is written to the sink again for each new event and thread. */
 class Metadata {
   readonly #sink: Sink
   readonly #init: Omit<MetadataInput, 'events'>
+  readonly #table: Arena['strings']
+  readonly #strings: string[] = []
   #events = -1
   #threads = -1
 
-  constructor(sink: Sink, init: Omit<MetadataInput, 'events'>) {
+  constructor(sink: Sink, init: Omit<MetadataInput, 'events'>, table: Arena['strings']) {
     this.#sink = sink
     this.#init = init
+    this.#table = table
   }
 
   write(events: readonly EventClass[], names: ThreadTable): void {
-    if (events.length === this.#events && names.version === this.#threads) return
-    this.#sink.document(NAME, metadataText({ ...this.#init, events, threads: names.ranges }))
+    const hasNewStrings = this.#table.readInto(this.#strings)
+    if (events.length === this.#events && names.version === this.#threads && !hasNewStrings) return
+    const strings = events.some(isInterning) ? { strings: this.#strings } : {}
+    this.#sink.document(NAME, metadataText({ ...this.#init, events, threads: names.ranges, ...strings }))
     this.#events = events.length
     this.#threads = names.version
   }

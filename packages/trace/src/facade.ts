@@ -14,9 +14,15 @@ import { layoutRecord, type Field } from '@rchan/ctf'
 import type { Cpu } from '@rchan/runtime'
 import { NO_FLAG } from './bound.js'
 import { compile } from './compile.js'
-import { cpuEnv, cpuEncoderSource, interpretCpu, type CpuEnv } from './cpu-encoder.js'
+import { compositeCpu, cpuEnv, cpuEncoderSource, interpretCpu, type CpuEnv } from './cpu-encoder.js'
 import { interpretFacade, makeFacade, type Bound, type Dispatch, type Encoder } from './dispatch.js'
-import { globalEncoderSource, globalEnv, interpretGlobal, type GlobalEnv } from './global-encoder.js'
+import {
+  compositeGlobal,
+  globalEncoderSource,
+  globalEnv,
+  interpretGlobal,
+  type GlobalEnv,
+} from './global-encoder.js'
 
 /**
  * V8 notes which ways a function has gone only after some calls of it. So a new encoder is first
@@ -61,16 +67,16 @@ export function starting(
   // Both are copies, made now: later changes of `fields` by a caller must not reach the compiler.
   const layout = layoutRecord(fields)
   const globalLayout = layoutRecord(fields, true)
-  const bind = (env: CpuEnv, generation: number): Bound =>
-    (name === undefined
-      ? undefined
-      : (compile(cpuEncoderSource(id, name, layout, generation), env) as Bound | undefined)) ??
-    interpretCpu(id, layout, env, generation)
-  const bindGlobal = (env: GlobalEnv, generation: number): Bound =>
-    (name === undefined
-      ? undefined
-      : (compile(globalEncoderSource(id, name, globalLayout, generation), env) as Bound | undefined)) ??
-    interpretGlobal(id, globalLayout, env, generation)
+  const bind = (env: CpuEnv, generation: number): Bound => {
+    if (layout.composite) return compositeCpu(id, layout, env, generation)
+    const source = name === undefined ? undefined : cpuEncoderSource(id, name, layout, generation)
+    return compiled(source, env) ?? interpretCpu(id, layout, env, generation)
+  }
+  const bindGlobal = (env: GlobalEnv, generation: number): Bound => {
+    if (layout.composite) return compositeGlobal(id, globalLayout, env, generation)
+    const source = name === undefined ? undefined : globalEncoderSource(id, name, globalLayout, generation)
+    return compiled(source, env) ?? interpretGlobal(id, globalLayout, env, generation)
+  }
   const start: Bound = (args) => {
     if (!cpu.online()) return
     const { view, writer, globalWriter } = cpu
@@ -94,6 +100,11 @@ export function starting(
     }
   }
   return start
+}
+
+/** @returns undefined if there is no source, or the program forbids compiling. */
+function compiled(source: string | undefined, env: object): Bound | undefined {
+  return source === undefined ? undefined : (compile(source, env) as Bound | undefined)
 }
 
 export type { Encoder }

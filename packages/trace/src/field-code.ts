@@ -3,7 +3,7 @@
  * fields of a record: as source text, and step by step. ctf's field types have what depends on a
  * type. On every thread that traces.
  */
-import { align, type FieldMemory, type PlacedField, type RecordLayout } from '@rchan/ctf'
+import { align, type FieldFunctions, type FieldMemory, type PlacedField, type RecordLayout } from '@rchan/ctf'
 import { UNREAD } from './misfit.js'
 
 // This runs when a thread comes online, in a program that may have replaced the methods of arrays.
@@ -59,7 +59,7 @@ export function exactBytes(
  *
  * V8 inlines encoders by their size. So one call is for everything that can be wrong, and finds out
  * what it was. A value that can't be read stays "unread", which fits no type. (\`var\`, because
- * \`let\` stores \`undefined\` first.)
+ * \`let\` stores \`undefined\` first.) At the end values that fit are replaced by what is stored.
  */
 export function argumentCode(layout: RecordLayout): string {
   const { fields } = layout
@@ -67,11 +67,14 @@ export function argumentCode(layout: RecordLayout): string {
   let unread = ''
   let reads = ''
   let misfits = ''
+  let conversions = ''
   for (let index = 0; index < fields.length; index += 1) {
     const { name, descriptor } = fields[index]
     unread += `a${index} = `
     reads += `    a${index} = args.${name}\n`
     misfits += `${index === 0 ? '' : ' || '}${descriptor.misfitCode(`a${index}`)}`
+    const conversion = descriptor.convertCode(`a${index}`)
+    if (conversion !== '') conversions += `  ${conversion}\n`
   }
   const locals = localList(layout)
   return `  var ${locals}
@@ -79,7 +82,7 @@ export function argumentCode(layout: RecordLayout): string {
   try {
 ${reads}  } catch {}
   if (${misfits}) return bad(typeof (args ?? 0), ${locals})
-`
+${conversions}`
 }
 
 /**
@@ -105,13 +108,14 @@ export function fieldCode({ fields }: RecordLayout): string {
 }
 
 /**
- * Reads the arguments into `values`, and checks them.
+ * Reads the arguments into `values`, checks them, and replaces them by what is stored.
  * @returns false if one can't be read or doesn't fit.
  */
 export function readArguments(
   fields: readonly PlacedField[],
   args: Readonly<Record<string, unknown>> | undefined,
   values: unknown[],
+  functions: FieldFunctions,
 ): boolean {
   for (let index = 0; index < fields.length; index += 1) values[index] = UNREAD
   try {
@@ -123,6 +127,10 @@ export function readArguments(
   }
   for (let index = 0; index < fields.length; index += 1) {
     if (!fields[index].descriptor.fits(values[index])) return false
+  }
+  for (let index = 0; index < fields.length; index += 1) {
+    const { convert } = fields[index].descriptor
+    if (convert !== undefined) values[index] = convert(functions, values[index])
   }
   return true
 }

@@ -10,10 +10,11 @@
  * made in the thread's own scratch memory, and is copied by a loop. That also gives its exact
  * length (the next thread's record follows without a gap).
  */
-import { numberViews, type FieldMemory, type RecordLayout } from '@rchan/ctf'
+import { MISFIT, type FieldMemory, type RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
-import { badCalls, NO_FLAG, TEXTS, type Bound, type BoundEnv } from './bound.js'
+import { badCalls, fieldFunctions, NO_FLAG, type Bound, type BoundEnv } from './bound.js'
 import { argumentCode, fieldCode, leastBytes, readArguments, storeFields, variableSum } from './field-code.js'
+import { captureFields, claim, makeScratch, release, type Scratch } from './scratch.js'
 
 /** What an encoder uses: the views of the buffer, and what it calls. */
 export type GlobalEnv = GlobalWriter['view'] & FieldMemory & BoundEnv & ThreadEnv
@@ -30,31 +31,6 @@ interface ThreadEnv {
   readonly refused: () => void
 }
 
-/**
- * Views of the scratch memory in which a record is made. It has room for the largest record whose
- * texts have few enough characters to fit.
- */
-type Scratch = ReturnType<typeof makeScratch>
-
-/** Room for fields other than texts, and for gaps. */
-const FIXED_BYTES = 2048
-
-function makeScratch(writer: GlobalWriter) {
-  const { subbufSize } = writer.buffer.geometry
-  const buffer = new ArrayBuffer(((subbufSize + 7) & -8) * 3 + FIXED_BYTES)
-  return {
-    /** If the texts have more characters than this together, they fit no sub-buffer. */
-    mostCharacters: subbufSize,
-    /**
-     * A length that `reserve` refuses. The length of the texts is not used: several long ones can
-     * have more than 2^32 together.
-     */
-    tooBig: subbufSize + 1,
-    ...numberViews(buffer),
-    ...TEXTS,
-  }
-}
-
 /** Of the writer that was asked for last: a thread has one at a time. */
 let latest: ThreadEnv | undefined
 
@@ -67,7 +43,8 @@ export function globalEnv(
   renew: Bound,
 ): GlobalEnv {
   const bad = badCalls(fields, (reason) => cpu.discardBad(writer, id, reason))
-  return { ...writer.view, ...TEXTS, ...threadEnv(cpu, writer), ...bad, renew }
+  const env = threadEnv(cpu, writer)
+  return { ...writer.view, ...env.scratch.functions, limit: env.scratch.limit, ...env, ...bad, renew }
 }
 
 function threadEnv(cpu: Cpu, writer: GlobalWriter): ThreadEnv {
@@ -76,7 +53,7 @@ function threadEnv(cpu: Cpu, writer: GlobalWriter): ThreadEnv {
     writer,
     time: new Int32Array(cpu.time.buffer),
     tag: cpu.tag,
-    scratch: makeScratch(writer),
+    scratch: makeScratch(writer.buffer.geometry.subbufSize, fieldFunctions(cpu)),
     refused: () => cpu.refused(),
   }
   latest = env
@@ -103,8 +80,8 @@ export function globalEncoderSource(
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { writer, time, tag, i32: to } = env
 const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${isVariable ? 'env.scratch' : 'env'}
-const { mostCharacters, tooBig } = env.scratch
-const { bad, unread, refused, renew, writeText, asI64, asU64 } = env
+const { limit: mostCharacters, tooBig } = env.scratch
+const { bad, unread, refused, renew, writeText, limitText, intern, asI64, asU64, floor } = env
 return function (args, flag) {
   if (flag !== ${generation}) return flag === ${NO_FLAG} ? undefined : renew(args, flag)
 ${argumentCode(layout)}
@@ -157,8 +134,8 @@ export function interpretGlobal(id: number, layout: RecordLayout, env: GlobalEnv
   return (args, flag) => {
     if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
     const values: unknown[] = []
-    if (!readArguments(fields, args, values)) return discardBad(typeof (args ?? 0), values)
-    if (leastBytes(fields, values) > scratch.mostCharacters) {
+    if (!readArguments(fields, args, values, env)) return discardBad(typeof (args ?? 0), values)
+    if (leastBytes(fields, values) > scratch.limit) {
       writer.reserve(scratch.tooBig)
       return refused()
     }
@@ -174,5 +151,32 @@ export function interpretGlobal(id: number, layout: RecordLayout, env: GlobalEnv
     for (let i = 4; i < words; i += 1) to[first + i] = from[i]
     writer.commit(at, bytes)
     return undefined
+  }
+}
+
+/** The encoder of a record with composite fields: see `compositeCpu`. */
+export function compositeGlobal(id: number, layout: RecordLayout, env: GlobalEnv, generation: number): Bound {
+  const { writer, time, tag, i32: to, discardBad, refused, renew } = env
+  return (args, flag) => {
+    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
+    const scratch = claim(env.scratch)
+    try {
+      const bytes = captureFields(layout, scratch, args)
+      if (bytes === MISFIT) return discardBad(typeof (args ?? 0), [scratch.value], scratch.failed)
+      const from = scratch.i32
+      const at = writer.reserve(bytes < 0 ? scratch.tooBig : bytes)
+      if (at < 0) return refused()
+      const first = at >> 2
+      to[first] = time[0]
+      to[first + 1] = time[1]
+      to[first + 2] = id
+      to[first + 3] = tag
+      const count = (bytes + 3) >> 2
+      for (let i = 4; i < count; i += 1) to[first + i] = from[i]
+      writer.commit(at, bytes)
+      return undefined
+    } finally {
+      release(scratch)
+    }
   }
 }

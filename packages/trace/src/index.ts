@@ -77,6 +77,7 @@ export {
   type FieldValue,
   type FieldValues,
   type Tracepoint,
+  type TracepointOptions,
 } from './tracepoint.js'
 export type { SnapshotOptions } from './asking.js'
 export { currentRecording, type CurrentRecording } from './current-recording.js'
@@ -106,4 +107,22 @@ export type {
   ThreadTotals,
   Trigger,
 } from '@rchan/runtime/recorder'
-export type { Field, FieldType, FieldTypeValues, Schema } from '@rchan/ctf'
+export { t } from '@rchan/ctf'
+export type {
+  Field,
+  FieldType,
+  FieldTypeName,
+  FieldTypeNode,
+  FieldTypeValues,
+  Kind,
+  Level,
+  FieldValuesOf,
+  NumberTypeName,
+  Numbers,
+  StructTypes,
+  ValueOf,
+  WordType,
+  Schema,
+  Typed,
+  TypeOptions,
+} from '@rchan/ctf'

@@ -73,3 +73,27 @@ function writeWideText(u8: Uint8Array, at: number, text: string, from: number): 
   u8[q] = 0
   return q + 1
 }
+
+/** The mark of a text that was cut, U+2026, as UTF-8. */
+const CUT_MARK_BYTES = 3
+
+/**
+ * Returns a text whose UTF-8 has at most `max` bytes: itself, or its start and `…`. It is cut
+ * between two characters.
+ *
+ * @param cut called when the text is cut.
+ */
+export function limitText(text: string, max: number, cut: () => void): string {
+  // A text of more characters is too long whatever they are. So no more are looked at.
+  if (text.length <= max && textBytes(text) <= max) return text
+  cut()
+  let bytes = CUT_MARK_BYTES
+  let end = 0
+  while (end < text.length) {
+    const code = text.codePointAt(end) as number
+    bytes += code === 0 ? 3 : code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+    if (bytes > max) break
+    end += code < 0x10000 ? 1 : 2
+  }
+  return max < CUT_MARK_BYTES ? '' : `${text.slice(0, end)}…`
+}

@@ -2,7 +2,15 @@
  * Tracepoints: declared once, called on any thread. A declaration enters the schema into the
  * process's tracepoint table. It needs no recording, and nothing of it keeps the program alive.
  */
-import { makeSchema, schemaText, type FieldType, type FieldTypeValues, type Schema } from '@rchan/ctf'
+import {
+  makeSchema,
+  schemaText,
+  type FieldType,
+  type FieldValuesOf,
+  type Level,
+  type Schema,
+  type ValueOf,
+} from '@rchan/ctf'
 import { thisControl } from '@rchan/runtime/declaring'
 import { throwIfFull } from './compile.js'
 import { makeFacade, type Bound, type Dispatch } from './dispatch.js'
@@ -12,10 +20,10 @@ import { writingHalf } from './writing-half.js'
 export type FieldTypes = Readonly<Record<string, FieldType>>
 
 /** The value that a field of each type takes. */
-export type FieldValue<T extends FieldType> = FieldTypeValues[T]
+export type FieldValue<T extends FieldType> = ValueOf<T>
 
 /** The arguments of a tracepoint. */
-export type FieldValues<F extends FieldTypes> = { readonly [K in keyof F]: FieldValue<F[K]> }
+export type FieldValues<F extends FieldTypes> = FieldValuesOf<F>
 
 /**
  * A tracepoint. Call it with its fields to record an event. While nothing is recorded, a call costs
@@ -40,6 +48,12 @@ export interface Tracepoint<F extends FieldTypes> {
   readonly schema: Schema
 }
 
+/** What can be said of a tracepoint beside its fields. */
+export interface TracepointOptions {
+  /** How important its events are. By default `info`. */
+  readonly level?: Level
+}
+
 /**
  * Declares a tracepoint. Any thread may declare it: the same name and fields are the same
  * tracepoint on all threads.
@@ -52,8 +66,12 @@ export interface Tracepoint<F extends FieldTypes> {
  * export const tileDone = tracepoint('tile:done', { id: 'u32', ms: 'f64', path: 'string' })
  * tileDone({ id: 7, ms: 1.5, path: 'a.png' })
  */
-export function tracepoint<const F extends FieldTypes>(name: string, fields: F): Tracepoint<F> {
-  const schema = makeSchema(name, fields)
+export function tracepoint<const F extends FieldTypes>(
+  name: string,
+  fields: F,
+  options: TracepointOptions = {},
+): Tracepoint<F> {
+  const schema = makeSchema(name, fields, options)
   const id = thisControl.declare(schemaText(schema))
   const { flags } = thisControl
   const encoder = makeFacade(flags, id, schema.name, dispatchTo(id, schema))

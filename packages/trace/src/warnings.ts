@@ -3,7 +3,7 @@
  * to do. They are made at the end, from the totals, so they cost nothing while events are recorded.
  * Runs on the thread that records.
  */
-import { parseSchema } from '@rchan/ctf'
+import { parseSchema, typeWords } from '@rchan/ctf'
 import { thisCpu } from '@rchan/runtime'
 import type { RecordingTotals } from '@rchan/runtime/recorder'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -150,7 +150,9 @@ function emptiness(
 
 function fieldsOf(text: string): string {
   const fields = parseSchema(text)?.fields ?? []
-  return fields.length === 0 ? '{}' : `{ ${fields.map(({ name, type }) => `${name}: ${type}`).join(', ')} }`
+  return fields.length === 0
+    ? '{}'
+    : `{ ${fields.map(({ name, type }) => `${name}: ${typeWords(type)}`).join(', ')} }`
 }
 
 function plural(count: number, one: string, many: string): string {

@@ -5,66 +5,14 @@ import { describe, expect, test, vi } from 'vitest'
 import { FIELD_TYPE_NAMES, layoutRecord, makeSchema, PACKET_HEADER_BYTES, type FieldType } from '@rchan/ctf'
 import { interpretEncoder, makeEncoder, textBytes, writeText } from '@rchan/trace/facade'
 import { packetClient } from '@rchan/trace/packet-client'
+import { anyText, anyType, readBack, valueOf } from './any-type.ts'
 import { freshFolder, run } from './process.ts'
 import { Rig, type RigOptions } from './rig.ts'
 
 type Fields = Readonly<Record<string, FieldType>>
 
-/**
- * Texts of all kinds: short ones, ones around the length from which the engine encodes them, and
- * ones with characters that are hard for UTF-8.
- */
-const character = fc.constantFrom(
-  'a',
-  '~',
-  '\u007f',
-  '\u0080',
-  'é',
-  '\u07ff',
-  '\u0800',
-  '€',
-  '\uffff',
-  '😀',
-  '\u{10ffff}',
-  '\0',
-  '\ud800',
-  '\udfff',
-  ' ',
-)
-const text = fc.oneof(
-  fc.string({ unit: character, maxLength: 12 }),
-  fc.string({ unit: character, minLength: 90, maxLength: 103 }),
-  fc
-    .tuple(fc.integer({ min: 0, max: 320 }), fc.string({ unit: character, maxLength: 3 }))
-    .map(([n, end]) => 'x'.repeat(n) + end),
-  fc.tuple(fc.integer({ min: 90, max: 103 }), fc.constantFrom('é', '€', '😀')).map(([n, c]) => c.repeat(n)),
-)
-
-const VALUES: Record<FieldType, fc.Arbitrary<unknown>> = {
-  u8: fc.integer({ min: 0, max: 255 }),
-  u16: fc.integer({ min: 0, max: 65535 }),
-  u32: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
-  u64: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
-  i8: fc.integer({ min: -128, max: 127 }),
-  i16: fc.integer({ min: -32768, max: 32767 }),
-  i32: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
-  i64: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-  f32: fc.float(),
-  f64: fc.double(),
-  bool: fc.boolean(),
-  string: text,
-}
-
-/** The value that a reader gives for a written value. */
-function readBack(type: FieldType, value: unknown): unknown {
-  if (type === 'f32') return Math.fround(value as number)
-  if (type !== 'string') return value
-  // Half a surrogate pair becomes U+FFFD on the way.
-  return Buffer.from((value as string).replaceAll('\0', '␀')).toString()
-}
-
 const anyFields: fc.Arbitrary<Fields> = fc
-  .array(fc.constantFrom(...FIELD_TYPE_NAMES), { maxLength: 8 })
+  .array(anyType(), { maxLength: 8 })
   .map((types) => Object.fromEntries(types.map((type, i) => [`f${i}`, type])))
 
 const interpretEncoderNamed: typeof makeEncoder = (cpu, id, _name, fields) =>
@@ -82,7 +30,7 @@ const calls = fc.array(anyFields, { minLength: 1, maxLength: 3 }).chain((schemas
         fc.record({
           which: fc.constant(which),
           values: fc.record(
-            Object.fromEntries(Object.entries(schemas[which]).map(([name, type]) => [name, VALUES[type]])),
+            Object.fromEntries(Object.entries(schemas[which]).map(([name, type]) => [name, valueOf(type)])),
           ),
         }),
       ),
@@ -360,7 +308,7 @@ describe('compiled and interpreted encoders', () => {
 describe('a text', () => {
   test('takes as many bytes as were said, and not one byte behind them is touched', () => {
     fc.assert(
-      fc.property(text, fc.integer({ min: 0, max: 9 }), (value, at) => {
+      fc.property(anyText, fc.integer({ min: 0, max: 9 }), (value, at) => {
         const bytes = textBytes(value)
         const memory = new Uint8Array(new SharedArrayBuffer(at + value.length * 3 + 64)).fill(0xaa)
         expect(writeText(memory, at, value)).toBe(at + bytes + 1)

@@ -26,8 +26,9 @@ export function refused(): void {
   tile({ id: 1, size: 2n, ms: 0.5, path: 'a' })
   // @ts-expect-error -- a field that is not declared
   tile({ ...good, wrong: 1 })
-  // @ts-expect-error -- a number for a u64
   tile({ ...good, size: 2 })
+  // @ts-expect-error -- a string for a u64
+  tile({ ...good, size: '2' })
   // @ts-expect-error -- a bigint for a u32
   tile({ ...good, id: 1n })
   // @ts-expect-error -- a string for a u32

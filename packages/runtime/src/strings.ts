@@ -1,0 +1,89 @@
+/**
+ * The interned strings of a recording: a table in its arena, in which each text has a number, from
+ * 1. On every thread that traces, and on the consumer thread.
+ */
+import type { Machine } from './machine.js'
+import { ByText } from './process.js'
+import { TABLE_START, TextTable, type TableCursor } from './text-table.js'
+
+/** Bytes of the table. Memory that no text needs is not used. */
+export const STRINGS_BYTES = 2 ** 19
+/** The most strings of a recording. */
+export const MAX_STRINGS = 16_384
+/** The number of a text for which the table has no room. */
+export const NO_STRING_NUMBER = 0
+
+/** The strings of a recording, as the calling thread sees them. */
+export class Strings {
+  readonly #table: TextTable
+  /** The numbers of the texts that this thread has seen in the table. */
+  #numbers = new ByText<string, number>()
+  #next: TableCursor = TABLE_START
+  /** The text that was asked for last, and its number: names repeat. */
+  #text: string | undefined
+  #number = NO_STRING_NUMBER
+  #isFull = false
+
+  constructor(machine: Machine, memory: SharedArrayBuffer, at: number) {
+    this.#table = new TextTable(machine, memory, at, STRINGS_BYTES, MAX_STRINGS)
+  }
+
+  /** Returns the number of a text, which enters the table if it is new; 0 if the table is full. */
+  intern(text: string): number {
+    if (text === this.#text) return this.#number
+    const number = this.#numbers.get(text) ?? this.#enter(text)
+    if (number !== NO_STRING_NUMBER) {
+      this.#text = text
+      this.#number = number
+    }
+    return number
+  }
+
+  /**
+   * Consumer: reads the texts that have come since the last call into a list; the first has the
+   * number 1. A text that is still being entered is empty, until it is there.
+   *
+   * @returns whether the list has changed.
+   */
+  readInto(list: string[]): boolean {
+    const { found, next, waiting } = this.#table.entries(this.#next)
+    // The place stays before the first text that is still being entered.
+    this.#next = waiting.length === 0 ? next : waiting[0]
+    let isNew = false
+    for (const { id, text } of found) {
+      while (list.length < id) list.push('')
+      isNew ||= list[id] !== text
+      list[id] = text
+    }
+    return isNew
+  }
+
+  /** Empties the table. See `TextTable`. */
+  clear(): void {
+    this.#table.clear()
+  }
+
+  #enter(text: string): number {
+    if (this.#isFull) return NO_STRING_NUMBER
+    try {
+      const { found, next } = this.#table.entries(this.#next)
+      this.#next = next
+      for (let index = 0; index < found.length; index += 1) {
+        this.#numbers.set(found[index].text, found[index].id + 1)
+      }
+      const known = this.#numbers.get(text)
+      if (known !== undefined) return known
+      // The format's strings can't hold NUL.
+      const id = this.#table.declare(text.includes('\0') ? text.replaceAll('\0', '\u2400') : text, next)
+      if (id === undefined) {
+        this.#isFull = next.id >= MAX_STRINGS
+        return NO_STRING_NUMBER
+      }
+      this.#numbers.set(text, id + 1)
+      return id + 1
+    } catch {
+      // The table is damaged, or the stack is full.
+      return NO_STRING_NUMBER
+    }
+  }
+}
