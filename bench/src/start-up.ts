@@ -7,9 +7,14 @@ import type { BenchTask, Suite } from './harness.js'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 const RCHAN = import.meta.resolve('rchan')
+const NO_CODE = new URL('no-code.js', import.meta.url).href
 
-/** A program that does nothing, one that imports rchan, and one that declares a tracepoint too. */
+/**
+ * A program that does nothing, one that imports a file with next to no code, one that imports
+ * rchan, and one that declares a tracepoint too.
+ */
 const NOTHING = 'export {}'
+const LOADS = `import ${JSON.stringify(NO_CODE)}`
 const IMPORTS = `import ${JSON.stringify(RCHAN)}`
 const DECLARES = `import { tracepoint } from ${JSON.stringify(RCHAN)}; tracepoint('a:b', { id: 'u32' })({ id: 1 })`
 
@@ -28,13 +33,15 @@ async function runWorker(program: string): Promise<number> {
 }
 
 const about = (what: string, most: number): string =>
-  `${what} from start to exit: one that does nothing (the floor), one that imports rchan (at most ${most} ms more), one that ` +
+  `${what} from start to exit: one that does nothing (the floor), one that imports a file with next to no code, one that imports ` +
+  `rchan (at most ${most} ms more), one that ` +
   'also declares a tracepoint and calls it while nothing is recorded'
 
 const tasksOf = (kind: string, time: (program: string) => Promise<number>): BenchTask[] => {
   const common = { operations: 1, floor: `${kind}-alone` }
   return [
     { ...common, name: `${kind}-alone`, time: () => time(NOTHING) },
+    { ...common, name: `${kind}-no-code`, time: () => time(LOADS) },
     { ...common, name: `${kind}-imports`, time: () => time(IMPORTS) },
     { ...common, name: `${kind}-declares`, time: () => time(DECLARES) },
   ]

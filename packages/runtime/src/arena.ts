@@ -23,7 +23,8 @@
  *      52  i32     leaving          consumer     places that the last look found to be of the dead, and not free yet
  *      56  i32     joining          any thread   threads that are just about to take a place; outlives the recording
  *      60  u32     lastWords        recorder     bits: which threads ask for a snapshot when they die (last-words.ts)
- *      64  u8[64]  client           recorder     the client's own bytes
+ *      64  i32     came             any thread   counted up by each thread that has come online
+ *      72  u8[56]  client           recorder     the client's own bytes
  *     128  …       places           128 bytes for each possible CPU:
  *      +0  i32     owner            thread: compare-and-exchange from 0 to its identity; consumer: back to 0
  *      +4  i32     online           thread: 1 when its buffer can be read; consumer: back to 0
@@ -79,7 +80,8 @@ export const ARENA = {
   leaving: 52,
   joining: 56,
   lastWords: 60,
-  client: 64,
+  came: 64,
+  client: 72,
   places: 128,
 } as const
 /** Byte offsets of the words of a place. */
@@ -101,7 +103,7 @@ const PLACE_BYTES = 128
 /** Bytes of a thread's name in its place. */
 export const THREAD_NAME_BYTES = 64
 /** Bytes for the client's own use in an arena. */
-export const CLIENT_BYTES = 64
+export const CLIENT_BYTES = 56
 
 /**
  * The values of `state`, the state of the consumer. The consumer stores it. The recorder stores

@@ -69,6 +69,8 @@ export class Consumer {
   /** A call for files that is not answered yet. */
   #filesCall: Call | undefined
   #nextFlush: number
+  /** The time of the next look for dead threads, if nothing waits for one before. */
+  #lookAt = 0
   #agedAt = Infinity
   /** The ticket of the last answered request. */
   #answered = 0
@@ -137,7 +139,7 @@ export class Consumer {
     const isAsked = this.#flushRounds === 0 && this.#takes(WANT.flush)
     if (now >= this.#nextFlush || isAsked) {
       const wasBlocked = delivery.unblock()
-      this.#reap()
+      if (isAsked || wasBlocked || now >= this.#lookAt || delivery.sample()) this.#reap()
       if (isAsked) this.#beginFlush(ticket)
       if (delivery.sample() || (isAsked && wasBlocked)) this.#agedAt = now + this.#options.graceMs
       else if (isAsked) this.#endFlush()
@@ -276,7 +278,7 @@ export class Consumer {
   #reap(): boolean {
     const dead = this.#reaper.findDead()
     const left = this.#reaper.recover(dead)
-    this.#delivery.findNewCpus()
+    this.#delivery.findNewCpus(dead.size > 0)
     for (const cpu of dead) {
       if (this.#shared === undefined ? !this.#delivery.retire(cpu) : this.#shared.holds(cpu)) continue
       this.#delivery.retired(cpu)
@@ -284,6 +286,9 @@ export class Consumer {
       // The next thread in this place is another one.
       dead.delete(cpu)
     }
+    // What is not done yet goes on with the next flush.
+    const isDone = dead.size === 0 && !left
+    this.#lookAt = isDone ? this.#machine.now() + (this.#machine.quietLookMs ?? 0) : 0
     this.#reaper.tellOfLook(dead.size)
     return left
   }

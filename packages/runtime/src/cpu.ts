@@ -399,6 +399,8 @@ export class Cpu {
     // Pairs with: Consumer, Atomics.load of `online`. The place's words and the first sub-buffer
     // are stored before this.
     Atomics.store(arena.words, arena.placeWord(cpu, PLACE.online), 1)
+    // Pairs with: Delivery.findNewCpus, Atomics.load of `came`.
+    Atomics.add(arena.words, ARENA.came >> 2, 1)
     if (arena.words[ARENA.lastWords >> 2] !== 0) sayLastWords(this)
     return true
   }

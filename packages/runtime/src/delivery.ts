@@ -52,6 +52,10 @@ export class Delivery {
    * shared buffer.
    */
   #streams: (DrainedStream | undefined)[]
+  /** Those that are made. An idle consumer goes through them often, and seldom through all CPUs. */
+  #made: DrainedStream[]
+  /** The arena's count of threads that came online, at the last look for them. */
+  #came = 0
   /** By CPU, oldest first. Shared ring: none. */
   readonly #kept: Kept[][]
   /** The shared ring of all CPUs, if they share one. */
@@ -97,9 +101,11 @@ export class Delivery {
     this.#shared = shared
     if (shared === undefined) {
       this.#streams = Array.from({ length: arena.possibleCpus })
+      this.#made = []
       this.#fairShare = arena.channel.buffer(0).geometry.subbufCount
     } else {
-      this.#streams = [new DrainedStream(undefined, shared, format, sink)]
+      this.#made = [new DrainedStream(undefined, shared, format, sink)]
+      this.#streams = [...this.#made]
       this.#fairShare = shared.buffer.geometry.subbufCount
     }
   }
@@ -116,6 +122,7 @@ export class Delivery {
     this.#streams = this.#streams.map((stream) =>
       stream === undefined ? undefined : new DrainedStream(stream.cpu, stream.ring, format, sink),
     )
+    this.#made = this.#streams.filter((stream) => stream !== undefined)
     this.#keeps = false
   }
 
@@ -126,23 +133,20 @@ export class Delivery {
   drainSome(): boolean {
     this.findNewCpus()
     if (this.#keeps) {
-      for (const stream of this.#streams) stream?.ring.stayAhead()
+      for (const stream of this.#made) stream.ring.stayAhead()
       return false
     }
     let found = false
-    for (const stream of this.#streams) {
-      if (stream !== undefined && this.#drain(stream, this.#fairShare)) found = true
-    }
+    for (const stream of this.#made) if (this.#drain(stream, this.#fairShare)) found = true
     return found
   }
 
   /** Delivers all complete sub-buffers. @returns whether the sink refused some. */
   drainAll(): boolean {
-    this.findNewCpus()
+    this.findNewCpus(true)
     if (this.#keeps) return false
     let blocked = false
-    for (const stream of this.#streams) {
-      if (stream === undefined) continue
+    for (const stream of this.#made) {
       stream.isBlocked = false
       this.#drain(stream, Infinity)
       if (stream.isBlocked) blocked = true
@@ -153,8 +157,8 @@ export class Delivery {
   /** Lets blocked streams try again. @returns whether there were any. */
   unblock(): boolean {
     let any = false
-    for (const stream of this.#streams) {
-      if (stream?.isBlocked !== true) continue
+    for (const stream of this.#made) {
+      if (!stream.isBlocked) continue
       stream.isBlocked = false
       any = true
     }
@@ -182,7 +186,7 @@ export class Delivery {
   /** What became of all records so far. While threads write, the counts are of about now. */
   losses(): LossReport {
     // A thread may ask before any of its records was looked for.
-    this.findNewCpus()
+    this.findNewCpus(true)
     for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) this.#meet(cpu)
     const { noBuffer } = this.#control
     if (this.#shared !== undefined) {
@@ -191,8 +195,8 @@ export class Delivery {
       const fate = { overwritten, torn, unwritten, pending: this.#shared.remaining() }
       return this.#reportOfGlobal(this.#shared.refusedByCpu(), fate, noBuffer)
     }
-    const rows = this.#streams.flatMap((stream) => {
-      if (stream?.cpu === undefined) return []
+    const rows = this.#made.flatMap((stream) => {
+      if (stream.cpu === undefined) return []
       const ring = stream.ring as CpuRing
       return this.#accounts.rows(stream.cpu, { ...ring.extent(), discarded: ring.discarded() }, false)
     })
@@ -219,16 +223,23 @@ export class Delivery {
 
   /**
    * Makes a stream for each CPU that is online for the first time, if each CPU has its own buffer.
+   *
+   * @param isThorough whether to look also where no thread said that it came online. A thread that
+   * was terminated in that instant did not. It has written nothing.
    */
-  findNewCpus(): void {
+  findNewCpus(isThorough = false): void {
     if (this.#shared !== undefined) return
     const { words, channel } = this.#arena
+    const came = Atomics.load(words, ARENA.came >> 2)
+    if (came === this.#came && !isThorough) return
+    this.#came = came
     for (let cpu = 0; cpu < this.#streams.length; cpu += 1) {
       // Pairs with: Cpu.#take, Atomics.store of `online`, after the first sub-buffer was started.
       if (this.#streams[cpu] !== undefined) continue
       if (Atomics.load(words, this.#arena.placeWord(cpu, PLACE.online)) !== 1) continue
       this.#streams[cpu] = new DrainedStream(cpu, new CpuRing(channel.buffer(cpu)), this.#format, this.#sink)
     }
+    this.#made = this.#streams.filter((stream) => stream !== undefined)
   }
 
   /**
@@ -254,17 +265,14 @@ export class Delivery {
   sample(): boolean {
     if (this.#keeps) return false
     let any = false
-    for (const stream of this.#streams) {
-      if (stream !== undefined && stream.ring.sample()) any = true
-    }
+    for (const stream of this.#made) if (stream.ring.sample()) any = true
     return any
   }
 
   /** Delivers what the last {@link sample} saw. It must be a grace period old. */
   deliverAged(): void {
     if (this.#keeps) return
-    for (const stream of this.#streams) {
-      if (stream === undefined) continue
+    for (const stream of this.#made) {
       this.#drain(stream, this.#fairShare)
       const span = stream.isBlocked ? undefined : stream.ring.aged()
       if (span !== undefined) this.#deliver(stream, span)
@@ -325,7 +333,7 @@ export class Delivery {
 
   /** The streams with something to report, if only losses. */
   #tellingStreams(lostOf: (stream: DrainedStream) => number, noBuffer: number): DrainedStream[] {
-    const met = this.#streams.filter((stream) => stream !== undefined)
+    const met = this.#made
     const streams = met.filter((stream) => stream.hasBegun || lostOf(stream) > 0)
     if (noBuffer > 0 && streams.length === 0 && met[0] !== undefined) streams.push(met[0])
     return streams

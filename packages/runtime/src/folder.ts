@@ -6,7 +6,7 @@
  * name that no other program can guess, and takes its own name when it is whole. So a link that was
  * planted at that name is never followed.
  */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -33,6 +33,8 @@ const NO_LINKS = new Set(['EPERM', 'EACCES', 'EISDIR', 'ENOTSUP', 'EOPNOTSUPP', 
 export interface Draft {
   readonly fd: number
   readonly path: string
+  /** Of the file, which is empty. */
+  readonly state: FileState
 }
 
 /** The file that a name led to, and its length. */
@@ -74,18 +76,24 @@ export class OpenFolder {
    */
   draft(name: string): Draft {
     for (let left = DRAFT_TRIES; ; left -= 1) {
-      const path = this.at(`.${name}-${randomBytes(8).toString('hex')}`)
+      // Node makes many of these at once; other random numbers cost as much as the file.
+      const path = this.at(`.${name}-${randomUUID()}`)
       let fd: number
       try {
         fd = openSync(path, 'wx', FILE_MODE)
       } catch (error) {
-        if (left <= 1 || (error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+        const { code } = error as NodeJS.ErrnoException
+        // A folder that is open can be removed. Then no file can be made in it any more.
+        const gone = code === 'ENOENT' ? this.problem() : undefined
+        if (gone !== undefined) throw new Error(`${gone} (${code})`, { cause: error })
+        if (left <= 1 || code !== 'EEXIST') throw error
         continue
       }
       try {
         // A strict umask removes rights of the owner.
-        if ((fstatSync(fd).mode & FILE_MODE) !== FILE_MODE) fchmodSync(fd, FILE_MODE)
-        return { fd, path }
+        const { mode, ...state } = statsOf(fd)
+        if ((mode & FILE_MODE) !== FILE_MODE) fchmodSync(fd, FILE_MODE)
+        return { fd, path, state }
       } catch (error) {
         // Each flush tries again, and must not leave a file and a descriptor each time.
         removeDraft(path)
@@ -166,8 +174,13 @@ export class OpenFolder {
 
 /** The file of a descriptor. @throws the error of the file system. */
 export function stateOfDescriptor(fd: number): FileState {
-  const { dev, ino, size } = fstatSync(fd, { bigint: true })
-  return { device: dev, inode: ino, bytes: Number(size) }
+  const { device, inode, bytes } = statsOf(fd)
+  return { device, inode, bytes }
+}
+
+function statsOf(fd: number): FileState & { readonly mode: number } {
+  const { dev, ino, size, mode } = fstatSync(fd, { bigint: true })
+  return { device: dev, inode: ino, bytes: Number(size), mode: Number(mode) }
 }
 
 export function isSame(a: FileState, b: FileState): boolean {

@@ -17,6 +17,11 @@ export interface Machine {
   readonly threadName: string
   /** Whether a thread is proven dead, so that it never runs another instruction. */
   isDead(identity: number, startTicks: number): boolean
+  /**
+   * How long a look for dead threads may be put off while nothing waits for it, in milliseconds,
+   * because a look costs something. By default it is done with each flush.
+   */
+  readonly quietLookMs?: number
   /** Milliseconds on a clock that never goes back. */
   now(): number
   /** Blocks the calling thread. */
@@ -70,6 +75,8 @@ export const nodeMachine: Machine = {
     return threadName(thisProcess.argv[1])
   },
   isDead,
+  // A look reads a file for each thread, which would be most of the work of an idle consumer.
+  quietLookMs: 1000,
   now: () => performance.now(),
   sleep: (ms) => void Atomics.wait(quiet, 0, 0, ms),
   wait: (words, index, seen, ms) => Atomics.wait(words, index, seen, ms),

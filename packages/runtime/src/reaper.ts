@@ -36,10 +36,12 @@ export class Reaper {
   findDead(): Set<number> {
     const { words } = this.#arena
     const dead = new Set<number>()
+    // The consumer ends with the thread that records, so that one lives.
+    const recorder = words[ARENA.recorder >> 2]
     for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
       const word = (of: number): number => this.#arena.placeWord(cpu, of)
       const owner = Atomics.load(words, word(PLACE.owner))
-      if (owner === 0) continue
+      if (owner === 0 || owner === recorder) continue
       // If no death can be proven, the `exit` event of the worker decides.
       const isGone = isProvable(owner)
         ? this.#machine.isDead(owner, this.#arena.startTicks(cpu))

@@ -22,10 +22,10 @@
  * large power of two. Then the kernel takes them in large pieces (on ext4 a fifth faster).
  *
  * File size and header can't change together, so a file never grows. When its room is used up, the
- * stream goes on in a further file (`cpu_0`, `cpu_0_1`, …), twice as long as the previous one. A
- * new file is written under a name that readers pass over, and gets its own name when it is whole.
- * Before that, the previous file is cut behind its last packet. Readers join the files of a stream
- * by its `stream_instance_id`.
+ * stream goes on in a further file (`cpu_0`, `cpu_0_1`, …), four times as long as the previous one.
+ * A new file is written under a name that readers pass over, and gets its own name when it is
+ * whole. Before that, the previous file is cut behind its last packet. Readers join the files of a
+ * stream by its `stream_instance_id`.
  */
 import { closeSync, ftruncateSync, writevSync } from 'node:fs'
 import { isSame, removeDraft, stateOfDescriptor, type FileState, type OpenFolder } from './folder.js'
@@ -37,6 +37,8 @@ const PAGE_BYTES = 4096
 /** Room of the first file of a stream, and of the longest file. */
 const FIRST_BYTES = 2 ** 22
 const MOST_BYTES = 2 ** 28
+/** How much longer each file is than the one before: making a file costs as much as two packets. */
+const GROWTH = 4
 /** Records start at a multiple of at most this. */
 const MOST_ALIGN_BYTES = 2 ** 18
 /** The largest share of a packet to spend on the alignment of the next one. */
@@ -50,7 +52,7 @@ const GAP = new Uint8Array(PAGE_BYTES)
 interface Segment {
   readonly name: string
   readonly fd: number
-  state: FileState
+  readonly state: FileState
   /** Its length on disk. */
   bytes: number
   events: number
@@ -172,19 +174,18 @@ export class StreamFile implements SinkStream {
     const next = headerAfter(0, packet, FIRST_PADDING_SHARE)
     const index = this.#segments.length
     const name = index === 0 ? this.#name : `${this.#name}_${index}`
-    const { fd, path } = this.#folder.draft(name)
+    const { fd, path, state } = this.#folder.draft(name)
     try {
       const bytes = this.#reach(fd, next + headerBytes)
       // In this order, because the following header and the packet's own may share memory.
       this.#write(fd, [packet.following(bytes - next)], next)
       this.#write(fd, [packet.header(next), ...packet.pieces], 0)
-      const state = stateOfDescriptor(fd)
       this.#cut()
       this.#folder.publish(path, name)
       const before = this.#segments.at(-1)
       this.#segments.push({ name, fd, state, bytes, events, problem: undefined })
       this.#at = next
-      this.#nextBytes = bytes * 2
+      this.#nextBytes = bytes * GROWTH
       // This comes last and must not throw, because the packet is in the trace.
       if (before !== undefined) this.#closeSegment(before)
     } catch (error) {

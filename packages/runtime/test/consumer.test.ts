@@ -219,6 +219,45 @@ describe('death', () => {
     expect(machine.content(1)?.numbers).toEqual([0])
   })
 
+  test('a death of which nothing is left is found at the quiet look, any other at the flush', () => {
+    const machine = new Machine()
+    machine.played.quietLookMs = 10 * FLUSH_MS
+    machine.thread(1, 7)
+    const writer = machine.thread(2, 8)
+    machine.pass(2 * FLUSH_MS)
+    machine.dead.add(7)
+    machine.pass(2 * FLUSH_MS)
+    expect(machine.place(1, PLACE.owner)).toBe(7)
+    machine.pass(8 * FLUSH_MS)
+    expect(machine.place(1, PLACE.owner)).toBe(0)
+    writer.write(1)
+    machine.dead.add(8)
+    machine.pass(FLUSH_MS)
+    expect(machine.place(2, PLACE.owner)).toBe(0)
+    expect(machine.content(2)?.numbers).toEqual([0])
+  })
+
+  test('a thread that was stopped when it was online, and had not said so, leaves a free place', () => {
+    const machine = new Machine()
+    machine.thread(1, 7)
+    Atomics.sub(machine.arena.words, ARENA.came >> 2, 1)
+    machine.dead.add(7)
+    machine.pass(FLUSH_MS)
+    expect(machine.place(1, PLACE.owner)).toBe(0)
+    machine.thread(1, 10).write(5)
+    machine.consumer.finish()
+    expect(machine.content(1)).toMatchObject({ numbers: numbers(5), generations: [1] })
+  })
+
+  test('the thread that records is not looked at', () => {
+    const machine = new Machine()
+    machine.arena.words[ARENA.recorder >> 2] = 7
+    machine.thread(1, 7)
+    machine.thread(2, 8)
+    machine.pass(2 * FLUSH_MS)
+    expect(new Set(machine.asked.map(([identity]) => identity))).toEqual(new Set([8]))
+  })
+
   test('a place that was claimed by a thread that died before it came online is freed, with or without start time', () => {
     for (const ticks of [true, false]) {
       const machine = new Machine()

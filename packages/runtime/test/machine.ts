@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import type { Mode } from '@rchan/ring'
 import { Writer } from '@rchan/ring'
 import {
+  ARENA,
   Arena,
   Control,
   nodeMachine,
@@ -74,6 +75,7 @@ export class Machine {
   readonly played: { -readonly [Name in keyof PlayedMachine]: PlayedMachine[Name] } = {
     ...nodeMachine,
     thread: nodeMachine.thread,
+    quietLookMs: 0,
     now: () => this.timeMs,
     sleep: (ms) => {
       this.timeMs += ms
@@ -172,6 +174,7 @@ export class Machine {
     this.claim(cpu, identity, threadId)
     const thread = new Thread(this, cpu, from)
     this.setPlace(cpu, PLACE.online, 1)
+    Atomics.add(this.arena.words, ARENA.came >> 2, 1)
     return thread
   }
 

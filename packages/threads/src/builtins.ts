@@ -13,8 +13,10 @@ export const buffer = requireBuiltin('node:buffer') as typeof import('node:buffe
 export const fs = requireBuiltin('node:fs') as typeof import('node:fs')
 export const timers = requireBuiltin('node:timers') as typeof import('node:timers')
 export const util = requireBuiltin('node:util') as typeof import('node:util')
-export const vm = requireBuiltin('node:vm') as typeof import('node:vm')
 export const workerThreads = requireBuiltin('node:worker_threads') as typeof import('node:worker_threads')
+
+/** Not taken before it is needed: making it takes as long as all others. */
+export const vm = () => requireBuiltin('node:vm') as typeof import('node:vm')
 
 /** The process, which all realms of a thread share. A `vm` context may lack it, or have a copy. */
 export const thisProcess = requireBuiltin('node:process') as NodeJS.Process

@@ -8,7 +8,6 @@ import { builtins } from '@rchan/runtime/declaring'
 // Taken at load time: programs that harden themselves replace or forbid it later.
 const Compiler = Function
 const StackError = RangeError
-const { compileFunction } = builtins.vm
 
 /**
  * Makes a function from its source. The source finds what it uses in `env`.
@@ -51,7 +50,7 @@ export function runText(text: string, given: object): unknown {
     throwIfFull(error)
     // The program forbids code from texts. That does not reach this function, which makes one of
     // Node's own realm. So it comes second.
-    run = compileFunction(text, ['given']) as typeof run
+    run = builtins.vm().compileFunction(text, ['given']) as typeof run
   }
   return run(given)
 }
