@@ -92,7 +92,7 @@ test('arguments that trace, throw or do not fit tear nothing, and each is writte
     expect(summary.discardedBy).toEqual({ full: 0, tooBig: 1, bad: summary.bad, noBuffer: 0 })
     expect(summary.badArguments).toEqual([
       'fixture:outer: a could not be read: its getter threw',
-      'fixture:u64: n=7 is no u64',
+      'fixture:u64: n=7.5 is no u64',
       'fixture:every: u8=256 is no u8',
     ])
     const { records, discarded } = readTrace(trace)

@@ -85,7 +85,7 @@ export class OpenFolder {
         const { code } = error as NodeJS.ErrnoException
         // A folder that is open can be removed. Then no file can be made in it any more.
         const gone = code === 'ENOENT' ? this.problem() : undefined
-        if (gone !== undefined) throw new Error(`${gone} (${code})`, { cause: error })
+        if (gone !== undefined) throw new Error(`${gone} (${(error as Error).message})`, { cause: error })
         if (left <= 1 || code !== 'EEXIST') throw error
         continue
       }
