@@ -8,6 +8,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDecoder, type Decoder } from './decode.js'
+import { parseFacts, type CutFact, type ThreadFact, type TraceFacts } from './facts.js'
 import type { DecodedValue } from './field-readers.js'
 import { NO_STRING, parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'
 import type { EventClass, Kind, Level, Schema } from './schema.js'
@@ -30,6 +31,7 @@ export { ALL_CPUS } from './stream.js'
 export { parseMetadata } from './tsdl.js'
 export { TraceError, type TraceErrorPlace } from './trace-error.js'
 export type {
+  CutFact,
   DecodedValue,
   EventClass,
   Field,
@@ -42,6 +44,8 @@ export type {
   MetadataClock,
   NumberTypeName,
   Schema,
+  ThreadFact,
+  TraceFacts,
   TraceRecord,
   TypeOptions,
 }
@@ -73,6 +77,8 @@ export interface Trace {
   /** Canonical lower-case text form. */
   readonly uuid: string
   readonly env: Readonly<Record<string, string | number>>
+  /** What the trace tells of its threads, and of spans that were cut off; undefined if nothing. */
+  readonly facts: TraceFacts | undefined
   /**
    * The trace's clock. A record's time plus the clock's offset is wall-clock time, in ns since
    * 1970.
@@ -115,7 +121,8 @@ const MAX_METADATA_BYTES = 2 ** 26
  */
 export function openTrace(folder: string): Trace {
   const metadata = readMetadata(folder)
-  const { uuid, env, clock, events, global = false } = metadata
+  const { facts, env } = parseFacts(metadata.env)
+  const { uuid, clock, events, global = false } = metadata
   const format: StreamFormat = { uuid: parseUuid(uuid), global }
   const streams: TraceStream[] = []
   for (const file of streamFiles(folder)) {
@@ -132,6 +139,7 @@ export function openTrace(folder: string): Trace {
     folder,
     uuid,
     env,
+    facts,
     clock,
     events,
     streams,

@@ -371,7 +371,8 @@ export type StructTypes = Readonly<Record<string, FieldType>>
 export type FieldValuesOf<F extends StructTypes> = {
   readonly [K in keyof F as F[K] extends { readonly type: 'optional' } ? never : K]: ValueOf<F[K]>
 } & {
-  readonly [K in keyof F as F[K] extends { readonly type: 'optional' } ? K : never]?: ValueOf<F[K]> | null
+  readonly [K in keyof F as F[K] extends { readonly type: 'optional' } ? K : never]?:
+    ValueOf<F[K]> | null | undefined
 }
 
 /** A type of one word, with options. */

@@ -24,7 +24,7 @@ export const {
   wait: Atomics_wait,
 } = Atomics
 export const { asIntN: BigInt_asIntN, asUintN: BigInt_asUintN } = BigInt
-export const { stringify: JSON_stringify } = JSON
+export const { parse: JSON_parse, stringify: JSON_stringify } = JSON
 export const { ceil: Math_ceil, clz32: Math_clz32, floor: Math_floor, max: Math_max, min: Math_min } = Math
 export const { isInteger: Number_isInteger, isSafeInteger: Number_isSafeInteger } = Number
 export const { isArray: Array_isArray } = Array

@@ -13,12 +13,13 @@ interface Names {
 
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
-    values: 'currentRecording requestSnapshot startRecording t tracepoint watchEventLoop',
-    types: `CpuTotals CurrentRecording Discarded EventLoopOptions Fate Field FieldType FieldTypeName FieldTypeNode FieldTypeValues
-      FieldTypes FieldValue FieldValues FilesOptions FlightSettings Kind Level LossReport Losses MemoryOptions
+    values:
+      'asyncSpan counter currentRecording flow nameThread now requestSnapshot span startRecording t tracepoint watchEventLoop',
+    types: `AsyncSpan AsyncSpanFields CallFields Clock Counter CounterType CpuTotals CurrentRecording Discarded EventLoopOptions Fate Field FieldType FieldTypeName FieldTypeNode FieldTypeValues
+      FieldTypes FieldValue FieldValues FilesOptions FlightSettings Flow FlowId Kind KindOptions NoFields Level LossReport Losses MemoryOptions
       FieldValuesOf NotTaken NumberTypeName Numbers Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot RingLosses Schema
       Snapshot SnapshotLimits SnapshotOn SnapshotOptions SnapshotRequestOptions SnapshotThread SnapshotsSummary ThreadLosses
-      ThreadTotals Tracepoint TracepointOptions Trigger TypeOptions Typed StructTypes ValueOf WordType`,
+      ThreadTotals Tracepoint TracepointOptions Trigger TypeOptions Typed Span SpanOptions SpanRest SpanToken StructTypes ValueOf WordType`,
   },
   relay: {
     values: `Channel ChannelConsumer ConsumerThread DescriptorPipe FULL GlobalBuffer GlobalReader GlobalWriter MAX_BUFFER_BYTES MAX_CHANNELS MAX_CPUS
@@ -44,7 +45,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   },
   reader: {
     values: 'ALL_CPUS TraceError openTrace',
-    types: `CpuLosses DecodedValue EventClass Field FieldType FieldTypeName FieldTypeNode FieldTypeValues Kind Level MetadataClock NumberTypeName Schema Trace TraceErrorPlace TraceRecord
+    types: `CpuLosses CutFact ThreadFact TraceFacts DecodedValue EventClass Field FieldType FieldTypeName FieldTypeNode FieldTypeValues Kind Level MetadataClock NumberTypeName Schema Trace TraceErrorPlace TraceRecord
       TraceStream TypeOptions`,
   },
   ctf: {

@@ -38,8 +38,12 @@
  *    +100  i32     beats            thread       counted up by its event loop while that is watched
  *    +104  i32     heap             thread       its heap in use at the last beat, in thousandths of the limit
  *    +108  u32     cut              thread       records in which a value was cut
+ *    +112  i32     spans            thread       slots of open spans that it has used, see span-table.ts
+ *    +116  i32     runs             thread       the file that it runs, as an interned string
+ *    +120  i64     came             thread       when it came online, in ns of the trace's clock
  *       …  remarks: on tracepoints, by any thread, see remarks.ts
  *       …  strings: a table of texts, by any thread, see text-table.ts; the next multiple of 4096
+ *       …  open spans, by the threads, see span-table.ts
  *       …  channel or global buffer: the next multiple of 4096
  * ```
  *
@@ -59,6 +63,7 @@ import type { ChannelOptions, GlobalGeometry } from '@rchan/ring'
 import { RUNTIME_ABI } from './control-page.js'
 import { decodeShared } from './process.js'
 import { Remarks, REMARKS_BYTES } from './remarks.js'
+import { openSpans, PLACE_SPANS_BYTES, type OpenSpan } from './span-table.js'
 import { Strings, STRINGS_BYTES } from './strings.js'
 import { nodeMachine } from './machine.js'
 
@@ -98,6 +103,9 @@ export const PLACE = {
   beats: 100,
   heap: 104,
   cut: 108,
+  spans: 112,
+  runs: 116,
+  came: 120,
 } as const
 const PLACE_BYTES = 128
 /** Bytes of a thread's name in its place. */
@@ -176,6 +184,7 @@ export class Arena {
   /** The interned strings. */
   readonly strings: Strings
   readonly #doubles: Float64Array<SharedArrayBuffer>
+  readonly #longs: BigInt64Array<SharedArrayBuffer>
   readonly #bytes: Uint8Array<SharedArrayBuffer>
 
   private constructor(memory: SharedArrayBuffer, possibleCpus: number, buffers: Channel | GlobalBuffer) {
@@ -186,6 +195,7 @@ export class Arena {
     else this.global = buffers
     this.words = new Int32Array(memory, 0, headBytes / 4)
     this.#doubles = new Float64Array(memory, 0, headBytes / 8)
+    this.#longs = new BigInt64Array(memory, 0, headBytes / 8)
     this.#bytes = new Uint8Array(memory, 0, headBytes)
     this.client = new Uint8Array(memory, ARENA.client, CLIENT_BYTES)
     this.remarks = new Remarks(memory, remarksOffset(possibleCpus))
@@ -294,6 +304,27 @@ export class Arena {
     }
   }
 
+  /** The slots of the open spans of a place's thread, 4 bytes an element. */
+  spanWords(cpu: number): Int32Array<SharedArrayBuffer> {
+    const at = spansOffset(this.possibleCpus) + cpu * PLACE_SPANS_BYTES
+    return new Int32Array(this.memory, at, PLACE_SPANS_BYTES >> 2)
+  }
+
+  /** Consumer: the open spans of a place's thread. None of them began after `now`. */
+  openSpans(cpu: number, now: bigint): OpenSpan[] {
+    return openSpans(this.spanWords(cpu), this.words[this.placeWord(cpu, PLACE.spans)], now)
+  }
+
+  /** When the thread of a place came online. */
+  came(cpu: number): bigint {
+    return Atomics.load(this.#longs, (ARENA.places + cpu * PLACE_BYTES + PLACE.came) >> 3)
+  }
+
+  /** Thread: stores when it came online. */
+  setCame(cpu: number, time: bigint): void {
+    this.#longs[(ARENA.places + cpu * PLACE_BYTES + PLACE.came) >> 3] = time
+  }
+
   setStartTicks(cpu: number, ticks: number): void {
     this.#doubles[(ARENA.places + cpu * PLACE_BYTES + PLACE.startTicks) >> 3] = ticks
   }
@@ -315,6 +346,11 @@ function stringsOffset(possibleCpus: number): number {
   return Math.ceil((remarksOffset(possibleCpus) + REMARKS_BYTES) / 4096) * 4096
 }
 
-function channelOffset(possibleCpus: number): number {
+/** Where the open spans start. */
+function spansOffset(possibleCpus: number): number {
   return stringsOffset(possibleCpus) + STRINGS_BYTES
+}
+
+function channelOffset(possibleCpus: number): number {
+  return spansOffset(possibleCpus) + possibleCpus * PLACE_SPANS_BYTES
 }

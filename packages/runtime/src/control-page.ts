@@ -26,6 +26,7 @@
  *    208   i32       clockFaults     any thread   threads whose clocks can't be trusted, added atomically
  *    212   i32       faultThread     any thread   1 + Node's number of the first, exchanged from 0
  *    216   i64       faultNs         that thread  how far its clock is off; 0: it stands still
+ *    224   i32       renamed         any thread   changes of names of threads, added
  *   4096   i32[2048] flags           recorder     by id: the generation that records it, or 0
  *  16384   …         table           declarers    the tracepoint table, see below
  * ```
@@ -64,6 +65,7 @@ export const CONTROL = {
   clockFaults: 208,
   faultThread: 212,
   faultNs: 216,
+  renamed: 224,
   flags: 4096,
   table: 16384,
 } as const

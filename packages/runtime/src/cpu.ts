@@ -7,6 +7,7 @@
  * the program. A tracing thread waits only here, once for each recording, with a deadline.
  */
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
+import { SPAN_SLOT } from './span-table.js'
 import { NO_STRING_NUMBER } from './strings.js'
 import { Arena, ARENA, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
@@ -45,6 +46,9 @@ const RETRY_RECORDS = 4096
  */
 const RECORDER_CHECKS = 1024
 
+/** Of a thread that is in no recording. */
+const NO_SPANS = new Int32Array(new SharedArrayBuffer(0))
+
 /** A thread as a CPU. A thread has one, which all copies of this module share: {@link thisCpu}. */
 export class Cpu {
   readonly control: Control
@@ -64,6 +68,8 @@ export class Cpu {
   globalWriter: GlobalWriter | undefined
   /** The time of this thread's last reserved record in a global buffer. */
   readonly time = new BigInt64Array(1)
+  /** The slots of this thread's open spans in its recording: see span-table.ts. */
+  openSpans: Int32Array<SharedArrayBuffer> = NO_SPANS
   /** The clock of this thread's records in its recording, checked when the thread came online. */
   clock: Clock = now
   /** Number of this CPU, and generation of its place. */
@@ -240,6 +246,30 @@ export class Cpu {
     return number
   }
 
+  /** Notes that this thread uses one more slot for its open spans. */
+  setSpanCount(count: number): void {
+    const { arena } = this
+    if (arena === undefined) return
+    // A thread that had the place before may have left the slot open.
+    this.openSpans[((count - 1) * SPAN_SLOT.bytes + SPAN_SLOT.class) >> 2] = 0
+    arena.words[arena.placeWord(this.number, PLACE.spans)] = count
+  }
+
+  /**
+   * Names this thread: in the recording that it is in, and in later ones. The trace names it so
+   * from the start.
+   */
+  setThreadName(name: string): void {
+    this.#name.fill(0)
+    encodeInto(name, this.#name)
+    const { arena } = this
+    if (arena === undefined || this.view.generation !== this.control.generation) return
+    arena.setThreadName(this.number, this.#name)
+    // Pairs with: Delivery.#readNames, which reads the names again.
+    Atomics.add(this.control.words, CONTROL.renamed >> 2, 1)
+    this.control.doorbell.ring()
+  }
+
   /** Called when the global buffer refused and counted a record of this thread. */
   refused(): void {
     this.#checkRecorder()
@@ -381,6 +411,10 @@ export class Cpu {
     arena.setStartTicks(cpu, me.startTicks)
     arena.words[arena.placeWord(cpu, PLACE.threadId)] = me.threadId
     arena.setThreadName(cpu, this.#name)
+    arena.words[arena.placeWord(cpu, PLACE.spans)] = 0
+    arena.words[arena.placeWord(cpu, PLACE.runs)] = arena.strings.intern(this.#machine.threadFile)
+    arena.setCame(cpu, now())
+    this.openSpans = arena.spanWords(cpu)
     this.arena = arena
     this.number = cpu
     this.placeGeneration = Atomics.load(arena.words, arena.placeWord(cpu, PLACE.generation))

@@ -3,7 +3,7 @@
  * rest comes with its first event of a recording: see trace's `writing-half`.
  */
 // The clock is taken when this is loaded.
-export { now } from './clock.js'
+export { now, type Clock } from './clock.js'
 export { Control, MAX_ENTRIES } from './control-page.js'
 export { builtins, thisProcess } from './process.js'
 export { thisControl } from './this-control.js'

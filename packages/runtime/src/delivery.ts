@@ -16,7 +16,7 @@
 import type { Discarded } from '@rchan/ring'
 import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
 import { ARENA, PLACE, tagParts, type Arena } from './arena.js'
-import type { Control } from './control-page.js'
+import { CONTROL, type Control } from './control-page.js'
 import { CpuRing, GlobalRing } from './drain.js'
 import { DrainedStream, sumOfCauses, type Account } from './drained-stream.js'
 import {
@@ -29,6 +29,7 @@ import {
 } from './ledger.js'
 import type { PacketFormat, PacketSpan } from './packet-format.js'
 import type { Sink } from './sink.js'
+import { ThreadLives } from './thread-lives.js'
 
 const NONE: Discarded = { full: 0, tooBig: 0, bad: 0 }
 
@@ -64,6 +65,9 @@ export class Delivery {
   readonly #accounts: Accounts
   /** Records of a shared buffer that were delivered, and whose thread nobody knows. */
   #unattributed = 0
+  readonly #lives: ThreadLives
+  /** The changes of names that were read. */
+  #renamed: number
   /**
    * The most sub-buffers to deliver from one ring before the next ring's turn: as many as a ring
    * holds.
@@ -97,6 +101,8 @@ export class Delivery {
     this.#keeps = keeps
     this.#kept = Array.from({ length: arena.possibleCpus }, () => [])
     this.#history = new ThreadHistory(arena)
+    this.#lives = new ThreadLives(arena)
+    this.#renamed = this.#renames
     this.#accounts = new Accounts(arena.possibleCpus)
     this.#shared = shared
     if (shared === undefined) {
@@ -168,6 +174,7 @@ export class Delivery {
   /** Ends the streams with their losses so far. If tracing goes on, they go on in further files. */
   endForNow(): void {
     if (this.#keeps) return
+    this.#tellLives()
     const lostOf = (stream: DrainedStream): number => stream.refused + stream.lost
     const { noBuffer } = this.#control
     const streams = this.#tellingStreams(lostOf, noBuffer).filter(({ isBlocked }) => !isBlocked)
@@ -176,6 +183,7 @@ export class Delivery {
 
   /** Notes that the thread of a place is dead, and that the place is about to be freed. */
   retired(cpu: number): void {
+    this.#lives.ended(cpu)
     this.#history.retired(cpu)
     if (this.#shared === undefined) return
     this.#meet(cpu)
@@ -293,6 +301,7 @@ export class Delivery {
     else thread = this.#writerOf(cpu, span.sequence)
     if (cpu !== undefined) this.#meet(cpu)
     try {
+      this.#readNames()
       // This shows an exiting process that we make progress.
       Atomics.add(words, ARENA.rounds >> 2, 1)
       const { records, writers, problem, end } = stream.write(span, thread, history.all)
@@ -309,6 +318,30 @@ export class Delivery {
     } catch (error) {
       this.#fail(stream, error)
       return false
+    }
+  }
+
+  get #renames(): number {
+    return Atomics.load(this.#control.words, CONTROL.renamed >> 2)
+  }
+
+  /** Reads the names of threads again if one has changed. */
+  #readNames(): void {
+    // Pairs with: Cpu.setThreadName, Atomics.add after the name.
+    const renamed = this.#renames
+    if (renamed === this.#renamed) return
+    this.#renamed = renamed
+    this.#history.readNames()
+    this.#format.renamed()
+  }
+
+  /** Tells the format of all threads, and of the spans that are cut off. */
+  #tellLives(): void {
+    try {
+      this.#readNames()
+      this.#format.tell(this.#lives.facts())
+    } catch (error) {
+      this.#tell(messageOf(error))
     }
   }
 
@@ -426,6 +459,9 @@ export class Delivery {
   close(): Totals {
     const { noBuffer } = this.#control
     for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) this.#meet(cpu)
+    // Otherwise the error would be that the facts of the threads can't be written.
+    this.#error ??= this.#sink.problem()
+    this.#tellLives()
     const met = this.#streams.filter((stream) => stream !== undefined)
     // Read the losses once: the trace and the summary have to agree, even if late threads still
     // count more.

@@ -14,6 +14,8 @@ export { thisControl } from './this-control.js'
 export { CONTROL, Control, MAX_ENTRIES, RUNTIME_ABI } from './control-page.js'
 export { TABLE_START, TextTable, type Entry, type TableCursor } from './text-table.js'
 export { MAX_STRINGS, Strings } from './strings.js'
+export { MAX_OPEN_SPANS, SPAN_SLOT } from './span-table.js'
+export type { CutSpan, RecordingFacts, ThreadLife } from './packet-format.js'
 export { Cpu, thisCpu, type CpuClient, type CpuView } from './cpu.js'
 export { builtins, byteLength, encodeInto, TextDecoder, TextEncoder } from './process.js'
 export type {

@@ -87,13 +87,16 @@ export function sumOf(streams: readonly StreamTotals[]): StreamTotals {
   }
 }
 
+/** A thread whose name may change. */
+type Named = { -readonly [K in keyof ThreadTotals]: ThreadTotals[K] }
+
 /** The threads of a recording, and how many of the delivered records each of them wrote. */
 export class ThreadHistory {
   readonly #arena: Arena
   readonly #byCpu = new Map<number, { readonly threads: ThreadTotals[]; events: number }>()
   /** The last thread seen at each place. */
-  readonly #latest: (ThreadTotals | undefined)[] = []
-  readonly #all: ThreadTotals[] = []
+  readonly #latest: (Named | undefined)[] = []
+  readonly #all: Named[] = []
   /**
    * Threads that gave back their places, while records of theirs may still be on the way. Needed
    * only for a shared buffer.
@@ -146,6 +149,14 @@ export class ThreadHistory {
     this.#latest[cpu] = thread
     this.#all.push(thread)
     return thread
+  }
+
+  /** Reads the names of the threads again that have places now. */
+  readNames(): void {
+    for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
+      const thread = this.present(cpu)
+      if (thread !== undefined) (thread as Named).threadName = this.#arena.threadName(cpu)
+    }
   }
 
   /** Notes that the thread of a place is dead, and that the place is about to be freed. */

@@ -15,6 +15,8 @@ export interface Machine {
   readonly thread: ThreadIdentity
   /** The name of the calling thread; never empty. */
   readonly threadName: string
+  /** The file that the calling thread runs; empty if it has none. */
+  readonly threadFile: string
   /** Whether a thread is proven dead, so that it never runs another instruction. */
   isDead(identity: number, startTicks: number): boolean
   /**
@@ -73,6 +75,10 @@ export const nodeMachine: Machine = {
   },
   get threadName() {
     return threadName(thisProcess.argv[1])
+  },
+  get threadFile() {
+    const file: unknown = thisProcess.argv[1]
+    return typeof file === 'string' ? file : ''
   },
   isDead,
   // A look reads a file for each thread, which would be most of the work of an idle consumer.

@@ -31,6 +31,39 @@ export interface ThreadTotals {
   readonly threadName: string
 }
 
+/** A thread that was a CPU, and when. Times are ns of the trace's clock. */
+export interface ThreadLife extends ThreadTotals {
+  readonly cpu: number
+  /** The file that it runs; empty if that is not known. */
+  readonly runs: string
+  /** When it came online in this recording. */
+  readonly came: bigint
+  /** When it was found dead; undefined if it lived on. */
+  readonly went: bigint | undefined
+}
+
+/** A span that had not ended when its thread died, or the recording ended. */
+export interface CutSpan {
+  readonly cpu: number
+  readonly generation: number
+  readonly threadId: number
+  /** The id of its tracepoint. */
+  readonly id: number
+  readonly start: bigint
+  /** When it was cut off. */
+  readonly at: bigint
+}
+
+/** What is known of a recording apart from its records. */
+export interface RecordingFacts {
+  readonly lives: readonly ThreadLife[]
+  readonly cuts: readonly CutSpan[]
+  /** When this was known. */
+  readonly end: bigint
+  /** Lives and cut spans that are not told, because there were too many. */
+  readonly untold: number
+}
+
 /** A packet made from a span. */
 export interface SealedPacket extends Packet {
   /** The end of the last record in it: the span's end, or less if the rest can't be read. */
@@ -90,6 +123,15 @@ export interface PacketFormat {
    * for, and what was lost before the end of that span is not told as a loss.
    */
   stream(cpu: number | undefined, isLate?: boolean): PacketStream
+  /**
+   * Notes that names of threads have changed. They are in the sink with the next {@link prepare}.
+   */
+  renamed(): void
+  /**
+   * Tells what is known of the threads, apart from their records. It is in the sink with the next
+   * {@link prepare}.
+   */
+  tell(facts: RecordingFacts): void
   /** Makes the stream of a snapshot's own event, which says why the snapshot was taken. */
   snapshotStream(event: SnapshotEvent): SnapshotStream
 }

@@ -11,8 +11,6 @@ export const { TextDecoder, TextEncoder } = builtins.util
 // oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
 export const { byteLength } = builtins.buffer.Buffer
 
-export const ByText = Map
-
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 // Bound now, because programs replace the methods later.

@@ -43,6 +43,7 @@
  *   that was seen by r is missing only if it is older than its thread's part, or `lost` says so.
  */
 import { tagParts, threadTag, type Arena } from './arena.js'
+import { ThreadLives } from './thread-lives.js'
 import { now } from './clock.js'
 import { CpuRing, GlobalRing, type Ring } from './drain.js'
 import { DrainedStream } from './drained-stream.js'
@@ -260,6 +261,7 @@ abstract class SnapshotWriter<R extends Ring> {
   #writeEvent(format: PacketFormat, event: SnapshotEvent): void {
     const at = event.at > this.cut ? this.cut : event.at
     const { packets, span, writer } = format.snapshotStream({ ...event, at })
+    format.tell(new ThreadLives(this.source.arena).facts(this.cut))
     format.prepare([...this.threads, writer])
     const out = this.sink.stream(EVENT_STREAM)
     const sealed = packets.seal(span, writer, 0, 0)

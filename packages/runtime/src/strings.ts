@@ -3,7 +3,6 @@
  * 1. On every thread that traces, and on the consumer thread.
  */
 import type { Machine } from './machine.js'
-import { ByText } from './process.js'
 import { TABLE_START, TextTable, type TableCursor } from './text-table.js'
 
 /** Bytes of the table. Memory that no text needs is not used. */
@@ -17,12 +16,16 @@ export const NO_STRING_NUMBER = 0
 export class Strings {
   readonly #table: TextTable
   /** The numbers of the texts that this thread has seen in the table. */
-  #numbers = new ByText<string, number>()
+  #numbers = Object.create(null) as Record<string, number | undefined>
   #next: TableCursor = TABLE_START
   /** The text that was asked for last, and its number: names repeat. */
   #text: string | undefined
   #number = NO_STRING_NUMBER
   #isFull = false
+  /** What the consumer has read, and the number of changes so far. */
+  readonly #texts: string[] = []
+  #nextRead: TableCursor = TABLE_START
+  version = 0
 
   constructor(machine: Machine, memory: SharedArrayBuffer, at: number) {
     this.#table = new TextTable(machine, memory, at, STRINGS_BYTES, MAX_STRINGS)
@@ -31,7 +34,7 @@ export class Strings {
   /** Returns the number of a text, which enters the table if it is new; 0 if the table is full. */
   intern(text: string): number {
     if (text === this.#text) return this.#number
-    const number = this.#numbers.get(text) ?? this.#enter(text)
+    const number = this.#numbers[text] ?? this.#enter(text)
     if (number !== NO_STRING_NUMBER) {
       this.#text = text
       this.#number = number
@@ -40,22 +43,25 @@ export class Strings {
   }
 
   /**
-   * Consumer: reads the texts that have come since the last call into a list; the first has the
-   * number 1. A text that is still being entered is empty, until it is there.
-   *
-   * @returns whether the list has changed.
+   * Consumer: reads the texts that have come since the last call. The first one has the number 1. A
+   * text that is still being entered is empty, until it is there.
    */
-  readInto(list: string[]): boolean {
-    const { found, next, waiting } = this.#table.entries(this.#next)
+  texts(): readonly string[] {
+    const { found, next, waiting } = this.#table.entries(this.#nextRead)
     // The place stays before the first text that is still being entered.
-    this.#next = waiting.length === 0 ? next : waiting[0]
-    let isNew = false
+    this.#nextRead = waiting.length === 0 ? next : waiting[0]
+    const texts = this.#texts
     for (const { id, text } of found) {
-      while (list.length < id) list.push('')
-      isNew ||= list[id] !== text
-      list[id] = text
+      while (texts.length < id) texts.push('')
+      if (texts[id] !== text) this.version += 1
+      texts[id] = text
     }
-    return isNew
+    return texts
+  }
+
+  /** Consumer: the text of a number; empty if there is none. */
+  textOf(number: number): string {
+    return this.texts()[number - 1] ?? ''
   }
 
   /** Empties the table. See `TextTable`. */
@@ -69,9 +75,9 @@ export class Strings {
       const { found, next } = this.#table.entries(this.#next)
       this.#next = next
       for (let index = 0; index < found.length; index += 1) {
-        this.#numbers.set(found[index].text, found[index].id + 1)
+        this.#numbers[found[index].text] = found[index].id + 1
       }
-      const known = this.#numbers.get(text)
+      const known = this.#numbers[text]
       if (known !== undefined) return known
       // The format's strings can't hold NUL.
       const id = this.#table.declare(text.includes('\0') ? text.replaceAll('\0', '\u2400') : text, next)
@@ -79,7 +85,7 @@ export class Strings {
         this.#isFull = next.id >= MAX_STRINGS
         return NO_STRING_NUMBER
       }
-      this.#numbers.set(text, id + 1)
+      this.#numbers[text] = id + 1
       return id + 1
     } catch {
       // The table is damaged, or the stack is full.

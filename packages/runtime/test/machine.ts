@@ -236,6 +236,8 @@ export class Machine {
         written: () => undefined,
         tail: (thread, lost) => packet(TAIL, valueOf(thread?.generation ?? 0, lost)),
       }),
+      renamed: () => {},
+      tell: () => {},
       snapshotStream: () => {
         throw new Error('this format is for no snapshots')
       },

@@ -20,9 +20,13 @@ import {
   exactBytes,
   fieldCode,
   leastBytes,
+  parameterList,
   localList,
   readArguments,
   storeFields,
+  storeSpanTimes,
+  systemValues,
+  type SystemFields,
   variableSum,
 } from './field-code.js'
 import { captureFields, claim, makeScratch, release, type Scratch } from './scratch.js'
@@ -36,6 +40,8 @@ export type CpuEnv = WriterView &
     readonly room: (bytes: number, at: number) => number
     /** Bytes of a sub-buffer. */
     readonly subbufSize: number
+    /** The open spans of this thread: see open-spans.ts. */
+    readonly spans: Int32Array
     /** Made at the first record with composite fields. */
     readonly scratch: () => Scratch
   }
@@ -68,6 +74,7 @@ export function cpuEnv(cpu: Cpu, writer: Writer, id: number, { fields }: RecordL
     room: (bytes, at) => cpu.makeRoom(writer, bytes, at),
     subbufSize,
     scratch: scratchOf(cpu, writer),
+    spans: cpu.openSpans,
     ...badCalls(fields, (reason) => cpu.discardBad(writer, id, reason)),
     renew,
   }
@@ -80,7 +87,13 @@ export function cpuEnv(cpu: Cpu, writer: Writer, id: number, { fields }: RecordL
  * Two places store a record: the inline path, and `slowPath` for a record that causes a switch. So
  * the inline path has no joins, and stays small enough for V8 to inline.
  */
-export function cpuEncoderSource(id: number, name: string, layout: RecordLayout, generation: number): string {
+export function cpuEncoderSource(
+  id: number,
+  name: string,
+  layout: RecordLayout,
+  system: SystemFields,
+  generation: number,
+): string {
   const { fixedBytes } = layout
   const locals = localList(layout)
   const fixed = bytesWithoutVariable(layout)
@@ -97,7 +110,7 @@ export function cpuEncoderSource(id: number, name: string, layout: RecordLayout,
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = env
 const { room, subbufSize, bad, unread, renew, now, textBytes, writeText, limitText, intern } = env
-const { asI64, asU64, floor } = env
+const { asI64, asU64, floor, spans } = env
 function slowPath(${locals}) {
   let bytes = ${isVariable ? least : fixedBytes}
   ${isVariable ? `if (bytes <= subbufSize) bytes = ${exact}` : ''}
@@ -105,16 +118,16 @@ function slowPath(${locals}) {
   if (at + bytes > view.limit) at = room(bytes, at)
   if (at < 0) return
   i64[at >> 3] = now()
-${storeCode(id, layout)}
+${storeCode(id, layout, system)}
 }
-return function (args, flag) {
-  if (flag !== ${generation}) return flag === ${NO_FLAG} ? undefined : renew(args, flag)
-${argumentCode(layout)}
+return function (${parameterList(system)}) {
+  if (flag !== ${generation}) return flag === ${NO_FLAG} ? undefined : renew(${parameterList(system)})
+${argumentCode(layout, system)}
   const time = now()
   const at = (words[view.end] + 7) & -8
   if (at + ${isVariable ? bound : fixedBytes} > view.limit) return slowPath(${locals})
   i64[at >> 3] = time
-${storeCode(id, layout)}
+${storeCode(id, layout, system)}
 }`
 }
 
@@ -122,10 +135,10 @@ ${storeCode(id, layout)}
  * Returns code that stores the record at `at`, apart from its time: id, fields, count, and the new
  * end last.
  */
-function storeCode(id: number, layout: RecordLayout): string {
+function storeCode(id: number, layout: RecordLayout, system: SystemFields): string {
   // The end comes last: until then the record does not exist. Pairs with: ring's Reader.
   return `  u32[(at + 8) >> 2] = ${id}
-${fieldCode(layout)}
+${fieldCode(layout, system)}
   const end = view.end
   words[end + 1] += 1
   words[end] = ${layout.fixedBytes < 0 ? 'cursor' : `at + ${layout.fixedBytes}`}`
@@ -147,14 +160,22 @@ function bytesWithoutVariable({ fields, minBytes }: RecordLayout): number {
  * The same as the compiled encoder, step by step, for programs in which no code may be made from
  * text.
  */
-export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, generation: number): Bound {
+export function interpretCpu(
+  id: number,
+  layout: RecordLayout,
+  system: SystemFields,
+  env: CpuEnv,
+  generation: number,
+): Bound {
   const { view, words, now, room, subbufSize, discardBad, renew } = env
   const { fields } = layout
   const fixed = bytesWithoutVariable(layout)
-  return (args, flag) => {
-    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
+  const { count, isSpan } = system
+  return (args, flag, s0, s1, s2) => {
+    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag, s0, s1, s2)
+    const given = systemValues(count, isSpan, s0, s1, s2)
     const values: unknown[] = []
-    if (!readArguments(fields, args, values, env)) return discardBad(typeof (args ?? 0), values)
+    if (!readArguments(fields, args, values, env, given)) return discardBad(typeof (args ?? 0), values)
     let bytes = fixed + leastBytes(fields, values)
     // As in the compiled encoder: a text that is too long is not read.
     if (bytes <= subbufSize) bytes = fixed + exactBytes(fields, values, env)
@@ -168,6 +189,7 @@ export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, gene
     env.i64[at >> 3] = time
     env.u32[(at + 8) >> 2] = id
     const recordEnd = storeFields(fields, values, env, at + layout.payloadOffset)
+    if (isSpan) storeSpanTimes(env.i32, at >> 2, env.spans, s0 as number)
     const { end } = view
     words[end + 1] += 1
     // Last, as in the compiled encoder.
@@ -180,13 +202,21 @@ export function interpretCpu(id: number, layout: RecordLayout, env: CpuEnv, gene
  * The encoder of a record with composite fields. The payload is made in scratch memory, where all
  * code of the caller runs. Then its length is known, and it is copied.
  */
-export function compositeCpu(id: number, layout: RecordLayout, env: CpuEnv, generation: number): Bound {
+export function compositeCpu(
+  id: number,
+  layout: RecordLayout,
+  system: SystemFields,
+  env: CpuEnv,
+  generation: number,
+): Bound {
   const { view, words, i32, i64, u32, now, room, discardBad, renew } = env
-  return (args, flag) => {
-    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
+  const { count, isSpan } = system
+  return (args, flag, s0, s1, s2) => {
+    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag, s0, s1, s2)
+    const given = systemValues(count, isSpan, s0, s1, s2)
     const scratch = claim(env.scratch())
     try {
-      let bytes = captureFields(layout, scratch, args)
+      let bytes = captureFields(layout, scratch, args, given)
       if (bytes === MISFIT) return discardBad(typeof (args ?? 0), [scratch.value], scratch.failed)
       if (bytes < 0) bytes = scratch.tooBig
       let time = now()
@@ -201,8 +231,9 @@ export function compositeCpu(id: number, layout: RecordLayout, env: CpuEnv, gene
       const from = scratch.i32
       const first = at >> 2
       // A sub-buffer ends on a multiple of 8, so the last word is inside it.
-      const count = (bytes + 3) >> 2
-      for (let i = 3; i < count; i += 1) i32[first + i] = from[i]
+      const wordCount = (bytes + 3) >> 2
+      for (let i = 3; i < wordCount; i += 1) i32[first + i] = from[i]
+      if (isSpan) storeSpanTimes(i32, first, env.spans, s0 as number)
       const { end } = view
       words[end + 1] += 1
       // Last, as in the compiled encoder.

@@ -19,7 +19,7 @@ import {
 import type { Packet, PacketSpan, PacketStream, ThreadTotals, SealedPacket } from '@rchan/runtime'
 import { now } from './clock.js'
 import { PacketMaker } from './packet-header.js'
-import { later, u32View, u64View, type Layouts } from './span.js'
+import { later, u32View, u64View, type Layouts } from './packet-span.js'
 
 /** The valid records from the start of a span. */
 interface Walk {

@@ -18,6 +18,7 @@ import {
   threadNumber,
   threadRanges,
   typeText,
+  factsText,
   type EventClass,
   type FieldFunctions,
   type MetadataInput,
@@ -30,6 +31,7 @@ import {
   threadTag,
   type CreateFormat,
   type PacketFormat,
+  type RecordingFacts,
   type Sink,
   type SnapshotEvent,
   type SnapshotStream,
@@ -90,6 +92,8 @@ export const createFormat: CreateFormat = (init, shared): PacketFormat => {
       cpu === undefined
         ? new GlobalStream(uuid, start, events.layouts, isLate)
         : new CpuStream(cpu, uuid, events.layouts, isLate),
+    renamed: () => names.forget(),
+    tell: (facts) => metadata.tell(facts, events.classes),
     snapshotStream: (event) => snapshotStream(event, control, arena, uuid, events),
   }
 }
@@ -188,6 +192,13 @@ class ThreadTable {
     for (; this.#seen < threads.length; this.#seen += 1) this.#add(threads[this.#seen])
   }
 
+  /** Forgets all names, because some have changed. */
+  forget(): void {
+    this.#names.clear()
+    this.#seen = 0
+    this.version += 1
+  }
+
   get ranges(): ThreadRange[] {
     return threadRanges(this.#names)
   }
@@ -214,9 +225,10 @@ class Metadata {
   readonly #sink: Sink
   readonly #init: Omit<MetadataInput, 'events'>
   readonly #table: Arena['strings']
-  readonly #strings: string[] = []
+  #facts: Record<string, string> = {}
   #events = -1
   #threads = -1
+  #strings = -1
 
   constructor(sink: Sink, init: Omit<MetadataInput, 'events'>, table: Arena['strings']) {
     this.#sink = sink
@@ -225,11 +237,32 @@ class Metadata {
   }
 
   write(events: readonly EventClass[], names: ThreadTable): void {
-    const hasNewStrings = this.#table.readInto(this.#strings)
-    if (events.length === this.#events && names.version === this.#threads && !hasNewStrings) return
-    const strings = events.some(isInterning) ? { strings: this.#strings } : {}
-    this.#sink.document(NAME, metadataText({ ...this.#init, events, threads: names.ranges, ...strings }))
+    const texts = this.#table.texts()
+    const isSame =
+      events.length === this.#events &&
+      names.version === this.#threads &&
+      this.#table.version === this.#strings
+    if (isSame) return
+    const strings = events.some(isInterning) ? { strings: texts } : {}
+    const env = { ...this.#init.env, ...this.#facts }
+    this.#sink.document(NAME, metadataText({ ...this.#init, env, events, threads: names.ranges, ...strings }))
     this.#events = events.length
     this.#threads = names.version
+    this.#strings = this.#table.version
+  }
+
+  /** Writes the facts with the next change, which this is. */
+  tell({ lives, cuts, end, untold }: RecordingFacts, events: readonly EventClass[]): void {
+    const nameOf = new Map(events.map(({ id, name }) => [id, name]))
+    this.#facts = factsText({
+      end,
+      untold,
+      threads: lives,
+      cuts: cuts.flatMap(({ id, ...cut }) => {
+        const span = nameOf.get(id)
+        return span === undefined ? [] : [{ ...cut, span }]
+      }),
+    })
+    this.#events = -1
   }
 }

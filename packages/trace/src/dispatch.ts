@@ -14,19 +14,66 @@ export type Encoder = (args?: Readonly<Record<string, unknown>>) => void
 
 /**
  * The encoder that a facade calls. `flag` is its tracepoint's flag, or that of no recording (see
- * bound.ts).
+ * bound.ts). The others are the values of the fields that records of its kind have in front. (For
+ * the encoder of a span: the slot of its start, nothing, and the outcome.)
  */
-export type Bound = (args: Readonly<Record<string, unknown>> | undefined, flag: number) => void
+export type Bound = (
+  args: Readonly<Record<string, unknown>> | undefined,
+  flag: number,
+  s0?: unknown,
+  s1?: unknown,
+  s2?: unknown,
+) => void
 
 /** The encoder that a tracepoint's facade calls just now. */
 export interface Dispatch {
   encode: Bound
 }
 
+/** The begin and the end of a span. */
+export interface SpanDispatch {
+  /** @returns a token, or 0 if the span is not recorded. */
+  begin(args: Readonly<Record<string, unknown>> | undefined, flag: number): number
+  end(args: Readonly<Record<string, unknown>> | undefined, token: number, outcome: 'ok' | 'failed'): void
+}
+
 /** Makes the facade of a tracepoint. */
 export function makeFacade(flags: Int32Array, id: number, name: string, dispatch: Dispatch): Encoder {
   const facade = compile(facadeSource(id, name), { flags, dispatch }) as Encoder | undefined
   return facade ?? interpretFacade(flags, id, dispatch)
+}
+
+/** The call of a kind whose records have fields in front. */
+export type SystemCall = (s0: unknown, args?: Readonly<Record<string, unknown>>) => void
+
+/**
+ * Makes a call of a tracepoint whose records have fields in front: the first one is the call's
+ * first argument, the second one, if there is one, always the same.
+ */
+export function makeSystemCall(
+  flags: Int32Array,
+  id: number,
+  name: string,
+  dispatch: Dispatch,
+  constant?: string,
+): SystemCall {
+  const call = compile(
+    `'use strict' // ${name} #${id} ${constant ?? ''}
+const { flags, dispatch } = env
+return function (s0, args) {
+  const flag = flags[${id}]
+  if (flag === 0) return
+  dispatch.encode(args, flag, s0${constant === undefined ? '' : `, '${constant}'`})
+}`,
+    { flags, dispatch },
+  ) as SystemCall | undefined
+  return (
+    call ??
+    ((s0, args) => {
+      const flag = flags[id]
+      if (flag !== 0) dispatch.encode(args, flag, s0, constant)
+    })
+  )
 }
 
 /** Like {@link makeFacade}, but compiles nothing. */

@@ -10,11 +10,12 @@
  *
  * There is an encoder for each kind of buffer: cpu-encoder.ts, global-encoder.ts.
  */
-import { layoutRecord, type Field } from '@rchan/ctf'
+import { layoutRecord, SYSTEM_FIELDS, type Field, type Schema } from '@rchan/ctf'
 import type { Cpu } from '@rchan/runtime'
 import { NO_FLAG } from './bound.js'
 import { compile } from './compile.js'
 import { compositeCpu, cpuEnv, cpuEncoderSource, interpretCpu, type CpuEnv } from './cpu-encoder.js'
+import type { SystemFields } from './field-code.js'
 import { interpretFacade, makeFacade, type Bound, type Dispatch, type Encoder } from './dispatch.js'
 import {
   compositeGlobal,
@@ -37,17 +38,17 @@ const CALLS_UNTIL_FEEDBACK = 256
  * result.
  */
 export function makeEncoder(cpu: Cpu, id: number, name: string, fields: readonly Field[]): Encoder {
-  return makeFacade(cpu.control.flags, id, name, dispatchTo(cpu, id, fields, name))
+  return makeFacade(cpu.control.flags, id, name, dispatchTo(cpu, id, { name, fields }, true))
 }
 
 /** Like {@link makeEncoder}, but compiles nothing. */
 export function interpretEncoder(cpu: Cpu, id: number, fields: readonly Field[]): Encoder {
-  return interpretFacade(cpu.control.flags, id, dispatchTo(cpu, id, fields, undefined))
+  return interpretFacade(cpu.control.flags, id, dispatchTo(cpu, id, { name: '', fields }, false))
 }
 
-function dispatchTo(cpu: Cpu, id: number, fields: readonly Field[], name: string | undefined): Dispatch {
+function dispatchTo(cpu: Cpu, id: number, schema: Schema, compiles: boolean): Dispatch {
   const dispatch: Dispatch = { encode: () => undefined }
-  dispatch.encode = starting(cpu, id, fields, name, dispatch)
+  dispatch.encode = starting(cpu, id, schema, dispatch, { compiles })
   return dispatch
 }
 
@@ -55,29 +56,31 @@ function dispatchTo(cpu: Cpu, id: number, fields: readonly Field[], name: string
  * Returns the first encoder of a dispatch, which brings the thread online. In each recording it
  * replaces itself there by an encoder that is bound to the recording's memory.
  *
- * @param name if undefined, the encoder is interpreted.
+ * @param options `compiles`: whether code may be made from text. `isSpan`: whether the encoder
+ * takes a slot instead of a start and a duration.
  */
 export function starting(
   cpu: Cpu,
   id: number,
-  fields: readonly Field[],
-  name: string | undefined,
+  { name, fields, kind = 'event' }: Schema,
   dispatch: Dispatch,
+  { compiles = true, isSpan = false }: { readonly compiles?: boolean; readonly isSpan?: boolean } = {},
 ): Bound {
   // Both are copies, made now: later changes of `fields` by a caller must not reach the compiler.
   const layout = layoutRecord(fields)
   const globalLayout = layoutRecord(fields, true)
+  const system: SystemFields = { count: SYSTEM_FIELDS[kind].length, isSpan }
   const bind = (env: CpuEnv, generation: number): Bound => {
-    if (layout.composite) return compositeCpu(id, layout, env, generation)
-    const source = name === undefined ? undefined : cpuEncoderSource(id, name, layout, generation)
-    return compiled(source, env) ?? interpretCpu(id, layout, env, generation)
+    if (layout.composite) return compositeCpu(id, layout, system, env, generation)
+    const source = compiles ? cpuEncoderSource(id, name, layout, system, generation) : undefined
+    return compiled(source, env) ?? interpretCpu(id, layout, system, env, generation)
   }
   const bindGlobal = (env: GlobalEnv, generation: number): Bound => {
-    if (layout.composite) return compositeGlobal(id, globalLayout, env, generation)
-    const source = name === undefined ? undefined : globalEncoderSource(id, name, globalLayout, generation)
-    return compiled(source, env) ?? interpretGlobal(id, globalLayout, env, generation)
+    if (layout.composite) return compositeGlobal(id, globalLayout, system, env, generation)
+    const source = compiles ? globalEncoderSource(id, name, globalLayout, system, generation) : undefined
+    return compiled(source, env) ?? interpretGlobal(id, globalLayout, system, env, generation)
   }
-  const start: Bound = (args) => {
+  const start: Bound = (args, _flag, s0, s1, s2) => {
     if (!cpu.online()) return
     const { view, writer, globalWriter } = cpu
     const { generation } = view
@@ -93,7 +96,7 @@ export function starting(
     for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) encode(undefined, NO_FLAG)
     cpu.shutView()
     try {
-      encode(args, generation)
+      encode(args, generation, s0, s1, s2)
     } finally {
       // For a record that did not come to its slow path: its arguments were bad.
       cpu.openView()

@@ -61,38 +61,43 @@ export function exactBytes(
  * what it was. A value that can't be read stays "unread", which fits no type. (\`var\`, because
  * \`let\` stores \`undefined\` first.) At the end values that fit are replaced by what is stored.
  */
-export function argumentCode(layout: RecordLayout): string {
+export function argumentCode(layout: RecordLayout, { count, isSpan }: SystemFields): string {
   const { fields } = layout
   if (fields.length === 0) return ''
+  let system = ''
   let unread = ''
   let reads = ''
   let misfits = ''
   let conversions = ''
   for (let index = 0; index < fields.length; index += 1) {
     const { name, descriptor } = fields[index]
-    unread += `a${index} = `
-    reads += `    a${index} = args.${name}\n`
-    misfits += `${index === 0 ? '' : ' || '}${descriptor.misfitCode(`a${index}`)}`
+    if (index < count) system += `  a${index} = s${index}\n`
+    else {
+      unread += `a${index} = `
+      reads += `    a${index} = args.${name}\n`
+    }
+    // Of a span the first two are a slot, and nothing.
+    if (isSpan && index < SPAN_TIMES) continue
+    misfits += `${misfits === '' ? '' : ' || '}${descriptor.misfitCode(`a${index}`)}`
     const conversion = descriptor.convertCode(`a${index}`)
     if (conversion !== '') conversions += `  ${conversion}\n`
   }
   const locals = localList(layout)
+  const tries = reads === '' ? '' : `  ${unread}unread\n  try {\n${reads}  } catch {}\n`
   return `  var ${locals}
-  ${unread}unread
-  try {
-${reads}  } catch {}
-  if (${misfits}) return bad(typeof (args ?? 0), ${locals})
+${system}${tries}  if (${misfits}) return bad(typeof (args ?? 0), ${locals})
 ${conversions}`
 }
 
 /**
- * Returns code that stores the fields of a record at `at`. Behind a field of variable length,
+ * Returns code that stores the fields of a record at `at`, where its time is already (unless
+ * `hasTime` is false: then the times of a span are not stored). Behind a field of variable length,
  * `cursor` is the end of the previous field.
  */
-export function fieldCode({ fields }: RecordLayout): string {
-  let code = ''
+export function fieldCode({ fields }: RecordLayout, { isSpan }: SystemFields, hasTime = true): string {
+  let code = isSpan && hasTime ? spanTimesCode('at') : ''
   let moving = false
-  for (let index = 0; index < fields.length; index += 1) {
+  for (let index = isSpan ? SPAN_TIMES : 0; index < fields.length; index += 1) {
     const { descriptor, offset, alignBytes } = fields[index]
     if (moving && alignBytes > 1) code += `  cursor = (cursor + ${alignBytes - 1}) & -${alignBytes}\n`
     const store = descriptor.storeCode(`a${index}`, moving ? 'cursor' : `at + ${offset}`)
@@ -107,6 +112,76 @@ export function fieldCode({ fields }: RecordLayout): string {
   return code
 }
 
+/** The fields that records of a kind have in front of the user's. */
+export interface SystemFields {
+  readonly count: number
+  /**
+   * Whether the first two are the start and the duration of a span, which come from its slot among
+   * the open spans.
+   */
+  readonly isSpan: boolean
+}
+
+/**
+ * Returns the parameters of an encoder. V8 inlines encoders by their size, so they are no more than
+ * needed.
+ */
+export function parameterList({ count }: SystemFields): string {
+  return `args, flag${count > 0 ? ', s0' : ''}${count > 1 ? ', s1' : ''}${count > 2 ? ', s2' : ''}`
+}
+
+/** Start and duration. */
+const SPAN_TIMES = 2
+/** A record of a span: offsets of its start, and of its duration. Both are u64. */
+const START = 16
+const DURATION = 24
+/** 4-byte words of a slot of the open spans, as a power of two: the start is the first two. */
+const SLOT_SHIFT = 2
+
+/**
+ * Returns code that stores start and duration of the span whose slot is in `a0`. The time of the
+ * record, which is the span's end, is there already. All in halves of 32 bits: as bigints they
+ * would be objects.
+ */
+export function spanTimesCode(at: string, words = 'i32'): string {
+  return `  const slot = a0 << ${SLOT_SHIFT}
+  const base = ${at} >> 2
+  const low = ${words}[base]
+  const from = spans[slot]
+  const high = spans[slot + 1]
+  ${words}[base + ${START >> 2}] = from
+  ${words}[base + ${(START >> 2) + 1}] = high
+  ${words}[base + ${DURATION >> 2}] = low - from
+  ${words}[base + ${(DURATION >> 2) + 1}] = ${words}[base + 1] - high - (low >>> 0 < from >>> 0 ? 1 : 0)
+`
+}
+
+/**
+ * Returns the values of the fields in front, for an encoder that works step by step. Of a span
+ * start and duration are stored later, by {@link storeSpanTimes}.
+ */
+export function systemValues(
+  count: number,
+  isSpan: boolean,
+  s0: unknown,
+  s1: unknown,
+  s2: unknown,
+): readonly unknown[] {
+  if (isSpan) return [0, 0, s2]
+  return count === 0 ? [] : count === 1 ? [s0] : count === 2 ? [s0, s1] : [s0, s1, s2]
+}
+
+/** Stores start and duration as {@link spanTimesCode} does. @param at in 4-byte words. */
+export function storeSpanTimes(i32: Int32Array, at: number, spans: Int32Array, slot: number): void {
+  const low = i32[at] >>> 0
+  const from = spans[slot << SLOT_SHIFT] >>> 0
+  const high = spans[(slot << SLOT_SHIFT) + 1]
+  i32[at + (START >> 2)] = from
+  i32[at + (START >> 2) + 1] = high
+  i32[at + (DURATION >> 2)] = low - from
+  i32[at + (DURATION >> 2) + 1] = i32[at + 1] - high - (low < from ? 1 : 0)
+}
+
 /**
  * Reads the arguments into `values`, checks them, and replaces them by what is stored.
  * @returns false if one can't be read or doesn't fit.
@@ -116,10 +191,12 @@ export function readArguments(
   args: Readonly<Record<string, unknown>> | undefined,
   values: unknown[],
   functions: FieldFunctions,
+  system: readonly unknown[],
 ): boolean {
   for (let index = 0; index < fields.length; index += 1) values[index] = UNREAD
+  for (let index = 0; index < system.length; index += 1) values[index] = system[index]
   try {
-    for (let index = 0; index < fields.length; index += 1) {
+    for (let index = system.length; index < fields.length; index += 1) {
       values[index] = (args as Record<string, unknown>)[fields[index].name]
     }
   } catch {

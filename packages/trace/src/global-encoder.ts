@@ -8,12 +8,26 @@
  * Nothing in between may throw, not even because the stack is full. The room would stay open until
  * the thread's next record, and all other records would wait behind it. So a record with texts is
  * made in the thread's own scratch memory, and is copied by a loop. That also gives its exact
- * length (the next thread's record follows without a gap).
+ * length (the next thread's record follows without a gap). The one call in between is that of
+ * `storeSpanTimes`, where no code is compiled: it calls nothing, and needs less of the stack than
+ * `reserve` has just needed, which calls the clock.
  */
 import { MISFIT, type FieldMemory, type RecordLayout } from '@rchan/ctf'
 import type { Cpu, GlobalWriter } from '@rchan/runtime'
 import { badCalls, fieldFunctions, NO_FLAG, type Bound, type BoundEnv } from './bound.js'
-import { argumentCode, fieldCode, leastBytes, readArguments, storeFields, variableSum } from './field-code.js'
+import {
+  argumentCode,
+  fieldCode,
+  leastBytes,
+  parameterList,
+  readArguments,
+  storeFields,
+  spanTimesCode,
+  storeSpanTimes,
+  systemValues,
+  variableSum,
+  type SystemFields,
+} from './field-code.js'
 import { captureFields, claim, makeScratch, release, type Scratch } from './scratch.js'
 
 /** What an encoder uses: the views of the buffer, and what it calls. */
@@ -24,6 +38,8 @@ interface ThreadEnv {
   readonly writer: GlobalWriter
   /** The two halves of the time that `reserve` has read. */
   readonly time: Int32Array
+  /** The open spans of this thread: see open-spans.ts. */
+  readonly spans: Int32Array
   /** What says in a record who wrote it. */
   readonly tag: number
   readonly scratch: Scratch
@@ -53,6 +69,7 @@ function threadEnv(cpu: Cpu, writer: GlobalWriter): ThreadEnv {
     writer,
     time: new Int32Array(cpu.time.buffer),
     tag: cpu.tag,
+    spans: cpu.openSpans,
     scratch: makeScratch(writer.buffer.geometry.subbufSize, fieldFunctions(cpu)),
     refused: () => cpu.refused(),
   }
@@ -71,6 +88,7 @@ export function globalEncoderSource(
   id: number,
   name: string,
   layout: RecordLayout,
+  system: SystemFields,
   generation: number,
 ): string {
   const { fixedBytes } = layout
@@ -78,39 +96,39 @@ export function globalEncoderSource(
   // The views are constants, so V8 folds them into the code that it inlines; it doesn't do that for
   // parameters.
   return `'use strict' // ${name} #${id} of recording ${generation}
-const { writer, time, tag, i32: to } = env
+const { writer, time, tag, i32: to, spans } = env
 const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${isVariable ? 'env.scratch' : 'env'}
 const { limit: mostCharacters, tooBig } = env.scratch
 const { bad, unread, refused, renew, writeText, limitText, intern, asI64, asU64, floor } = env
-return function (args, flag) {
-  if (flag !== ${generation}) return flag === ${NO_FLAG} ? undefined : renew(args, flag)
-${argumentCode(layout)}
-${isVariable ? textRecordCode(id, layout) : fixedRecordCode(id, layout)}
+return function (${parameterList(system)}) {
+  if (flag !== ${generation}) return flag === ${NO_FLAG} ? undefined : renew(${parameterList(system)})
+${argumentCode(layout, system)}
+${isVariable ? textRecordCode(id, layout, system) : fixedRecordCode(id, layout, system)}
 }`
 }
 
 /** Returns code that makes a record with texts in scratch memory, and copies it. */
-function textRecordCode(id: number, layout: RecordLayout): string {
+function textRecordCode(id: number, layout: RecordLayout, system: SystemFields): string {
   return `  const characters = 0${variableSum(layout, 'leastCode')}
   if (characters > mostCharacters) {
     writer.reserve(tooBig)
     return refused()
   }
   const at = 0
-${fieldCode(layout)}
+${fieldCode(layout, system, false)}
   const place = writer.reserve(cursor)
   if (place < 0) return refused()
 ${headCode(id, 'place')}
   const words = (cursor + 3) >> 2
   for (let i = 4; i < words; i += 1) to[first + i] = i32[i]
-  writer.commit(place, cursor)`
+${system.isSpan ? spanTimesCode('place', 'to') : ''}  writer.commit(place, cursor)`
 }
 
-function fixedRecordCode(id: number, layout: RecordLayout): string {
+function fixedRecordCode(id: number, layout: RecordLayout, system: SystemFields): string {
   return `  const at = writer.reserve(${layout.fixedBytes})
   if (at < 0) return refused()
 ${headCode(id, 'at')}
-${fieldCode(layout)}
+${fieldCode(layout, system)}
   writer.commit(at, ${layout.fixedBytes})`
 }
 
@@ -127,14 +145,22 @@ function headCode(id: number, at: string): string {
 }
 
 /** The same as the compiled encoder, step by step. */
-export function interpretGlobal(id: number, layout: RecordLayout, env: GlobalEnv, generation: number): Bound {
+export function interpretGlobal(
+  id: number,
+  layout: RecordLayout,
+  system: SystemFields,
+  env: GlobalEnv,
+  generation: number,
+): Bound {
   const { writer, time, tag, i32: to, scratch, discardBad, refused, renew } = env
   const { fields } = layout
   const from = scratch.i32
-  return (args, flag) => {
-    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
+  const { count, isSpan } = system
+  return (args, flag, s0, s1, s2) => {
+    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag, s0, s1, s2)
+    const given = systemValues(count, isSpan, s0, s1, s2)
     const values: unknown[] = []
-    if (!readArguments(fields, args, values, env)) return discardBad(typeof (args ?? 0), values)
+    if (!readArguments(fields, args, values, env, given)) return discardBad(typeof (args ?? 0), values)
     if (leastBytes(fields, values) > scratch.limit) {
       writer.reserve(scratch.tooBig)
       return refused()
@@ -149,19 +175,28 @@ export function interpretGlobal(id: number, layout: RecordLayout, env: GlobalEnv
     to[first + 3] = tag
     const words = (bytes + 3) >> 2
     for (let i = 4; i < words; i += 1) to[first + i] = from[i]
+    if (isSpan) storeSpanTimes(to, first, env.spans, s0 as number)
     writer.commit(at, bytes)
     return undefined
   }
 }
 
 /** The encoder of a record with composite fields: see `compositeCpu`. */
-export function compositeGlobal(id: number, layout: RecordLayout, env: GlobalEnv, generation: number): Bound {
+export function compositeGlobal(
+  id: number,
+  layout: RecordLayout,
+  system: SystemFields,
+  env: GlobalEnv,
+  generation: number,
+): Bound {
   const { writer, time, tag, i32: to, discardBad, refused, renew } = env
-  return (args, flag) => {
-    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag)
+  const { count, isSpan } = system
+  return (args, flag, s0, s1, s2) => {
+    if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag, s0, s1, s2)
+    const given = systemValues(count, isSpan, s0, s1, s2)
     const scratch = claim(env.scratch)
     try {
-      const bytes = captureFields(layout, scratch, args)
+      const bytes = captureFields(layout, scratch, args, given)
       if (bytes === MISFIT) return discardBad(typeof (args ?? 0), [scratch.value], scratch.failed)
       const from = scratch.i32
       const at = writer.reserve(bytes < 0 ? scratch.tooBig : bytes)
@@ -171,8 +206,9 @@ export function compositeGlobal(id: number, layout: RecordLayout, env: GlobalEnv
       to[first + 1] = time[1]
       to[first + 2] = id
       to[first + 3] = tag
-      const count = (bytes + 3) >> 2
-      for (let i = 4; i < count; i += 1) to[first + i] = from[i]
+      const words = (bytes + 3) >> 2
+      for (let i = 4; i < words; i += 1) to[first + i] = from[i]
+      if (isSpan) storeSpanTimes(to, first, env.spans, s0 as number)
       writer.commit(at, bytes)
       return undefined
     } finally {

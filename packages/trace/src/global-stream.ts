@@ -21,7 +21,7 @@ import {
 import type { Packet, PacketSpan, PacketStream, SealedPacket } from '@rchan/runtime'
 import { now } from './clock.js'
 import { PacketMaker } from './packet-header.js'
-import { later, u32View, u64View, type Layouts } from './span.js'
+import { later, u32View, u64View, type Layouts } from './packet-span.js'
 
 /** The result of a walk. */
 interface Walk {

@@ -108,6 +108,23 @@ export type {
   Trigger,
 } from '@rchan/runtime/recorder'
 export { t } from '@rchan/ctf'
+export { now, type Clock } from '@rchan/runtime/declaring'
+export { nameThread } from './name-thread.js'
+export { span, type Span, type SpanOptions, type SpanRest, type SpanToken } from './span.js'
+export {
+  asyncSpan,
+  counter,
+  flow,
+  type AsyncSpan,
+  type AsyncSpanFields,
+  type CallFields,
+  type Counter,
+  type CounterType,
+  type Flow,
+  type FlowId,
+  type KindOptions,
+  type NoFields,
+} from './kinds.js'
 export type {
   Field,
   FieldType,

@@ -4,7 +4,7 @@
  */
 import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, storeSizes, storeU64 } from '@rchan/ctf'
 import type { Packet, ThreadTotals } from '@rchan/runtime'
-import { later } from './span.js'
+import { later } from './packet-span.js'
 
 /** An id that no thread has. */
 const NO_THREAD = 0xffffffff

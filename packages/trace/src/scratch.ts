@@ -75,6 +75,7 @@ export function captureFields(
   { fields, payloadOffset }: RecordLayout,
   scratch: Scratch,
   args: Readonly<Record<string, unknown>> | undefined,
+  system: readonly unknown[],
 ): number {
   let at = payloadOffset
   let index = 0
@@ -83,7 +84,7 @@ export function captureFields(
     for (; index < fields.length; index += 1) {
       const { name, descriptor } = fields[index]
       scratch.value = UNREAD
-      const value = (args as Record<string, unknown>)[name]
+      const value = index < system.length ? system[index] : (args as Record<string, unknown>)[name]
       scratch.value = value
       at = capture(descriptor, scratch, at, value)
       if (at < 0) {

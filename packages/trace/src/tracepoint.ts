@@ -2,19 +2,9 @@
  * Tracepoints: declared once, called on any thread. A declaration enters the schema into the
  * process's tracepoint table. It needs no recording, and nothing of it keeps the program alive.
  */
-import {
-  makeSchema,
-  schemaText,
-  type FieldType,
-  type FieldValuesOf,
-  type Level,
-  type Schema,
-  type ValueOf,
-} from '@rchan/ctf'
-import { thisControl } from '@rchan/runtime/declaring'
-import { throwIfFull } from './compile.js'
-import { makeFacade, type Bound, type Dispatch } from './dispatch.js'
-import { writingHalf } from './writing-half.js'
+import type { FieldType, FieldValuesOf, Level, Schema, ValueOf } from '@rchan/ctf'
+import { declare, dispatchTo } from './declare.js'
+import { makeFacade, makeSystemCall, type SystemCall } from './dispatch.js'
 
 /** The fields of a tracepoint, by name. */
 export type FieldTypes = Readonly<Record<string, FieldType>>
@@ -40,6 +30,13 @@ export interface Tracepoint<F extends FieldTypes> {
   (
     ...args: keyof F extends never ? [fields?: Readonly<Record<string, never>>] : [fields: FieldValues<F>]
   ): void
+  /**
+   * Records an event that is learnt of only now.
+   *
+   * @param ns when it happened, in ns of the trace's clock (see `now`): a bigint, or a safe
+   * integer. In the trace the event stands at the time of the call; readers show it at its own.
+   */
+  at(ns: bigint | number, fields: FieldValues<F>): void
   /**
    * Whether a recording runs. Use it to skip making costly arguments. May be stale by an instant.
    */
@@ -71,43 +68,28 @@ export function tracepoint<const F extends FieldTypes>(
   fields: F,
   options: TracepointOptions = {},
 ): Tracepoint<F> {
-  const schema = makeSchema(name, fields, options)
-  const id = thisControl.declare(schemaText(schema))
-  const { flags } = thisControl
-  const encoder = makeFacade(flags, id, schema.name, dispatchTo(id, schema))
+  const declared = declare(name, fields, options)
+  const { id, schema, flags } = declared
+  const encoder = makeFacade(flags, id, schema.name, dispatchTo(declared))
+  let late: SystemCall | undefined
   Object.defineProperties(encoder, {
     name: { value: schema.name },
     schema: { value: schema },
     // A plain read: the value is a hint and may be stale by an instant.
     enabled: { get: () => flags[id] !== 0 },
+    at: {
+      value: (ns: unknown, given: Readonly<Record<string, unknown>>) => {
+        if (flags[id] === 0) return
+        late ??= lateCall(name, fields, options)
+        late(ns, given)
+      },
+    },
   })
   return encoder as unknown as Tracepoint<F>
 }
 
-/**
- * Returns a dispatch that gets its encoder with the first event of a recording. If a recording runs
- * now, the writing half is loaded now, and no event waits for it.
- */
-function dispatchTo(id: number, schema: Schema): Dispatch {
-  const dispatch: Dispatch = {
-    encode(args, flag) {
-      let encode: Bound
-      try {
-        encode = writingHalf().encoderOf(id, schema, dispatch)
-      } catch (error) {
-        throwIfFull(error)
-        return thisControl.countNoBuffer()
-      }
-      dispatch.encode = encode
-      return encode(args, flag)
-    },
-  }
-  if (thisControl.generation !== 0) {
-    try {
-      dispatch.encode = writingHalf().encoderOf(id, schema, dispatch)
-    } catch {
-      // The stack is full, or the program allows no code from text. The first event finds out.
-    }
-  }
-  return dispatch
+/** Events with a time of their own are a class of their own, which most tracepoints never need. */
+function lateCall(name: string, fields: FieldTypes, options: TracepointOptions): SystemCall {
+  const late = declare(name, fields, { ...options, kind: 'late-event' })
+  return makeSystemCall(late.flags, late.id, name, dispatchTo(late))
 }

@@ -112,6 +112,8 @@ function findings(totals: RecordingTotals, settings: Settings, children: number)
   const told = new Set<string>()
   for (const { text, schema } of schemas) {
     if (schema === undefined) continue
+    // The same event with a time of its own is no other one.
+    if (schema.kind === 'late-event') continue
     const other = first.get(schema.name)
     if (other === undefined) first.set(schema.name, text)
     else if (!told.has(schema.name)) {

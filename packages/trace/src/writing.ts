@@ -7,7 +7,8 @@
  */
 import type { Schema } from '@rchan/ctf'
 import { thisCpu } from '@rchan/runtime'
-import type { Bound, Dispatch } from './dispatch.js'
+import type { Bound, Dispatch, SpanDispatch } from './dispatch.js'
+import { boundSpan } from './open-spans.js'
 import { starting } from './facade.js'
 import { packetClient } from './packet-client.js'
 
@@ -15,7 +16,35 @@ export { watchEventLoop } from '@rchan/runtime'
 export { losses, snapshot } from './asking.js'
 
 /** Makes the first encoder of a tracepoint on this thread. */
-export function encoderOf(id: number, { name, fields }: Schema, dispatch: Dispatch): Bound {
+export function encoderOf(id: number, schema: Schema, dispatch: Dispatch): Bound {
   thisCpu.setClient(packetClient)
-  return starting(thisCpu, id, fields, name, dispatch)
+  return starting(thisCpu, id, schema, dispatch)
+}
+
+/**
+ * Makes the first begin and end of a span on this thread. In each recording the begin replaces them
+ * by those of that recording.
+ */
+export function spanOf(id: number, schema: Schema, dispatch: { span: SpanDispatch }): SpanDispatch {
+  thisCpu.setClient(packetClient)
+  const encoder: Dispatch = { encode: () => undefined }
+  encoder.encode = starting(thisCpu, id, schema, encoder, { isSpan: true })
+  const first: SpanDispatch = {
+    begin(args, flag) {
+      if (!thisCpu.online()) return 0
+      dispatch.span = boundSpan(thisCpu, id, schema.name, encoder, (again, now) => first.begin(again, now))
+      thisCpu.onLeave(() => {
+        dispatch.span = first
+      })
+      return dispatch.span.begin(args, flag)
+    },
+    // No span of this thread has begun in this recording.
+    end() {},
+  }
+  return first
+}
+
+/** Names the calling thread. */
+export function nameThread(name: string): void {
+  thisCpu.setThreadName(name)
 }

@@ -2,7 +2,12 @@
 // expected error doesn't come, that is an error.
 import { expect, test } from 'vitest'
 import {
+  asyncSpan,
+  counter,
+  flow,
+  span,
   startRecording,
+  t,
   tracepoint,
   type FieldTypes,
   type FieldValues,
@@ -14,6 +19,67 @@ import {
 const tile = tracepoint('types:tile', { id: 'u32', size: 'u64', ms: 'f64', path: 'string', hit: 'bool' })
 const none = tracepoint('types:none', {})
 const good = { id: 1, size: 2n, ms: 0.5, path: 'a', hit: true }
+
+const rich = tracepoint('types:rich', {
+  result: t.enum('hit', 'miss'),
+  samples: t.seq('f32', { max: 10 }),
+  place: t.struct({ x: 'f32', name: t.optional('string') }),
+  error: t.optional('string'),
+  raw: 'bytes',
+})
+const decode = span('types:decode', { id: 'u32', ms: 'f64' })
+const task = asyncSpan('types:task', { begin: { file: 'interned' } })
+const way = flow('types:way')
+const queue = counter('types:queue', 'u32')
+const heap = counter('types:heap', { used: 'f64' })
+
+export function refusedOfOtherTypes(): void {
+  const fine = { result: 'hit', samples: [1], place: { x: 1 }, raw: new Uint8Array(1) } as const
+  rich(fine)
+  rich({ ...fine, error: undefined, samples: new Float32Array(3), place: { x: 1, name: 'a' } })
+  // @ts-expect-error -- no label
+  rich({ ...fine, result: 'hat' })
+  // @ts-expect-error -- texts for numbers
+  rich({ ...fine, samples: ['1'] })
+  // @ts-expect-error -- a member of a struct is missing
+  rich({ ...fine, place: { name: 'a' } })
+  // @ts-expect-error -- a number for an optional text
+  rich({ ...fine, error: 1 })
+  // @ts-expect-error -- a list for bytes
+  rich({ ...fine, raw: [1] })
+  // @ts-expect-error -- no type
+  t.seq('string')
+  // @ts-expect-error -- no level
+  tracepoint('types:level', {}, { level: 'loud' })
+}
+
+export function refusedOfOtherKinds(): void {
+  decode.end(decode.begin({ id: 1 }), { ms: 1 })
+  decode.end(decode.begin({ id: 1, ms: 1 }))
+  decode.end(decode.begin(), { id: 1, ms: 1 })
+  const number: number = decode.run({ id: 1, ms: 1 }, () => 1)
+  decode.between(1, 2n, { id: number, ms: 1 })
+  // @ts-expect-error -- ms is still owed
+  decode.end(decode.begin({ id: 1 }))
+  // @ts-expect-error -- id is still owed
+  decode.end(decode.begin({ ms: 1 }), { ms: 2 })
+  // @ts-expect-error -- a text for a number
+  decode.begin({ id: '1' })
+  // @ts-expect-error -- a field is missing
+  decode.run({ id: 1 }, () => 1)
+  task.begin(1, { file: 'a' })
+  task.end(1n)
+  // @ts-expect-error -- a field is missing
+  task.begin(1)
+  // @ts-expect-error -- a text for an id
+  way.start('1')
+  queue(1)
+  heap({ used: 1 })
+  // @ts-expect-error -- an object for a number
+  queue({ value: 1 })
+  // @ts-expect-error -- a number for an object
+  heap(1)
+}
 
 export function refused(): void {
   tile(good)

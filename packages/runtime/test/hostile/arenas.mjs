@@ -30,6 +30,10 @@ const format = {
     for (const { threadName } of threads)
       if (threadName === '' || threadName.includes('\0')) throw new TypeError('no name')
   },
+  renamed() {},
+  tell({ lives }) {
+    for (const { threadName } of lives) if (threadName === '') throw new TypeError('no name')
+  },
   stream: () => ({
     head: () => packet(),
     seal(span) {

@@ -1,0 +1,71 @@
+/**
+ * Declarations: enter a schema into the process's tracepoint table, and make the dispatch of its
+ * calls. On every thread that declares a tracepoint.
+ */
+import { makeSchema, schemaText, type Schema, type SchemaOptions, type StructTypes } from '@rchan/ctf'
+import { thisControl } from '@rchan/runtime/declaring'
+import { throwIfFull } from './compile.js'
+import type { Bound, Dispatch, SpanDispatch } from './dispatch.js'
+import { writingHalf } from './writing-half.js'
+
+/** A declared schema, as the calling thread has it. */
+export interface Declared {
+  readonly id: number
+  readonly schema: Schema
+  readonly flags: Int32Array
+}
+
+/** Declares a schema. @throws TypeError, RangeError: see `tracepoint`. */
+export function declare(name: string, fields: StructTypes, options: SchemaOptions): Declared {
+  const schema = makeSchema(name, fields, options)
+  return { id: thisControl.declare(schemaText(schema)), schema, flags: thisControl.flags }
+}
+
+/**
+ * Returns a dispatch that gets its encoder with the first event of a recording. If a recording runs
+ * now, the writing half is loaded now, and no event waits for it.
+ */
+export function dispatchTo({ id, schema }: Declared): Dispatch {
+  const dispatch: Dispatch = {
+    encode(args, flag, s0, s1, s2) {
+      let encode: Bound
+      try {
+        encode = writingHalf().encoderOf(id, schema, dispatch)
+      } catch (error) {
+        throwIfFull(error)
+        return thisControl.countNoBuffer()
+      }
+      dispatch.encode = encode
+      return encode(args, flag, s0, s1, s2)
+    },
+  }
+  if (thisControl.generation !== 0) {
+    try {
+      dispatch.encode = writingHalf().encoderOf(id, schema, dispatch)
+    } catch {
+      // The stack is full, or the program allows no code from text. The first event finds out.
+    }
+  }
+  return dispatch
+}
+
+/** The same for the begin and the end of a span. */
+export function spanDispatchTo({ id, schema }: Declared): { span: SpanDispatch } {
+  const dispatch: { span: SpanDispatch } = {
+    span: {
+      begin(args, flag) {
+        try {
+          dispatch.span = writingHalf().spanOf(id, schema, dispatch)
+        } catch (error) {
+          throwIfFull(error)
+          thisControl.countNoBuffer()
+          return 0
+        }
+        return dispatch.span.begin(args, flag)
+      },
+      // No span of this thread has begun.
+      end() {},
+    },
+  }
+  return dispatch
+}

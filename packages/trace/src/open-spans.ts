@@ -1,0 +1,245 @@
+/**
+ * The open spans of a thread in a recording: their starts are in shared memory, in the slots of the
+ * thread's place (see runtime's `span-table`), so the consumer can tell of spans that a death or
+ * the end of the recording cuts off. On every thread that traces.
+ *
+ * A token names a slot and its use, so the end of a span that has ended already is found out. The
+ * uses are counted on from recording to recording.
+ */
+import type { Cpu } from '@rchan/runtime'
+import { NO_FLAG } from './bound.js'
+import { compile } from './compile.js'
+import type { Dispatch, SpanDispatch } from './dispatch.js'
+
+/** A slot: words of 4 bytes, as a power of two, and the word of its class. */
+const SLOT_SHIFT = 2
+const CLASS_WORD = 2
+/** Bits of a token that are the slot. */
+const SLOT_BITS = 10
+const MAX_SLOTS = 2 ** SLOT_BITS
+/** What a use adds to the token of a slot. */
+const USE = MAX_SLOTS
+const LAST_TOKEN = 2 ** 30
+
+/** What this thread knows of its slots, for all recordings. */
+class Slots {
+  /** The token of the span that is open in each slot; 0 if there is none. */
+  readonly open = new Int32Array(MAX_SLOTS)
+  /** The last token of each slot. */
+  readonly last = new Int32Array(MAX_SLOTS)
+  /** The same at the start of this recording. */
+  readonly before = new Int32Array(MAX_SLOTS)
+  /** The fields that were given when the span began. */
+  readonly kept: unknown[] = []
+  /** Slots that were used and are free again, and in the last element their number. */
+  readonly free = new Int32Array(MAX_SLOTS + 1)
+  /** Slots that were ever used in this recording. */
+  count = 0
+
+  constructor() {
+    // Without holes V8 needs no look at the prototype.
+    for (let slot = 0; slot < MAX_SLOTS; slot += 1) {
+      this.kept[slot] = undefined
+      this.last[slot] = slot
+    }
+  }
+
+  /** Spans of an earlier recording have no end in this one. */
+  restart(): void {
+    this.open.fill(0)
+    this.before.set(this.last)
+    for (let slot = 0; slot < MAX_SLOTS; slot += 1) this.kept[slot] = undefined
+    this.free[MAX_SLOTS] = 0
+    this.count = 0
+  }
+}
+
+let slots: Slots | undefined
+let latest: { readonly cpu: Cpu; readonly generation: number } | undefined
+
+/** Returns the slots of this thread for the recording that it is in. */
+function slotsOf(cpu: Cpu): Slots {
+  slots ??= new Slots()
+  const { generation } = cpu.view
+  if (latest?.cpu !== cpu || latest.generation !== generation) {
+    latest = { cpu, generation }
+    slots.restart()
+  }
+  return slots
+}
+
+/** What the begin and the end of a span call. */
+interface SpanEnv {
+  readonly spans: Int32Array
+  readonly starts: BigInt64Array
+  readonly open: Int32Array
+  readonly last: Int32Array
+  readonly kept: unknown[]
+  readonly free: Int32Array
+  readonly now: () => bigint
+  readonly flags: Int32Array
+  /** Writes the record: the encoder of a slot. */
+  readonly encoder: Dispatch
+  /** Takes a slot that was never used. @returns −1 if there is none. */
+  readonly grow: () => number
+  /** Counts an end whose token is of no open span. */
+  readonly stale: (token: number) => void
+  readonly merge: (a: unknown, b: unknown) => unknown
+  readonly renew: SpanDispatch['begin']
+}
+
+/**
+ * Makes begin and end of a span for the recording that this thread is in.
+ *
+ * @param encoder writes the record: the encoder of a slot.
+ * @param renew for a begin in another recording.
+ */
+export function boundSpan(
+  cpu: Cpu,
+  id: number,
+  name: string,
+  encoder: Dispatch,
+  renew: SpanDispatch['begin'],
+): SpanDispatch {
+  const own = slotsOf(cpu)
+  const { open, last, before, kept, free } = own
+  const writer = cpu.writer ?? cpu.globalWriter
+  const spans = cpu.openSpans
+  const bad = (reason: () => string): void => {
+    if (writer !== undefined) cpu.discardBad(writer, id, reason)
+  }
+  const env: SpanEnv = {
+    spans,
+    open,
+    last,
+    kept,
+    free,
+    encoder,
+    merge,
+    renew,
+    starts: new BigInt64Array(spans.buffer, spans.byteOffset, spans.length >> 1),
+    now: cpu.clock,
+    flags: cpu.control.flags,
+    grow: () => {
+      if (own.count === MAX_SLOTS) {
+        bad(() => `more than ${MAX_SLOTS} spans of a thread were open`)
+        return -1
+      }
+      own.count += 1
+      cpu.setSpanCount(own.count)
+      return own.count - 1
+    },
+    stale: (token) => {
+      // A span of an earlier recording is not in this one.
+      if (typeof token === 'number' && token >= USE && token <= before[token & (MAX_SLOTS - 1)]) return
+      bad(() => staleText(token, own))
+    },
+  }
+  const { generation } = cpu.view
+  return (
+    (compile(spanSource(id, name, generation), env) as SpanDispatch | undefined) ??
+    stepped(id, env, generation)
+  )
+}
+
+function staleText(token: unknown, { last }: Slots): string {
+  if (typeof token !== 'number') return `ended with a token that is no number, but a ${typeof token}`
+  if (!(token <= last[token & (MAX_SLOTS - 1)])) return `ended with token=${token}, which no begin gave`
+  return `ended with token=${token}, of a span that has ended, or is another tracepoint's`
+}
+
+/**
+ * The fields of begin, with those of end over them. A field that can't be read makes both unread.
+ */
+function merge(a: unknown, b: unknown): unknown {
+  try {
+    return { ...(a as object), ...(b as object) }
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Returns the source of begin and end. In begin the start comes before the class, which makes the
+ * slot an open span for the consumer; in end the record comes before that. A thread that dies
+ * between the two leaves a span that has ended, and is told as cut, too.
+ */
+function spanSource(id: number, name: string, generation: number): string {
+  const classAt = (slot: string): string => `spans[(${slot} << ${SLOT_SHIFT}) + ${CLASS_WORD}]`
+  return `'use strict' // ${name} #${id} of recording ${generation}
+const { spans, starts, open, last, kept, free, now, flags, encoder, grow, stale, merge, renew } = env
+return {
+  begin(args, flag) {
+    if (flag !== ${generation}) return flag === ${NO_FLAG} ? 0 : renew(args, flag)
+    const top = free[${MAX_SLOTS}] - 1
+    let slot
+    if (top < 0) {
+      slot = grow()
+      if (slot < 0) return 0
+    } else {
+      slot = free[top]
+      free[${MAX_SLOTS}] = top
+    }
+    const token = last[slot] >= ${LAST_TOKEN - USE} ? slot + ${USE} : last[slot] + ${USE}
+    last[slot] = token
+    open[slot] = token
+    if (args !== undefined) kept[slot] = args
+    starts[slot << 1] = now()
+    ${classAt('slot')} = ${id + 1}
+    return token
+  },
+  end(args, token, outcome) {
+    if (typeof token !== 'number') return stale(token)
+    const slot = token & ${MAX_SLOTS - 1}
+    if (open[slot] !== token || ${classAt('slot')} !== ${id + 1}) return stale(token)
+    const begun = kept[slot]
+    if (begun !== undefined) {
+      kept[slot] = undefined
+      args = args === undefined ? begun : merge(begun, args)
+    }
+    open[slot] = 0
+    if (flags[${id}] === ${generation}) encoder.encode(args, ${generation}, slot, 0, outcome)
+    ${classAt('slot')} = 0
+    const top = free[${MAX_SLOTS}]
+    free[top] = slot
+    free[${MAX_SLOTS}] = top + 1
+  },
+}`
+}
+
+/** The same, where no code may be made from text. */
+function stepped(id: number, env: SpanEnv, generation: number): SpanDispatch {
+  const { spans, starts, open, last, kept, free, now, flags, encoder, grow, stale, renew } = env
+  return {
+    begin(args, flag) {
+      if (flag !== generation) return flag === NO_FLAG ? 0 : renew(args, flag)
+      const top = free[MAX_SLOTS] - 1
+      const slot = top < 0 ? grow() : free[top]
+      if (slot < 0) return 0
+      if (top >= 0) free[MAX_SLOTS] = top
+      const token = last[slot] >= LAST_TOKEN - USE ? slot + USE : last[slot] + USE
+      last[slot] = token
+      open[slot] = token
+      if (args !== undefined) kept[slot] = args
+      starts[slot << 1] = now()
+      spans[(slot << SLOT_SHIFT) + CLASS_WORD] = id + 1
+      return token
+    },
+    end(given, token, outcome) {
+      if (typeof token !== 'number') return stale(token)
+      const slot = token & (MAX_SLOTS - 1)
+      const word = (slot << SLOT_SHIFT) + CLASS_WORD
+      if (open[slot] !== token || spans[word] !== id + 1) return stale(token)
+      const begun = kept[slot]
+      kept[slot] = undefined
+      const args = begun === undefined ? given : given === undefined ? begun : merge(begun, given)
+      open[slot] = 0
+      if (flags[id] === generation) encoder.encode(args as typeof given, generation, slot, 0, outcome)
+      spans[word] = 0
+      const top = free[MAX_SLOTS]
+      free[top] = slot
+      free[MAX_SLOTS] = top + 1
+      return undefined
+    },
+  }
+}

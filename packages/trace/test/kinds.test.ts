@@ -1,0 +1,95 @@
+/** Spans, asynchronous spans, flows, counters, events with a time of their own, and threads. */
+import { describe, expect, test } from 'vitest'
+import { openTrace } from '@rchan/ctf/reader'
+import type { RecordingSummary } from '@rchan/trace'
+import { freshFolder, opened, printed, run } from './process.ts'
+
+interface Printed {
+  readonly summary: RecordingSummary
+  readonly results: unknown[]
+  readonly start: string
+}
+
+describe.each([
+  ['per-thread', []],
+  ['global', []],
+  ['per-thread', ['--disallow-code-generation-from-strings']],
+  ['global', ['--disallow-code-generation-from-strings']],
+] as const)('in a recording with buffers %s, node %j', (buffers, nodeArgs) => {
+  test('each kind is in the trace with what it is', async () => {
+    const folder = freshFolder()
+    const ended = await run('kinds.mjs', [folder, JSON.stringify({ buffers })], nodeArgs)
+    const { summary, results, start: startText } = printed(ended) as Printed
+    const start = BigInt(startText)
+    const records = opened(summary)
+    expect(results).toEqual([42, 43, 'Error: 44', 'Error: 45'])
+    // Ends that were bad: 3, times, and a missing field.
+    expect(summary.discarded).toBe(5)
+    expect(summary.badArguments).toEqual([
+      expect.stringMatching(/^tile:decode: ended with token=\d+, of a span that has ended/) as string,
+    ])
+    expect(summary.warnings.join()).not.toContain('different fields')
+
+    const of = (name: string, kind = 'event') =>
+      records.filter(({ event }) => event.name === name && (event.kind ?? 'event') === kind)
+    expect(of('a:event').map(({ event, fields }) => [event.level, fields])).toEqual([['warning', { x: 1 }]])
+    expect(of('a:event', 'late-event')[0]).toMatchObject({ fields: { at: start, x: 2 } })
+
+    const spans = of('tile:decode', 'span')
+    expect(spans.map(({ fields }) => [fields.id, fields.outcome])).toEqual([
+      [0, 'ok'],
+      [1, 'ok'],
+      [2, 'ok'],
+      [3, 'failed'],
+      [4, 'ok'],
+      [5, 'ok'],
+      [6, 'failed'],
+      [7, 'failed'],
+      [8, 'ok'],
+      [9, 'ok'],
+      [10, 'ok'],
+      [11, 'ok'],
+    ])
+    for (const { time, fields } of spans) {
+      const from = fields.start as bigint
+      expect(from).toBeGreaterThanOrEqual(start)
+      if (fields.id === 9) expect([from, fields.duration]).toEqual([start, 5n])
+      else if (fields.id === 10) expect(fields.duration).toBe(7n)
+      // A span ends when its record is written.
+      else expect(from + (fields.duration as bigint)).toBe(time)
+    }
+    expect(of('tile:text', 'span')[0]).toMatchObject({ fields: { s: 'é', list: [1, 2] } })
+    const [bare] = of('tile:bare', 'span')
+    const inner = spans[3]
+    expect(bare.fields.start).toBeLessThanOrEqual(inner.fields.start as bigint)
+    expect(bare.time).toBeGreaterThanOrEqual(inner.time)
+
+    const rest = records.filter(({ event }) => /^(pool|memory)/.test(event.name))
+    expect(rest.map(({ event, threadName, fields }) => [event.name, event.kind, threadName, fields])).toEqual(
+      [
+        ['pool:task:begin', 'async-begin', 'the recorder', { id: 7n, file: 'a.js' }],
+        ['pool:way', 'flow', 'the recorder', { id: 7n, phase: 'start' }],
+        ['pool:queue', 'counter', 'the recorder', { value: 12 }],
+        ['memory', 'counter', 'the recorder', { heap: 1, external: 2 }],
+        ['pool:way', 'flow', expect.any(String), { id: 7n, phase: 'step' }],
+        ['pool:way', 'flow', expect.any(String), { id: 7n, phase: 'end' }],
+        ['pool:task:end', 'async-end', expect.any(String), { id: 7n, outcome: 'ok', bytes: 512 }],
+        ['pool:task:end', 'async-end', 'the recorder', { id: 8n, outcome: 'failed', bytes: 0 }],
+      ],
+    )
+
+    const { facts } = openTrace(folder)
+    expect(facts?.threads.map(({ threadId, runs }) => [threadId, runs.endsWith('kinds.mjs')])).toEqual([
+      [2, true],
+      [0, true],
+    ])
+    const [worker, main] = facts?.threads ?? []
+    expect(worker.went).toBeGreaterThan(worker.came)
+    expect(main).toMatchObject({ went: undefined, threadName: 'the recorder' })
+    expect(facts?.cuts.map(({ span, threadId }) => [span, threadId])).toEqual([
+      ['tile:bare', 2],
+      ['tile:decode', 0],
+    ])
+    for (const { start: from, at } of facts?.cuts ?? []) expect(at).toBeGreaterThan(from)
+  })
+})
