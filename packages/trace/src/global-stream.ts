@@ -21,7 +21,7 @@ import {
 import type { Packet, PacketSpan, PacketStream, SealedPacket } from '@rchan/runtime'
 import { now } from './clock.js'
 import { PacketMaker } from './packet-header.js'
-import { later, u32View, u64View, type Layouts } from './packet-span.js'
+import { later, u32View, type Layouts } from './packet-span.js'
 
 /** The result of a walk. */
 interface Walk {
@@ -95,11 +95,10 @@ export class GlobalStream implements PacketStream {
       isCut: false,
     }
     const u32 = u32View(span.bytes)
-    const u64 = u64View(span.bytes)
     let from = span.from
     for (const hole of [...(span.holes ?? []), { from: span.end, end: span.end }]) {
       const limit = Math.max(from, hole.from)
-      const reached = this.#walkPiece(walk, span, u32, u64, from, limit)
+      const reached = this.#walkPiece(walk, span, u32, from, limit)
       if (walk.isCut) break
       if (reached < limit) {
         walk.problem = 'events are unreadable, or their times run backwards'
@@ -113,34 +112,46 @@ export class GlobalStream implements PacketStream {
   }
 
   /**
-   * Walks a piece without holes.
+   * Walks a piece without holes. This is most of what the consumer does with a record, so it takes
+   * times in halves: a bigint would be an object for each record.
+   *
    * @returns the place of the next record: `limit` if everything up to there is records.
    */
   #walkPiece(
     walk: Walk,
     { bytes, until }: PacketSpan,
     u32: Uint32Array,
-    u64: BigUint64Array,
     from: number,
     limit: number,
   ): number {
     const { writers } = walk
+    const layouts = this.#layouts
+    const untilHigh = until === undefined ? Infinity : highOf(until)
+    const untilLow = until === undefined ? Infinity : lowOf(until)
+    let high = highOf(walk.lastTime)
+    let low = lowOf(walk.lastTime)
+    let first = -1
+    let records = 0
     let at = from
     let end = from
     let tag = 0
     let run = 0
-    let time = walk.lastTime
     while (at + EVENT_CPU_OFFSET + 4 <= limit) {
-      const layout = this.#layouts[u32[(at + EVENT_ID_OFFSET) >> 2]]
+      const word = at >> 2
+      const layout = layouts[u32[word + EVENT_ID_OFFSET / 4]]
       const next = layout === undefined ? -1 : recordEnd(layout, bytes, at, limit)
-      const recordTime = u64[at >> 3]
-      if (next < 0 || recordTime < time) break
-      walk.isCut = until !== undefined && recordTime > until
-      if (walk.isCut) break
-      if (walk.records === 0) walk.firstTime = recordTime
-      walk.records += 1
-      time = recordTime
-      const recordTag = u32[(at + EVENT_CPU_OFFSET) >> 2]
+      const recordLow = u32[word]
+      const recordHigh = u32[word + 1]
+      if (next < 0 || recordHigh < high || (recordHigh === high && recordLow < low)) break
+      if (recordHigh > untilHigh || (recordHigh === untilHigh && recordLow > untilLow)) {
+        walk.isCut = true
+        break
+      }
+      if (first < 0) first = word
+      records += 1
+      high = recordHigh
+      low = recordLow
+      const recordTag = u32[word + EVENT_CPU_OFFSET / 4]
       if (recordTag !== tag && run > 0) {
         writers.set(tag, (writers.get(tag) ?? 0) + run)
         run = 0
@@ -150,14 +161,27 @@ export class GlobalStream implements PacketStream {
       end = next
       at = align(next, RECORD_ALIGN_BYTES)
     }
-    if (run > 0) writers.set(tag, (writers.get(tag) ?? 0) + run)
-    walk.lastTime = time
-    if (end > from) {
-      // The content ends exactly with a record. The next record starts on a multiple of 8.
-      walk.contentBytes = align(walk.contentBytes, RECORD_ALIGN_BYTES) + end - from
-      walk.pieces.push(bytes.subarray(from, at))
-      walk.end = at
-    }
+    if (records === 0) return at
+    writers.set(tag, (writers.get(tag) ?? 0) + run)
+    if (walk.records === 0) walk.firstTime = timeOf(u32[first + 1], u32[first])
+    walk.records += records
+    walk.lastTime = timeOf(high, low)
+    // The content ends exactly with a record. The next record starts on a multiple of 8.
+    walk.contentBytes = align(walk.contentBytes, RECORD_ALIGN_BYTES) + end - from
+    walk.pieces.push(bytes.subarray(from, at))
+    walk.end = at
     return at
   }
+}
+
+function highOf(time: bigint): number {
+  return Number(time >> 32n)
+}
+
+function lowOf(time: bigint): number {
+  return Number(time & 0xffff_ffffn)
+}
+
+function timeOf(high: number, low: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low)
 }
