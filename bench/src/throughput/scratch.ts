@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startRecording, type RecordingSettings, type RecordingSummary } from 'rchan'
+import { startRecording, type MemoryOptions, type RecordingSettings, type RecordingSummary } from 'rchan'
 
 export class Scratch {
   readonly path = mkdtempSync(join(tmpdir(), 'rchan-bench-'))
@@ -20,6 +20,14 @@ export class Scratch {
     tell?.(await recording.stop())
     await recording.stop()
     rmSync(recording.path, { recursive: true })
+    return result
+  }
+
+  /** Records what `work` does in memory, of which nothing is taken. @returns what `work` returns. */
+  async keep<T>(settings: MemoryOptions, work: () => T | Promise<T>): Promise<T> {
+    const recording = await startRecording(settings)
+    const result = await work()
+    await recording.stop()
     return result
   }
 
