@@ -23,7 +23,7 @@ export class Scratch {
     return result
   }
 
-  /** Records what `work` does in memory, of which nothing is taken. @returns what `work` returns. */
+  /** Records what `work` does in memory; nothing is taken of it. @returns what `work` returns. */
   async keep<T>(settings: MemoryOptions, work: () => T | Promise<T>): Promise<T> {
     const recording = await startRecording(settings)
     const result = await work()
