@@ -17,3 +17,7 @@ export declare function packageFor(
 ): { name: string; binary: string }
 export declare function runLine(run: NodeRun): string
 export declare function summary(runs: readonly NodeRun[]): { status: 0 | 1; line: string }
+export declare function stuckText(
+  seconds: number,
+  running: { readonly running: readonly string[] } | undefined,
+): string

@@ -53,6 +53,21 @@ export function runLine({ version, passed, failed, skipped, seconds, problem }) 
   return problem === undefined ? line : `${line}: ${problem}`
 }
 
+/**
+ * Returns why a run was ended in which no test has ended for so long.
+ *
+ * @param running what the reporter `running.mjs` has written; undefined if it has written nothing.
+ */
+export function stuckText(seconds, running) {
+  const names = running === undefined ? [] : running.running.filter((name) => name.includes(' > '))
+  const files = running === undefined ? [] : running.running.filter((name) => !name.includes(' > '))
+  const what = names.length > 0 ? names : files
+  return (
+    `no test has ended for ${seconds.toFixed(0)} s; ` +
+    (what.length === 0 ? 'none was running' : `running were: ${what.join('; ')}`)
+  )
+}
+
 /** Returns whether all tests passed, and a line that says it. */
 export function summary(runs) {
   const bad = runs.filter(({ failed, problem }) => failed > 0 || problem !== undefined)

@@ -2,16 +2,21 @@
 // All versions test the same build. npm fetches each binary once, into node_modules/.cache; they
 // are in no lockfile. Exit status: 0 if all tests passed on all versions, 1 if not or if a version
 // can't be fetched, 2 for misuse.
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { once } from 'node:events'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { packageFor, runLine, selectVersions, summary, USAGE } from './nodes.mjs'
+import { packageFor, runLine, selectVersions, stuckText, summary, USAGE } from './nodes.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const cache = join(root, 'node_modules/.cache/rchan-nodes')
-/** A run that takes longer has hung. */
-const RUN_DEADLINE_MS = 20 * 60_000
+/**
+ * A run in which no test begins or ends for so long has hung. vitest ends a test after 5 minutes,
+ * unless the test blocks its process.
+ */
+const STUCK_MS = 11 * 60_000
+const LOOK_MS = 5000
 const FETCH_DEADLINE_MS = 10 * 60_000
 
 function isMusl() {
@@ -62,32 +67,60 @@ function fetchNode(version) {
 }
 
 /** Runs all tests with a binary. Child processes that are started as `node` get it, too. */
-function runTests(version, node) {
+async function runTests(version, node) {
   const report = join(cache, `${version}.json`)
   const log = join(cache, `${version}.log`)
-  rmSync(report, { force: true })
+  const running = join(cache, `${version}.running.json`)
+  for (const old of [report, running]) rmSync(old, { force: true })
   const before = performance.now()
-  const { status, signal, stdout, stderr, error } = spawnSync(
+  const child = spawn(
     node,
     [
       join(root, 'node_modules/vitest/vitest.mjs'),
       'run',
       '--reporter=default',
+      `--reporter=${join(root, 'scripts/running.mjs')}`,
       '--reporter=json',
       `--outputFile.json=${report}`,
     ],
     {
       cwd: root,
-      env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` },
-      encoding: 'utf8',
-      maxBuffer: 2 ** 28,
-      timeout: RUN_DEADLINE_MS,
+      env: {
+        ...process.env,
+        PATH: `${dirname(node)}${delimiter}${process.env.PATH}`,
+        RCHAN_RUNNING: running,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own, which can be ended as a whole.
+      detached: process.platform !== 'win32',
     },
   )
+  const out = createWriteStream(log)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text
+      out.write(text)
+    })
+  }
+  const stop = () => {
+    end(child)
+    process.exit(1)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)
+  let problem
+  const watch = setInterval(() => {
+    const last = existsSync(running) ? Date.now() - statSync(running).mtimeMs : performance.now() - before
+    if (last < STUCK_MS) return
+    problem ??= stuckText(last / 1000, jsonOf(running))
+    end(child)
+  }, LOOK_MS)
+  const [status, signal] = await once(child, 'close')
+  clearInterval(watch)
+  for (const name of ['SIGINT', 'SIGTERM']) process.off(name, stop)
+  out.end()
   const seconds = (performance.now() - before) / 1000
-  const output = `${stdout}${stderr}`
-  writeFileSync(log, output)
-  const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined
+  const counts = jsonOf(report)
   const run = {
     version,
     passed: counts?.numPassedTests ?? 0,
@@ -95,8 +128,8 @@ function runTests(version, node) {
     skipped: (counts?.numPendingTests ?? 0) + (counts?.numTodoTests ?? 0),
     seconds,
   }
-  let problem
-  if (error !== undefined) problem = error.message
+  // A run that was ended has a reason already.
+  if (problem !== undefined) problem += '; it was ended'
   else if (status === null) problem = `vitest was ended by ${signal}`
   else if (counts === undefined) problem = `vitest ended with ${status} and no report`
   // A file that can't be loaded has no tests, so it has no failed tests either.
@@ -106,7 +139,17 @@ function runTests(version, node) {
   return { ...run, problem }
 }
 
-function main(args) {
+function jsonOf(path) {
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined
+}
+
+/** Ends a run, with all processes that it has started. */
+function end(child) {
+  if (process.platform === 'win32') child.kill()
+  else process.kill(-child.pid, 'SIGKILL')
+}
+
+async function main(args) {
   let versions
   try {
     versions = selectVersions(args)
@@ -119,7 +162,7 @@ function main(args) {
   for (const version of versions) {
     let run
     try {
-      run = runTests(version, fetchNode(version))
+      run = await runTests(version, fetchNode(version))
     } catch (error) {
       run = { version, passed: 0, failed: 0, skipped: 0, seconds: 0, problem: error.message }
     }
@@ -131,4 +174,4 @@ function main(args) {
   return status
 }
 
-process.exitCode = main(process.argv.slice(2))
+process.exitCode = await main(process.argv.slice(2))

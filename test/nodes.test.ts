@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { packageFor, runLine, selectVersions, summary, VERSIONS } from '../scripts/nodes.mjs'
+import { packageFor, runLine, selectVersions, stuckText, summary, VERSIONS } from '../scripts/nodes.mjs'
 
 test('without arguments the tests run on every version, with arguments on those, in the order of the versions', () => {
   expect(selectVersions([])).toEqual(Object.values(VERSIONS))
@@ -35,4 +35,14 @@ test('a version fails by a failed test, or by a problem without one', () => {
     status: 1,
     line: 'the tests do NOT pass on v24.0.0, v26.0.0',
   })
+})
+
+test('a run that was ended says which tests were running; files only if no test was', () => {
+  expect(stuckText(660, { running: ['a.test.ts', 'a.test.ts > b > c'] })).toBe(
+    'no test has ended for 660 s; running were: a.test.ts > b > c',
+  )
+  expect(stuckText(660, { running: ['a.test.ts'] })).toBe(
+    'no test has ended for 660 s; running were: a.test.ts',
+  )
+  expect(stuckText(660, undefined)).toBe('no test has ended for 660 s; none was running')
 })
