@@ -16,7 +16,7 @@ const BUILTINS = `${packages}/rchan/dist/builtins.js`
 const RECORDING = '@rchan/trace/recording'
 
 /** The entries that users import, by subpath. `index` is `rchan` itself. */
-export const ENTRIES = ['index', 'relay', 'runtime', 'sync', 'reader', 'ctf']
+export const ENTRIES = ['index', 'relay', 'runtime', 'sync', 'reader', 'ctf', 'analysis', 'export']
 /**
  * The module formats. Each is a folder of `rchan/dist` with a package.json that tells Node the
  * format of its files.

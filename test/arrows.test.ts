@@ -19,8 +19,12 @@ const ARROWS: Record<string, readonly string[]> = {
   runtime: ['ring', 'sync', 'threads'],
   ctf: [],
   trace: ['runtime', 'ctf'],
-  rchan: ['ring', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf'],
+  analysis: ['ctf'],
+  export: ['analysis', 'ctf'],
+  rchan: ['ring', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf', 'analysis', 'export'],
 }
+/** Libraries by others, of packages that no tracing worker loads. They are bundled into rchan. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = { export: ['pbf'] }
 /** Packages that know nothing of Node. */
 const WITHOUT_NODE = ['ring', 'sync', 'relay']
 
@@ -131,6 +135,7 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
     const strangers = targets.filter((target) => {
       if (target.startsWith('node:')) return WITHOUT_NODE.includes(name)
       const [scope, ours] = target.split('/')
+      if (LIBRARIES[name]?.includes(scope)) return false
       return scope !== '@rchan' || (ours !== name && !allowed.includes(ours))
     })
     expect(strangers).toEqual([])
@@ -152,10 +157,14 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
     const { dependencies = {} } = name === 'rchan' ? { dependencies: file.devDependencies } : file
     const imported = importsOf(name).flatMap((target) => {
       const [scope, ours] = target.split('/')
+      if (LIBRARIES[name]?.includes(scope)) return [scope]
       return scope === '@rchan' && ours !== name ? [`@rchan/${ours}`] : []
     })
     expect(Object.keys(dependencies).sort()).toEqual([...new Set(imported)].sort())
-    for (const wanted of Object.values(dependencies)) expect(wanted).toBe(version)
+    for (const [library, wanted] of Object.entries(dependencies)) {
+      if (library.startsWith('@rchan/')) expect(wanted).toBe(version)
+      else expect(wanted).toMatch(/^\d+\.\d+\.\d+$/)
+    }
     expect(version).toBe(packageFile('rchan').version)
     expect(version).toBe(VERSION)
   })

@@ -31,6 +31,24 @@ export { ALL_CPUS } from './stream.js'
 export { parseMetadata } from './tsdl.js'
 export { TraceError, type TraceErrorPlace } from './trace-error.js'
 export type {
+  AsyncItem,
+  CounterItem,
+  EventItem,
+  FlowItem,
+  GapItem,
+  ItemFields,
+  ItemOptions,
+  ItemSource,
+  LossItem,
+  Outcome,
+  RecordedItem,
+  SpanItem,
+  ThreadItem,
+  TraceItem,
+  TraceProcess,
+  TraceThread,
+} from './items.js'
+export type {
   CutFact,
   DecodedValue,
   EventClass,

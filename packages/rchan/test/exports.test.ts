@@ -11,6 +11,11 @@ interface Names {
   readonly types: string
 }
 
+/** What a trace says, item by item. */
+const ITEMS = `AsyncItem CounterItem DecodedValue EventClass EventItem Field FieldType FieldTypeName FieldTypeNode FieldTypeValues
+  FlowItem GapItem ItemFields ItemOptions ItemSource Kind Level LossItem NumberTypeName Outcome RecordedItem Schema SpanItem ThreadItem TraceItem
+  TraceProcess TraceThread TypeOptions`
+
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
     values:
@@ -47,6 +52,14 @@ const ENTRIES: Readonly<Record<string, Names>> = {
     values: 'ALL_CPUS TraceError openTrace',
     types: `CpuLosses CutFact ThreadFact TraceFacts DecodedValue EventClass Field FieldType FieldTypeName FieldTypeNode FieldTypeValues Kind Level MetadataClock NumberTypeName Schema Trace TraceErrorPlace TraceRecord
       TraceStream TypeOptions`,
+  },
+  analysis: {
+    values: 'QUANTILE_ERROR Sketch summarize summaryText wholeSpans',
+    types: `Distribution FieldSummary Summary ThreadSummary TracepointKind TracepointSummary WholeSpan ${ITEMS}`,
+  },
+  export: {
+    values: 'toPerfetto',
+    types: ITEMS,
   },
   ctf: {
     values: `FIELD_TYPE_NAMES MAX_FIELDS MAX_NAME_LENGTH TraceError makeSchema metadataText parseMetadata parseSchema

@@ -1,0 +1,21 @@
+/**
+ * `@rchan/analysis`: from the items of a trace to a model of it.
+ *
+ * Reads a trace once, in memory that doesn't grow with it.
+ */
+export { AsyncPairs, MOST_OPEN, type OpenAsync } from './async-pairs.js'
+export { Extents } from './extent.js'
+export { LossMarks } from './loss-marks.js'
+export { durationText, numberText, quantityText } from './quantity.js'
+export { QUANTILE_ERROR, Sketch } from './sketch.js'
+export { surelyRanFrom, wholeSpans, type WholeSpan } from './spans.js'
+export {
+  summarize,
+  type Distribution,
+  type FieldSummary,
+  type Summary,
+  type ThreadSummary,
+  type TracepointKind,
+  type TracepointSummary,
+} from './summary.js'
+export { summaryText } from './summary-text.js'

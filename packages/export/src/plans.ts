@@ -1,0 +1,65 @@
+/**
+ * How the items of each event class are written to Perfetto, and what must be interned for it. The
+ * numbers of interned texts are the same in all sequences.
+ */
+import { SYSTEM_FIELDS } from '@rchan/ctf'
+import type { EventClass, Field } from '@rchan/ctf/reader'
+import { Interned, planFields, type PlannedField } from './annotations.js'
+
+/** How the items of an event class are written. */
+export interface Plan {
+  readonly nameIid: number
+  readonly name: string
+  readonly categoryIids: readonly number[]
+  readonly fields: readonly PlannedField[]
+  /** All names of annotations that can be written. */
+  readonly annotationIids: readonly number[]
+}
+
+/** Makes the plans of a trace. */
+export class Plans {
+  readonly names = new Interned()
+  readonly categories = new Interned()
+  readonly annotations = new Interned()
+  /** The categories of spans that failed and of those that were cut. */
+  readonly failed = this.categories.iid('failed')
+  readonly cut = this.categories.iid('cut')
+  /** Annotations of our own. A field can't have these names, because of the dot. */
+  readonly outcomeIid = this.annotations.iid('rchan.outcome')
+  readonly cutIid = this.annotations.iid('rchan.cut')
+  readonly #plans = new Map<EventClass, Plan>()
+
+  /** @param name of the slices; by default that of the event. */
+  of(event: EventClass, name = event.name): Plan {
+    let plan = this.#plans.get(event)
+    if (plan === undefined) {
+      const { kind = 'event', level = 'info', fields } = event
+      const system = new Set(SYSTEM_FIELDS[kind].map(({ name: field }) => field))
+      const categories = [groupOf(name), ...(level === 'info' ? [] : [level])]
+      plan = this.make(
+        name,
+        categories,
+        fields.filter((field) => !system.has(field.name)),
+      )
+      this.#plans.set(event, plan)
+    }
+    return plan
+  }
+
+  make(name: string, categories: readonly string[], fields: readonly Field[]): Plan {
+    const iids = new Set<number>()
+    return {
+      name,
+      nameIid: this.names.iid(name),
+      categoryIids: categories.map((category) => this.categories.iid(category)),
+      fields: planFields(fields, this.annotations, iids),
+      annotationIids: [...iids],
+    }
+  }
+}
+
+/** The part of an event's name before the first `:`, which is its category. */
+export function groupOf(name: string): string {
+  const colon = name.indexOf(':')
+  return colon > 0 ? name.slice(0, colon) : name
+}

@@ -1,0 +1,206 @@
+/**
+ * The packets of one thread: a sequence of Perfetto's, which has its own interned texts and its own
+ * default track.
+ *
+ * A reader that knows of a loss forgets what the sequence interned. So after a loss the next packet
+ * says so, clears that state and sets it up again, and texts are interned anew when they are used.
+ */
+import type { DecodedValue } from '@rchan/ctf/reader'
+import type { PbfWriter } from 'pbf'
+import { writeFields, writeText } from './annotations.js'
+import {
+  CLOCK_ID,
+  DEFAULTS,
+  INTERNED,
+  INTERNED_ENTRY,
+  PACKET,
+  SEQUENCE,
+  TRACE,
+  TRACK_EVENT,
+  TYPE,
+  writeFixed64,
+  writeVarint64,
+} from './messages.js'
+import type { Plan, Plans } from './plans.js'
+
+/** What a track event has beside its time, type and fields. */
+export interface EventParts {
+  /** By default that of the thread. */
+  track?: number
+  plan?: Plan | undefined
+  fields?: Readonly<Record<string, DecodedValue>> | undefined
+  /** Whether a span failed. */
+  failed?: boolean
+  /** Where a span was cut. */
+  cut?: 'start' | 'end' | undefined
+  flow?: { readonly id: bigint; readonly ends: boolean }
+  counter?: { readonly value: number | bigint; readonly isDouble: boolean }
+}
+
+/** Texts that were not interned before. */
+interface Fresh {
+  readonly categories: number[]
+  readonly names: number[]
+  readonly annotations: number[]
+}
+
+const NOTHING: EventParts = {}
+
+/** Writes the packets of one sequence. */
+export class Sequence {
+  readonly #id: number
+  readonly #pbf: PbfWriter
+  readonly #plans: Plans
+  readonly #track: number
+  readonly #planned = new Set<Plan>()
+  readonly #categories = new Set<number>()
+  readonly #names = new Set<number>()
+  readonly #annotations = new Set<number>()
+  #fresh: Fresh | undefined
+  #time = 0n
+  #type = 0
+  #parts = NOTHING
+
+  /** @param track the default one. */
+  constructor(id: number, pbf: PbfWriter, plans: Plans, track: number) {
+    this.#id = id
+    this.#pbf = pbf
+    this.#plans = plans
+    this.#track = track
+    this.#begin(false)
+  }
+
+  /** Records were lost here. */
+  lost(): void {
+    for (const set of [this.#planned, this.#categories, this.#names, this.#annotations]) set.clear()
+    this.#begin(true)
+  }
+
+  /** Writes a track event. */
+  event(time: bigint, type: number, parts: EventParts): void {
+    const { plan } = parts
+    this.#fresh = plan === undefined || this.#planned.has(plan) ? undefined : this.#intern(plan)
+    this.#time = time
+    this.#type = type
+    this.#parts = parts
+    this.#pbf.writeMessage(TRACE.packet, writePacket, this)
+  }
+
+  #begin(afterLoss: boolean): void {
+    const id = this.#id
+    const track = this.#track
+    this.#pbf.writeMessage(
+      TRACE.packet,
+      (_, pbf) => {
+        pbf.writeVarintField(PACKET.sequenceId, id)
+        pbf.writeVarintField(PACKET.sequenceFlags, SEQUENCE.cleared)
+        if (afterLoss) pbf.writeVarintField(PACKET.previousPacketDropped, 1)
+        pbf.writeMessage(PACKET.defaults, writeDefaults, track)
+      },
+      undefined,
+    )
+  }
+
+  #intern(plan: Plan): Fresh {
+    this.#planned.add(plan)
+    const { failed, cut, cutIid, outcomeIid } = this.#plans
+    return {
+      categories: notYet(this.#categories, [failed, cut, ...plan.categoryIids]),
+      names: notYet(this.#names, [plan.nameIid]),
+      annotations: notYet(this.#annotations, [cutIid, outcomeIid, ...plan.annotationIids]),
+    }
+  }
+
+  /** @internal For {@link writePacket}. */
+  writePacket(pbf: PbfWriter): void {
+    writeVarint64(pbf, PACKET.timestamp, this.#time)
+    pbf.writeVarintField(PACKET.sequenceId, this.#id)
+    pbf.writeVarintField(PACKET.sequenceFlags, SEQUENCE.needed)
+    if (this.#fresh !== undefined) pbf.writeMessage(PACKET.internedData, writeFresh, this)
+    pbf.writeMessage(PACKET.trackEvent, writeEvent, this)
+  }
+
+  /** @internal For {@link writeEvent}. */
+  writeEvent(pbf: PbfWriter): void {
+    const { track, plan, fields, failed, cut, flow, counter } = this.#parts
+    pbf.writeVarintField(TRACK_EVENT.type, this.#type)
+    if (track !== undefined) pbf.writeVarintField(TRACK_EVENT.trackUuid, track)
+    if (plan !== undefined) {
+      const { nameIid, categoryIids, fields: planned } = plan
+      // The end of a slice with a name or a category would end only a slice that has the same.
+      if (this.#type !== TYPE.end) {
+        pbf.writeVarintField(TRACK_EVENT.nameIid, nameIid)
+        for (const iid of categoryIids) pbf.writeVarintField(TRACK_EVENT.categoryIids, iid)
+        if (failed === true) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.failed)
+        if (cut !== undefined) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.cut)
+      }
+      if (failed === true) writeText(pbf, this.#plans.outcomeIid, 'failed')
+      if (cut !== undefined) writeText(pbf, this.#plans.cutIid, cut)
+      if (fields !== undefined) writeFields(pbf, planned, fields)
+    }
+    if (flow !== undefined) {
+      writeFixed64(pbf, flow.ends ? TRACK_EVENT.terminatingFlowIds : TRACK_EVENT.flowIds, flow.id)
+    }
+    if (counter === undefined) return
+    const { value, isDouble } = counter
+    if (isDouble) pbf.writeDoubleField(TRACK_EVENT.doubleCounterValue, Number(value))
+    else writeVarint64(pbf, TRACK_EVENT.counterValue, BigInt(value))
+  }
+
+  /** @internal For {@link writeFresh}. */
+  writeFresh(pbf: PbfWriter): void {
+    const { categories, names, annotations } = this.#fresh as Fresh
+    const plans = this.#plans
+    writeEntries(pbf, INTERNED.categories, categories, plans.categories.texts)
+    writeEntries(pbf, INTERNED.names, names, plans.names.texts)
+    writeEntries(pbf, INTERNED.annotationNames, annotations, plans.annotations.texts)
+  }
+}
+
+function writePacket(sequence: Sequence, pbf: PbfWriter): void {
+  sequence.writePacket(pbf)
+}
+
+function writeEvent(sequence: Sequence, pbf: PbfWriter): void {
+  sequence.writeEvent(pbf)
+}
+
+function writeFresh(sequence: Sequence, pbf: PbfWriter): void {
+  sequence.writeFresh(pbf)
+}
+
+function writeDefaults(track: number, pbf: PbfWriter): void {
+  pbf.writeVarintField(DEFAULTS.timestampClockId, CLOCK_ID.monotonic)
+  pbf.writeMessage(
+    DEFAULTS.trackEvent,
+    (uuid: number, inner: PbfWriter) => inner.writeVarintField(TRACK_EVENT.trackUuid, uuid),
+    track,
+  )
+}
+
+function writeEntries(
+  pbf: PbfWriter,
+  field: number,
+  iids: readonly number[],
+  texts: readonly string[],
+): void {
+  for (const iid of iids) {
+    pbf.writeMessage(
+      field,
+      (text: string, inner: PbfWriter) => {
+        inner.writeVarintField(INTERNED_ENTRY.iid, iid)
+        inner.writeStringField(INTERNED_ENTRY.name, text)
+      },
+      texts[iid],
+    )
+  }
+}
+
+/** Adds numbers to a set, and returns those that were not there. */
+function notYet(set: Set<number>, iids: readonly number[]): number[] {
+  return iids.filter((iid) => {
+    if (set.has(iid)) return false
+    set.add(iid)
+    return true
+  })
+}
