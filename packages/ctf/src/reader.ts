@@ -5,12 +5,14 @@
  * Decides which files of a folder count, merges the streams, and adds up the losses. Runs
  * synchronously on any thread. Never writes. Keeps one packet of each stream in memory.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeDecoder, type Decoder } from './decode.js'
 import { parseFacts, type CutFact, type ThreadFact, type TraceFacts } from './facts.js'
 import type { DecodedValue } from './field-readers.js'
-import { NO_STRING, parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'
+import { checkItemOptions, followed, itemsOf } from './trace-items.js'
+import { OpenedTrace } from './opened-trace.js'
+import { parseUuid, type MetadataClock } from './metadata.js'
+import type { ItemOptions, TraceItem } from './items.js'
 import type { EventClass, Kind, Level, Schema } from './schema.js'
 import type {
   Field,
@@ -23,13 +25,31 @@ import type {
 } from './types.js'
 import { PacketReader, RecordReader } from './stream.js'
 import type { PacketHeader, RecordFormat, StreamFormat, TraceRecord } from './stream.js'
-import { ThreadNames } from './thread-names.js'
+import { LiveFormat, readMetadata, streamFiles } from './trace-files.js'
 import { TraceError } from './trace-error.js'
-import { parseMetadata } from './tsdl.js'
 
 export { ALL_CPUS } from './stream.js'
 export { parseMetadata } from './tsdl.js'
 export { TraceError, type TraceErrorPlace } from './trace-error.js'
+export { matcherOf, matchesPattern, type Matcher } from './patterns.js'
+export type {
+  AsyncItem,
+  CounterItem,
+  EventItem,
+  FlowItem,
+  GapItem,
+  ItemFields,
+  ItemOptions,
+  ItemSource,
+  LossItem,
+  RecordedItem,
+  Outcome,
+  SpanItem,
+  ThreadItem,
+  TraceItem,
+  TraceProcess,
+  TraceThread,
+} from './items.js'
 export type {
   AsyncItem,
   CounterItem,
@@ -119,10 +139,36 @@ export interface Trace {
    * @throws TraceError if a packet header violates the format.
    */
   losses(): readonly CpuLosses[]
+  /**
+   * Returns what the trace says, in the order of time: events, spans, losses and more, each as what
+   * it is. Keeps one packet of each stream in memory.
+   *
+   * @throws TypeError for bad options; TraceError during the iteration, as `records`.
+   * @example
+   * for (const item of openTrace('./trace').items({ events: ['pool:*'] })) {
+   *   if (item.type === 'span') console.log(item.event.name, item.end - item.start)
+   * }
+   */
+  items(options?: ItemOptions): IterableIterator<TraceItem>
+  /**
+   * The same of a recording that still runs: each item some 0.5 s after it was recorded. Ends when
+   * the recording has ended.
+   */
+  follow(options?: ItemOptions): AsyncIterableIterator<TraceItem>
+  /** Returns ns since 1970 for a time of the trace's clock. */
+  wallClock(time: bigint): bigint
 }
 
-/** The longest metadata file that is read, in bytes. */
-const MAX_METADATA_BYTES = 2 ** 26
+/** The traces of several processes, or of several recordings, read as one. */
+export interface TraceSet {
+  readonly traces: readonly Trace[]
+  /** See {@link Trace.items}. */
+  items(options?: ItemOptions): IterableIterator<TraceItem>
+  /** See {@link Trace.follow}. */
+  follow(options?: ItemOptions): AsyncIterableIterator<TraceItem>
+  /** See {@link Trace.wallClock}. */
+  wallClock(time: bigint): bigint
+}
 
 /**
  * Opens a trace.
@@ -161,102 +207,86 @@ export function openTrace(folder: string): Trace {
     clock,
     events,
     streams,
-    records: () => mergedRecords(paths, format, new LiveFormat(folder, metadata)),
+    records: () => {
+      // Two copies of a stream would give each record twice.
+      new OpenedTrace(folder, 0).streams()
+      return mergedRecords(paths, format, new LiveFormat(folder, metadata))
+    },
     losses: () => countLosses(paths, format),
+    ...readingOf([folder], [clock]),
   }
 }
 
 /**
- * What the metadata says of records. A trace that is still being recorded gets new events and
- * threads, so an unknown id makes this class read the metadata again. The recorder replaces the
- * metadata before it writes a packet that needs it.
+ * Opens several traces as one. Their times must be of one clock: that of one start of a machine.
+ *
+ * @param folders each as for {@link openTrace}.
+ * @throws TraceError as {@link openTrace}, and if the clocks differ.
  */
-class LiveFormat implements RecordFormat {
-  private readonly folder: string
-  private readonly global: boolean
-  private readonly decoders = new Map<number, Decoder>()
-  private threads: ThreadNames
-  private strings: readonly string[]
-  /** Identifies the metadata file that `threads` is from. */
-  private version: string | undefined
-
-  constructor(folder: string, { events, threads = [], strings = [], global }: MetadataInput) {
-    this.folder = folder
-    this.global = global === true
-    for (const event of events) this.decoders.set(event.id, makeDecoder(event, this.global))
-    this.threads = new ThreadNames(threads)
-    this.strings = strings
-  }
-
-  decoder(id: number): Decoder | undefined {
-    if (!this.decoders.has(id)) this.read()
-    return this.decoders.get(id)
-  }
-
-  threadName(number: number): string {
-    const name = this.threads.get(number)
-    if (name !== undefined) return name
-    // A file that doesn't name the thread must not be read again for each record.
-    if (this.version !== versionOf(this.folder)) this.read()
-    return this.threads.get(number) ?? ''
-  }
-
-  stringOf(number: number): string | undefined {
-    if (number === 0) return NO_STRING
-    if (number > this.strings.length && this.version !== versionOf(this.folder)) this.read()
-    return this.strings[number - 1]
-  }
-
-  private read(): void {
-    // Taken first: a file that replaces this one during the read is another version.
-    this.version = versionOf(this.folder)
-    const { events, threads = [], strings = [] } = readMetadata(this.folder)
-    this.threads = new ThreadNames(threads)
-    this.strings = strings
-    for (const event of events) {
-      if (!this.decoders.has(event.id)) this.decoders.set(event.id, makeDecoder(event, this.global))
+export function openTraces(folders: readonly string[]): TraceSet {
+  const traces = folders.map((folder) => openTrace(folder))
+  const [first] = traces
+  if (first === undefined) throw new TypeError('openTraces: folders is empty')
+  for (const trace of traces) {
+    if (trace.clock.uuid !== first.clock.uuid) {
+      throw new TraceError(
+        trace.folder,
+        `its clock (${trace.clock.uuid}) is not that of ${first.folder} (${first.clock.uuid}): their times can't be compared`,
+      )
     }
+  }
+  return {
+    traces,
+    ...readingOf(
+      folders,
+      traces.map(({ clock }) => clock),
+    ),
   }
 }
 
-/** Identifies a metadata file, so that it can be told from the file that replaces it. */
-function versionOf(folder: string): string | undefined {
-  try {
-    const { ino, size, mtimeMs } = statSync(join(folder, 'metadata'))
-    return `${ino} ${size} ${mtimeMs}`
-  } catch {
-    return undefined
-  }
+/**
+ * Finds the traces in a folder: the folder itself, or those in it, two levels deep.
+ *
+ * @returns their folders, sorted; none if there is no trace.
+ */
+export function findTraces(folder: string): string[] {
+  return foldersOf(folder, 2)
 }
 
-function readMetadata(folder: string): MetadataInput {
-  const path = join(folder, 'metadata')
-  let text: string
+function foldersOf(folder: string, depth: number): string[] {
+  let entries
   try {
-    const { size } = statSync(path)
-    if (size > MAX_METADATA_BYTES) {
-      throw new TraceError(path, `${size} bytes of metadata, at most ${MAX_METADATA_BYTES} are read`)
-    }
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    if (error instanceof TraceError) throw error
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new TraceError(folder, `no trace here: a trace is a folder with a file metadata in it`, {
-        cause: error,
-      })
-    }
-    throw new TraceError(path, `can't be read (${String(error)})`, { cause: error })
-  }
-  return parseMetadata(text, path)
-}
-
-function streamFiles(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-      .filter((name) => name !== 'metadata' && !name.startsWith('.') && statSync(join(folder, name)).isFile())
-      .sort()
+    entries = readdirSync(folder, { withFileTypes: true })
   } catch (error) {
     throw new TraceError(folder, `can't be listed (${String(error)})`, { cause: error })
+  }
+  if (entries.some((entry) => entry.name === 'metadata' && !entry.isDirectory())) return [folder]
+  if (depth === 0) return []
+  return entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name)
+    .sort()
+    .flatMap((name) => foldersOf(join(folder, name), depth - 1))
+}
+
+function readingOf(
+  folders: readonly string[],
+  clocks: readonly MetadataClock[],
+): Pick<Trace, 'items' | 'follow' | 'wallClock'> {
+  const open = (): OpenedTrace[] => folders.map((folder, index) => new OpenedTrace(folder, index))
+  const [{ offsetSeconds, offsetNs }] = clocks
+  const offset = BigInt(offsetSeconds) * 1_000_000_000n + BigInt(offsetNs)
+  return {
+    items: (options = {}) => itemsOf(open(), checkItemOptions(options)),
+    follow: (options = {}) => {
+      const traces = open()
+      return followed(
+        () => traces,
+        checkItemOptions(options),
+        () => process.hrtime.bigint(),
+      )
+    },
+    wallClock: (time) => time + offset,
   }
 }
 

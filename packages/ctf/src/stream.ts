@@ -23,6 +23,11 @@ import { TraceError } from './trace-error.js'
 
 /** The maximum size of a packet in bytes. Offsets inside it stay below 2^31. */
 export const MAX_PACKET_BYTES = 2 ** 30
+/**
+ * The most bytes of a packet that are content. (A sub-buffer of a recording has at most 256 KiB.
+ * The last packet of a stream that is recorded covers room for more, which is empty.)
+ */
+const MAX_CONTENT_BYTES = 2 ** 20
 
 /**
  * How often a header is read, at most. It changes only once, so two of these reads in a row agree.
@@ -100,7 +105,7 @@ export class PacketReader implements PacketBytes {
   wrong: string | undefined
   stringOf: PacketBytes['stringOf'] = () => undefined
   private readonly fd: number
-  private readonly fileBytes: number
+  private fileBytes: number
   private readonly uuid: Buffer
   /** The header as the previous read found it. */
   private readonly before = Buffer.alloc(PACKET_HEADER_BYTES)
@@ -130,8 +135,14 @@ export class PacketReader implements PacketBytes {
     closeSync(this.fd)
   }
 
-  /** Reads and checks the next packet's header. @returns undefined at the end of the file. */
-  nextHeader(): PacketHeader | undefined {
+  /**
+   * Reads and checks the next packet's header.
+   *
+   * @param isLive whether the file may have grown, and an empty packet at its end does not count.
+   * @returns undefined at the end of the file.
+   */
+  nextHeader(isLive = false): PacketHeader | undefined {
+    if (isLive) this.fileBytes = this.sizeNow()
     const offset = this.previous === undefined ? 0 : this.previous.offset + this.previous.packetBytes
     if (offset === this.fileBytes) return undefined
     if (this.fileBytes - offset < PACKET_HEADER_BYTES) this.failCutOff(offset)
@@ -139,6 +150,8 @@ export class PacketReader implements PacketBytes {
     // come. When the file is done, it is cut off.
     if (this.readHeader(offset) === 'gone') return undefined
     const header = this.parseHeader(offset)
+    const isRoom = header.contentBytes === PACKET_HEADER_BYTES
+    if (isLive && isRoom && offset + header.packetBytes === this.fileBytes) return undefined
     this.previous = header
     return header
   }
@@ -148,7 +161,7 @@ export class PacketReader implements PacketBytes {
     const { contentBytes, offset } = header
     if (this.bytes.length < contentBytes) {
       const grown = Buffer.allocUnsafe(
-        Math.max(contentBytes, Math.min(this.bytes.length * 2, MAX_PACKET_BYTES)),
+        Math.max(contentBytes, Math.min(this.bytes.length * 2, MAX_CONTENT_BYTES)),
       )
       this.bytes.copy(grown, 0, 0, PACKET_HEADER_BYTES)
       this.bytes = grown
@@ -268,6 +281,12 @@ export class PacketReader implements PacketBytes {
         `packet has timestamp_end=${header.timestampEnd}, before its timestamp_begin=${header.timestampBegin}`,
       )
     }
+    if (previous === undefined && !this.global && BigInt(header.cpu) !== header.streamInstanceId) {
+      this.fail(
+        offset + PACKET.cpuId,
+        `packet has cpu_id=${header.cpu}, and its stream_instance_id=${header.streamInstanceId} is that of another CPU`,
+      )
+    }
     if (previous !== undefined) this.checkSuccession(previous, header)
     return header
   }
@@ -286,6 +305,12 @@ export class PacketReader implements PacketBytes {
       this.fail(
         offset + PACKET.contentBits,
         `packet has content_size=${contentBits} bits, expected a multiple of 8, from ${leastBits} to its packet_size=${packetBits}`,
+      )
+    }
+    if (contentBits > BigInt(MAX_CONTENT_BYTES) * 8n) {
+      this.fail(
+        offset + PACKET.contentBits,
+        `packet has content_size=${contentBits} bits, and rchan writes at most ${MAX_CONTENT_BYTES * 8}`,
       )
     }
     const packetBytes = Number(packetBits) / 8
@@ -353,7 +378,6 @@ export class RecordReader {
   /** The thread of the record that was read last. */
   private threadId = -1
   private threadName = ''
-  private header: PacketHeader | undefined
   private lastTime = 0n
 
   constructor(path: string, streamFormat: StreamFormat, format: RecordFormat) {
@@ -365,6 +389,35 @@ export class RecordReader {
 
   close(): void {
     this.packets.close()
+  }
+
+  /** The header of the packet that is read. */
+  header: PacketHeader | undefined
+
+  /**
+   * Steps to the next packet or record.
+   *
+   * @param isLive whether the file may still grow: then its last packet, if it is empty, does not
+   * count yet.
+   * @param from packets that end before this time are not looked into.
+   * @returns `packet` when `header` is that of the next packet, `record` when `record` is the next
+   * one.
+   */
+  step(isLive: boolean, from: bigint | undefined): 'packet' | 'record' | 'end' {
+    const { packets } = this
+    if (this.header !== undefined && packets.end < packets.limit) {
+      this.record = this.decode(this.header)
+      return 'record'
+    }
+    const header = packets.nextHeader(isLive)
+    if (header === undefined) return 'end'
+    this.header = header
+    if (from !== undefined && header.timestampEnd < from) {
+      packets.limit = 0
+      packets.end = 0
+    } else packets.readContent(header)
+    this.lastTime = header.timestampBegin
+    return 'packet'
   }
 
   /** Steps to the next record. @returns whether there is one. */

@@ -17,7 +17,8 @@ import {
   threadContainer,
 } from './metadata.js'
 import type { MetadataClock, MetadataInput } from './metadata.js'
-import { checkedSchema, LEVELS } from './schema.js'
+import { layoutRecord } from './record.js'
+import { checkedSchema, LEVELS, SYSTEM_FIELDS } from './schema.js'
 import type { EventClass } from './schema.js'
 import { wrongThreadRange, type ThreadRange } from './thread-names.js'
 import { TraceError } from './trace-error.js'
@@ -197,11 +198,22 @@ function readEvent(source: Tokens, global: boolean): EventClass {
   const level = readLevel(source)
   const { kind, pairs } = readUri(source)
   source.expect('fields', ':=', 'struct', '{')
-  const schema = checkedSchema(name, { kind, level }, pairs ?? readMembers(source))
+  const plain = pairs === undefined ? readMembers(source) : undefined
+  const schema = checkedSchema(name, { kind, level }, pairs ?? plain?.pairs)
   if (schema === undefined) {
     source.fail('an event that rchan can write', `one with names or fields that it refuses`, line)
   }
   const event = { id, ...schema }
+  if (plain !== undefined && SYSTEM_FIELDS[schema.kind ?? 'event'].length === 0) {
+    // The members alone say everything.
+    source.expect('}', ';', '}', ';')
+    const { packed } = layoutRecord(schema.fields, global)
+    for (const member of plain.wide) {
+      if (member.packed !== packed)
+        source.fail(packed ? `packed_${member.type}` : member.type, 'the other', member.line)
+    }
+    return event
+  }
   source.reset(start)
   const ours = new Tokens(eventBlock(event, global), '')
   for (; ours.token.kind !== 'end'; ours.next()) {
@@ -242,26 +254,38 @@ function readUri(source: Tokens): { kind: string; pairs: Pairs | undefined } {
   }
 }
 
+interface PlainMembers {
+  readonly pairs: Pairs
+  /** Those whose types have a packed form, and which one is there. */
+  readonly wide: { readonly type: SimpleTypeName; readonly packed: boolean; readonly line: number }[]
+}
+
 /** Reads members whose types are of one word. */
-function readMembers(source: Tokens): Pairs {
-  const pairs: Pairs = []
+function readMembers(source: Tokens): PlainMembers {
+  const members: PlainMembers = { pairs: [], wide: [] }
   while (source.token.text !== '}') {
+    const { line } = source.token
     const known = source.token.kind === 'word' ? TYPES.get(source.token.text) : undefined
     if (known === undefined) source.fail('the type of a field')
+    if (tsdlTypeName(known.type, true) !== known.type) members.wide.push({ ...known, line })
     source.next()
     const nameLine = source.token.line
     const written = source.word('the name of a field')
     const name = written.startsWith('_') ? written.slice(1) : written
     if (tsdlFieldName(name) !== written) source.fail(`_${written}`, written, nameLine)
-    pairs.push([name, known.type])
+    members.pairs.push([name, known.type])
     source.expect(';')
   }
-  return pairs
+  return members
 }
 
-const LETTER = /[A-Za-z_]/
-const BLANK = /(?:[ \t\r\n]+|\/\*[^]*?\*\/)*/y
-const WORD = /[A-Za-z_][A-Za-z0-9_]*/y
+const NEW_LINE = 10
+const TAB = 9
+const RETURN = 13
+const BLANK = 32
+const SLASH = 47
+const STAR = 42
+const UNDERSCORE = 95
 const NUMBER = /-?[0-9]+/y
 const MARK = /:=|\.\.\.|[{}[\]():;=,.<>]/y
 const ESCAPE = /\\(n|"|\\|[0-7]{3})|\\/g
@@ -300,7 +324,7 @@ class Tokens {
 
   /** Steps to the next token. */
   next(): void {
-    this.line += countLines(this.take(BLANK) ?? '')
+    this.skipBlank()
     const first = this.text[this.at]
     const { line } = this
     if (first === undefined) {
@@ -308,7 +332,7 @@ class Tokens {
     } else if (first === '"') {
       this.token = { kind: 'string', text: this.unescape(this.takeLiteral()), line }
     } else {
-      const word = LETTER.test(first) ? this.take(WORD) : undefined
+      const word = this.takeWord()
       const number = word === undefined ? this.take(NUMBER) : undefined
       const text = word ?? number ?? this.take(MARK)
       if (text === undefined) this.fail('a word, a number, a string or a sign', JSON.stringify(first), line)
@@ -380,6 +404,38 @@ class Tokens {
     return kind === 'string' ? JSON.stringify(shown) : shown
   }
 
+  /** Skips white space and comments. By hand: a pattern would run out of stack on long ones. */
+  private skipBlank(): void {
+    const { text } = this
+    for (;;) {
+      const code = text.charCodeAt(this.at)
+      if (code === NEW_LINE) this.line += 1
+      else if (code === SLASH && text.charCodeAt(this.at + 1) === STAR) {
+        const end = text.indexOf('*/', this.at + 2)
+        if (end < 0) this.fail('the end of a comment, */', 'none', this.line)
+        for (let at = this.at; at < end; at += 1) if (text.charCodeAt(at) === NEW_LINE) this.line += 1
+        this.at = end + 1
+      } else if (code !== BLANK && code !== TAB && code !== RETURN) return
+      this.at += 1
+    }
+  }
+
+  private takeWord(): string | undefined {
+    const { text } = this
+    let end = this.at
+    for (; ; end += 1) {
+      const code = text.charCodeAt(end) | 32
+      const isLetter = (code >= 97 && code <= 122) || text.charCodeAt(end) === UNDERSCORE
+      if (isLetter) continue
+      const isDigit = text.charCodeAt(end) >= 48 && text.charCodeAt(end) <= 57
+      if (!isDigit || end === this.at) break
+    }
+    if (end === this.at) return undefined
+    const word = text.slice(this.at, end)
+    this.at = end
+    return word
+  }
+
   private take(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.at
     const match = pattern.exec(this.text)?.[0]
@@ -409,8 +465,4 @@ class Tokens {
       return code.length === 3 ? String.fromCharCode(Number.parseInt(code, 8)) : whole.slice(1)
     })
   }
-}
-
-function countLines(blank: string): number {
-  return blank.split('\n').length - 1
 }

@@ -168,7 +168,7 @@ describe('metadata', () => {
       'a layout that is not packed where ours is',
       /\t\tf64/,
       '\t\tpacked_f64',
-      /expected f64, found packed_f64/,
+      /expected f64, found the other/,
     ],
     ['an unknown type', '\t\tu32 _x', '\t\tu33 _x', /expected the type of a field, found u33/],
     ['a type in quotes', '\t\tu32 _x', '\t\t"u32" _x', /expected the type of a field, found "u32"/],
@@ -182,7 +182,7 @@ describe('metadata', () => {
     ['an unknown escape', '"here"', '"\\q"', /escapes/],
     ['a strange sign', 'env {', 'env @{', /found "@"/],
     ['a uuid that is none', UUID, 'boot', /expected a uuid, found "boot"/],
-    ['an open comment', 'env {', '/* env {', /expected a word/],
+    ['an open comment', 'env {', '/* env {', /expected the end of a comment/],
     ['another head', '/* CTF 1.8 */', '/* CTF 2 */', /line 1: expected/],
   ])('with %s is refused', (_, from, to, message) => {
     const text = metadataText(input)

@@ -91,5 +91,73 @@ describe.each([
       ['tile:decode', 0],
     ])
     for (const { start: from, at } of facts?.cuts ?? []) expect(at).toBeGreaterThan(from)
+
+    // The same as items: each is what it means.
+    const items = [...openTrace(folder).items()]
+    const told = items.map((item) => ('event' in item ? `${item.type} ${item.event.name}` : item.type))
+    expect(told.filter((each) => !/^(span|loss|thread)/.test(each))).toEqual([
+      'event a:event',
+      'event a:event',
+      'async pool:task:begin',
+      'flow pool:way',
+      'counter pool:queue',
+      'counter memory',
+      'flow pool:way',
+      'flow pool:way',
+      'async pool:task:end',
+      'async pool:task:end',
+    ])
+    // When the worker was found dead is a matter of luck.
+    expect(told.filter((each) => each === 'thread')).toHaveLength(3)
+    expect(items.map(({ time }) => time)).toEqual(items.map(({ time }) => time).sort((a, b) => Number(a - b)))
+    const lost = items.flatMap((item) => (item.type === 'loss' ? [item.events] : []))
+    expect(lost.reduce((sum, count) => sum + count, 0)).toBe(5)
+    const late = items.find((item) => item.type === 'event' && item.at !== item.time)
+    expect(late).toMatchObject({ at: start, fields: { x: 2 }, thread: { threadId: 0, name: 'the recorder' } })
+    const cut = items.filter((item) => item.type === 'span' && item.outcome === 'cut')
+    expect(cut).toMatchObject([
+      { event: { name: 'tile:bare' }, thread: { threadId: 2 } },
+      { event: { name: 'tile:decode' }, thread: { threadId: 0 } },
+    ])
+    const [first] = items.filter((item) => item.type === 'span')
+    expect(first).toMatchObject({
+      event: { fields: [{ name: 'id' }, { name: 'ms' }] },
+      fields: { id: 0, ms: 0 },
+    })
+
+    // Filters.
+    const some = [...openTrace(folder).items({ events: ['pool:*', '!pool:way'], threads: [2] })]
+    const names = some.flatMap((item) => ('event' in item ? [item.event.name] : []))
+    // A cut span is of no thread that is asked for, or of no such name.
+    expect(names).toEqual(['pool:task:end'])
+    const { time } = items[3]
+    expect([...openTrace(folder).items({ from: time })].length).toBe(
+      items.filter((item) => item.time >= time).length,
+    )
+    expect([...openTrace(folder).items({ to: time })].length).toBe(
+      items.filter((item) => item.time < time).length,
+    )
+  })
+})
+
+describe('a recording that runs', () => {
+  test('is followed, item by item, until it has ended', async () => {
+    const { startRecording, span } = await import('@rchan/trace')
+    const folder = freshFolder()
+    const live = span('kinds:live', { n: 'u32' })
+    const recording = await startRecording({ path: folder })
+    const seen: unknown[] = []
+    const followed = (async () => {
+      for await (const item of openTrace(folder).follow()) if (item.type === 'span') seen.push(item.fields.n)
+    })()
+    for (let n = 0; n < 3; n += 1) {
+      live.run({ n }, () => n)
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+    await expect.poll(() => seen.length, { timeout: 20_000 }).toBeGreaterThan(0)
+    live.run({ n: 3 }, () => 3)
+    await recording.stop()
+    await followed
+    expect(seen).toEqual([0, 1, 2, 3])
   })
 })

@@ -1,0 +1,195 @@
+/**
+ * The items of one stream, in the order of its files: the records, as what their kinds mean, and
+ * between them what the packets tell of losses and gaps. Keeps one packet in memory. Synchronous,
+ * on any thread.
+ */
+import type { TraceItem, TraceThread } from './items.js'
+import { SYSTEM_FIELDS, type EventClass, type Kind } from './schema.js'
+import {
+  RecordReader,
+  type PacketHeader,
+  type RecordFormat,
+  type StreamFormat,
+  type TraceRecord,
+} from './stream.js'
+
+/** Finds the thread of a record or a packet. */
+export type ThreadOf = (threadId: number, cpu: number, generation: number) => TraceThread
+
+/** Which of a stream's items are wanted. */
+export interface StreamFilter {
+  readonly from: bigint | undefined
+  readonly to: bigint | undefined
+  readonly wants: (thread: TraceThread, event: EventClass) => boolean
+}
+
+export class StreamItems {
+  /** The item that {@link next} found. */
+  item: TraceItem | undefined
+  readonly #paths: readonly string[]
+  readonly #format: StreamFormat
+  readonly #records: RecordFormat
+  readonly #threadOf: ThreadOf
+  readonly #filter: StreamFilter
+  readonly #isLive: () => boolean
+  /** What the last packet header told, and is not passed on yet. */
+  #told: TraceItem[] = []
+  #previous: PacketHeader | undefined
+  #reader: RecordReader | undefined
+  #nextPath = 0
+
+  /** @param paths the files of the stream, in their order. */
+  constructor(
+    paths: readonly string[],
+    format: StreamFormat,
+    records: RecordFormat,
+    threadOf: ThreadOf,
+    filter: StreamFilter,
+    isLive: () => boolean = () => false,
+  ) {
+    this.#paths = paths
+    this.#format = format
+    this.#records = records
+    this.#threadOf = threadOf
+    this.#filter = filter
+    this.#isLive = isLive
+  }
+
+  close(): void {
+    this.#reader?.close()
+    this.#reader = undefined
+  }
+
+  /** Steps to the next item. @returns whether there is one (of a live stream: yet). */
+  next(): boolean {
+    for (;;) {
+      const told = this.#told.shift()
+      if (told !== undefined) {
+        this.item = told
+        return true
+      }
+      const reader = this.#open()
+      if (reader === undefined) break
+      const found = reader.step(this.#isLive(), this.#filter.from)
+      if (found === 'end') {
+        const hasMore = this.#nextPath < this.#paths.length
+        if (!hasMore && this.#isLive()) break
+        this.close()
+        if (!hasMore) break
+      } else if (found === 'packet') this.#tell(reader.header as PacketHeader)
+      else {
+        const { to } = this.#filter
+        const record = reader.record as TraceRecord
+        if (to !== undefined && record.time >= to) {
+          this.close()
+          this.#nextPath = this.#paths.length
+          break
+        }
+        const item = this.#itemOf(record)
+        if (item === undefined) continue
+        this.item = item
+        return true
+      }
+    }
+    this.item = undefined
+    return false
+  }
+
+  #open(): RecordReader | undefined {
+    if (this.#reader === undefined && this.#nextPath < this.#paths.length) {
+      this.#reader = new RecordReader(this.#paths[this.#nextPath], this.#format, this.#records)
+      this.#nextPath += 1
+    }
+    return this.#reader
+  }
+
+  /** Notes the losses that a packet tells of: since the packet before it. */
+  #tell(header: PacketHeader): void {
+    const previous = this.#previous
+    this.#previous = header
+    const { cpu, timestampBegin, timestampEnd } = header
+    const from = previous?.timestampEnd ?? timestampBegin
+    const packets = header.sequence - (previous === undefined ? 0 : previous.sequence + 1)
+    const events = header.eventsDiscarded - (previous?.eventsDiscarded ?? 0)
+    if (packets > 0) this.#add({ type: 'gap', time: timestampBegin, from, to: timestampBegin, cpu, packets })
+    if (events > 0) {
+      const thread = this.#format.global ? undefined : this.#threadOf(header.threadId, cpu, header.generation)
+      this.#add({ type: 'loss', time: timestampBegin, from, to: timestampEnd, thread, cpu, events })
+    }
+  }
+
+  #add(item: TraceItem): void {
+    const { from, to } = this.#filter
+    const isIn = (from === undefined || item.time >= from) && (to === undefined || item.time < to)
+    if (isIn) this.#told.push(item)
+  }
+
+  #itemOf(record: TraceRecord): TraceItem | undefined {
+    const { time, event } = record
+    const { from } = this.#filter
+    if (from !== undefined && time < from) return undefined
+    const thread = this.#threadOf(record.threadId, record.cpu, record.generation)
+    if (!this.#filter.wants(thread, event)) return undefined
+    const { kind = 'event' } = event
+    if (kind === 'event') return { type: 'event', time, at: time, thread, event, fields: record.fields }
+    return itemOf(kind, time, thread, event, record.fields)
+  }
+}
+
+/**
+ * Turns a record of a kind into an item. The types of its own fields were checked: see `schema`.
+ */
+function itemOf(
+  kind: Exclude<Kind, 'event'>,
+  time: bigint,
+  thread: TraceThread,
+  whole: EventClass,
+  all: TraceRecord['fields'],
+): TraceItem {
+  const fields = { ...all }
+  for (const { name } of SYSTEM_FIELDS[kind]) delete fields[name]
+  const event = userClass(kind, whole)
+  const base = { time, thread, event, fields }
+  switch (kind) {
+    case 'late-event':
+      return { ...base, type: 'event', at: all.at as bigint }
+    case 'span': {
+      const start = all.start as bigint
+      const end = start + (all.duration as bigint)
+      return { ...base, type: 'span', start, end, outcome: all.outcome as 'ok' | 'failed' }
+    }
+    case 'async-begin':
+      return { ...base, type: 'async', phase: 'begin', name: baseName(event.name), id: all.id as bigint }
+    case 'async-end': {
+      const outcome = all.outcome as 'ok' | 'failed'
+      return {
+        ...base,
+        type: 'async',
+        phase: 'end',
+        name: baseName(event.name),
+        id: all.id as bigint,
+        outcome,
+      }
+    }
+    case 'flow':
+      return { ...base, type: 'flow', phase: all.phase as 'start' | 'step' | 'end', id: all.id as bigint }
+    default:
+      return { ...base, type: 'counter' }
+  }
+}
+
+const userClasses = new WeakMap<EventClass, EventClass>()
+
+/** The class as its user declared it: without the fields of its kind. */
+export function userClass(kind: Kind, event: EventClass): EventClass {
+  const known = userClasses.get(event)
+  if (known !== undefined) return known
+  const own = { ...event, fields: event.fields.slice(SYSTEM_FIELDS[kind].length) }
+  userClasses.set(event, own)
+  return own
+}
+
+/** The name of an asynchronous span, without what tells its begin from its end. */
+export function baseName(name: string): string {
+  return name.replace(/:(?:begin|end)$/, '')
+}
