@@ -34,7 +34,7 @@ export function checkItemOptions(options: unknown): ItemOptions {
   const { from, to, threads, processes, events } = options as Record<string, unknown>
   for (const [name, value] of Object.entries({ from, to })) {
     if (value !== undefined && typeof value !== 'bigint') {
-      throw new TypeError(`items: ${name}=${String(value)}, expected a bigint: ns of the trace's clock`)
+      throw new TypeError(`items: ${name} is a ${typeof value}, expected a bigint: ns of the trace's clock`)
     }
   }
   for (const [name, value] of Object.entries({ threads, processes, events })) {
