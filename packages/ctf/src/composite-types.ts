@@ -19,9 +19,9 @@
  *
  * Pure functions, any thread.
  */
+import { isBytes } from './field-functions.js'
 import {
   FIELD_TYPES,
-  isBytes,
   MISFIT,
   PACKED_ALIGN_BYTES,
   stored,

@@ -13,6 +13,7 @@
  * record's memory, its functions, {@link asI64} and {@link asU64}, and `cursor`, see
  * {@link VariableLength}.
  */
+import { asI64, asU64, floor } from './field-functions.js'
 import type { FieldTypeName } from './types.js'
 
 /** Memory as typed arrays with the same start. */
@@ -145,38 +146,9 @@ export interface FieldDescriptor<V = unknown> {
   readonly storeCode: (local: string, at: string) => string
 }
 
-// Taken when this module is loaded: programs replace built-ins later.
-// oxlint-disable-next-line typescript/unbound-method -- they use no `this`
-const { asIntN, asUintN } = BigInt
-// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
-const { floor } = Math
-
-/** Wraps a bigint to 64 bits, signed. The result equals the value if it fits. */
-export const asI64 = (value: bigint): bigint => asIntN(64, value)
-/** Like {@link asI64}, but unsigned. */
-export const asU64 = (value: bigint): bigint => asUintN(64, value)
-
-const ByteArray = Uint8Array
-// oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
-const { isView } = ArrayBuffer
-const { apply } = Reflect
-// oxlint-disable-next-line typescript/unbound-method -- called by `apply`
-const tagOf = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype) as object,
-  Symbol.toStringTag,
-)?.get as () => unknown
-
-/** Whether a value is a Uint8Array, of any realm. */
-export function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof ByteArray || (isView(value) && apply(tagOf, value, []) === 'Uint8Array')
-}
-
 type Bits = 8 | 16 | 32
 /** The types of one word that are not composite. */
 export type SimpleTypeName = Exclude<FieldTypeName, 'bytes'>
-
-/** The functions that source text of all types uses, beside those of {@link FieldMemory}. */
-export const CODE_FUNCTIONS = { asI64, asU64, floor }
 
 /** The types of one word, in the order in which messages list them. */
 export const FIELD_TYPES: { readonly [T in SimpleTypeName]: FieldDescriptor } = {

@@ -50,13 +50,11 @@ export {
   type PlacedField,
   type RecordLayout,
 } from './record.js'
+export { CODE_FUNCTIONS, asI64, asU64 } from './field-functions.js'
 export {
   FIELD_TYPES,
-  CODE_FUNCTIONS,
   MISFIT,
   TOO_BIG,
-  asI64,
-  asU64,
   numberViews,
   type FieldDescriptor,
   type FieldFunctions,
