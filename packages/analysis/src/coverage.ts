@@ -24,6 +24,11 @@ export class Coverage {
     return sum
   }
 
+  /** How many intervals are known apart. */
+  get intervals(): number {
+    return this.#starts.length
+  }
+
   add(start: number, end: number): void {
     if (!(end > start)) return
     const starts = this.#starts

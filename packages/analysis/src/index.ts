@@ -4,6 +4,7 @@
  * Reads a trace once, in memory that doesn't grow with it.
  */
 export { AsyncPairs, MOST_OPEN, type OpenAsync } from './async-pairs.js'
+export { Coverage } from './coverage.js'
 export { Extents } from './extent.js'
 export { LossMarks } from './loss-marks.js'
 export { durationText, numberText, quantityText } from './quantity.js'

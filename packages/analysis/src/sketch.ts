@@ -73,6 +73,7 @@ export class Sketch {
   quantile(q: number): number {
     if (this.count === 0) return NaN
     let rank = Math.min(this.count, Math.max(1, Math.ceil(q * this.count)))
+    if (rank === 1) return Number(this.min)
     if (rank === this.count) return Number(this.max)
     for (let exponent = this.#negative.length - 1; exponent >= 0; exponent -= 1) {
       const page = this.#negative[exponent]

@@ -62,7 +62,7 @@ export interface ThreadSummary {
   readonly runs?: string
   /** When it came, or its first item. */
   readonly fromNs: number
-  /** When it went, or its last item. */
+  /** When it went, or the last item of its process. */
   readonly toNs: number
   /** How it went, if the trace says so. */
   readonly how?: string
@@ -189,13 +189,12 @@ class Tracepoint {
 interface Thread {
   readonly thread: TraceThread
   from: bigint
-  to: bigint
+  went: bigint | undefined
   events: number
   lost: number
   name: string
   runs: string | undefined
   how: string | undefined
-  went: boolean
   readonly coverage: Coverage
 }
 
@@ -229,7 +228,6 @@ class Summing {
         this.#events += 1
         const thread = this.#thread(item.thread, item.time)
         thread.events += 1
-        if (!thread.went && item.time > thread.to) thread.to = item.time
         if (item.type === 'span' || item.type === 'async') return
         const tracepoint = this.#tracepoint(item.event, item.type)
         tracepoint.count += 1
@@ -245,8 +243,7 @@ class Summing {
     if (phase === 'came' && time < thread.from) thread.from = time
     if (phase !== 'went') return
     thread.how = how
-    thread.to = time
-    thread.went = true
+    thread.went = time
   }
 
   #span({ kind, name, start, end, outcome, cutAtStart, touched, thread, event, fields }: WholeSpan): void {
@@ -280,13 +277,12 @@ class Summing {
       known = {
         thread,
         from: time,
-        to: time,
+        went: undefined,
         events: 0,
         lost: 0,
         name: thread.name,
         runs: undefined,
         how: undefined,
-        went: false,
         coverage: new Coverage(),
       }
       this.#threads.set(thread, known)
@@ -314,8 +310,9 @@ class Summing {
     }
   }
 
-  #threadSummary({ thread, from, to, events, lost, name, runs, how, coverage }: Thread): ThreadSummary {
+  #threadSummary({ thread, from, went, events, lost, name, runs, how, coverage }: Thread): ThreadSummary {
     const { process, threadId, cpu, generation } = thread
+    const to = went ?? this.#model.extents.toOf(process)
     const busyNs = Math.round(coverage.length)
     const time = Number(to - from)
     return {

@@ -1,2 +1,6 @@
 /** `@rchan/export`: a trace as other programs want it. */
+export { toChrome } from './chrome.js'
+export { toCsv } from './csv.js'
+export { FORMATS, type Format, type FormatDescription } from './formats.js'
+export { toJsonLines } from './jsonl.js'
 export { toPerfetto } from './perfetto.js'

@@ -33,14 +33,9 @@ export class Plans {
   of(event: EventClass, name = event.name): Plan {
     let plan = this.#plans.get(event)
     if (plan === undefined) {
-      const { kind = 'event', level = 'info', fields } = event
-      const system = new Set(SYSTEM_FIELDS[kind].map(({ name: field }) => field))
+      const { level = 'info' } = event
       const categories = [groupOf(name), ...(level === 'info' ? [] : [level])]
-      plan = this.make(
-        name,
-        categories,
-        fields.filter((field) => !system.has(field.name)),
-      )
+      plan = this.make(name, categories, userFields(event))
       this.#plans.set(event, plan)
     }
     return plan
@@ -56,6 +51,12 @@ export class Plans {
       annotationIids: [...iids],
     }
   }
+}
+
+/** The fields of an event's items: those of its records without those of its kind. */
+export function userFields({ kind = 'event', fields }: EventClass): readonly Field[] {
+  const system = new Set(SYSTEM_FIELDS[kind].map(({ name }) => name))
+  return fields.filter(({ name }) => !system.has(name))
 }
 
 /** The part of an event's name before the first `:`, which is its category. */

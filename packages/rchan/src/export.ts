@@ -1,3 +1,11 @@
 /** The entry `rchan/export`: a trace as other programs want it. */
-export { toPerfetto } from '@rchan/export'
+export {
+  FORMATS,
+  toChrome,
+  toCsv,
+  toJsonLines,
+  toPerfetto,
+  type Format,
+  type FormatDescription,
+} from '@rchan/export'
 export type * from './items.js'

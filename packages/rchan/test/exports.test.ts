@@ -59,8 +59,8 @@ const ENTRIES: Readonly<Record<string, Names>> = {
     types: `Distribution FieldSummary Summary ThreadSummary TracepointKind TracepointSummary WholeSpan ${ITEMS}`,
   },
   export: {
-    values: 'toPerfetto',
-    types: ITEMS,
+    values: 'FORMATS toChrome toCsv toJsonLines toPerfetto',
+    types: `Format FormatDescription ${ITEMS}`,
   },
   ctf: {
     values: `FIELD_TYPE_NAMES MAX_FIELDS MAX_NAME_LENGTH TraceError makeSchema metadataText parseMetadata parseSchema

@@ -1,0 +1,35 @@
+/** The formats that a trace can be converted to. */
+import type { ItemOptions, ItemSource } from '@rchan/ctf/reader'
+import { toChrome } from './chrome.js'
+import { toCsv } from './csv.js'
+import { toJsonLines } from './jsonl.js'
+import { toPerfetto } from './perfetto.js'
+
+/** The name of a format. */
+export type Format = 'perfetto' | 'chrome' | 'jsonl' | 'csv'
+
+/** A format. */
+export interface FormatDescription {
+  /** What a file of it is called: `.pftrace`. */
+  readonly extension: string
+  /** In a few words. */
+  readonly description: string
+  /** Converts a trace, piece by piece. Texts are to be written as UTF-8. */
+  readonly convert: (source: ItemSource, options?: ItemOptions) => IterableIterator<Uint8Array | string>
+}
+
+/** All formats, by name. */
+export const FORMATS: Readonly<Record<Format, FormatDescription>> = {
+  perfetto: {
+    extension: '.pftrace',
+    description: "Perfetto's format, for ui.perfetto.dev",
+    convert: toPerfetto,
+  },
+  chrome: {
+    extension: '.json',
+    description: "Chrome's trace events, for DevTools, Perfetto and speedscope",
+    convert: toChrome,
+  },
+  jsonl: { extension: '.jsonl', description: 'JSON, an item a line', convert: toJsonLines },
+  csv: { extension: '.csv', description: 'a table, an item a row', convert: toCsv },
+}
