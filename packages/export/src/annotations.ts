@@ -53,7 +53,8 @@ export function writeFields(
   fields: readonly PlannedField[],
   values: Readonly<Record<string, DecodedValue>>,
 ): void {
-  for (const { name, iid, write } of fields) {
+  for (let index = 0; index < fields.length; index += 1) {
+    const { name, iid, write } = fields[index]
     const value = values[name]
     if (value !== undefined) writeAnnotation(pbf, TRACK_EVENT.annotations, iid, write, value)
   }

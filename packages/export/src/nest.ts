@@ -59,11 +59,15 @@ export class Nest {
     }
     // The begin of the later one is written already, and would come before the end of this one.
     if (after < count && starts[after] === end && this.#ties === 'as-written') return false
-    if (first === count) {
-      starts.push(start)
-      ends.push(end)
-      this.#heights.push(0)
-      this.#single.push(true)
+    if (after === count) {
+      // Nearly always: it comes last, or takes the place of the last ones.
+      starts[first] = start
+      ends[first] = end
+      this.#heights[first] = height
+      this.#single[first] = true
+      if (first + 1 < count) {
+        starts.length = ends.length = this.#heights.length = this.#single.length = first + 1
+      }
     } else {
       starts.splice(first, after - first, start)
       ends.splice(first, after - first, end)

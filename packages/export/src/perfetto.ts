@@ -28,7 +28,7 @@ import { PbfWriter } from 'pbf'
 import { flowId } from './flow-id.js'
 import { FreeLanes } from './free-lanes.js'
 import { Identities } from './identity.js'
-import { CLOCK, CLOCK_ID, CLOCK_SNAPSHOT, PACKET, TRACE, TYPE, writeVarint64 } from './messages.js'
+import { CLOCK, CLOCK_ID, CLOCK_SNAPSHOT, PACKET, TRACE, writeVarint64 } from './messages.js'
 import { Lanes } from './nest.js'
 import { Plans } from './plans.js'
 import { Sequence } from './sequence.js'
@@ -129,10 +129,7 @@ class Conversion {
     this.extents.add(item)
     switch (item.type) {
       case 'event':
-        this.#thread(item.thread).sequence.event(item.at, TYPE.instant, {
-          plan: this.#plans.of(item.event),
-          fields: item.fields,
-        })
+        this.#thread(item.thread).sequence.instant(item.at, this.#plans.of(item.event), item.fields)
         return
       case 'span':
         this.#span(item)
@@ -223,20 +220,15 @@ class Conversion {
 
   #span({ thread, event, start, end, outcome, fields }: SpanItem): void {
     const state = this.#thread(thread)
-    const { sequence, lanes, laneTracks } = state
-    const lane = lanes.place(this.#times.of(start), this.#times.of(end))
+    const { sequence } = state
+    const lane = state.lanes.place(this.#times.of(start), this.#times.of(end))
     const track =
       lane === 0
-        ? {}
-        : { track: this.#laneTrack(laneTracks, lane, state.track, this.#identities.thread(thread).name) }
-    sequence.event(start, TYPE.begin, {
-      ...track,
-      plan: this.#plans.of(event),
-      fields,
-      failed: outcome === 'failed',
-      cut: outcome === 'cut' ? 'end' : undefined,
-    })
-    sequence.event(end, TYPE.end, track)
+        ? 0
+        : this.#laneTrack(state.laneTracks, lane, state.track, this.#identities.thread(thread).name)
+    const cut = outcome === 'cut' ? 'end' : undefined
+    sequence.begin(start, track, this.#plans.of(event), fields, outcome === 'failed', cut)
+    sequence.end(end, track)
   }
 
   /** The track of a lane; a new one for a span that has no lane. */
@@ -256,11 +248,7 @@ class Conversion {
       (open) => this.#cut(open.begin, open.value, time),
     )
     const track = this.#asyncTrack(family, lane, item)
-    this.#thread(thread).sequence.event(time, TYPE.begin, {
-      track,
-      plan: this.#plans.of(event, name),
-      fields,
-    })
+    this.#thread(thread).sequence.begin(time, track, this.#plans.of(event, name), fields, false, undefined)
   }
 
   #end(item: AsyncItem): void {
@@ -272,21 +260,21 @@ class Conversion {
     const failed = outcome === 'failed'
     if (open !== undefined) {
       const { lane } = open.value
-      sequence.event(time, TYPE.end, { track: family.tracks[lane], plan, fields, failed })
+      sequence.endWith(time, family.tracks[lane], plan, fields, failed, undefined)
       family.lanes.give(lane, time)
       return
     }
     const start = family.lanes.count < MOST_BEGUN_BEFORE ? surelyRanFrom(item, this) : time
     const lane = family.lanes.take(start)
     const track = this.#asyncTrack(family, lane, item)
-    sequence.event(start, TYPE.begin, { track, plan, fields, failed, cut: 'start' })
-    sequence.event(time, TYPE.end, { track })
+    sequence.begin(start, track, plan, fields, failed, 'start')
+    sequence.end(time, track)
     family.lanes.give(lane, time)
   }
 
   #cut({ thread }: AsyncItem, { family, lane }: AsyncPlace, time: bigint): void {
     const { sequence } = this.#thread(thread)
-    sequence.event(time, TYPE.end, { track: family.tracks[lane], plan: this.#cutPlan, cut: 'end' })
+    sequence.endWith(time, family.tracks[lane], this.#cutPlan, undefined, false, 'end')
     family.lanes.give(lane, time)
   }
 
@@ -307,11 +295,8 @@ class Conversion {
   }
 
   #flow({ time, thread, event, fields, phase, id }: FlowItem): void {
-    this.#thread(thread).sequence.event(time, TYPE.instant, {
-      plan: this.#plans.of(event),
-      fields,
-      flow: { id: flowId(thread.process, event.name, id), ends: phase === 'end' },
-    })
+    const point = { id: flowId(thread.process, event.name, id), ends: phase === 'end' }
+    this.#thread(thread).sequence.instant(time, this.#plans.of(event), fields, point)
   }
 
   #counter({ time, thread, event, fields }: CounterItem): void {
@@ -328,21 +313,21 @@ class Conversion {
       const value = fields[series.field] as number | bigint | undefined
       if (value === undefined || (typeof value === 'number' && !Number.isFinite(value))) continue
       const isDouble = series.isDouble || value > MOST_INT64
-      sequence.event(time, TYPE.counter, { track, counter: { value, isDouble } })
+      sequence.counter(time, track, { value, isDouble })
     }
   }
 
   #life({ time, thread, phase, runs, how }: ThreadItem): void {
     const { sequence, track } = this.#thread(thread)
     if (phase === 'came') {
-      sequence.event(time, TYPE.instant, { plan: this.#camePlan, fields: { runs } })
+      sequence.instant(time, this.#camePlan, { runs })
       return
     }
     if (phase === 'named') {
       this.#tracks.thread(this.#identities.thread(thread), track)
       return
     }
-    sequence.event(time, TYPE.instant, { plan: this.#wentPlan, fields: { how } })
+    sequence.instant(time, this.#wentPlan, { how })
     this.#gone.delete(thread)
     this.#gone.add(thread)
     if (this.#gone.size <= MOST_GONE) return
@@ -380,8 +365,8 @@ class Conversion {
       for (const state of this.#threads.values()) if (state.thread.cpu === cpu) state.sequence.lost()
       sequence = this.#general ??= this.#newSequence(track)
     }
-    sequence.event(from, TYPE.begin, { track, plan, fields })
-    sequence.event(to, TYPE.end, { track })
+    sequence.begin(from, track, plan, fields, false, undefined)
+    sequence.end(to, track)
   }
 
   /** For the end of an asynchronous span that has none: it names only the cut. */

@@ -23,19 +23,19 @@ import {
 } from './messages.js'
 import type { Plan, Plans } from './plans.js'
 
-/** What a track event has beside its time, type and fields. */
-export interface EventParts {
-  /** By default that of the thread. */
-  track?: number
-  plan?: Plan | undefined
-  fields?: Readonly<Record<string, DecodedValue>> | undefined
-  /** Whether a span failed. */
-  failed?: boolean
-  /** Where a span was cut. */
-  cut?: 'start' | 'end' | undefined
-  flow?: { readonly id: bigint; readonly ends: boolean }
-  counter?: { readonly value: number | bigint; readonly isDouble: boolean }
+/** A point of a flow. */
+export interface FlowPoint {
+  readonly id: bigint
+  readonly ends: boolean
 }
+
+/** The value of a counter. */
+export interface CounterValue {
+  readonly value: number | bigint
+  readonly isDouble: boolean
+}
+
+type Fields = Readonly<Record<string, DecodedValue>>
 
 /** Texts that were not interned before. */
 interface Fresh {
@@ -43,8 +43,6 @@ interface Fresh {
   readonly names: number[]
   readonly annotations: number[]
 }
-
-const NOTHING: EventParts = {}
 
 /** Writes the packets of one sequence. */
 export class Sequence {
@@ -56,10 +54,17 @@ export class Sequence {
   readonly #categories = new Set<number>()
   readonly #names = new Set<number>()
   readonly #annotations = new Set<number>()
+  // The event that is being written. These are members, so that no object is made for each event.
   #fresh: Fresh | undefined
   #time = 0n
   #type = 0
-  #parts = NOTHING
+  #own = 0
+  #plan: Plan | undefined
+  #fields: Fields | undefined
+  #failed = false
+  #cut: 'start' | 'end' | undefined
+  #flow: FlowPoint | undefined
+  #counter: CounterValue | undefined
 
   /** @param track the default one. */
   constructor(id: number, pbf: PbfWriter, plans: Plans, track: number) {
@@ -76,13 +81,74 @@ export class Sequence {
     this.#begin(true)
   }
 
-  /** Writes a track event. */
-  event(time: bigint, type: number, parts: EventParts): void {
-    const { plan } = parts
+  /**
+   * Writes the begin of a slice.
+   *
+   * @param track 0 for that of the thread.
+   */
+  begin(
+    time: bigint,
+    track: number,
+    plan: Plan,
+    fields: Fields,
+    failed: boolean,
+    cut: 'start' | 'end' | undefined,
+  ): void {
+    this.#failed = failed
+    this.#cut = cut
+    this.#write(TYPE.begin, time, track, plan, fields)
+    this.#failed = false
+    this.#cut = undefined
+  }
+
+  /** Writes the end of a slice about which nothing more is to be said. */
+  end(time: bigint, track: number): void {
+    this.#write(TYPE.end, time, track, undefined, undefined)
+  }
+
+  /** Writes the end of a slice that says more of it. */
+  endWith(
+    time: bigint,
+    track: number,
+    plan: Plan,
+    fields: Fields | undefined,
+    failed: boolean,
+    cut: 'end' | undefined,
+  ): void {
+    this.#failed = failed
+    this.#cut = cut
+    this.#write(TYPE.end, time, track, plan, fields)
+    this.#failed = false
+    this.#cut = undefined
+  }
+
+  /** Writes an instant of the thread; maybe as a point of a flow. */
+  instant(time: bigint, plan: Plan, fields: Fields, flow?: FlowPoint): void {
+    this.#flow = flow
+    this.#write(TYPE.instant, time, 0, plan, fields)
+    this.#flow = undefined
+  }
+
+  /** Writes a value of a counter. */
+  counter(time: bigint, track: number, counter: CounterValue): void {
+    this.#counter = counter
+    this.#write(TYPE.counter, time, track, undefined, undefined)
+    this.#counter = undefined
+  }
+
+  #write(
+    type: number,
+    time: bigint,
+    track: number,
+    plan: Plan | undefined,
+    fields: Fields | undefined,
+  ): void {
     this.#fresh = plan === undefined || this.#planned.has(plan) ? undefined : this.#intern(plan)
-    this.#time = time
     this.#type = type
-    this.#parts = parts
+    this.#time = time
+    this.#own = track
+    this.#plan = plan
+    this.#fields = fields
     this.#pbf.writeMessage(TRACE.packet, writePacket, this)
   }
 
@@ -122,19 +188,24 @@ export class Sequence {
 
   /** @internal For {@link writeEvent}. */
   writeEvent(pbf: PbfWriter): void {
-    const { track, plan, fields, failed, cut, flow, counter } = this.#parts
+    const plan = this.#plan
+    const flow = this.#flow
+    const counter = this.#counter
     pbf.writeVarintField(TRACK_EVENT.type, this.#type)
-    if (track !== undefined) pbf.writeVarintField(TRACK_EVENT.trackUuid, track)
+    if (this.#own !== 0) pbf.writeVarintField(TRACK_EVENT.trackUuid, this.#own)
     if (plan !== undefined) {
+      const failed = this.#failed
+      const cut = this.#cut
+      const fields = this.#fields
       const { nameIid, categoryIids, fields: planned } = plan
       // The end of a slice with a name or a category would end only a slice that has the same.
       if (this.#type !== TYPE.end) {
         pbf.writeVarintField(TRACK_EVENT.nameIid, nameIid)
         for (const iid of categoryIids) pbf.writeVarintField(TRACK_EVENT.categoryIids, iid)
-        if (failed === true) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.failed)
+        if (failed) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.failed)
         if (cut !== undefined) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.cut)
       }
-      if (failed === true) writeText(pbf, this.#plans.outcomeIid, 'failed')
+      if (failed) writeText(pbf, this.#plans.outcomeIid, 'failed')
       if (cut !== undefined) writeText(pbf, this.#plans.cutIid, cut)
       if (fields !== undefined) writeFields(pbf, planned, fields)
     }

@@ -3,10 +3,16 @@
 /** Makes numbers of times. They are exact for 100 days around the first one. */
 export class Times {
   #base: bigint | undefined
+  /** A machine that is up for less than 50 days: the clock's own numbers are small enough. */
+  #areSmall = false
 
   of(time: bigint): number {
-    // A machine that is up for less than 50 days: the clock's own numbers are small enough.
-    this.#base ??= time < 2n ** 52n ? 0n : time
-    return this.#base === 0n ? Number(time) : Number(time - this.#base)
+    if (this.#areSmall) return Number(time)
+    if (this.#base === undefined) {
+      this.#base = time
+      this.#areSmall = time < 2n ** 52n
+      return this.of(time)
+    }
+    return Number(time - this.#base)
   }
 }
