@@ -7,6 +7,7 @@
 export {
   LEVELS,
   SYSTEM_FIELDS,
+  baseNameOf,
   checkedSchema,
   makeSchema,
   parseSchema,
@@ -61,6 +62,7 @@ export {
   type FieldMemory,
 } from './field-types.js'
 export { capture, fieldType } from './composite-types.js'
+export { matchesPattern } from './patterns.js'
 export { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC, loadU64, storeSizes, storeU64 } from './packet.js'
 export { threadNumber, threadRanges, type ThreadRange } from './thread-names.js'
 export { metadataText, parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'

@@ -75,6 +75,14 @@ export const LEVELS: Readonly<Record<Level, number>> = {
   debug: 14,
 }
 
+/**
+ * Returns the name of an event, without what tells the begin of an asynchronous span from its end.
+ */
+export function baseNameOf(kind: Kind, name: string): string {
+  if (kind === 'async-begin') return name.slice(0, -':begin'.length)
+  return kind === 'async-end' ? name.slice(0, -':end'.length) : name
+}
+
 const EVENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*(?:[:./-][A-Za-z0-9_]+)*$/
 
 /**

@@ -30,6 +30,8 @@ export {
   type CurrentRecording,
   type Discarded,
   type EventLoopOptions,
+  type EventRule,
+  type EventRules,
   type Field,
   type FieldType,
   type FieldTypeName,

@@ -25,7 +25,7 @@
  *      60  u32     lastWords        recorder     bits: which threads ask for a snapshot when they die (last-words.ts)
  *      64  i32     came             any thread   counted up by each thread that has come online
  *      72  u8[56]  client           recorder     the client's own bytes
- *     128  …       places           128 bytes for each possible CPU:
+ *     128  …       places           192 bytes for each possible CPU:
  *      +0  i32     owner            thread: compare-and-exchange from 0 to its identity; consumer: back to 0
  *      +4  i32     online           thread: 1 when its buffer can be read; consumer: back to 0
  *      +8  i32     generation       consumer     how often the place was given back
@@ -41,6 +41,7 @@
  *    +112  i32     spans            thread       slots of open spans that it has used, see span-table.ts
  *    +116  i32     runs             thread       the file that it runs, as an interned string
  *    +120  i64     came             thread       when it came online, in ns of the trace's clock
+ *    +128  u32     filtered         thread       records that limits have kept out
  *       …  remarks: on tracepoints, by any thread, see remarks.ts
  *       …  strings: a table of texts, by any thread, see text-table.ts; the next multiple of 4096
  *       …  open spans, by the threads, see span-table.ts
@@ -106,8 +107,9 @@ export const PLACE = {
   spans: 112,
   runs: 116,
   came: 120,
+  filtered: 128,
 } as const
-const PLACE_BYTES = 128
+const PLACE_BYTES = 192
 /** Bytes of a thread's name in its place. */
 export const THREAD_NAME_BYTES = 64
 /** Bytes for the client's own use in an arena. */

@@ -27,8 +27,14 @@
  *    212   i32       faultThread     any thread   1 + Node's number of the first, exchanged from 0
  *    216   i64       faultNs         that thread  how far its clock is off; 0: it stands still
  *    224   i32       renamed         any thread   changes of names of threads, added
- *   4096   i32[2048] flags           recorder     by id: the generation that records it, or 0
- *  16384   …         table           declarers    the tracepoint table, see below
+ *    232   i32       rulesVersion    recorder     counted up before and after the rules change: odd meanwhile
+ *    236   i32       rulesBytes      recorder     bytes of the rules; 0: all events are wanted
+ *   4096   i32[2048] flags           recorder     by id: the generation that records it, or 0; negative if only with
+ *                                                 the limits below. Also stored by who declares it
+ *  12288   u8[4096]  rules           recorder     which events are wanted: the client's text, in UTF-8
+ *  16384   i32[2048] oneIn           as flags     by id: every so many-th call is recorded
+ *  24576   f64[2048] minNs           as flags     by id: shorter spans are not recorded
+ *  40960   …         table           declarers    the tracepoint table, see below
  * ```
  *
  * A failing consumer also sets generation and flags to 0. So does a thread that finds the recording
@@ -39,7 +45,7 @@
 import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/ring'
 import { lookAgain } from '@rchan/sync/look-again'
-import { thisProcess } from './process.js'
+import { decodeShared, encode, thisProcess } from './process.js'
 import { builtins, type ThreadIdentity } from '@rchan/threads'
 import { TextTable, type Entry, type TableCursor } from './text-table.js'
 import { nodeMachine, type Machine } from './machine.js'
@@ -66,8 +72,13 @@ export const CONTROL = {
   faultThread: 212,
   faultNs: 216,
   renamed: 224,
+  rulesVersion: 232,
+  rulesBytes: 236,
   flags: 4096,
-  table: 16384,
+  rules: 12288,
+  oneIn: 16384,
+  minNs: 24576,
+  table: 40960,
 } as const
 
 /**
@@ -78,6 +89,10 @@ export const RUNTIME_ABI = 1
 /** The most entries that the table can have. */
 export const MAX_ENTRIES = 2048
 const PAGE_BYTES = 256 * 1024
+/** The most bytes of rules. */
+const RULES_BYTES = 4096
+/** How often a reader looks for rules that are just being changed, a millisecond apart. */
+const RULE_TRIES = 100
 /** Elements from `noBuffer` on. */
 const TIME = 1
 const FAULT_NS = 3
@@ -91,6 +106,14 @@ const ENVIRONMENT_KEY = `rchan:control:${RUNTIME_ABI}`
  */
 export function arenaChannelName(recorderIdentity: number, generation: number): string {
   return `rchan:arena:${RUNTIME_ABI}:${thisProcess.pid}:${recorderIdentity}:${generation}`
+}
+
+/** Which of a tracepoint's records are wanted. */
+export interface Limits {
+  /** Every so many-th call of a thread; 1: all. */
+  readonly oneIn: number
+  /** Shorter spans are not wanted. */
+  readonly minDurationNs: number
 }
 
 /** The control page of this process, as the calling thread sees it. */
@@ -109,6 +132,9 @@ export class Control {
   readonly #longs: BigInt64Array<SharedArrayBuffer>
   readonly #ticks: Float64Array<SharedArrayBuffer>
   readonly #table: TextTable
+  readonly #rules: Uint8Array<SharedArrayBuffer>
+  readonly #oneIn: Int32Array<SharedArrayBuffer>
+  readonly #minNs: Float64Array<SharedArrayBuffer>
 
   constructor(memory: SharedArrayBuffer, machine: Machine = nodeMachine) {
     this.memory = memory
@@ -118,6 +144,9 @@ export class Control {
     this.doorbell = new Doorbell(new Int32Array(memory, CONTROL.doorbell, DOORBELL_WORDS))
     this.#longs = new BigInt64Array(memory, CONTROL.noBuffer, 4)
     this.#ticks = new Float64Array(memory, CONTROL.startTicks, 1)
+    this.#rules = new Uint8Array(memory, CONTROL.rules, RULES_BYTES)
+    this.#oneIn = new Int32Array(memory, CONTROL.oneIn, MAX_ENTRIES)
+    this.#minNs = new Float64Array(memory, CONTROL.minNs, MAX_ENTRIES)
     this.#table = new TextTable(machine, memory, CONTROL.table, PAGE_BYTES - CONTROL.table, MAX_ENTRIES)
   }
 
@@ -211,7 +240,86 @@ export class Control {
     // Pairs with: Cpu.online, Atomics.load of `generation`. The flags are hints: encoders read them
     // plainly.
     Atomics.store(this.words, CONTROL.generation >> 2, generation)
+    if (this.words[CONTROL.rulesBytes >> 2] !== 0) return
     for (let id = 0; id < MAX_ENTRIES; id += 1) Atomics.store(this.flags, id, generation)
+  }
+
+  /**
+   * Recorder: sets the rules by which events are wanted; an empty text wants all. While a recording
+   * runs, call {@link want} for each entry of the table afterwards.
+   *
+   * @throws RangeError if there is no room for them.
+   */
+  setRules(text: string): void {
+    const bytes = encode(text)
+    if (bytes.length > RULES_BYTES) {
+      throw new RangeError(
+        `the rules of the recording have ${bytes.length} bytes, at most ${RULES_BYTES} are possible`,
+      )
+    }
+    const { words } = this
+    Atomics.add(words, CONTROL.rulesVersion >> 2, 1)
+    this.#rules.set(bytes)
+    Atomics.store(words, CONTROL.rulesBytes >> 2, bytes.length)
+    // Pairs with: rules, which finds the version changed if it has read in between.
+    Atomics.add(words, CONTROL.rulesVersion >> 2, 1)
+  }
+
+  /**
+   * Any thread: the rules, and their version.
+   *
+   * @returns undefined if all events are wanted.
+   */
+  rules(): { readonly version: number; readonly text: string } | undefined {
+    const { words } = this
+    for (let tries = 0; tries < RULE_TRIES; tries += 1) {
+      // Pairs with: setRules, Atomics.add before and after.
+      const version = Atomics.load(words, CONTROL.rulesVersion >> 2)
+      const length = Atomics.load(words, CONTROL.rulesBytes >> 2)
+      if (length === 0 && version % 2 === 0) return undefined
+      const text = decodeShared(this.#rules.subarray(0, Math.max(0, Math.min(length, RULES_BYTES))))
+      if (version % 2 === 0 && Atomics.load(words, CONTROL.rulesVersion >> 2) === version)
+        return { version, text }
+      this.machine.sleep(1)
+    }
+    return undefined
+  }
+
+  /** Whether the rules are still those of a version. */
+  areRules(version: number): boolean {
+    return Atomics.load(this.words, CONTROL.rulesVersion >> 2) === version
+  }
+
+  /**
+   * Recorder, or the declarer of an entry: wants the records of a tracepoint, or not.
+   *
+   * A declarer enters its entry, loads the version of the rules, and stores the flag; then it loads
+   * the version again, and does it anew if that has changed. Whoever changes rules stores the
+   * version, and then reads the table and stores the flags. So a flag by older rules is replaced by
+   * one of the two, as all of these are sequentially consistent: either the table has the entry, or
+   * the declarer finds the new version.
+   *
+   * @param limits undefined if its records are not wanted.
+   */
+  want(id: number, generation: number, limits: Limits | undefined): void {
+    if (limits !== undefined) {
+      this.#oneIn[id] = limits.oneIn
+      this.#minNs[id] = limits.minDurationNs
+    }
+    const isLimited = limits !== undefined && (limits.oneIn > 1 || limits.minDurationNs > 0)
+    Atomics.store(this.flags, id, limits === undefined ? 0 : isLimited ? -generation : generation)
+    // The recording may have ended meanwhile: then nobody sets the flag to 0 after us.
+    if (this.generation !== generation) this.#clear(id, generation)
+  }
+
+  /** The limits of a tracepoint whose flag is negative. */
+  limits(id: number): Limits {
+    return { oneIn: Math.max(1, this.#oneIn[id]), minDurationNs: this.#minNs[id] }
+  }
+
+  #clear(id: number, generation: number): void {
+    Atomics.compareExchange(this.flags, id, generation, 0)
+    Atomics.compareExchange(this.flags, id, -generation, 0)
   }
 
   /**
@@ -221,7 +329,7 @@ export class Control {
    */
   disable(generation: number): void {
     Atomics.compareExchange(this.words, CONTROL.generation >> 2, generation, 0)
-    for (let id = 0; id < MAX_ENTRIES; id += 1) Atomics.compareExchange(this.flags, id, generation, 0)
+    for (let id = 0; id < MAX_ENTRIES; id += 1) this.#clear(id, generation)
   }
 
   /** Any thread: counts a record of a thread without a place. */

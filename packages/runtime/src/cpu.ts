@@ -236,6 +236,12 @@ export class Cpu {
     if (arena !== undefined) arena.words[arena.placeWord(this.number, PLACE.cut)] += 1
   }
 
+  /** Counts a record of this thread that limits have kept out. */
+  countFiltered(): void {
+    const { arena } = this
+    if (arena !== undefined) arena.words[arena.placeWord(this.number, PLACE.filtered)] += 1
+  }
+
   /**
    * Returns the number of a text in the recording's table of strings; 0 if the table is full, which
    * counts as a cut.
@@ -412,6 +418,8 @@ export class Cpu {
     arena.words[arena.placeWord(cpu, PLACE.threadId)] = me.threadId
     arena.setThreadName(cpu, this.#name)
     arena.words[arena.placeWord(cpu, PLACE.spans)] = 0
+    arena.words[arena.placeWord(cpu, PLACE.cut)] = 0
+    arena.words[arena.placeWord(cpu, PLACE.filtered)] = 0
     arena.words[arena.placeWord(cpu, PLACE.runs)] = arena.strings.intern(this.#machine.threadFile)
     arena.setCame(cpu, now())
     this.openSpans = arena.spanWords(cpu)

@@ -4,6 +4,6 @@
  */
 // The clock is taken when this is loaded.
 export { now, type Clock } from './clock.js'
-export { Control, MAX_ENTRIES } from './control-page.js'
+export { Control, MAX_ENTRIES, type Limits } from './control-page.js'
 export { builtins, thisProcess } from './process.js'
 export { thisControl } from './this-control.js'

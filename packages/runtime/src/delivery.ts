@@ -504,7 +504,15 @@ export class Delivery {
             noBuffer,
           )
         : this.#reportOfGlobal(refused, { ...fateOf(accountFor(met[0])), pending: 0 }, noBuffer)
-    return { ...sumOf(totals), cpus, noBuffer, error, remarks: this.#arena.remarks.all(), losses }
+    return {
+      ...sumOf(totals),
+      cpus,
+      noBuffer,
+      error,
+      remarks: this.#arena.remarks.all(),
+      losses,
+      ...this.#lives.totals,
+    }
   }
 
   /** The totals of each CPU of a shared ring. */

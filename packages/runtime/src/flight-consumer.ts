@@ -3,6 +3,7 @@
  * what they wrote stays in their rings, answers threads that lack the arena, and takes snapshots
  * when it is asked. It works in steps, as `Consumer` does, on the same thread.
  */
+import { ThreadLives } from './thread-lives.js'
 import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
 import { Arena, ARENA, PLACE } from './arena.js'
 import { FILES_CALL, LOSSES_CALL } from './call.js'
@@ -151,6 +152,7 @@ export class FlightConsumer {
       noBuffer: this.#control.noBuffer,
       error: flight.error ?? this.#error ?? this.#control.clockFault,
       remarks: this.#arena.remarks.all(),
+      ...new ThreadLives(this.#arena).totals,
       losses: this.#losses(),
       flight,
     }

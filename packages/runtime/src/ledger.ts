@@ -49,6 +49,10 @@ export interface Totals extends StreamTotals {
   readonly noBuffer: number
   /** The first error on the way to the files, if there was one. */
   readonly error: string | undefined
+  /** Records in which a value was cut. */
+  readonly cut: number
+  /** Records that limits have kept out: too short, or not the one in so many. */
+  readonly filtered: number
   /** The threads' remarks on tracepoints, by id. */
   readonly remarks: readonly Remark[]
   /**
@@ -66,6 +70,8 @@ export const NO_TOTALS: Totals = {
   noBuffer: 0,
   error: undefined,
   remarks: [],
+  cut: 0,
+  filtered: 0,
   losses: reportOf([], undefined, 0),
 }
 

@@ -40,6 +40,10 @@ export interface ThreadLife extends ThreadTotals {
   readonly came: bigint
   /** When it was found dead; undefined if it lived on. */
   readonly went: bigint | undefined
+  /** Records in which a value was cut. */
+  readonly cut: number
+  /** Records that limits have kept out. */
+  readonly filtered: number
 }
 
 /** A span that had not ended when its thread died, or the recording ended. */

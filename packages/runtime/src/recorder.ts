@@ -51,6 +51,8 @@ export interface ConsumerSetup {
 
 /** Options of a recording. */
 export interface RecorderOptions {
+  /** Which events are wanted, see `Control.setRules`; by default all. */
+  readonly rules?: string
   readonly channel: ArenaOptions
   /** The client's own bytes, which every thread finds in the arena. */
   readonly client: Uint8Array
@@ -168,6 +170,7 @@ export class Recorder {
       thisCpu.setClient(options.cpuClient)
       // Without a clock this thread asks again at its first record, as other threads do.
       if (clock !== undefined) thisCpu.setArena(arena, clock)
+      control.setRules(options.rules ?? '')
       control.enable(generation)
       if (clock !== undefined) thisCpu.online()
       return new Recorder(options, arena, worker, ended)
@@ -217,6 +220,7 @@ export class Recorder {
     this.#triggers?.end()
     process.off('worker', this.#onWorker)
     thisCpu.control.disable(this.arena.generation)
+    thisCpu.control.setRules('')
     thisCpu.release()
     endedArenas.add(this.#options, this.arena)
     thisCpu.control.releaseRecorder()

@@ -14,6 +14,8 @@ export class ThreadLives {
   readonly #ended: ThreadLife[] = []
   readonly #cuts: CutSpan[] = []
   #untold = 0
+  /** Of threads that are not told of. */
+  #untoldTotals = { cut: 0, filtered: 0 }
 
   constructor(arena: Arena) {
     this.#arena = arena
@@ -23,8 +25,23 @@ export class ThreadLives {
   ended(cpu: number): void {
     if (!this.#isOnline(cpu)) return
     const at = now()
-    this.#add(this.#ended, { ...this.#lifeOf(cpu), went: at })
+    const life = { ...this.#lifeOf(cpu), went: at }
+    if (this.#ended.length >= MOST_TOLD) {
+      this.#untoldTotals.cut += life.cut
+      this.#untoldTotals.filtered += life.filtered
+    }
+    this.#add(this.#ended, life)
     for (const cut of this.#cutsOf(cpu, at)) this.#add(this.#cuts, cut)
+  }
+
+  /** Records in which a value was cut, and records that limits have kept out. */
+  get totals(): { readonly cut: number; readonly filtered: number } {
+    let { cut, filtered } = this.#untoldTotals
+    for (const life of this.facts().lives) {
+      cut += life.cut
+      filtered += life.filtered
+    }
+    return { cut, filtered }
   }
 
   /** The facts of all threads, and of the spans that would be cut if the recording ended now. */
@@ -60,6 +77,8 @@ export class ThreadLives {
       runs: arena.strings.textOf(words[arena.placeWord(cpu, PLACE.runs)]),
       came: arena.came(cpu),
       went: undefined,
+      cut: words[arena.placeWord(cpu, PLACE.cut)] >>> 0,
+      filtered: words[arena.placeWord(cpu, PLACE.filtered)] >>> 0,
     }
   }
 

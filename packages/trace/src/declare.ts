@@ -6,6 +6,7 @@ import { makeSchema, schemaText, type Schema, type SchemaOptions, type StructTyp
 import { thisControl } from '@rchan/runtime/declaring'
 import { throwIfFull } from './compile.js'
 import type { Bound, Dispatch, SpanDispatch } from './dispatch.js'
+import { limitsFor, parseRules } from './rules.js'
 import { writingHalf } from './writing-half.js'
 
 /** A declared schema, as the calling thread has it. */
@@ -18,7 +19,22 @@ export interface Declared {
 /** Declares a schema. @throws TypeError, RangeError: see `tracepoint`. */
 export function declare(name: string, fields: StructTypes, options: SchemaOptions): Declared {
   const schema = makeSchema(name, fields, options)
-  return { id: thisControl.declare(schemaText(schema)), schema, flags: thisControl.flags }
+  const id = thisControl.declare(schemaText(schema))
+  applyRules(id, schema)
+  return { id, schema, flags: thisControl.flags }
+}
+
+/** Applies the rules of the recording that runs to an entry: see `Control.want`. */
+function applyRules(id: number, schema: Schema): void {
+  for (;;) {
+    const rules = thisControl.rules()
+    const { generation } = thisControl
+    if (rules === undefined || generation === 0) return
+    const parsed = parseRules(rules.text)
+    if (parsed === undefined) return
+    thisControl.want(id, generation, limitsFor(parsed, schema))
+    if (thisControl.areRules(rules.version)) return
+  }
 }
 
 /**

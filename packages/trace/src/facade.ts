@@ -80,7 +80,7 @@ export function starting(
     const source = compiles ? globalEncoderSource(id, name, globalLayout, system, generation) : undefined
     return compiled(source, env) ?? interpretGlobal(id, globalLayout, system, env, generation)
   }
-  const start: Bound = (args, _flag, s0, s1, s2) => {
+  const start: Bound = (args, given, s0, s1, s2) => {
     if (!cpu.online()) return
     const { view, writer, globalWriter } = cpu
     const { generation } = view
@@ -89,11 +89,14 @@ export function starting(
       encode = bindGlobal(globalEnv(cpu, globalWriter, id, globalLayout, start), generation)
     else if (writer !== undefined) encode = bind(cpuEnv(cpu, writer, id, layout, start), generation)
     else return
-    dispatch.encode = encode
+    // The encoder of a slot is called by an end that has seen to the limits.
+    const isLimited = given < 0 && !isSpan
+    dispatch.encode = isLimited ? limitedTo(cpu, id, kind === 'span', encode, start) : encode
     cpu.onLeave(() => {
       dispatch.encode = start
     })
     for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) encode(undefined, NO_FLAG)
+    if (isLimited) return dispatch.encode(args, given, s0, s1, s2)
     cpu.shutView()
     try {
       encode(args, generation, s0, s1, s2)
@@ -103,6 +106,21 @@ export function starting(
     }
   }
   return start
+}
+
+/** Returns an encoder that records only every so many-th call, and only spans that last. */
+function limitedTo(cpu: Cpu, id: number, isSpan: boolean, encode: Bound, renew: Bound): Bound {
+  const { generation } = cpu.view
+  const { oneIn, minDurationNs } = cpu.control.limits(id)
+  let calls = 0
+  return (args, flag, s0, s1, s2) => {
+    if (flag !== -generation) return flag === NO_FLAG ? undefined : renew(args, flag, s0, s1, s2)
+    calls += 1
+    // The second field of a span is its duration.
+    if (calls < oneIn || (isSpan && (s1 as number | bigint) < minDurationNs)) return cpu.countFiltered()
+    calls = 0
+    return encode(args, generation, s0, s1, s2)
+  }
 }
 
 /** @returns undefined if there is no source, or the program forbids compiling. */

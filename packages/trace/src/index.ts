@@ -81,6 +81,7 @@ export {
 } from './tracepoint.js'
 export type { SnapshotOptions } from './asking.js'
 export { currentRecording, type CurrentRecording } from './current-recording.js'
+export type { EventRule, EventRules } from './rules.js'
 export type { FlightSettings } from './flight-options.js'
 export type {
   FilesOptions,

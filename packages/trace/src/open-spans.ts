@@ -92,13 +92,15 @@ interface SpanEnv {
  * Makes begin and end of a span for the recording that this thread is in.
  *
  * @param encoder writes the record: the encoder of a slot.
- * @param renew for a begin in another recording.
+ * @param isLimited whether the records that are wanted have limits.
+ * @param renew for a begin in another recording, or with other limits.
  */
 export function boundSpan(
   cpu: Cpu,
   id: number,
   name: string,
   encoder: Dispatch,
+  isLimited: boolean,
   renew: SpanDispatch['begin'],
 ): SpanDispatch {
   const own = slotsOf(cpu)
@@ -136,10 +138,50 @@ export function boundSpan(
     },
   }
   const { generation } = cpu.view
-  return (
-    (compile(spanSource(id, name, generation), env) as SpanDispatch | undefined) ??
-    stepped(id, env, generation)
-  )
+  const flag = isLimited ? -generation : generation
+  const bound =
+    (compile(spanSource(id, name, generation, flag), env) as SpanDispatch | undefined) ??
+    stepped(id, env, generation, flag)
+  return isLimited ? limited(cpu, id, bound, env, flag) : bound
+}
+
+/** Begin and end of a span of which only some are wanted. */
+function limited(
+  cpu: Cpu,
+  id: number,
+  bound: SpanDispatch,
+  { spans, starts, open, kept, free, now }: SpanEnv,
+  flag: number,
+): SpanDispatch {
+  const { oneIn, minDurationNs } = cpu.control.limits(id)
+  let calls = 0
+  return {
+    begin(args, given) {
+      if (given !== flag) return bound.begin(args, given)
+      calls += 1
+      if (calls < oneIn) {
+        cpu.countFiltered()
+        return 0
+      }
+      calls = 0
+      return bound.begin(args, given)
+    },
+    end(args, token, outcome) {
+      const slot = token & (MAX_SLOTS - 1)
+      const word = (slot << SLOT_SHIFT) + CLASS_WORD
+      const isOpen = open[slot] === token && spans[word] === id + 1
+      if (!isOpen || Number(now() - starts[slot << 1]) >= minDurationNs)
+        return bound.end(args, token, outcome)
+      cpu.countFiltered()
+      kept[slot] = undefined
+      open[slot] = 0
+      spans[word] = 0
+      const top = free[MAX_SLOTS]
+      free[top] = slot
+      free[MAX_SLOTS] = top + 1
+      return undefined
+    },
+  }
 }
 
 function staleText(token: unknown, { last }: Slots): string {
@@ -164,13 +206,13 @@ function merge(a: unknown, b: unknown): unknown {
  * slot an open span for the consumer; in end the record comes before that. A thread that dies
  * between the two leaves a span that has ended, and is told as cut, too.
  */
-function spanSource(id: number, name: string, generation: number): string {
+function spanSource(id: number, name: string, generation: number, wanted: number): string {
   const classAt = (slot: string): string => `spans[(${slot} << ${SLOT_SHIFT}) + ${CLASS_WORD}]`
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { spans, starts, open, last, kept, free, now, flags, encoder, grow, stale, merge, renew } = env
 return {
   begin(args, flag) {
-    if (flag !== ${generation}) return flag === ${NO_FLAG} ? 0 : renew(args, flag)
+    if (flag !== ${wanted}) return flag === ${NO_FLAG} ? 0 : renew(args, flag)
     const top = free[${MAX_SLOTS}] - 1
     let slot
     if (top < 0) {
@@ -198,7 +240,7 @@ return {
       args = args === undefined ? begun : merge(begun, args)
     }
     open[slot] = 0
-    if (flags[${id}] === ${generation}) encoder.encode(args, ${generation}, slot, 0, outcome)
+    if (flags[${id}] === ${wanted}) encoder.encode(args, ${generation}, slot, 0, outcome)
     ${classAt('slot')} = 0
     const top = free[${MAX_SLOTS}]
     free[top] = slot
@@ -208,11 +250,11 @@ return {
 }
 
 /** The same, where no code may be made from text. */
-function stepped(id: number, env: SpanEnv, generation: number): SpanDispatch {
+function stepped(id: number, env: SpanEnv, generation: number, wanted: number): SpanDispatch {
   const { spans, starts, open, last, kept, free, now, flags, encoder, grow, stale, renew } = env
   return {
     begin(args, flag) {
-      if (flag !== generation) return flag === NO_FLAG ? 0 : renew(args, flag)
+      if (flag !== wanted) return flag === NO_FLAG ? 0 : renew(args, flag)
       const top = free[MAX_SLOTS] - 1
       const slot = top < 0 ? grow() : free[top]
       if (slot < 0) return 0
@@ -234,7 +276,7 @@ function stepped(id: number, env: SpanEnv, generation: number): SpanDispatch {
       kept[slot] = undefined
       const args = begun === undefined ? given : given === undefined ? begun : merge(begun, given)
       open[slot] = 0
-      if (flags[id] === generation) encoder.encode(args as typeof given, generation, slot, 0, outcome)
+      if (flags[id] === wanted) encoder.encode(args as typeof given, generation, slot, 0, outcome)
       spans[word] = 0
       const top = free[MAX_SLOTS]
       free[top] = slot

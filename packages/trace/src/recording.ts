@@ -18,10 +18,12 @@ import { flightInit, sizeFor, type FlightSettings } from './flight-options.js'
 import { checkLimits } from './limits.js'
 import { packetClient } from './packet-client.js'
 import { checkPermissions } from './permissions.js'
+import type { EventRules } from './rules.js'
 import { checkSnapshotOn } from './snapshot-on.js'
 import { INSPECT, summarize, type RecordingSummary } from './summary.js'
 import { checkFolderOptions, claimSnapshotFolder, namedFolder } from './trace-folder.js'
 import { TraceFiles } from './trace-files.js'
+import { WantedEvents } from './wanted.js'
 import { ChildCount, warningsOf } from './warnings.js'
 
 /** The folder of a trace: one of two ways to name it. */
@@ -81,6 +83,12 @@ export interface RecordingSettings extends FlightSettings {
    */
   readonly flushIntervalMs?: number
   /**
+   * Which events are wanted: patterns of names (`'pool:*'`; `'!pool:debug'`: not these), or objects
+   * that say more, with a level, a least duration of spans, or only every so many-th call. The last
+   * rule that matches decides. By default all are. See docs/control.md.
+   */
+  readonly events?: EventRules
+  /**
    * How many threads can trace at once. From 1 to 1024, by default 64. A thread that ended makes
    * room for the next.
    */
@@ -112,6 +120,23 @@ export interface Recording<Path extends string | undefined = string> extends Asy
    * await recording.setUpFiles({ dir: 'traces' })
    */
   setUpFiles(options: FilesOptions): Promise<string>
+  /**
+   * Wants more events from now on, or some with other limits: adds rules behind those that are
+   * there. Threads follow at their next call, also those that never return to their event loop. For
+   * the thread that records.
+   *
+   * @throws TypeError or RangeError for bad rules; Error if the recording was stopped.
+   * @example
+   * recording.enable(['pool:debug', { match: 'tile:*', minDurationNs: 1e6 }])
+   */
+  enable(rules: EventRules): void
+  /**
+   * Wants no more events of these names or patterns from now on. A call of such a tracepoint then
+   * costs as much as without a recording, and is not counted.
+   *
+   * @throws as {@link enable}.
+   */
+  disable(patterns: readonly string[]): void
   /**
    * Flight recorder: writes the last events of all threads to a folder of its own, as a trace that
    * is whole and consistent: it has no event that was traced after another thread's event was seen,
@@ -150,6 +175,7 @@ const OPTIONS = [
   'buffers',
   'bufferSize',
   'flushIntervalMs',
+  'events',
   'possibleCpus',
   'keepSeconds',
   'snapshots',
@@ -176,6 +202,7 @@ export async function start(
   const global = buffers === 'global'
   const isFlight = mode === 'flight'
   const snapshotOn = checkSnapshotOn(options.snapshotOn)
+  const wanted = new WantedEvents('startRecording', options.events)
   const where =
     options.path === undefined && options.dir === undefined ? undefined : (options as FilesOptions)
   const flight = isFlight ? flightInit(options, namedFolder(where as FilesOptions), snapshotOn) : undefined
@@ -188,6 +215,7 @@ export async function start(
   process.once('exit', files.undo)
   try {
     const runtime = await Recorder.start({
+      rules: wanted.text,
       channel: {
         ...geometryOf(bufferSize),
         mode: ringMode,
@@ -209,6 +237,11 @@ export async function start(
       },
       triggers: isFlight ? snapshotOn.triggers : undefined,
     })
+    if (wanted.text !== '') wanted.apply()
+    const change = (what: string, rules: unknown): void => {
+      if (stopped !== undefined) throw new Error(`${what}: the recording was stopped`)
+      wanted.add(what, rules)
+    }
     const children = new ChildCount()
     let stopped: Promise<Summary> | undefined
     let summary: Summary | undefined
@@ -223,7 +256,7 @@ export async function start(
           ...geometryOf(bufferSize),
           hasFiles: path !== undefined,
         }
-        const warnings = warningsOf(totals, settings, children.end())
+        const warnings = [...warningsOf(totals, settings, children.end()), ...unmatchedText(wanted)]
         summary = summarize(path, totals, badArgumentsOf(totals), warnings)
         return summary
       })
@@ -251,6 +284,15 @@ export async function start(
         }
         return await files.setUp(late, (path) => call(thisCpu.control, FILES_CALL, path))
       },
+      enable: (rules) => change('enable', rules),
+      disable(patterns) {
+        if (!Array.isArray(patterns))
+          throw new TypeError(`disable: patterns=${String(patterns)} is not a list`)
+        change(
+          'disable',
+          patterns.map((pattern: unknown) => (typeof pattern === 'string' ? `!${pattern}` : pattern)),
+        )
+      },
       losses,
       stop,
       snapshot,
@@ -266,6 +308,14 @@ export async function start(
   } finally {
     process.off('exit', files.undo)
   }
+}
+
+function unmatchedText(wanted: WantedEvents): string[] {
+  const patterns = wanted.unmatched()
+  if (patterns.length === 0) return []
+  return [
+    `no tracepoint has a name that matches ${patterns.join(', ')}: compare the rules of \`events\` with the names`,
+  ]
 }
 
 /** How a recording prints that has not stopped. */
@@ -284,7 +334,7 @@ class Running {
 
 function check(
   options: RecordingOptions | MemoryOptions,
-): Required<Omit<RecordingSettings, keyof FlightSettings>> {
+): Required<Omit<RecordingSettings, keyof FlightSettings | 'events'>> {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(
       `startRecording: options=${String(options)}, expected { path } or { dir }, or neither to record in memory`,

@@ -58,6 +58,10 @@ export interface RecordingSummary<Path extends string | undefined = string> {
   readonly losses: LossReport
   /** Bytes of all streams. */
   readonly bytes: number
+  /** Events with a value that was longer than its type allows, if there are any. */
+  readonly cut?: number
+  /** Calls that the limits of rules kept out (`oneIn`, `minDurationNs`), if there are any. */
+  readonly filtered?: number
   /** Time from start to stop, in milliseconds. */
   readonly durationMs: number
   /**
@@ -107,6 +111,8 @@ export function summarize(
     losses: totals.losses,
     bytes: totals.bytes,
     durationMs: totals.durationMs,
+    ...(totals.cut === 0 ? {} : { cut: totals.cut }),
+    ...(totals.filtered === 0 ? {} : { filtered: totals.filtered }),
     ...(totals.error === undefined ? {} : { error: totals.error }),
     warnings,
     ...(totals.flight === undefined ? {} : { snapshots: withoutError(totals.flight) }),
@@ -137,6 +143,8 @@ function shown(summary: RecordingSummary<string | undefined>, options: InspectOp
   for (const cause of ['overwritten', 'torn', 'unwritten'] as const) {
     if (summary[cause] > 0) lines.push(`${number(summary[cause])} ${cause}`)
   }
+  if (summary.cut !== undefined) lines.push(`${unit(summary.cut, 'event')} with a value that was cut`)
+  if (summary.filtered !== undefined) lines.push(`${number(summary.filtered)} kept out by limits`)
   if (error !== undefined) lines.push(`${stylize('error', 'regexp')}: ${error}`)
   for (const warning of warnings) lines.push(`${stylize('warning', 'regexp')}: ${warning}`)
   return lines.length === 1 ? `{ ${lines[0]} }` : `{\n  ${lines.join(',\n  ')}\n}`

@@ -32,7 +32,9 @@ export function spanOf(id: number, schema: Schema, dispatch: { span: SpanDispatc
   const first: SpanDispatch = {
     begin(args, flag) {
       if (!thisCpu.online()) return 0
-      dispatch.span = boundSpan(thisCpu, id, schema.name, encoder, (again, now) => first.begin(again, now))
+      dispatch.span = boundSpan(thisCpu, id, schema.name, encoder, flag < 0, (again, now) =>
+        first.begin(again, now),
+      )
       thisCpu.onLeave(() => {
         dispatch.span = first
       })
