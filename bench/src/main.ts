@@ -6,6 +6,7 @@
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { openSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { convert } from './convert.js'
 import { drain } from './drain.js'
 import { emit, emitApart, emitGlobal, emitOff } from './emit.js'
 import { flight } from './flight.js'
@@ -24,6 +25,7 @@ const SUITES: readonly Suite[] = [
   relayReserve,
   relaySwitch,
   drain,
+  convert,
   ...throughput,
   ...startUp,
   ...flight,

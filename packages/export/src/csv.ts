@@ -4,7 +4,7 @@
  *
  * Fields stand in one column, as JSON: tracepoints have different ones. Rows end in CR LF.
  */
-import type { ItemOptions, ItemSource, TraceItem } from '@rchan/ctf/reader'
+import type { ItemOptions, ItemSource, TraceItem, TraceThread } from '@rchan/ctf/reader'
 import { jsonMembers } from './json-text.js'
 import { Pieces } from './pieces.js'
 import { WallTimes } from './wall-times.js'
@@ -26,9 +26,10 @@ const COLUMNS = [
   'phase',
   'id',
   'fields',
-] as const
+]
 
-type Row = Partial<Record<(typeof COLUMNS)[number], string | number | bigint | undefined>>
+/** An item that a record says. */
+type RecordItem = Exclude<TraceItem, { type: 'loss' | 'gap' | 'thread' }>
 
 /**
  * Converts a trace to CSV.
@@ -40,69 +41,55 @@ export function* toCsv(source: ItemSource, options: ItemOptions = {}): IterableI
   const wallTimes = new WallTimes(source)
   pieces.add(`${COLUMNS.join(',')}\r\n`)
   for (const item of source.items(options)) {
-    const row = rowOf(item)
-    row.wall_time = wallTimes.of(item.time)
-    let line = ''
-    for (let index = 0; index < COLUMNS.length; index += 1) {
-      const value = row[COLUMNS[index]]
-      if (index > 0) line += ','
-      if (value !== undefined) line += typeof value === 'string' ? cell(value) : String(value)
-    }
-    pieces.add(`${line}\r\n`)
+    pieces.add(`${item.time},${wallTimes.of(item.time)},${item.type},${cellsOf(item)}\r\n`)
     if (pieces.isFull) yield pieces.take()
   }
   yield pieces.take()
 }
 
-function rowOf(item: TraceItem): Row {
-  const { type, time } = item
-  const row: Row = { time, type }
-  const thread = item.type === 'gap' ? undefined : item.thread
-  if (thread !== undefined) {
-    row.pid = thread.process.pid
-    row.thread_id = thread.threadId
-    row.thread = thread.name
-    row.cpu = thread.cpu
-  }
+/** Returns the cells behind `type`. */
+function cellsOf(item: TraceItem): string {
   switch (item.type) {
-    case 'loss':
     case 'gap':
-      row.cpu = item.cpu
-      times(row, item.from, item.to)
-      row.fields = item.type === 'loss' ? `{"events":${item.events}}` : `{"packets":${item.packets}}`
-      return row
-    case 'thread':
-      row.phase = item.phase
-      row.fields = `{${jsonMembers({ runs: item.runs, how: item.how }, 'text')}}`
-      return row
-    case 'span':
-      times(row, item.start, item.end)
-      row.outcome = item.outcome
-      break
-    case 'async':
-      row.phase = item.phase
-      row.id = item.id
-      row.outcome = item.outcome
-      break
-    case 'flow':
-      row.phase = item.phase
-      row.id = item.id
-      break
-    case 'event':
-      if (item.at !== time) row.start = item.at
-      break
+      return `,,,,,${item.cpu},${times(item.from, item.to)},,,,${cell(`{"packets":${item.packets}}`)}`
+    case 'loss': {
+      const { thread, cpu, events } = item
+      const who = thread === undefined ? `,,,${cpu}` : threadCells(thread)
+      return `,,${who},${times(item.from, item.to)},,,,${cell(`{"events":${events}}`)}`
+    }
+    case 'thread': {
+      const { thread, phase, runs, how } = item
+      return `,,${threadCells(thread)},,,,,${phase},,${cell(`{${jsonMembers({ runs, how }, 'text')}}`)}`
+    }
     default:
   }
-  row.name = item.type === 'async' ? item.name : item.event.name
-  row.level = item.event.level ?? 'info'
-  row.fields = `{${jsonMembers(item.fields, 'text')}}`
-  return row
+  const { event, thread, fields } = item
+  const name = cell(item.type === 'async' ? item.name : event.name)
+  return `${name},${event.level ?? 'info'},${threadCells(thread)},${kindCells(item)},${cell(`{${jsonMembers(fields, 'text')}}`)}`
 }
 
-function times(row: Row, start: bigint, end: bigint): void {
-  row.start = start
-  row.end = end
-  row.duration = end - start
+/** Returns the cells from `start` to `id`. */
+function kindCells(item: RecordItem): string {
+  switch (item.type) {
+    case 'span':
+      return `${times(item.start, item.end)},${item.outcome},,`
+    case 'async':
+      return `,,,${item.outcome ?? ''},${item.phase},${item.id}`
+    case 'flow':
+      return `,,,,${item.phase},${item.id}`
+    case 'event':
+      return item.at === item.time ? ',,,,,' : `${item.at},,,,,`
+    default:
+      return ',,,,,'
+  }
+}
+
+function times(start: bigint, end: bigint): string {
+  return `${start},${end},${end - start}`
+}
+
+function threadCells({ process, threadId, name, cpu }: TraceThread): string {
+  return `${process.pid},${threadId},${cell(name)},${cpu}`
 }
 
 /** Returns a text as a cell. */

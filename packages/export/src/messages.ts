@@ -3,7 +3,7 @@
  * of 64 bits become bytes. `packages/export/test/perfetto.proto` has the same as message
  * definitions, for decoders.
  */
-import type { PbfWriter } from 'pbf'
+import { PbfWriter } from 'pbf'
 
 export const TRACE = { packet: 1 } as const
 
@@ -71,7 +71,8 @@ const LOW = 0xffff_ffffn
 export function writeVarint64(pbf: PbfWriter, field: number, value: bigint): void {
   const number = Number(value)
   if (Number.isSafeInteger(number)) {
-    pbf.writeVarintField(field, number)
+    if (number < 2 ** 28) pbf.writeVarintField(field, number)
+    else writeLarge(pbf, field, number)
     return
   }
   const bits = BigInt.asUintN(64, value)
@@ -95,4 +96,40 @@ export function writeFixed64(pbf: PbfWriter, field: number, value: bigint): void
   pbf.realloc(8)
   pbf.dataView.setBigUint64(pbf.pos, bits, true)
   pbf.pos += 8
+}
+
+/** Writes a whole number from 2^28 to 2^53: nearly all times are such. */
+function writeLarge(pbf: PbfWriter, field: number, value: number): void {
+  pbf.writeTag(field, 0)
+  pbf.realloc(8)
+  const { buf } = pbf
+  let at = pbf.pos
+  let high = Math.floor(value / 2 ** 28)
+  const low = value - high * 2 ** 28
+  buf[at++] = (low & 127) | 128
+  buf[at++] = ((low >>> 7) & 127) | 128
+  buf[at++] = ((low >>> 14) & 127) | 128
+  buf[at++] = (low >>> 21) | 128
+  while (high > 127) {
+    buf[at++] = (high & 127) | 128
+    high >>>= 7
+  }
+  buf[at++] = high
+  pbf.pos = at
+}
+
+/** Returns the bytes of fields, which are written often. */
+export function bytesOf(write: (pbf: PbfWriter) => void): Uint8Array {
+  const pbf = new PbfWriter()
+  write(pbf)
+  return pbf.finish().slice()
+}
+
+/** Writes fields whose bytes are known. They are few: a loop is faster than a call. */
+export function writeKnown(pbf: PbfWriter, bytes: Uint8Array): void {
+  pbf.realloc(bytes.length)
+  const { buf } = pbf
+  let at = pbf.pos
+  for (let index = 0; index < bytes.length; index += 1) buf[at++] = bytes[index]
+  pbf.pos = at
 }

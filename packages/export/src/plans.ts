@@ -5,6 +5,7 @@
 import { SYSTEM_FIELDS } from '@rchan/ctf'
 import type { EventClass, Field } from '@rchan/ctf/reader'
 import { Interned, planFields, type PlannedField } from './annotations.js'
+import { bytesOf, TRACK_EVENT, TYPE } from './messages.js'
 
 /** How the items of an event class are written. */
 export interface Plan {
@@ -12,6 +13,10 @@ export interface Plan {
   readonly name: string
   readonly categoryIids: readonly number[]
   readonly fields: readonly PlannedField[]
+  /** The fields of a track event that are always the same, for the begin of a slice. */
+  readonly beginBytes: Uint8Array
+  /** The same for an instant. */
+  readonly instantBytes: Uint8Array
   /** All names of annotations that can be written. */
   readonly annotationIids: readonly number[]
 }
@@ -43,10 +48,20 @@ export class Plans {
 
   make(name: string, categories: readonly string[], fields: readonly Field[]): Plan {
     const iids = new Set<number>()
+    const nameIid = this.names.iid(name)
+    const categoryIids = categories.map((category) => this.categories.iid(category))
+    const bytesFor = (type: number): Uint8Array =>
+      bytesOf((pbf) => {
+        pbf.writeVarintField(TRACK_EVENT.type, type)
+        pbf.writeVarintField(TRACK_EVENT.nameIid, nameIid)
+        for (const iid of categoryIids) pbf.writeVarintField(TRACK_EVENT.categoryIids, iid)
+      })
     return {
       name,
-      nameIid: this.names.iid(name),
-      categoryIids: categories.map((category) => this.categories.iid(category)),
+      nameIid,
+      categoryIids,
+      beginBytes: bytesFor(TYPE.begin),
+      instantBytes: bytesFor(TYPE.instant),
       fields: planFields(fields, this.annotations, iids),
       annotationIids: [...iids],
     }

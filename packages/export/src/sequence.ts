@@ -9,6 +9,7 @@ import type { DecodedValue } from '@rchan/ctf/reader'
 import type { PbfWriter } from 'pbf'
 import { writeFields, writeText } from './annotations.js'
 import {
+  bytesOf,
   CLOCK_ID,
   DEFAULTS,
   INTERNED,
@@ -19,6 +20,7 @@ import {
   TRACK_EVENT,
   TYPE,
   writeFixed64,
+  writeKnown,
   writeVarint64,
 } from './messages.js'
 import type { Plan, Plans } from './plans.js'
@@ -50,6 +52,10 @@ export class Sequence {
   readonly #pbf: PbfWriter
   readonly #plans: Plans
   readonly #track: number
+  /** What all packets of the sequence have. */
+  readonly #headBytes: Uint8Array
+  /** The same, and the end of a slice on the thread's track. */
+  readonly #endBytes: Uint8Array
   readonly #planned = new Set<Plan>()
   readonly #categories = new Set<number>()
   readonly #names = new Set<number>()
@@ -57,6 +63,8 @@ export class Sequence {
   // The event that is being written. These are members, so that no object is made for each event.
   #fresh: Fresh | undefined
   #time = 0n
+  /** Whether it is the end of a slice on the thread's track, which always has the same bytes. */
+  #isBareEnd = false
   #type = 0
   #own = 0
   #plan: Plan | undefined
@@ -72,6 +80,14 @@ export class Sequence {
     this.#pbf = pbf
     this.#plans = plans
     this.#track = track
+    this.#headBytes = bytesOf((head) => {
+      head.writeVarintField(PACKET.sequenceId, id)
+      head.writeVarintField(PACKET.sequenceFlags, SEQUENCE.needed)
+    })
+    this.#endBytes = bytesOf((end) => {
+      writeKnown(end, this.#headBytes)
+      end.writeMessage(PACKET.trackEvent, writeType, TYPE.end)
+    })
     this.#begin(false)
   }
 
@@ -103,7 +119,9 @@ export class Sequence {
 
   /** Writes the end of a slice about which nothing more is to be said. */
   end(time: bigint, track: number): void {
+    this.#isBareEnd = track === 0
     this.#write(TYPE.end, time, track, undefined, undefined)
+    this.#isBareEnd = false
   }
 
   /** Writes the end of a slice that says more of it. */
@@ -180,9 +198,12 @@ export class Sequence {
   /** @internal For {@link writePacket}. */
   writePacket(pbf: PbfWriter): void {
     writeVarint64(pbf, PACKET.timestamp, this.#time)
-    pbf.writeVarintField(PACKET.sequenceId, this.#id)
-    pbf.writeVarintField(PACKET.sequenceFlags, SEQUENCE.needed)
     if (this.#fresh !== undefined) pbf.writeMessage(PACKET.internedData, writeFresh, this)
+    if (this.#isBareEnd) {
+      writeKnown(pbf, this.#endBytes)
+      return
+    }
+    writeKnown(pbf, this.#headBytes)
     pbf.writeMessage(PACKET.trackEvent, writeEvent, this)
   }
 
@@ -191,17 +212,17 @@ export class Sequence {
     const plan = this.#plan
     const flow = this.#flow
     const counter = this.#counter
-    pbf.writeVarintField(TRACK_EVENT.type, this.#type)
+    const type = this.#type
+    if (plan === undefined || type === TYPE.end) pbf.writeVarintField(TRACK_EVENT.type, type)
     if (this.#own !== 0) pbf.writeVarintField(TRACK_EVENT.trackUuid, this.#own)
     if (plan !== undefined) {
       const failed = this.#failed
       const cut = this.#cut
       const fields = this.#fields
-      const { nameIid, categoryIids, fields: planned } = plan
+      const { fields: planned } = plan
       // The end of a slice with a name or a category would end only a slice that has the same.
-      if (this.#type !== TYPE.end) {
-        pbf.writeVarintField(TRACK_EVENT.nameIid, nameIid)
-        for (const iid of categoryIids) pbf.writeVarintField(TRACK_EVENT.categoryIids, iid)
+      if (type !== TYPE.end) {
+        writeKnown(pbf, type === TYPE.begin ? plan.beginBytes : plan.instantBytes)
         if (failed) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.failed)
         if (cut !== undefined) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.cut)
       }
@@ -226,6 +247,10 @@ export class Sequence {
     writeEntries(pbf, INTERNED.names, names, plans.names.texts)
     writeEntries(pbf, INTERNED.annotationNames, annotations, plans.annotations.texts)
   }
+}
+
+function writeType(type: number, pbf: PbfWriter): void {
+  pbf.writeVarintField(TRACK_EVENT.type, type)
 }
 
 function writePacket(sequence: Sequence, pbf: PbfWriter): void {
