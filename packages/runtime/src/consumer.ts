@@ -139,7 +139,9 @@ export class Consumer {
     const isAsked = this.#flushRounds === 0 && this.#takes(WANT.flush)
     if (now >= this.#nextFlush || isAsked) {
       const wasBlocked = delivery.unblock()
-      if (isAsked || wasBlocked || now >= this.#lookAt || delivery.sample()) this.#reap()
+      // In a shared buffer, what a dead thread left half written is in the way of all others.
+      const isDue = this.#shared !== undefined || now >= this.#lookAt
+      if (isDue || isAsked || wasBlocked || delivery.sample()) this.#reap()
       if (isAsked) this.#beginFlush(ticket)
       if (delivery.sample() || (isAsked && wasBlocked)) this.#agedAt = now + this.#options.graceMs
       else if (isAsked) this.#endFlush()

@@ -87,6 +87,16 @@ export class DrainedStream<R extends Ring = Ring> {
   }
 
   /**
+   * Gives a late stream its first packet, before any loss: a reader counts from there on. It has no
+   * packet yet.
+   */
+  beginWithNothing(thread: ThreadTotals | undefined): void {
+    const { packets, out } = this.#open(undefined, thread)
+    out.append(packets.head(undefined, thread), 0)
+    packets.written()
+  }
+
+  /**
    * Ends the stream with its losses, unless it has this very end already. @throws as {@link write}.
    */
   end(thread: ThreadTotals | undefined, lostRecords: number, threads: readonly ThreadTotals[]): void {

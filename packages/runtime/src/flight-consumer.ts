@@ -55,6 +55,8 @@ export class FlightConsumer {
   readonly #walker: PacketFormat
   readonly #startedAt = clock()
   #nextLook: number
+  /** Until then nothing waits for a look for dead threads, unless they share a buffer. */
+  #quietUntil = 0
   #answered = 0
   #wanted = 0
   #error: string | undefined
@@ -116,10 +118,9 @@ export class FlightConsumer {
     this.#takeCalls()
     this.#lookout.look(machine.now())
     const now = machine.now()
-    if ((this.#wanted & WANT.places) !== 0 || now >= this.#nextLook || now >= this.#reaper.dueAt) {
-      this.#reap()
-      if (now >= this.#nextLook) this.#nextLook = now + this.#options.flushIntervalMs
-    }
+    const isDue = now >= this.#nextLook && (this.#shared !== undefined || now >= this.#quietUntil)
+    if ((this.#wanted & WANT.places) !== 0 || isDue || now >= this.#reaper.dueAt) this.#reap()
+    if (now >= this.#nextLook) this.#nextLook = now + this.#options.flushIntervalMs
     // There are no files to flush.
     this.#wanted &= ~(WANT.places | WANT.flush)
     if (this.#wanted === 0 && ticket !== this.#answered) {
@@ -238,6 +239,8 @@ export class FlightConsumer {
       this.#reaper.free(cpu)
       dead.delete(cpu)
     }
+    const quietMs = this.#control.machine.quietLookMs ?? 0
+    this.#quietUntil = dead.size > 0 ? 0 : this.#control.machine.now() + quietMs
     this.#reaper.tellOfLook(dead.size)
   }
 

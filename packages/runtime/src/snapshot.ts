@@ -7,7 +7,7 @@
  *
  * ```text
  *   consumer                                              a thread
- *   1. cut := clock()                                     comes online
+ *   1. notes what each ring holds; cut := clock()         comes online
  *   2. looks which threads are online                     clock, stores of the record, `end` (plain)
  *   3. copies and writes the complete sub-buffers         later a switch: Atomics.store(produced)
  *   4. waits a grace period, and looks as in 2
@@ -39,8 +39,10 @@
  *   has aged, and half a record is not below its `end`. In a shared ring the reaper closes its
  *   claim while we look again.
  * - **What was overwritten** before we came is not in the snapshot. Each thread's part says from
- *   when on it has all events; what is overwritten after we began is counted as lost. So a record s
- *   that was seen by r is missing only if it is older than its thread's part, or `lost` says so.
+ *   when on it has all events; what is overwritten after we began is counted as lost. If we were
+ *   suspended for so long that all that a ring held at the cut (1) is gone, that is counted, too. So
+ *   a record s that was seen by r is missing only if it is older than its thread's part, or `lost`
+ *   says so.
  */
 import { tagParts, threadTag, type Arena } from './arena.js'
 import { ThreadLives } from './thread-lives.js'
@@ -129,6 +131,8 @@ abstract class SnapshotWriter<R extends Ring> {
   readonly #problems = new Set<string>()
   /** Streams that have reached the cut, or can't be read on. */
   readonly #ended = new Set<DrainedStream<R>>()
+  /** What each ring held just before the cut. */
+  readonly #held = new Map<DrainedStream<R>, number>()
   /** The thread of each stream's last span. */
   readonly #lastThreads = new Map<DrainedStream<R>, ThreadTotals | undefined>()
 
@@ -139,6 +143,8 @@ abstract class SnapshotWriter<R extends Ring> {
 
   /** Opens the streams of rings that are not among those that are open. */
   protected abstract open(format: PacketFormat, streams: DrainedStream<R>[]): void
+  /** The records that a ring holds now. */
+  protected abstract held(stream: DrainedStream<R>): number
   /** Writes what was not complete, a grace period after the cut. */
   protected abstract writeRest(streams: readonly DrainedStream<R>[]): void
   protected abstract threadOf(stream: DrainedStream<R>, span: PacketSpan): ThreadTotals | undefined
@@ -154,8 +160,10 @@ abstract class SnapshotWriter<R extends Ring> {
     const { sink } = this
     // The format takes its time, so it comes before the cut.
     const format = makeFormat()
-    this.cut = now()
     const streams: DrainedStream<R>[] = []
+    this.#findNew(format, streams)
+    for (const stream of streams) this.#held.set(stream, this.reading(stream, () => this.held(stream)) ?? 0)
+    this.cut = now()
     this.#findNew(format, streams)
     this.#writeCompleted(streams)
     this.source.sleep(this.source.graceMs)
@@ -190,6 +198,12 @@ abstract class SnapshotWriter<R extends Ring> {
     if (sealed.records > 0) this.credit(stream, span, sealed)
     if (sealed.isCut === true) {
       this.#ended.add(stream)
+      // The oldest record that is left is later than the cut: all that the ring held then is gone.
+      const gone = stream.events === 0 ? (this.#held.get(stream) ?? 0) : 0
+      if (gone > 0 && stream.isLate) {
+        stream.beginWithNothing(thread)
+        stream.unwritten += gone
+      }
       return false
     }
     const unreadable = span.complete ? Math.max(0, span.records - sealed.records) : 0
@@ -314,6 +328,11 @@ class CpuSnapshot extends SnapshotWriter<CpuRing> {
     }
   }
 
+  protected held({ ring }: DrainedStream<CpuRing>): number {
+    const { given, oldest } = ring.extent()
+    return Math.max(0, given - Math.max(0, oldest))
+  }
+
   protected writeRest(streams: readonly DrainedStream<CpuRing>[]): void {
     for (const stream of streams) this.reading(stream, () => stream.ring.sample())
     this.source.sleep(this.source.graceMs)
@@ -372,6 +391,11 @@ class SharedSnapshot extends SnapshotWriter<GlobalRing> {
     streams.push(stream)
     // What a thread had seen at the cut was reserved by then.
     this.reading(stream, () => this.#ring.mark())
+  }
+
+  /** All threads write one ring. Where it ends says nothing of one of them. */
+  protected held(): number {
+    return 0
   }
 
   protected writeRest([stream]: readonly DrainedStream<GlobalRing>[]): void {

@@ -4,6 +4,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { BUFFER } from '@rchan/ring'
+import { PLACE } from '@rchan/runtime'
 import { FileSink } from '@rchan/runtime/file-sink'
 import { FlightConsumer } from '@rchan/runtime/flight-consumer'
 import type { SnapshotLimits } from '@rchan/runtime/recorder'
@@ -11,7 +12,7 @@ import { causeOf } from '@rchan/runtime/snapshot-call'
 import { createFormat } from '@rchan/trace/ctf-format'
 import { packetClient } from '@rchan/trace/packet-client'
 import { openTrace } from '@rchan/ctf/reader'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { freshFolder, fsError, replaceFs } from '../../runtime/test/faults.ts'
 import { Rig } from './rig.ts'
 
@@ -82,6 +83,33 @@ describe('a snapshot', () => {
     expect(numbersOf(again.path)).toEqual(numbersOf(whole.path))
     expect(again.notTaken.failed).toBe(writes)
     expect(consumer.finish().flight).toMatchObject({ taken: 2, notTaken: { failed: writes } })
+  })
+
+  test('counts what a ring held at the cut, when all of it is overwritten before it is read', () => {
+    const { rig, consumer, write } = setUp()
+    write(0, 100)
+    const { buffer } = rig.cpu.writer ?? {}
+    let looks = 0
+    const { words } = rig.arena
+    const online = rig.arena.placeWord(0, PLACE.online)
+    // The second look which threads are online comes after the cut.
+    const load = vi.spyOn(Atomics, 'load').mockImplementation(((array: Int32Array, index: number) => {
+      if (array === words && index === online) {
+        looks += 1
+        if (looks === 2) write(100, 2000)
+      }
+      return array[index]
+    }) as typeof Atomics.load)
+    const { events, lost, threads, path } = consumer.take(causeOf('call', 'late'))
+    load.mockRestore()
+    expect(buffer).toBeDefined()
+    expect({ events, lost, threads }).toEqual({ events: 0, lost: 100, threads: [] })
+    expect(numbersOf(path)).toEqual([])
+    expect(
+      openTrace(path)
+        .losses()
+        .reduce((sum, { eventsDiscarded }) => sum + eventsDiscarded, 0),
+    ).toBe(100)
   })
 
   test('of damaged memory says what is damaged, and has the rest', () => {
