@@ -20,6 +20,7 @@ export {
   t,
   tracepoint,
   watchEventLoop,
+  whileRecording,
   type AsyncSpan,
   type AsyncSpanFields,
   type CallFields,

@@ -19,7 +19,7 @@ const ITEMS = `AsyncItem CounterItem DecodedValue EventClass EventItem Field Fie
 const ENTRIES: Readonly<Record<string, Names>> = {
   index: {
     values:
-      'asyncSpan counter currentRecording flow nameThread now requestSnapshot span startRecording t tracepoint watchEventLoop',
+      'asyncSpan counter currentRecording flow nameThread now requestSnapshot span startRecording t tracepoint watchEventLoop whileRecording',
     types: `AsyncSpan AsyncSpanFields CallFields Clock Counter CounterType CpuTotals CurrentRecording Discarded EventLoopOptions EventRule EventRules Fate Field FieldType FieldTypeName FieldTypeNode FieldTypeValues
       FieldTypes FieldValue FieldValues FilesOptions FlightSettings Flow FlowId Kind KindOptions NoFields Level LossReport Losses MemoryOptions
       FieldValuesOf NotTaken NumberTypeName Numbers Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot RingLosses Schema

@@ -111,6 +111,7 @@ export type {
 export { t } from '@rchan/ctf'
 export { now, type Clock } from '@rchan/runtime/declaring'
 export { nameThread } from './name-thread.js'
+export { whileRecording } from './while-recording.js'
 export { span, type Span, type SpanOptions, type SpanRest, type SpanToken } from './span.js'
 export {
   asyncSpan,
