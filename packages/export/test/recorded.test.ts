@@ -71,7 +71,7 @@ test('what was recorded is in all of them', async () => {
   expect(text('csv').trimEnd().split('\r\n').length).toBe(items + 1)
 
   const summary = summarize(trace)
-  expect(summary.events).toBe(Number(events))
+  expect(summary.events).toBe(events)
   expect(summary.tracepoints.map(({ name, kind, count }) => [name, kind, count])).toEqual([
     ['job', 'flow', 1],
     ['log', 'event', 1],
