@@ -30,6 +30,7 @@ import { TraceError } from './trace-error.js'
 
 export { ALL_CPUS } from './stream.js'
 export { parseMetadata } from './tsdl.js'
+export { recoverTrace, type RecoveredStream, type RecoverOptions } from './recover.js'
 export { TraceError, type TraceErrorPlace } from './trace-error.js'
 export { matcherOf, matchesPattern, type Matcher } from './patterns.js'
 export type {

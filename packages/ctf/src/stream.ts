@@ -104,6 +104,8 @@ export class PacketReader implements PacketBytes {
   end = 0
   wrong: string | undefined
   stringOf: PacketBytes['stringOf'] = () => undefined
+  /** Whether the file was found to end within a packet, which begins at {@link wholeBytes}. */
+  isTorn = false
   private readonly fd: number
   private fileBytes: number
   private readonly uuid: Buffer
@@ -135,6 +137,11 @@ export class PacketReader implements PacketBytes {
     closeSync(this.fd)
   }
 
+  /** The end of the packet whose header was read last: up to there the file has whole packets. */
+  get wholeBytes(): number {
+    return this.previous === undefined ? 0 : this.previous.offset + this.previous.packetBytes
+  }
+
   /**
    * Reads and checks the next packet's header.
    *
@@ -143,7 +150,7 @@ export class PacketReader implements PacketBytes {
    */
   nextHeader(isLive = false): PacketHeader | undefined {
     if (isLive) this.fileBytes = this.sizeNow()
-    const offset = this.previous === undefined ? 0 : this.previous.offset + this.previous.packetBytes
+    const offset = this.wholeBytes
     if (offset === this.fileBytes) return undefined
     if (this.fileBytes - offset < PACKET_HEADER_BYTES) this.failCutOff(offset)
     // While a trace is recorded, its last packet is empty: it covers the room for the packets to
@@ -177,10 +184,11 @@ export class PacketReader implements PacketBytes {
   }
 
   private failCutOff(packetOffset: number): never {
+    this.isTorn = true
     throw new TraceError(
       this.path,
       `ends in the middle of a packet at byte ${this.fileBytes}; it is whole up to byte ${packetOffset}: ` +
-        `cut it off there to read the rest`,
+        `cut it off there to read the rest, as rchan recover does`,
       { offset: packetOffset },
     )
   }

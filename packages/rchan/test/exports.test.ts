@@ -49,8 +49,8 @@ const ENTRIES: Readonly<Record<string, Names>> = {
     types: 'Arrival LockOptions Locked WaitOptions',
   },
   reader: {
-    values: 'ALL_CPUS TraceError findTraces openTrace openTraces',
-    types: `AsyncItem CounterItem EventItem FlowItem GapItem ItemFields ItemOptions ItemSource LossItem Outcome RecordedItem SpanItem ThreadItem TraceItem
+    values: 'ALL_CPUS TraceError findTraces openTrace openTraces recoverTrace',
+    types: `AsyncItem CounterItem EventItem FlowItem GapItem ItemFields ItemOptions ItemSource LossItem Outcome RecordedItem RecoverOptions RecoveredStream SpanItem ThreadItem TraceItem
       TraceProcess TraceSet TraceThread CpuLosses CutFact ThreadFact TraceFacts DecodedValue EventClass Field FieldType FieldTypeName FieldTypeNode FieldTypeValues Kind Level MetadataClock NumberTypeName Schema Trace TraceErrorPlace TraceRecord
       TraceStream TypeOptions`,
   },
