@@ -340,6 +340,8 @@ export class Delivery {
     try {
       this.#readNames()
       this.#format.tell(this.#lives.facts())
+      // There may be no stream, which would do it.
+      this.#format.prepare(this.#history.all)
     } catch (error) {
       this.#tell(messageOf(error))
     }

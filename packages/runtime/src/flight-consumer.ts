@@ -44,6 +44,7 @@ export class FlightConsumer {
   readonly #flight: FlightRecorder
   readonly #lookout: Lookout
   readonly #tenures: Tenures
+  readonly #lives: ThreadLives
   readonly #reaper: Reaper
   /** The shared ring of all CPUs, if they share one. */
   readonly #shared: GlobalRing | undefined
@@ -74,6 +75,7 @@ export class FlightConsumer {
     this.#options = options
     this.#listeners = listeners
     this.#tenures = new Tenures(arena)
+    this.#lives = new ThreadLives(arena)
     this.#accounts = new Accounts(arena.possibleCpus)
     if (arena.global !== undefined) this.#shared = new GlobalRing(arena.global)
     this.#reaper = new Reaper(arena, control.machine, this.#shared, options.graceMs)
@@ -153,7 +155,7 @@ export class FlightConsumer {
       noBuffer: this.#control.noBuffer,
       error: flight.error ?? this.#error ?? this.#control.clockFault,
       remarks: this.#arena.remarks.all(),
-      ...new ThreadLives(this.#arena).totals,
+      ...this.#lives.totals,
       losses: this.#losses(),
       flight,
     }
@@ -172,6 +174,7 @@ export class FlightConsumer {
       graceMs: this.#options.graceMs,
       startedAt: this.#startedAt,
       tenures,
+      lives: this.#lives,
       pause: () => {
         this.#sendArena()
         // This shows an exiting process that we make progress.
@@ -236,6 +239,7 @@ export class FlightConsumer {
         if (refused !== undefined) this.#accounts.end(this.#tenures.of(cpu).at(-1)?.thread, 0, refused, 0)
         this.#forgetOverwritten(completed)
       }
+      this.#lives.ended(cpu)
       this.#reaper.free(cpu)
       dead.delete(cpu)
     }
@@ -248,7 +252,13 @@ export class FlightConsumer {
   #forgetOverwritten(completed: number): void {
     const { global, possibleCpus } = this.#arena
     const oldest = completed - (global?.geometry.subbufCount ?? 0)
-    for (let cpu = 0; cpu < possibleCpus; cpu += 1) this.#tenures.forget(cpu, oldest)
+    for (let cpu = 0; cpu < possibleCpus; cpu += 1) this.#forget(cpu, oldest)
+  }
+
+  /** Forgets the threads of which a ring has nothing from a sub-buffer on. */
+  #forget(cpu: number, oldest: number): void {
+    this.#tenures.forget(cpu, oldest)
+    this.#lives.forget(cpu, this.#tenures.of(cpu)[0]?.thread.generation ?? 0)
   }
 
   /** Closes what a dead thread left open in its ring. @returns whether its place can be freed. */
@@ -264,7 +274,7 @@ export class FlightConsumer {
       this.#openAccounts(cpu)
       const { given } = this.#extent(cpu)
       this.#accounts.end(this.#tenures.of(cpu).at(-1)?.thread, given, ring.discarded(), torn)
-      this.#tenures.forget(cpu, next - ring.buffer.geometry.subbufCount)
+      this.#forget(cpu, next - ring.buffer.geometry.subbufCount)
       return true
     } catch (error) {
       this.#report((error as Error).message)

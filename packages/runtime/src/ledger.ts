@@ -94,7 +94,7 @@ export function sumOf(streams: readonly StreamTotals[]): StreamTotals {
 }
 
 /** A thread whose name may change. */
-type Named = { -readonly [K in keyof ThreadTotals]: ThreadTotals[K] }
+export type Named = { -readonly [K in keyof ThreadTotals]: ThreadTotals[K] }
 
 /** The threads of a recording, and how many of the delivered records each of them wrote. */
 export class ThreadHistory {

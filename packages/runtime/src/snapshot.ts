@@ -45,7 +45,7 @@
  *   says so.
  */
 import { tagParts, threadTag, type Arena } from './arena.js'
-import { ThreadLives } from './thread-lives.js'
+import type { ThreadLives } from './thread-lives.js'
 import { now } from './clock.js'
 import { CpuRing, GlobalRing, type Ring } from './drain.js'
 import { DrainedStream } from './drained-stream.js'
@@ -67,6 +67,8 @@ export interface SnapshotSource {
   readonly startedAt: bigint
   /** Which thread wrote what. */
   readonly tenures: Tenures
+  /** When threads came and went, and which spans they cut off. */
+  readonly lives: ThreadLives
   /** Called between packets: serves threads that wait for the consumer. */
   pause(): void
   /** Looks for dead threads of a shared ring, and cleans up after them. */
@@ -160,16 +162,20 @@ abstract class SnapshotWriter<R extends Ring> {
     const { sink } = this
     // The format takes its time, so it comes before the cut.
     const format = makeFormat()
+    this.source.tenures.readNames()
     const streams: DrainedStream<R>[] = []
     this.#findNew(format, streams)
     for (const stream of streams) this.#held.set(stream, this.reading(stream, () => this.held(stream)) ?? 0)
     this.cut = now()
+    // Spans that are open at the cut: their ends are not in the snapshot, even if they come soon.
+    const facts = this.source.lives.facts(this.cut)
     this.#findNew(format, streams)
     this.#writeCompleted(streams)
     this.source.sleep(this.source.graceMs)
     this.#findNew(format, streams)
     this.writeRest(streams)
     for (const stream of streams) this.#end(stream)
+    format.tell(facts)
     this.#writeEvent(format, event)
     for (const stream of streams) checkEnd(stream.close())
     const unreadable = sink.problem()
@@ -275,8 +281,9 @@ abstract class SnapshotWriter<R extends Ring> {
   #writeEvent(format: PacketFormat, event: SnapshotEvent): void {
     const at = event.at > this.cut ? this.cut : event.at
     const { packets, span, writer } = format.snapshotStream({ ...event, at })
-    format.tell(new ThreadLives(this.source.arena).facts(this.cut))
-    format.prepare([...this.threads, writer])
+    // Also the threads of which there is nothing but that they were there.
+    const others = this.source.tenures.all().map(({ thread }) => thread)
+    format.prepare([...this.threads, ...others, writer])
     const out = this.sink.stream(EVENT_STREAM)
     const sealed = packets.seal(span, writer, 0, 0)
     out.append(sealed, sealed.records)

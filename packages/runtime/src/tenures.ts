@@ -4,11 +4,13 @@
  * thread, which alone frees places, so no tenure is missed.
  */
 import { PLACE, type Arena } from './arena.js'
+import type { Named } from './ledger.js'
 import type { ThreadTotals } from './packet-format.js'
 
 /** The time that a thread has a place. */
 export interface Tenure {
   readonly cpu: number
+  /** Its name may change. */
   readonly thread: ThreadTotals
   /** The first sub-buffer of its own ring; of a shared ring, 0. */
   readonly firstSequence: number
@@ -43,6 +45,16 @@ export class Tenures {
     }
   }
 
+  /** Reads the names of the threads again that have places now. */
+  readNames(): void {
+    for (let cpu = 0; cpu < this.#byCpu.length; cpu += 1) this.#readName(cpu)
+  }
+
+  #readName(cpu: number): void {
+    const last = this.#byCpu[cpu].at(-1)
+    if (last?.endSequence === Infinity) (last.thread as Named).threadName = this.#arena.threadName(cpu)
+  }
+
   /**
    * Ends the tenure of a dead thread, before its place is freed.
    *
@@ -50,6 +62,7 @@ export class Tenures {
    */
   end(cpu: number, endSequence: number): void {
     this.findNew()
+    this.#readName(cpu)
     const last = this.#byCpu[cpu].at(-1)
     if (last?.endSequence === Infinity) last.endSequence = endSequence
   }

@@ -26,10 +26,7 @@ export class ThreadLives {
     if (!this.#isOnline(cpu)) return
     const at = now()
     const life = { ...this.#lifeOf(cpu), went: at }
-    if (this.#ended.length >= MOST_TOLD) {
-      this.#untoldTotals.cut += life.cut
-      this.#untoldTotals.filtered += life.filtered
-    }
+    if (this.#ended.length >= MOST_TOLD) this.#countUntold(life)
     this.#add(this.#ended, life)
     for (const cut of this.#cutsOf(cpu, at)) this.#add(this.#cuts, cut)
   }
@@ -37,23 +34,50 @@ export class ThreadLives {
   /** Records in which a value was cut, and records that limits have kept out. */
   get totals(): { readonly cut: number; readonly filtered: number } {
     let { cut, filtered } = this.#untoldTotals
-    for (const life of this.facts().lives) {
+    for (const life of [...this.#ended, ...this.#present()]) {
       cut += life.cut
       filtered += life.filtered
     }
     return { cut, filtered }
   }
 
+  /** Forgets the threads that had a place before a generation, and what they cut off. */
+  forget(cpu: number, generation: number): void {
+    const isKept = (of: { readonly cpu: number; readonly generation: number }): boolean =>
+      of.cpu !== cpu || of.generation >= generation
+    for (const life of this.#ended) if (!isKept(life)) this.#countUntold(life)
+    keep(this.#ended, isKept)
+    keep(this.#cuts, isKept)
+  }
+
   /** The facts of all threads, and of the spans that would be cut if the recording ended now. */
   facts(at: bigint = now()): RecordingFacts {
-    const lives = [...this.#ended]
+    const lives = [...this.#ended, ...this.#present()]
     const cuts = [...this.#cuts]
     for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
-      if (!this.#isOnline(cpu)) continue
-      this.#add(lives, this.#lifeOf(cpu))
-      for (const cut of this.#cutsOf(cpu, at)) this.#add(cuts, cut)
+      if (this.#isOnline(cpu)) cuts.push(...this.#cutsOf(cpu, at))
     }
-    return { lives, cuts, end: at, untold: this.#untold }
+    const untold = Math.max(0, lives.length - MOST_TOLD) + Math.max(0, cuts.length - MOST_TOLD)
+    return {
+      lives: lives.slice(0, MOST_TOLD),
+      cuts: cuts.slice(0, MOST_TOLD),
+      end: at,
+      untold: this.#untold + untold,
+    }
+  }
+
+  /** The threads that have places now. */
+  #present(): ThreadLife[] {
+    const lives: ThreadLife[] = []
+    for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) {
+      if (this.#isOnline(cpu)) lives.push(this.#lifeOf(cpu))
+    }
+    return lives
+  }
+
+  #countUntold({ cut, filtered }: ThreadLife): void {
+    this.#untoldTotals.cut += cut
+    this.#untoldTotals.filtered += filtered
   }
 
   #isOnline(cpu: number): boolean {
@@ -87,4 +111,10 @@ export class ThreadLives {
     const { generation, threadId } = this.#lifeOf(cpu)
     return arena.openSpans(cpu, at).map(({ id, start }) => ({ cpu, generation, threadId, id, start, at }))
   }
+}
+
+/** Removes what is not to be kept, in most cases nothing. */
+function keep<T>(list: T[], isKept: (entry: T) => boolean): void {
+  if (list.every(isKept)) return
+  list.splice(0, list.length, ...list.filter(isKept))
 }

@@ -93,7 +93,11 @@ export const createFormat: CreateFormat = (init, shared): PacketFormat => {
         ? new GlobalStream(uuid, start, events.layouts, isLate)
         : new CpuStream(cpu, uuid, events.layouts, isLate),
     renamed: () => names.forget(),
-    tell: (facts) => metadata.tell(facts, events.classes),
+    tell(facts): void {
+      // The span that was cut off may be all that there is of its class.
+      events.update()
+      metadata.tell(facts, events.classes)
+    },
     snapshotStream: (event) => snapshotStream(event, control, arena, uuid, events),
   }
 }
