@@ -18,6 +18,8 @@ export default defineConfig({
     // Only for what would never end: on a busy machine a thread may not run for seconds.
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    // By default a poll gives up after a second.
+    expect: { poll: { timeout: 240_000 } },
     server: { deps: { external: [/\/dist\//] } },
   },
 })
