@@ -6,7 +6,7 @@
  */
 import { PACKET_HEADER_BYTES } from '@rchan/ctf'
 import { Recorder } from '@rchan/runtime/recorder'
-import { tracepoint } from '@rchan/trace'
+import { span, tracepoint } from '@rchan/trace'
 import { packetClient } from '@rchan/trace/packet-client'
 import { setFlagsFromString } from 'node:v8'
 import type { BenchTask, Suite } from './harness.js'
@@ -19,6 +19,8 @@ const enabled = tracepoint('bench:enabled', FIELDS)
 const apart = tracepoint('bench:not-inlined', FIELDS)
 const shared = tracepoint('bench:global', FIELDS)
 const off = tracepoint('bench:disabled', FIELDS)
+const spanned = span('bench:span', { id: 'u32' })
+const spanOff = span('bench:span-disabled', { id: 'u32' })
 
 // oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
 const hrtime = process.hrtime.bigint
@@ -29,6 +31,22 @@ const f64 = new Float64Array(memory)
 
 function clock(): void {
   for (let i = 0; i < OPERATIONS; i += 1) i64[i & 1023] = hrtime()
+}
+
+/** The floor of a span, which reads the clock at its begin and at its end. */
+function twoClocks(): void {
+  for (let i = 0; i < OPERATIONS; i += 1) {
+    i64[i & 1023] = hrtime()
+    i64[(i + 1) & 1023] = hrtime()
+  }
+}
+
+function spanCalls(): void {
+  for (let i = 0; i < OPERATIONS; i += 1) spanned.end(spanned.begin(), { id: i })
+}
+
+function disabledSpans(): void {
+  for (let i = 0; i < OPERATIONS; i += 1) spanOff.end(spanOff.begin(), { id: i })
 }
 
 function recordStores(): void {
@@ -105,6 +123,7 @@ export const emitOff: Suite = {
       tasks: [
         task('empty-call', 'empty-call', emptyCalls),
         task('tracepoint-disabled', 'empty-call', disabledCalls),
+        task('span-disabled', 'empty-call', disabledSpans),
       ],
       tearDown: () => Promise.resolve(),
     }),
@@ -120,6 +139,8 @@ export const emit: Suite = {
         task('clock', 'clock', clock),
         task('record-stores', 'record-stores', recordStores),
         task('tracepoint-enabled', 'clock', enabledCalls),
+        task('two-clocks', 'two-clocks', twoClocks),
+        task('span', 'two-clocks', spanCalls),
       ],
       tearDown: async () => void (await runtime.stop()),
     }

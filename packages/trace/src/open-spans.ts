@@ -31,8 +31,11 @@ class Slots {
   readonly before = new Int32Array(MAX_SLOTS)
   /** The fields that were given when the span began. */
   readonly kept: unknown[] = []
-  /** Slots that were used and are free again, and in the last element their number. */
-  readonly free = new Int32Array(MAX_SLOTS + 1)
+  /**
+   * Slots that were used and are free again, and in the last element their number. An array for
+   * each recording: an end whose arguments bring the thread into the next one frees no slot there.
+   */
+  free = new Int32Array(MAX_SLOTS + 1)
   /** Slots that were ever used in this recording. */
   count = 0
 
@@ -49,7 +52,7 @@ class Slots {
     this.open.fill(0)
     this.before.set(this.last)
     for (let slot = 0; slot < MAX_SLOTS; slot += 1) this.kept[slot] = undefined
-    this.free[MAX_SLOTS] = 0
+    this.free = new Int32Array(MAX_SLOTS + 1)
     this.count = 0
   }
 }
