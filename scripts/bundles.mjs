@@ -4,10 +4,16 @@
 //   needs no other package. In this form `import 'rchan'` costs a worker a fraction of what it
 //   costs as separate modules. recording.js has the code that only a recording thread needs, and in
 //   index.js the writing half of tracing is a text (writing-half.mjs).
+// - rchan/dist/bin/rchan.cjs: the command, with its argument library. It takes the rest from the
+//   files of dist/cjs, each when it is needed. Beside it, the licences of the libraries that rchan's
+//   files contain.
 // - trace/dist/consumer-source.js: the whole program of the consumer thread as a string. So that
 //   thread needs no file, and does not depend on how the program resolves its modules.
 // - relay-node/dist/sink-source.js: the same for the consumer thread of relay channels.
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
 import { build } from 'esbuild'
 import { writingHalfOf } from './writing-half.mjs'
 
@@ -54,6 +60,54 @@ const recordingBeside = {
   setup({ onResolve }) {
     onResolve({ filter: new RegExp(`^${RECORDING}$`) }, () => ({ path: './recording.js', external: true }))
   },
+}
+
+/** The libraries of others that rchan's files contain. */
+const LIBRARIES = { commander: `${packages}/rchan`, pbf: `${packages}/export` }
+/** What the command takes from the files of rchan. */
+const OF_THE_COMMAND = {
+  '@rchan/ctf/reader': 'reader',
+  '@rchan/analysis': 'analysis',
+  '@rchan/export': 'export',
+  [RECORDING]: 'recording',
+}
+
+const besideTheCommand = {
+  name: 'beside the command',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@rchan\// }, ({ path }) => {
+      const file = OF_THE_COMMAND[path]
+      if (file === undefined) throw new Error(`the command imports ${path}, which is in no file of rchan`)
+      return { path: `../cjs/${file}.js`, external: true }
+    })
+  },
+}
+
+/** The command as a file. CommonJS starts faster, and the argument library is CommonJS. */
+async function commandText() {
+  const { version } = JSON.parse(readFileSync(`${packages}/rchan/package.json`, 'utf8'))
+  return textOf({
+    entryPoints: [`${packages}/rchan/dist/command/main.js`],
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    define: { RCHAN_VERSION: JSON.stringify(version) },
+    plugins: [besideTheCommand],
+  })
+}
+
+/** The licences of the libraries, which have to go with them. */
+function licences() {
+  const texts = Object.entries(LIBRARIES).map(([name, folder]) => {
+    const require = createRequire(`${folder}/package.json`)
+    const found = require.resolve
+      .paths(name)
+      .map((path) => `${path}/${name}/package.json`)
+      .find((path) => existsSync(path))
+    const { version, license } = JSON.parse(readFileSync(found, 'utf8'))
+    const text = readFileSync(`${dirname(found)}/LICENSE`, 'utf8').trim()
+    return `${name} ${version} (${license})\n\n${text}\n`
+  })
+  return `The files of rchan contain code of these libraries.\n\n${texts.join(`\n${'-'.repeat(72)}\n\n`)}`
 }
 
 /** Takes the programs of consumer threads from this build, not from the previous one. */
@@ -105,6 +159,10 @@ export async function bundles() {
       text: `export declare const sinkSource: string\n`,
     },
   ]
+  files.push(
+    { path: `${packages}/rchan/dist/bin/rchan.cjs`, text: await commandText() },
+    { path: `${packages}/rchan/dist/bin/LICENSES.txt`, text: licences() },
+  )
   const define = await definitions()
   const writingHalf = await writingHalfOf({
     options,

@@ -24,7 +24,7 @@ const ARROWS: Record<string, readonly string[]> = {
   rchan: ['ring', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf', 'analysis', 'export'],
 }
 /** Libraries by others, of packages that no tracing worker loads. They are bundled into rchan. */
-const LIBRARIES: Readonly<Record<string, readonly string[]>> = { export: ['pbf'] }
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = { export: ['pbf'], rchan: ['commander'] }
 /** Packages that know nothing of Node. */
 const WITHOUT_NODE = ['ring', 'sync', 'relay']
 

@@ -1,0 +1,134 @@
+/** `rchan convert`: a trace as other programs want it. */
+import { dirname, extname, isAbsolute, join, basename, relative, resolve, sep } from 'node:path'
+import { realpathSync } from 'node:fs'
+import type { Format } from '@rchan/export'
+import { CommandError, UsageError } from './fault.js'
+import { openFile, ReaderGone, standardOutput, type Output } from './output.js'
+import { CountedSource } from './progress.js'
+import { selectionOf, type SelectionOptions } from './selection.js'
+import { findTrace, openMeant, type Meant } from './trace-folder.js'
+
+/** As the command line has them. */
+export interface ConvertOptions extends SelectionOptions {
+  readonly to?: Format
+  readonly output?: string
+  readonly force?: boolean
+  readonly all?: boolean
+}
+
+/** Formats by the extensions of files. */
+const EXTENSIONS: Readonly<Record<string, Format>> = {
+  '.pftrace': 'perfetto',
+  '.perfetto-trace': 'perfetto',
+  '.json': 'chrome',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.csv': 'csv',
+}
+/** Formats that are not text. */
+const BINARY: readonly Format[] = ['perfetto']
+/** So many bytes are written at once. */
+const BATCH_BYTES = 2 ** 18
+
+const HINTS: Readonly<Record<Format, string>> = {
+  perfetto: 'open it at https://ui.perfetto.dev',
+  chrome:
+    'open it at https://ui.perfetto.dev, https://www.speedscope.app, or in the Performance panel of DevTools',
+  jsonl: 'one item a line',
+  csv: 'one item a row',
+}
+
+/** Converts a trace, and says where it is. */
+export async function convert(
+  path: string,
+  { to, output, force = false, all = false, ...selection }: ConvertOptions,
+  say: (text: string) => void,
+): Promise<void> {
+  const format = to ?? guessFormat(output)
+  if (output === '-' && BINARY.includes(format) && process.stdout.isTTY) {
+    throw new UsageError(`-o -: ${format} is no text, and standard output is a terminal: give a file with -o`)
+  }
+  const meant = await findTrace(path, all, say)
+  const trace = await openMeant(meant, say)
+  const { FORMATS } = await import('@rchan/export')
+  const { convert: pieces, extension } = FORMATS[format]
+  const ends = ('traces' in trace ? trace.traces : [trace]).map(({ facts }) => facts?.end)
+  const source = new CountedSource(trace, ends.length === 1 ? ends[0] : undefined)
+  const wanted = selectionOf(selection, trace)
+  const target = output ?? `${meant.folder}${extension}`
+  const out = target === '-' ? standardOutput() : await openOutside(target, meant, force)
+  let bytes: number
+  try {
+    bytes = await writePieces(pieces(source, wanted), out)
+    source.clear()
+    await out.finish()
+  } catch (error) {
+    source.clear()
+    await out.discard()
+    if (error instanceof ReaderGone) return
+    throw error
+  }
+  if (source.lost > 0)
+    say(`${source.lost} ${source.lost === 1 ? 'event was' : 'events were'} lost while this was recorded`)
+  say(
+    `${out.path ?? 'standard output'}: ${source.count} ${source.count === 1 ? 'item' : 'items'}, ${sizeText(bytes)}; ${HINTS[format]}`,
+  )
+}
+
+function guessFormat(output: string | undefined): Format {
+  const names = 'perfetto, chrome, jsonl or csv'
+  if (output === undefined || output === '-') throw new UsageError(`which format? Say --to ${names}`)
+  const format = EXTENSIONS[extname(output)]
+  if (format === undefined) {
+    throw new UsageError(`-o ${output}: its name does not tell the format: say --to ${names}`)
+  }
+  return format
+}
+
+/** Opens a file that does not lie in a trace: no reader would take that trace then. */
+async function openOutside(target: string, { folders }: Meant, force: boolean): Promise<Output> {
+  const place = resolve(target)
+  for (const folder of folders) {
+    const within = relative(realOf(folder), join(realOf(dirname(place)), basename(place)))
+    if (within.split(sep)[0] !== '..' && !isAbsolute(within)) {
+      throw new CommandError(
+        `${target}: is in the folder of the trace, which could not be read any more: choose another place with -o`,
+      )
+    }
+  }
+  return await openFile(target, force)
+}
+
+function realOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return resolve(path)
+  }
+}
+
+/** Writes the pieces, many at once. @returns the number of bytes. */
+async function writePieces(pieces: Iterable<Uint8Array | string>, out: Output): Promise<number> {
+  let batch: Uint8Array[] = []
+  let size = 0
+  let total = 0
+  const flush = async (): Promise<void> => {
+    await out.write(batch.length === 1 ? batch[0] : Buffer.concat(batch))
+    total += size
+    batch = []
+    size = 0
+  }
+  for (const piece of pieces) {
+    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
+    batch.push(bytes)
+    size += bytes.length
+    if (size >= BATCH_BYTES) await flush()
+  }
+  if (size > 0) await flush()
+  return total
+}
+
+function sizeText(bytes: number): string {
+  if (bytes < 1000) return `${bytes} bytes`
+  return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`
+}

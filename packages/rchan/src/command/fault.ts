@@ -1,0 +1,30 @@
+/** What ends the command: an error that its user can do something about. */
+
+/** A failure. The message says what, where, and what to do. */
+export class CommandError extends Error {
+  override readonly name: string = 'CommandError'
+}
+
+/** The command line asks for something that does not exist, or that contradicts itself. */
+export class UsageError extends CommandError {
+  override readonly name = 'UsageError'
+}
+
+/** Errors of the system, in words. */
+const SYSTEM: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EDQUOT: 'the disk quota is used up',
+  EISDIR: 'is a folder',
+  EMFILE: 'too many open files',
+  ENOENT: 'no such file or folder',
+  ENOSPC: 'no space left on the disk',
+  ENOTDIR: 'a part of the path is no folder',
+  EPERM: 'not permitted',
+  EROFS: 'the disk can only be read',
+}
+
+/** Returns an error of the system, in words. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  return SYSTEM[code ?? ''] ?? message
+}

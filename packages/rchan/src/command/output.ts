@@ -1,0 +1,168 @@
+/**
+ * Where a conversion goes: a file, or standard output.
+ *
+ * A file gets its name when it is whole, so nobody ever sees half of one: it is written under a
+ * temporary name beside it, which is removed if anything fails, also at SIGINT, SIGTERM and SIGHUP.
+ * What is no regular file (a FIFO, a device) is written to as it is.
+ */
+import { linkSync, realpathSync, renameSync, rmSync, statSync, type Stats } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { CommandError, reasonOf } from './fault.js'
+
+/** Something to write to. */
+export interface Output {
+  /** As people know it; undefined for standard output. */
+  readonly path: string | undefined
+  write(bytes: Uint8Array): Promise<void>
+  /** Everything is written. */
+  finish(): Promise<void>
+  /** Something failed. Nothing is left behind. */
+  discard(): Promise<void>
+}
+
+/** Whoever read standard output wants no more of it. */
+export class ReaderGone extends Error {}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Opens a file for writing.
+ *
+ * @param force whether it may replace a file.
+ */
+export async function openFile(path: string, force: boolean): Promise<Output> {
+  const there = statOf(path)
+  if (there?.isDirectory() === true) {
+    throw new CommandError(`${path}: is a folder: give the name of a file with -o`)
+  }
+  if (there !== undefined && !there.isFile()) return await openPlain(path)
+  if (there !== undefined && !force) throw existsAlready(path)
+  return await openWhole(path, there === undefined ? resolve(path) : realpathSync(path), force)
+}
+
+function existsAlready(path: string): CommandError {
+  return new CommandError(`${path}: exists already: choose another name with -o, or replace it with --force`)
+}
+
+/** Of a file that gets its name in the end. */
+async function openWhole(path: string, target: string, force: boolean): Promise<Output> {
+  const temporary = join(dirname(target), `.${basename(target).slice(0, 200)}.${process.pid}.tmp`)
+  let file: FileHandle
+  try {
+    file = await open(temporary, 'wx')
+  } catch (error) {
+    throw new CommandError(`${path}: can't be written: ${reasonOf(error)}: choose another place with -o`)
+  }
+  const remove = (): void => rmSync(temporary, { force: true })
+  const release = onSignal(remove)
+  return {
+    path,
+    write: (bytes) => writeAll(file, bytes, path),
+    async finish() {
+      try {
+        await file.close()
+        place(temporary, target, path, force)
+      } catch (error) {
+        remove()
+        if (error instanceof CommandError) throw error
+        throw new CommandError(`${path}: can't be written: ${reasonOf(error)}`)
+      } finally {
+        release()
+      }
+    },
+    async discard() {
+      await file.close().catch(() => undefined)
+      remove()
+      release()
+    },
+  }
+}
+
+/** Gives a file its name. */
+function place(temporary: string, target: string, path: string, force: boolean): void {
+  if (!force) {
+    try {
+      // Unlike a rename, it replaces no file that has come in the meantime.
+      linkSync(temporary, target)
+      rmSync(temporary)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw existsAlready(path)
+      // Not every file system has links.
+    }
+  }
+  renameSync(temporary, target)
+}
+
+/** Of a FIFO or a device. */
+async function openPlain(path: string): Promise<Output> {
+  let file: FileHandle
+  try {
+    file = await open(path, 'w')
+  } catch (error) {
+    throw new CommandError(`${path}: can't be written: ${reasonOf(error)}`)
+  }
+  return {
+    path,
+    write: (bytes) => writeAll(file, bytes, path),
+    finish: () => file.close(),
+    discard: () => file.close().catch(() => undefined),
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, path: string): Promise<void> {
+  try {
+    for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') throw new ReaderGone()
+    throw new CommandError(`${path}: can't be written: ${reasonOf(error)}: nothing of it is kept`)
+  }
+}
+
+/** Returns standard output. */
+export function standardOutput(): Output {
+  return {
+    path: undefined,
+    write: async (bytes) => {
+      await writeOut(bytes)
+    },
+    finish: async () => undefined,
+    discard: async () => undefined,
+  }
+}
+
+/** Writes to standard output, and waits until it is taken. */
+export async function writeOut(data: Uint8Array | string): Promise<void> {
+  await new Promise<void>((done, fail) => {
+    process.stdout.write(data, (error) => {
+      if (!error) done()
+      else if ((error as NodeJS.ErrnoException).code === 'EPIPE') fail(new ReaderGone())
+      else fail(new CommandError(`standard output: can't be written: ${reasonOf(error)}`))
+    })
+  })
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new CommandError(`${path}: can't be written: ${reasonOf(error)}: choose another place with -o`)
+  }
+}
+
+/** Calls back at a signal, which ends the process then. @returns a function that ends this. */
+function onSignal(callback: () => void): () => void {
+  const end = (signal: NodeJS.Signals): void => {
+    callback()
+    release()
+    // As if nobody had listened: whoever started this process sees the signal.
+    process.kill(process.pid, signal)
+  }
+  const release = (): void => {
+    for (const signal of SIGNALS) process.removeListener(signal, end)
+  }
+  for (const signal of SIGNALS) process.on(signal, end)
+  return release
+}

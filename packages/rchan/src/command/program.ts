@@ -1,0 +1,169 @@
+/** The command line of `rchan`: its commands, their options, and their help. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { CommandError, UsageError } from './fault.js'
+import type { ConvertOptions } from './convert.js'
+import { ReaderGone, writeOut } from './output.js'
+import type { SelectionOptions } from './selection.js'
+
+/** The exit codes. */
+export const EXIT = { done: 0, failed: 1, usage: 2 } as const
+
+const TRACE = 'folder of a trace, or of recordings: then the newest'
+
+/** Says something to the user, apart from results. */
+function say(text: string): void {
+  process.stderr.write(`rchan: ${text}\n`)
+}
+
+function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value]
+}
+
+function positive(what: string, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+(\.\d+)?$/.test(text) || !(value > 0 && value <= most)) {
+      throw new InvalidArgumentError(`Expected ${what}.`)
+    }
+    return value
+  }
+}
+
+/** Adds the options that select a part of a trace. */
+function selecting(command: Command): Command {
+  return command
+    .option(
+      '--events <pattern>',
+      "only events of this name, in which * stands for any characters; '!…' leaves some out (repeatable)",
+      collect,
+    )
+    .option('--from <time>', 'from this time on: seconds from the start of the trace, or ISO 8601')
+    .option('--until <time>', 'up to this time')
+    .option('--thread <id|name>', 'only this thread (repeatable)', collect)
+    .option('--process <pid>', 'only this process (repeatable)', collect)
+    .option('--all', 'all recordings in the folder, as one trace')
+}
+
+/** Returns the command line. @param version of rchan. */
+export function makeProgram(version: string): Command {
+  const program = new Command('rchan')
+    .description('Reads and converts what rchan has recorded.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .configureHelp({ helpWidth: 90 })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'rchan: ')) })
+    .exitOverride()
+    .action(() => program.outputHelp())
+  addCommands(program)
+  return program
+}
+
+function addCommands(program: Command): void {
+  selecting(
+    program
+      .command('convert')
+      .description('Converts a trace to the format of another program.')
+      .argument('<trace>', TRACE)
+      .addOption(
+        new Option('--to <format>', 'format; without it, the extension of -o decides').choices([
+          'perfetto',
+          'chrome',
+          'jsonl',
+          'csv',
+        ]),
+      )
+      .option('-o, --output <file>', 'where to; - is standard output (default: beside the trace)')
+      .option('-f, --force', 'replace a file that exists'),
+  ).action(async (trace: string, options: ConvertOptions) => {
+    const { convert } = await import('./convert.js')
+    await convert(trace, options, say)
+  })
+
+  selecting(
+    program
+      .command('summary')
+      .description('Prints what a trace says in numbers: each tracepoint, each thread, losses.')
+      .argument('<trace>', TRACE)
+      .option('--json', 'as JSON'),
+  ).action(async (trace: string, options: SelectionOptions & { all?: boolean; json?: boolean }) => {
+    const { printSummary } = await import('./summary.js')
+    await printSummary(trace, options, say)
+  })
+
+  program
+    .command('recover')
+    .description('Cuts the streams of a trace back to whole packets, after its process was killed.')
+    .argument('<trace>', TRACE)
+    .option('-f, --force', 'also if a process with the number of the recording one runs')
+    .action(async (trace: string, { force = false }: { force?: boolean }) => {
+      const { recover } = await import('./recover.js')
+      await recover(trace, force, say)
+    })
+
+  program
+    .command('snapshot')
+    .description('Asks a process with a flight recording for a snapshot, and prints its folder.')
+    .argument('<pid>', 'number of the process', positive('the number of a process', 2 ** 31))
+    .option('--reason <text>', 'why; it stands in the trace')
+    .option(
+      '--timeout <seconds>',
+      'how long to wait for it (default: 10)',
+      positive('seconds, at most 3600', 3600),
+    )
+    .action(async (pid: number, { reason, timeout }: { reason?: string; timeout?: number }) => {
+      const { requestSnapshot } = await import('@rchan/trace/recording')
+      const { path } = await requestSnapshot(pid, {
+        ...(reason === undefined ? {} : { reason }),
+        ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
+      })
+      await writeOut(`${path}\n`)
+    })
+}
+
+/** Runs a command line. @returns the exit code. */
+export async function runProgram(args: readonly string[], version: string): Promise<number> {
+  const program = makeProgram(version)
+  try {
+    const unknown = unknownCommand(program, args)
+    if (unknown !== undefined) throw new UsageError(unknown)
+    await program.parseAsync(args, { from: 'user' })
+    return EXIT.done
+  } catch (error) {
+    if (error instanceof ReaderGone) return EXIT.done
+    // Commander has said it already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    say(error instanceof Error ? error.message : String(error))
+    if (error instanceof UsageError) return EXIT.usage
+    // Only what nobody foresaw needs a stack.
+    if (error instanceof TypeError && !(error instanceof CommandError)) say(error.stack ?? '')
+    return EXIT.failed
+  }
+}
+
+/** Returns what to say of a command that does not exist. */
+function unknownCommand(program: Command, args: readonly string[]): string | undefined {
+  const [name] = args
+  if (name === undefined || name.startsWith('-')) return undefined
+  const names = ['help', ...program.commands.map((command) => command.name())]
+  if (names.includes(name)) return undefined
+  const near = names
+    .map((each) => ({ each, distance: distanceOf(name, each) }))
+    .sort((a, b) => a.distance - b.distance)
+    .find(({ each, distance }) => distance <= Math.max(1, Math.floor(each.length / 3)))
+  const hint = near === undefined ? `rchan --help lists the commands` : `did you mean ${near.each}?`
+  return `${name}: no such command: ${hint}`
+}
+
+/** How many characters have to be added, removed or changed to make one text of another. */
+function distanceOf(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
+    }
+    row = next
+  }
+  return row[b.length]
+}

@@ -1,0 +1,56 @@
+/** How far a long piece of work is, on standard error, where that is a terminal. */
+import type { ItemOptions, ItemSource, TraceItem } from '@rchan/ctf/reader'
+
+/** How often the line is written anew, in milliseconds. */
+const EVERY_MS = 200
+/** Items between two looks at the clock. */
+const LOOK_ITEMS = 4096
+
+/** A trace whose items are counted while somebody reads them. */
+export class CountedSource implements ItemSource {
+  count = 0
+  /** Records that were lost in the recording. */
+  lost = 0
+  readonly #source: ItemSource
+  readonly #end: bigint | undefined
+  readonly #isShown = process.stderr.isTTY
+  #next = performance.now() + EVERY_MS
+  #width = 0
+
+  /** @param end time of the last item, if it is known. */
+  constructor(source: ItemSource, end: bigint | undefined) {
+    this.#source = source
+    this.#end = end
+  }
+
+  wallClock(time: bigint): bigint {
+    return this.#source.wallClock(time)
+  }
+
+  *items(options?: ItemOptions): Iterable<TraceItem> {
+    let start: bigint | undefined
+    for (const item of this.#source.items(options)) {
+      this.count += 1
+      if (item.type === 'loss') this.lost += item.events
+      start ??= item.time
+      if (this.#isShown && this.count % LOOK_ITEMS === 0) this.#show(start, item.time)
+      yield item
+    }
+  }
+
+  /** Removes the line. */
+  clear(): void {
+    if (this.#width > 0) process.stderr.write(`\r${' '.repeat(this.#width)}\r`)
+    this.#width = 0
+  }
+
+  #show(start: bigint, time: bigint): void {
+    if (performance.now() < this.#next) return
+    this.#next = performance.now() + EVERY_MS
+    const whole = this.#end === undefined ? 0n : this.#end - start
+    const part = whole > 0n ? `${Math.min(100, Number(((time - start) * 100n) / whole))} %, ` : ''
+    const text = `${part}${this.count.toLocaleString('en-US')} items`
+    process.stderr.write(`\r${text.padEnd(this.#width)}`)
+    this.#width = text.length
+  }
+}

@@ -1,0 +1,75 @@
+/** Which trace is meant by a path: a trace, or a folder of recordings. */
+import { statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Trace, TraceSet } from '@rchan/ctf/reader'
+import { CommandError, reasonOf } from './fault.js'
+
+/** The traces that a command line means. */
+export interface Meant {
+  /** Where they are, and what files that are made of them are called after. Absolute. */
+  readonly folder: string
+  /** The folders of the traces. */
+  readonly folders: readonly [string, ...string[]]
+}
+
+/**
+ * Finds the trace that a path means. If it is a folder of recordings: the newest of them.
+ *
+ * @param all whether all recordings in the folder are meant, as one trace.
+ * @param say is told which one was taken.
+ */
+export async function findTrace(path: string, all: boolean, say: (text: string) => void): Promise<Meant> {
+  checkFolder(path)
+  const { findTraces } = await import('@rchan/ctf/reader')
+  const found = findTraces(path)
+  const [first] = found
+  if (first === undefined) {
+    throw new CommandError(
+      `${path}: no trace here: a trace is a folder with a file metadata in it; give one, or a folder that has some`,
+    )
+  }
+  if (all) return { folder: resolve(path), folders: found as [string, ...string[]] }
+  let newest = { folder: first, time: -1 }
+  for (const folder of found) {
+    const time = statSync(join(folder, 'metadata')).mtimeMs
+    if (time > newest.time) newest = { folder, time }
+  }
+  if (newest.folder !== path) {
+    const others = found.length === 1 ? '' : `, the newest of ${found.length} recordings in ${path}`
+    say(`taking ${newest.folder}${others}`)
+  }
+  return { folder: resolve(newest.folder), folders: [newest.folder] }
+}
+
+/** Opens the traces that are meant. Says on stderr what they may lack. */
+export async function openMeant({ folders }: Meant, say: (text: string) => void): Promise<Trace | TraceSet> {
+  const { openTrace, openTraces } = await import('@rchan/ctf/reader')
+  const [folder, ...others] = folders
+  const opened = others.length > 0 ? openTraces(folders) : openTrace(folder)
+  for (const { facts, env, folder: each } of 'traces' in opened ? opened.traces : [opened]) {
+    if (facts === undefined && isRunning(env.pid)) {
+      say(`${each}: may still be recorded (process ${env.pid} runs): this is what it has so far`)
+    }
+  }
+  return opened
+}
+
+function checkFolder(path: string): void {
+  let isFolder: boolean
+  try {
+    isFolder = statSync(path).isDirectory()
+  } catch (error) {
+    throw new CommandError(`${path}: ${reasonOf(error)}: give the folder of a trace`)
+  }
+  if (!isFolder) throw new CommandError(`${path}: is no folder: give the folder of a trace, not a file in it`)
+}
+
+function isRunning(pid: unknown): boolean {
+  if (typeof pid !== 'number' || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

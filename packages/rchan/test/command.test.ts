@@ -1,0 +1,337 @@
+/** The command `rchan`, as a process of its own. */
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openTrace, recoverTrace } from '@rchan/ctf/reader'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { packedFolder, runNode } from '../../../test/packed.ts'
+import { fixture, freshFolder, run, runCommand, type Ended } from './scenario.ts'
+
+const COMMAND = fileURLToPath(new URL('../dist/bin/rchan.cjs', import.meta.url))
+const DOCS = fileURLToPath(new URL('../../../docs/command.md', import.meta.url))
+
+async function rchan(...args: string[]): Promise<Ended> {
+  return await runCommand(process.execPath, [COMMAND, ...args])
+}
+
+let recorded: string
+beforeAll(async () => {
+  recorded = join(execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim(), 'trace')
+  expect((await run('command-trace.mjs', [recorded])).status).toBe(0)
+  return () => rmSync(join(recorded, '..'), { recursive: true, force: true })
+})
+
+/** Where a packet's header has its size. */
+const PACKET_SIZE_OFFSET = 88
+
+/** A copy of the trace in a folder of its own, which has a space in it. */
+function copied(name = 'trace'): { folder: string; trace: string } {
+  const folder = freshFolder()
+  const trace = join(folder, name)
+  cpSync(recorded, trace, { recursive: true })
+  return { folder, trace }
+}
+
+function streamOf(trace: string): string {
+  return join(trace, readdirSync(trace).find((name) => name !== 'metadata') as string)
+}
+
+describe('the command line', () => {
+  test('prints help without a command, and the version', async () => {
+    const alone = await rchan()
+    expect(alone).toMatchObject({ status: 0, stderr: '' })
+    expect(alone.stdout).toMatch(/^Usage: rchan /)
+    expect(alone.stdout).toBe((await rchan('--help')).stdout)
+    expect(await rchan('--version')).toMatchObject({ status: 0, stdout: '0.1.0\n', stderr: '' })
+  })
+
+  test.each([
+    [['conver', 'x'], /^rchan: conver: no such command: did you mean convert\?\n$/],
+    [['everything'], /^rchan: everything: no such command: rchan --help lists the commands\n$/],
+    [['--colour'], /^rchan: unknown option '--colour'\n/],
+    [['convert'], /^rchan: missing required argument 'trace'\n/],
+    [['convert', 'x', 'y', '--to', 'csv'], /^rchan: too many arguments/],
+    [['convert', 'x', '--to', 'pdf'], /^rchan: option '--to <format>' argument 'pdf' is invalid/],
+    [['convert', 'x'], /^rchan: which format\? Say --to perfetto, chrome, jsonl or csv\n$/],
+    [['convert', 'x', '-o', 'x.pdf'], /^rchan: -o x\.pdf: its name does not tell the format/],
+    [['summary', 'x', '--jsn'], /^rchan: unknown option '--jsn'\n\(Did you mean --json\?\)\n$/],
+    [['snapshot', 'x'], /^rchan: .*Expected the number of a process/],
+    [['snapshot', '1', '--timeout', '-1'], /^rchan: .*Expected seconds, at most 3600/],
+  ])('refuses %j with 2', async (args, said) => {
+    const { status, stdout, stderr } = await rchan(...args)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toMatch(said)
+  })
+
+  test('its help stands in docs/command.md, as printed', async () => {
+    const docs = readFileSync(DOCS, 'utf8')
+    for (const args of [[], ['convert'], ['summary'], ['recover'], ['snapshot']]) {
+      const { stdout } = await rchan(...args, '--help')
+      expect(docs).toContain(`\`\`\`text\n$ npx rchan ${[...args, '--help'].join(' ')}\n${stdout}\`\`\``)
+    }
+  })
+})
+
+describe('which trace', () => {
+  test.each([
+    ['nowhere', () => '/nowhere', /no such file or folder: give the folder of a trace\n$/],
+    ['a file', () => join(recorded, 'metadata'), /is no folder: give the folder of a trace, not a file/],
+    ['an empty folder', () => freshFolder(), /no trace here: a trace is a folder with a file metadata/],
+  ])('%s is an error', async (_, path, said) => {
+    const { status, stderr } = await rchan('summary', path())
+    expect(status).toBe(1)
+    expect(stderr).toMatch(said)
+  })
+
+  test('of a folder of recordings it is the newest, and that is said; or all', async () => {
+    const { folder, trace } = copied('old')
+    const newer = join(folder, 'new')
+    expect((await run('command-trace.mjs', [newer])).status).toBe(0)
+    utimesSync(join(trace, 'metadata'), 1, 1)
+    const one = await rchan('summary', folder, '--json')
+    expect(one.stderr).toBe(`rchan: taking ${newer}, the newest of 2 recordings in ${folder}\n`)
+    expect(JSON.parse(one.stdout)).toMatchObject({ events: 300 })
+    const both = await rchan('summary', folder, '--json', '--all')
+    expect(both.stderr).toBe('')
+    expect(JSON.parse(both.stdout)).toMatchObject({ events: 600 })
+  })
+
+  test('one that is still recorded: what it has so far, and that is said', async () => {
+    const trace = join(freshFolder(), 'trace')
+    const child = spawn(process.execPath, [fixture('command-trace.mjs'), trace, 'wait'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    const { status, stdout, stderr } = await rchan('summary', trace, '--json')
+    child.stdin.end()
+    await new Promise((resolve) => child.once('close', resolve))
+    expect(status).toBe(0)
+    expect(stderr).toMatch(/may still be recorded \(process \d+ runs\): this is what it has so far\n$/)
+    expect(JSON.parse(stdout)).toMatchObject({ events: 300 })
+  })
+})
+
+describe('convert', () => {
+  test.each([
+    ['perfetto', '.pftrace'],
+    ['chrome', '.json'],
+    ['jsonl', '.jsonl'],
+    ['csv', '.csv'],
+  ])('to %s writes a file beside the trace, and leaves nothing else', async (format, extension) => {
+    const { folder, trace } = copied()
+    const { status, stdout, stderr } = await rchan('convert', trace, '--to', format)
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+    expect(stderr).toContain(`${trace}${extension}: `)
+    expect(readdirSync(folder).sort()).toEqual(['trace', `trace${extension}`])
+    expect(statSync(`${trace}${extension}`).size).toBeGreaterThan(1000)
+    if (format === 'chrome') {
+      const { traceEvents } = JSON.parse(readFileSync(`${trace}.json`, 'utf8')) as {
+        traceEvents: { name: string }[]
+      }
+      expect(traceEvents.filter(({ name }) => name === 'test:tick').length).toBe(100)
+    }
+  })
+
+  test('guesses the format, and writes the same to standard output', async () => {
+    const { folder, trace } = copied()
+    const file = join(folder, 'out.csv')
+    expect((await rchan('convert', trace, '-o', file)).status).toBe(0)
+    const { status, stdout } = await rchan('convert', trace, '-o', '-', '--to', 'csv')
+    expect(status).toBe(0)
+    expect(stdout).toBe(readFileSync(file, 'utf8'))
+  })
+
+  test('replaces a file only with --force, and never a folder', async () => {
+    const { folder, trace } = copied()
+    const file = join(folder, 'out.csv')
+    writeFileSync(file, 'mine')
+    const refused = await rchan('convert', trace, '-o', file)
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toMatch(
+      /exists already: choose another name with -o, or replace it with --force\n$/,
+    )
+    expect(readFileSync(file, 'utf8')).toBe('mine')
+    expect((await rchan('convert', trace, '-o', file, '--force')).status).toBe(0)
+    expect(readFileSync(file, 'utf8')).not.toBe('mine')
+    mkdirSync(join(folder, 'a.csv'))
+    expect((await rchan('convert', trace, '-f', '-o', join(folder, 'a.csv'))).stderr).toMatch(/is a folder/)
+  })
+
+  test('writes no file into the trace', async () => {
+    const { trace } = copied()
+    const { status, stderr } = await rchan('convert', trace, '-o', join(trace, 'out.csv'))
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/is in the folder of the trace/)
+    expect(openTrace(trace).streams.length).toBe(1)
+  })
+
+  test('selects by event, time and thread', async () => {
+    const lines = async (...args: string[]): Promise<number> =>
+      (await rchan('convert', recorded, '--to', 'csv', '-o', '-', ...args)).stdout
+        .split('\n')
+        .filter((line) => /,test:/.test(line)).length
+    expect(await lines()).toBe(300)
+    expect(await lines('--events', 'test:t*')).toBe(100)
+    expect(await lines('--events', 'test:*', '--events', '!test:work')).toBe(200)
+    expect(await lines('--thread', '0')).toBe(300)
+    expect(await lines('--thread', '7')).toBe(0)
+    expect(await lines('--from', '3600')).toBe(0)
+    expect(await lines('--until', '3600')).toBe(300)
+    expect(await lines('--from', '2000-01-01T00:00:00Z', '--until', '2001-01-01T00:00:00.5+01:00')).toBe(0)
+    expect((await rchan('summary', recorded, '--from', 'noon')).stderr).toMatch(/--from noon: is no time/)
+    expect((await rchan('summary', recorded, '--from', '2', '--until', '1')).status).toBe(2)
+  })
+
+  test('of a damaged trace leaves no file, and names the file and the byte', async () => {
+    const { folder, trace } = copied()
+    appendFileSync(streamOf(trace), Buffer.alloc(20))
+    const { status, stderr } = await rchan('convert', trace, '--to', 'jsonl')
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^rchan: .*at byte \d+: ends in the middle of a packet.*rchan recover/)
+    expect(readdirSync(folder)).toEqual(['trace'])
+  })
+
+  test('writes into a FIFO as it is', async () => {
+    const { folder, trace } = copied()
+    const fifo = join(folder, 'fifo.csv')
+    execFileSync('mkfifo', [fifo])
+    const [{ status }, { stdout }] = await Promise.all([
+      rchan('convert', trace, '-o', fifo),
+      runCommand('cat', [fifo]),
+    ])
+    expect(status).toBe(0)
+    expect(stdout.split('\n').filter((line) => /,test:/.test(line)).length).toBe(300)
+    expect(statSync(fifo).isFIFO()).toBe(true)
+  })
+
+  test('is quiet when the reader of standard output goes away', async () => {
+    const { stdout, stderr } = await runCommand('bash', [
+      '-c',
+      '"$0" "$1" convert "$2" --to jsonl -o - | true; echo "ended with ${PIPESTATUS[0]}"',
+      process.execPath,
+      COMMAND,
+      recorded,
+    ])
+    expect({ stdout, stderr }).toEqual({ stdout: 'ended with 0\n', stderr: '' })
+  })
+
+  test('says that a disk is full', async () => {
+    const { status, stderr } = await rchan('convert', recorded, '--to', 'csv', '-o', '/dev/full')
+    expect(status).toBe(1)
+    expect(stderr).toBe(
+      "rchan: /dev/full: can't be written: no space left on the disk: nothing of it is kept\n",
+    )
+  })
+
+  test.skipIf(process.getuid?.() === 0)('says that a folder can not be written', async () => {
+    const { folder, trace } = copied()
+    chmodSync(folder, 0o500)
+    const { status, stderr } = await rchan('convert', trace, '--to', 'csv')
+    chmodSync(folder, 0o700)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/can't be written: permission denied: choose another place with -o/)
+  })
+
+  test('removes what it began when a signal ends it', async () => {
+    const { folder, trace } = copied()
+    const fifo = join(folder, 'fifo.csv')
+    execFileSync('mkfifo', [fifo])
+    const waiting = spawn(process.execPath, [COMMAND, 'convert', trace, '-o', fifo], { stdio: 'ignore' })
+    const ended = new Promise((resolve) => waiting.once('close', (_, signal) => resolve(signal)))
+    waiting.kill('SIGINT')
+    expect(await ended).toBe('SIGINT')
+    expect(readdirSync(folder).sort()).toEqual(['fifo.csv', 'trace'])
+  })
+})
+
+describe('recover', () => {
+  test('cuts half a packet off, says so, and the rest can be read', async () => {
+    const { trace } = copied()
+    const stream = streamOf(trace)
+    const whole = readFileSync(stream)
+    appendFileSync(stream, whole.subarray(0, 50))
+    expect(() => openTrace(trace).losses()).toThrow(/ends in the middle of a packet/)
+    const { status, stdout } = await rchan('recover', trace)
+    expect(status).toBe(0)
+    expect(stdout).toContain(`${stream}: cut off 50 bytes after the last whole packet; `)
+    expect(readFileSync(stream).equals(whole)).toBe(true)
+    expect((await rchan('recover', trace)).stdout).toContain('all packets are whole, nothing was cut off')
+  })
+
+  test('at every length, what is left is whole packets', () => {
+    const { trace } = copied()
+    const stream = streamOf(trace)
+    const whole = readFileSync(stream)
+    for (let bytes = whole.length - 1; bytes > 0; bytes -= 97) {
+      writeFileSync(stream, whole.subarray(0, bytes))
+      recoverTrace(trace)
+      expect(statSync(stream).size).toBeLessThanOrEqual(bytes)
+      expect(() => [...openTrace(trace).records()]).not.toThrow()
+    }
+  })
+
+  test('cuts nothing off where a packet has a wrong size, and others follow', async () => {
+    const { trace } = copied()
+    const stream = streamOf(trace)
+    const whole = readFileSync(stream)
+    const damaged = Buffer.concat([whole, whole])
+    // packet_size of the first packet, in bits: more than the file has.
+    damaged.writeBigUInt64LE(2n ** 31n, PACKET_SIZE_OFFSET)
+    writeFileSync(stream, damaged)
+    const { status, stderr } = await rchan('recover', trace)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/another one begins at byte \d+/)
+    expect(readFileSync(stream).equals(damaged)).toBe(true)
+  })
+})
+
+test('snapshot prints the folder of the snapshot of a process that hangs, with the reason in it', async () => {
+  const child = spawn(
+    process.execPath,
+    [fixture('flight.mjs'), join(freshFolder(), 'snapshots'), 'hangs', '{}'],
+    { stdio: 'pipe' },
+  )
+  onTestFinished(() => void child.kill('SIGKILL'))
+  await new Promise((resolve) => child.stdout.once('data', resolve))
+  const { status, stdout, stderr } = await rchan('snapshot', `${child.pid}`, '--reason', 'it hangs')
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  const taken = [...openTrace(stdout.trimEnd()).records()].find(
+    ({ event }) => event.name === 'rchan:snapshot',
+  )
+  expect(taken?.fields.reason).toBe('it hangs')
+})
+
+test('snapshot of a process without a flight recording is an error', async () => {
+  const { status, stdout, stderr } = await rchan('snapshot', `${process.pid}`, '--timeout', '1')
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+  expect(stderr).toMatch(/^rchan: process pid=\d+ has no flight recording that takes requests/)
+})
+
+test('packed, the command works without other packages, and the licences of its libraries go along', async () => {
+  const folder = packedFolder()
+  try {
+    const bin = 'node_modules/rchan/dist/bin/rchan.cjs'
+    expect((await runNode(folder, [bin, '--version'])).stdout).toBe('0.1.0\n')
+    const converted = await runNode(folder, [bin, 'convert', recorded, '-o', 'out.pftrace'])
+    expect(converted.status).toBe(0)
+    expect(existsSync(join(folder, 'out.pftrace'))).toBe(true)
+    const licences = readFileSync(join(folder, 'node_modules/rchan/dist/bin/LICENSES.txt'), 'utf8')
+    expect(licences).toMatch(/^commander \d.* \(MIT\)$/m)
+    expect(licences).toMatch(/^pbf \d.* \(BSD-3-Clause\)$/m)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
