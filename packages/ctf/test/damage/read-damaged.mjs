@@ -8,7 +8,7 @@
  * refused and accepted.
  *
  * A fault is an exception that is no TraceError, or a record that the damage can't explain. What a
- * record says is compared outside of the damaged packet, and before the damage within it: nothing
+ * record says is compared outside of the damaged packet: nothing
  * in the format could tell that the bytes of a value are wrong.
  */
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
