@@ -9,11 +9,11 @@ test('the entry that every tracing thread loads imports nothing of Node and noth
   for (const file of files) {
     for (const [, name] of readFileSync(file, 'utf8').matchAll(/\bfrom '([^']+)'/g)) {
       expect(name).toMatch(
-        /^\.\/(types|facts|field-types|field-functions|composite-types|schema|record|packet|metadata|thread-names)\.js$/,
+        /^\.\/(types|facts|patterns|field-types|field-functions|composite-types|schema|record|packet|metadata|thread-names)\.js$/,
       )
       const path = join(dirname(file), name)
       if (!files.includes(path)) files.push(path)
     }
   }
-  expect(files).toHaveLength(11)
+  expect(files).toHaveLength(12)
 })

@@ -335,10 +335,14 @@ export class Delivery {
     this.#format.renamed()
   }
 
-  /** Tells the format of all threads, and of the spans that are cut off. */
+  /**
+   * Tells the format of all threads, and of the spans that are cut off. That writes the metadata
+   * again: not if somebody has removed or changed it, which stays the error.
+   */
   #tellLives(): void {
     try {
       this.#readNames()
+      if (this.#sink.problem() !== undefined) return
       this.#format.tell(this.#lives.facts())
       // There may be no stream, which would do it.
       this.#format.prepare(this.#history.all)
@@ -461,8 +465,6 @@ export class Delivery {
   close(): Totals {
     const { noBuffer } = this.#control
     for (let cpu = 0; cpu < this.#arena.possibleCpus; cpu += 1) this.#meet(cpu)
-    // Otherwise the error would be that the facts of the threads can't be written.
-    this.#error ??= this.#sink.problem()
     this.#tellLives()
     const met = this.#streams.filter((stream) => stream !== undefined)
     // Read the losses once: the trace and the summary have to agree, even if late threads still
