@@ -22,7 +22,22 @@ const BUILTINS = `${packages}/rchan/dist/builtins.js`
 const RECORDING = '@rchan/trace/recording'
 
 /** The entries that users import, by subpath. `index` is `rchan` itself. */
-export const ENTRIES = ['index', 'relay', 'runtime', 'sync', 'reader', 'ctf', 'analysis', 'export']
+export const ENTRIES = [
+  'index',
+  'relay',
+  'runtime',
+  'sync',
+  'reader',
+  'ctf',
+  'analysis',
+  'export',
+  'probes',
+  'auto',
+]
+/** Files beside them that are no entries: threads of rchan's own. */
+const THREADS = ['sampler']
+/** Of these files the tracing is that of index.js, so a thread has it once. */
+const ON_INDEX = ['probes', 'auto', ...THREADS]
 /**
  * The module formats. Each is a folder of `rchan/dist` with a package.json that tells Node the
  * format of its files.
@@ -62,13 +77,24 @@ const recordingBeside = {
   },
 }
 
+/** Keeps tracing in index.js. */
+const tracingBeside = {
+  name: 'tracing beside',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@rchan\/trace$/ }, () => ({ path: './index.js', external: true }))
+  },
+}
+
 /** The libraries of others that rchan's files contain. */
 const LIBRARIES = { commander: `${packages}/rchan`, pbf: `${packages}/export` }
+/** Small modules that stand in the command's own file. */
+const IN_THE_COMMAND = ['@rchan/probes/settings', '@rchan/probes/status']
 /** What the command takes from the files of rchan. */
 const OF_THE_COMMAND = {
   '@rchan/ctf/reader': 'reader',
   '@rchan/analysis': 'analysis',
   '@rchan/export': 'export',
+  '@rchan/probes': 'probes',
   [RECORDING]: 'recording',
 }
 
@@ -76,6 +102,7 @@ const besideTheCommand = {
   name: 'beside the command',
   setup({ onResolve }) {
     onResolve({ filter: /^@rchan\// }, ({ path }) => {
+      if (IN_THE_COMMAND.includes(path)) return undefined
       const file = OF_THE_COMMAND[path]
       if (file === undefined) throw new Error(`the command imports ${path}, which is in no file of rchan`)
       return { path: `../cjs/${file}.js`, external: true }
@@ -135,10 +162,16 @@ async function programOf(entryPoint, url) {
   })
 }
 
-function formatOptions(format) {
+function formatOptions(format, name) {
   if (format === 'esm') return { format: 'esm' }
   // Replaces `import()` by `require`: jest can't run `import()` without a flag.
-  return { format: 'cjs', supported: { 'dynamic-import': false }, banner: { js: '"use strict";' } }
+  const cjs = { format: 'cjs', supported: { 'dynamic-import': false } }
+  if (!ON_INDEX.includes(name)) return { ...cjs, banner: { js: '"use strict";' } }
+  return {
+    ...cjs,
+    define: { 'import.meta.url': 'RCHAN_FILE' },
+    banner: { js: '"use strict";const RCHAN_FILE=require("node:url").pathToFileURL(__filename).href;' },
+  }
 }
 
 /** Returns the bundles of the current build: the path and the text of each. */
@@ -175,14 +208,15 @@ export async function bundles() {
   for (const [format, type] of Object.entries(FORMATS)) {
     const folder = `${packages}/rchan/dist/${format}`
     files.push({ path: `${folder}/package.json`, text: `${JSON.stringify({ type })}\n` })
-    for (const name of ENTRIES) {
+    for (const name of [...ENTRIES, ...THREADS]) {
       const text = await textOf({
-        ...formatOptions(format),
+        ...formatOptions(format, name),
         entryPoints: [`${packages}/rchan/dist/${name}.js`],
         plugins: [
           recordingBeside,
           consumerPrograms({ consumer, sink }),
           ...(name === 'index' ? [writingHalf] : []),
+          ...(ON_INDEX.includes(name) ? [tracingBeside] : []),
         ],
         ...(name === 'index' ? { inject: [BUILTINS], define } : {}),
       })
@@ -191,7 +225,7 @@ export async function bundles() {
     const text = await textOf({
       ...formatOptions(format),
       stdin: {
-        contents: `export { requestSnapshot, start } from '${RECORDING}'`,
+        contents: `export { requestSnapshot, start, startNow } from '${RECORDING}'`,
         resolveDir: `${packages}/rchan`,
       },
       plugins: [consumerPrograms({ consumer, sink })],

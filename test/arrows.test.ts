@@ -21,7 +21,8 @@ const ARROWS: Record<string, readonly string[]> = {
   trace: ['runtime', 'ctf'],
   analysis: ['ctf'],
   export: ['analysis', 'ctf'],
-  rchan: ['ring', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf', 'analysis', 'export'],
+  probes: ['trace'],
+  rchan: ['ring', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf', 'analysis', 'export', 'probes'],
 }
 /** Libraries by others, of packages that no tracing worker loads. They are bundled into rchan. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = { export: ['pbf'], rchan: ['commander'] }

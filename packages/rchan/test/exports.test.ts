@@ -62,6 +62,10 @@ const ENTRIES: Readonly<Record<string, Names>> = {
     values: 'FORMATS toChrome toCsv toJsonLines toPerfetto',
     types: `Format FormatDescription ${ITEMS}`,
   },
+  probes: {
+    values: 'PROBES choose probes',
+    types: 'Probe ProbeChoice ProbeContext',
+  },
   ctf: {
     values: `FIELD_TYPE_NAMES MAX_FIELDS MAX_NAME_LENGTH TraceError makeSchema metadataText parseMetadata parseSchema
       schemaText t`,

@@ -24,6 +24,8 @@ import { NOWHERE } from './nowhere.js'
 export interface ConsumerData {
   readonly control: SharedArrayBuffer
   readonly arena: SharedArrayBuffer
+  /** See {@link GREETING}. */
+  readonly greeting: SharedArrayBuffer
   /** Undefined for a recording in memory, which gets its sink later. */
   readonly sinkInit: unknown
   readonly flushIntervalMs: number
@@ -32,6 +34,17 @@ export interface ConsumerData {
   /** Given for a flight recorder, which has no sink until a snapshot is taken. */
   readonly flight: FlightInit | undefined
 }
+
+/**
+ * What this thread stores when it is ready, for a recorder that does not return to its event loop
+ * meanwhile: `time` first, then `state`, with a release that the recorder's load of it acquires.
+ *
+ * ```text
+ * +0  i32  state  0: not yet; 1: ready; 2: this thread has ended
+ * +8  i64  time   that of the message `ready`
+ * ```
+ */
+export const GREETING = { bytes: 16, state: 0, time: 8, ready: 1, ended: 2 } as const
 
 /** A message from this thread to the recorder. */
 export type ConsumerMessage =
@@ -48,6 +61,12 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
   const control = new Control(data.control)
   const arena = Arena.attach(data.arena)
   const tell = (message: ConsumerMessage): void => parentPort?.postMessage(message)
+  const greet = (state: number): void => {
+    const words = new Int32Array(data.greeting)
+    // Pairs with: awaitGreeting (recorder.ts), Atomics.load of `state`.
+    Atomics.store(words, GREETING.state >> 2, state)
+    Atomics.notify(words, GREETING.state >> 2)
+  }
 
   const channel = new BroadcastChannel(arenaChannelName(arena.words[ARENA.recorder >> 2], arena.generation))
   channel.unref()
@@ -102,6 +121,8 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     const startedAt = now()
     tell({ kind: 'ready', time: startedAt })
     Atomics.store(arena.words, ARENA.state >> 2, CONSUMER_STATE.running)
+    new BigInt64Array(data.greeting)[GREETING.time >> 3] = startedAt
+    greet(GREETING.ready)
     while (!consumer.isToStop) {
       if (consumer.doWork() === 0) continue
       const ticket = control.doorbell.announce()
@@ -118,6 +139,7 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     control.disable(arena.generation)
     tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
   } finally {
+    greet(GREETING.ended)
     // Tracing is off by now. A thread that asked earlier and got no answer must not wait any
     // longer.
     const { words } = control

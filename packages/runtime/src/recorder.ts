@@ -10,11 +10,12 @@
  * (`exit-hook.ts`), and the files are valid at every moment.
  */
 import { GRACE_MS } from '@rchan/ring'
+import { performance } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
 import { ArenaPool } from './arena-pool.js'
 import { Arena, ARENA, PLACE, CONSUMER_STATE, type ArenaOptions } from './arena.js'
 import { NO_TOTALS, type Totals } from './ledger.js'
-import type { ConsumerData, ConsumerMessage } from './consumer-thread.js'
+import { GREETING, type ConsumerData, type ConsumerMessage } from './consumer-thread.js'
 import { ClockCheck, now, type Clock } from './clock.js'
 import { stopListening } from './call.js'
 import { CONTROL } from './control-page.js'
@@ -73,6 +74,9 @@ export interface RecordingTotals extends Totals {
 /** How long an exiting process waits for a consumer that makes no progress, in milliseconds. */
 const EXIT_PATIENCE_MS = 10_000
 
+/** How long `startNow` waits for the consumer thread to be ready, in milliseconds. */
+const START_PATIENCE_MS = 10_000
+
 /** The arenas of this thread's ended recordings. */
 const endedArenas = new ArenaPool()
 
@@ -122,65 +126,30 @@ export class Recorder {
    * an impossible geometry.
    */
   static async start(options: RecorderOptions): Promise<Recorder> {
-    const { control } = thisCpu
-    if (!control.isShared) {
-      throw new Error(
-        'the environment data of this thread hold something else where its workers look for rchan, so their events ' +
-          'would be lost: leave the data under the key rchan:control to rchan',
-      )
-    }
-    const me = thisCpu.thread
-    const holder = control.claimRecorder(me)
-    if (holder !== 0) {
-      throw new Error(
-        `a recording runs already in this process (started by ${holder === me.identity ? 'this' : 'another'} thread): ` +
-          `stop it before you start the next (a call of a tracepoint writes into one recording only, so a flight ` +
-          `recorder and another recording can't run at the same time)`,
-      )
-    }
-    let abandon = (): Promise<unknown> | undefined => undefined
+    const starting = new Starting(options)
     try {
-      const generation = Atomics.add(control.words, CONTROL.recordings >> 2, 1) + 1
-      const arena = Arena.create(
-        options.channel,
-        generation,
-        me.identity,
-        options.client,
-        endedArenas.take(options.channel),
-      )
-      if (options.triggers !== undefined) {
-        // Read by threads after they have seen the generation that `enable` stores.
-        arena.words[ARENA.lastWords >> 2] = Triggers.lastWords(options.triggers)
-      }
-      control.resetFaults()
-      let worker: Worker | undefined
-      let ended: Promise<RecordingTotals> = new Promise(() => undefined)
-      let clock: Clock | undefined = now
-      if (options.consumer !== undefined) {
-        const check = new ClockCheck()
-        const consumer = startConsumer(arena, options.consumer)
-        ;({ worker, ended } = consumer)
-        abandon = () => {
-          consumer.worker.ref()
-          request(arena, control, WANT.stop)
-          return consumer.ended.catch(() => undefined)
-        }
-        clock = check.pick(await consumer.ready)
-      }
-      thisCpu.setClient(options.cpuClient)
-      // Without a clock this thread asks again at its first record, as other threads do.
-      if (clock !== undefined) thisCpu.setArena(arena, clock)
-      control.setRules(options.rules ?? '')
-      control.enable(generation)
-      if (clock !== undefined) thisCpu.online()
-      return new Recorder(options, arena, worker, ended)
+      const time = await starting.consumer?.ready
+      return starting.finish(time, (...parts) => new Recorder(options, ...parts))
     } catch (error) {
-      // A listener of the program may have thrown after all was started, and no one else could stop
-      // the recording.
-      control.disable(control.generation)
-      await abandon()
-      thisCpu.release()
-      control.releaseRecorder()
+      await starting.abandon()
+      starting.release()
+      throw error
+    }
+  }
+
+  /**
+   * Starts a recording before it returns. The thread waits for the consumer meanwhile, without its
+   * event loop.
+   *
+   * @throws as {@link start}.
+   */
+  static startNow(options: RecorderOptions): Recorder {
+    const starting = new Starting(options)
+    try {
+      const time = starting.consumer === undefined ? undefined : awaitGreeting(starting.consumer.greeting)
+      return starting.finish(time, (...parts) => new Recorder(options, ...parts))
+    } catch (error) {
+      void starting.abandon()?.then(() => starting.release())
       throw error
     }
   }
@@ -244,13 +213,128 @@ export class Recorder {
   }
 }
 
-function startConsumer(
-  arena: Arena,
-  setup: ConsumerSetup,
-): { worker: Worker; ready: Promise<bigint>; ended: Promise<RecordingTotals> } {
+/** What a recorder consists of. */
+type Parts = [arena: Arena, worker: Worker | undefined, ended: Promise<RecordingTotals>]
+
+/** A recording that has begun to start: it has its arena, and its consumer thread is on its way. */
+class Starting {
+  readonly consumer: StartedConsumer | undefined
+  readonly #options: RecorderOptions
+  readonly #arena: Arena
+  readonly #clockCheck = new ClockCheck()
+
+  /** @throws as `Recorder.start`; then nothing is left behind. */
+  constructor(options: RecorderOptions) {
+    this.#options = options
+    const { control } = thisCpu
+    if (!control.isShared) {
+      throw new Error(
+        'the environment data of this thread hold something else where its workers look for rchan, so their events ' +
+          'would be lost: leave the data under the key rchan:control to rchan',
+      )
+    }
+    const me = thisCpu.thread
+    const holder = control.claimRecorder(me)
+    if (holder !== 0) {
+      throw new Error(
+        `a recording runs already in this process (started by ${holder === me.identity ? 'this' : 'another'} thread): ` +
+          `stop it before you start the next (a call of a tracepoint writes into one recording only, so a flight ` +
+          `recorder and another recording can't run at the same time)`,
+      )
+    }
+    try {
+      const generation = Atomics.add(control.words, CONTROL.recordings >> 2, 1) + 1
+      this.#arena = Arena.create(
+        options.channel,
+        generation,
+        me.identity,
+        options.client,
+        endedArenas.take(options.channel),
+      )
+      if (options.triggers !== undefined) {
+        // Read by threads after they have seen the generation that `enable` stores.
+        this.#arena.words[ARENA.lastWords >> 2] = Triggers.lastWords(options.triggers)
+      }
+      control.resetFaults()
+      if (options.consumer !== undefined) this.consumer = startConsumer(this.#arena, options.consumer)
+    } catch (error) {
+      this.release()
+      throw error
+    }
+  }
+
+  /**
+   * Sets the flags.
+   *
+   * @param time that the consumer told when it was ready; undefined without a consumer.
+   */
+  finish(time: bigint | undefined, make: (...parts: Parts) => Recorder): Recorder {
+    const { control } = thisCpu
+    const clock: Clock | undefined = time === undefined ? now : this.#clockCheck.pick(time)
+    thisCpu.setClient(this.#options.cpuClient)
+    // Without a clock this thread asks again at its first record, as other threads do.
+    if (clock !== undefined) thisCpu.setArena(this.#arena, clock)
+    control.setRules(this.#options.rules ?? '')
+    control.enable(this.#arena.generation)
+    if (clock !== undefined) thisCpu.online()
+    return make(this.#arena, this.consumer?.worker, this.consumer?.ended ?? new Promise(() => undefined))
+  }
+
+  /**
+   * Ends what was started. A listener of the program may have thrown after all was, and no one else
+   * could stop the recording.
+   *
+   * @returns when the consumer has ended; undefined without one.
+   */
+  abandon(): Promise<unknown> | undefined {
+    const { control } = thisCpu
+    control.disable(control.generation)
+    if (this.consumer === undefined) return undefined
+    this.consumer.worker.ref()
+    request(this.#arena, control, WANT.stop)
+    return this.consumer.ended.catch(() => undefined)
+  }
+
+  /** Lets another recording start. */
+  release(): void {
+    thisCpu.release()
+    thisCpu.control.releaseRecorder()
+  }
+}
+
+/** The consumer thread of a recording. */
+interface StartedConsumer {
+  readonly worker: Worker
+  readonly ready: Promise<bigint>
+  readonly ended: Promise<RecordingTotals>
+  readonly greeting: Int32Array<SharedArrayBuffer>
+}
+
+/**
+ * Waits for the consumer without the event loop. @returns the time that it told.
+ *
+ * @throws Error if it doesn't become ready.
+ */
+function awaitGreeting(greeting: Int32Array<SharedArrayBuffer>): bigint {
+  const index = GREETING.state >> 2
+  const deadline = performance.now() + START_PATIENCE_MS
+  for (;;) {
+    // Pairs with: runConsumer, Atomics.store of `state`.
+    const state = Atomics.load(greeting, index)
+    if (state === GREETING.ready) return new BigInt64Array(greeting.buffer)[GREETING.time >> 3]
+    if (state === GREETING.ended) throw new Error('the consumer thread ended before it was ready')
+    const leftMs = deadline - performance.now()
+    if (leftMs <= 0) throw new Error(`the consumer thread was not ready within ${START_PATIENCE_MS} ms`)
+    Atomics.wait(greeting, index, state, leftMs)
+  }
+}
+
+function startConsumer(arena: Arena, setup: ConsumerSetup): StartedConsumer {
+  const greeting = new SharedArrayBuffer(GREETING.bytes)
   const data: ConsumerData = {
     control: thisCpu.control.memory,
     arena: arena.memory,
+    greeting,
     sinkInit: setup.sinkInit,
     flushIntervalMs: setup.flushIntervalMs,
     graceMs: GRACE_MS,
@@ -305,7 +389,9 @@ function startConsumer(
     })
   })
   ended.catch(() => undefined)
-  return { worker, ready, ended }
+  // `startNow` does not look at it.
+  ready.catch(() => undefined)
+  return { worker, ready, ended, greeting: new Int32Array(greeting) }
 }
 
 export type { Trigger } from './trigger.js'

@@ -4,7 +4,7 @@
  */
 import { thisCpu } from '@rchan/runtime'
 import { call, FILES_CALL, LOSSES_CALL } from '@rchan/runtime/call'
-import { Recorder, type LossReport, type Snapshot } from '@rchan/runtime/recorder'
+import { Recorder, type LossReport, type RecorderOptions, type Snapshot } from '@rchan/runtime/recorder'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -198,6 +198,43 @@ const SUBBUFS = 16
 export async function start(
   options: RecordingOptions | MemoryOptions = {},
 ): Promise<Recording<string | undefined>> {
+  const { recorder, make, failed, settle } = prepare(options)
+  try {
+    return make(await Recorder.start(recorder))
+  } catch (error) {
+    throw failed(error)
+  } finally {
+    settle()
+  }
+}
+
+/**
+ * Starts a recording before it returns: see `startRecordingNow` in index.ts. The thread waits for
+ * the consumer thread meanwhile, some 30 ms, without its event loop.
+ */
+export function startNow(options: RecordingOptions | MemoryOptions = {}): Recording<string | undefined> {
+  const { recorder, make, failed, settle } = prepare(options)
+  try {
+    return make(Recorder.startNow(recorder))
+  } catch (error) {
+    throw failed(error)
+  } finally {
+    settle()
+  }
+}
+
+/** A recording whose options were checked, and whose folder was made. */
+interface Prepared {
+  readonly recorder: RecorderOptions
+  /** Returns the recording, once its recorder runs. */
+  make(runtime: Recorder): Recording<string | undefined>
+  /** Takes back what was made. @returns the error to throw. */
+  failed(error: unknown): Error
+  /** The start is over, in whatever way. */
+  settle(): void
+}
+
+function prepare(options: RecordingOptions | MemoryOptions): Prepared {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const global = buffers === 'global'
   const isFlight = mode === 'flight'
@@ -213,30 +250,30 @@ export async function start(
   const uuid = randomUUID()
   // If the process ends before the recording has started, it leaves nothing behind either.
   process.once('exit', files.undo)
-  try {
-    const runtime = await Recorder.start({
-      rules: wanted.text,
-      channel: {
-        ...geometryOf(bufferSize),
-        mode: ringMode,
-        headerBytes: PACKET_HEADER_BYTES,
-        possibleCpus,
-        global,
+  const recorder: RecorderOptions = {
+    rules: wanted.text,
+    channel: {
+      ...geometryOf(bufferSize),
+      mode: ringMode,
+      headerBytes: PACKET_HEADER_BYTES,
+      possibleCpus,
+      global,
+    },
+    client: parseUuid(uuid),
+    cpuClient: packetClient,
+    consumer: {
+      get target() {
+        return files.target
       },
-      client: parseUuid(uuid),
-      cpuClient: packetClient,
-      consumer: {
-        get target() {
-          return files.target
-        },
-        sinkInit: files.path,
-        flushIntervalMs,
-        program: consumerSource,
-        formatInit: formatInit(uuid, global),
-        ...(flight === undefined ? {} : { flight }),
-      },
-      triggers: isFlight ? snapshotOn.triggers : undefined,
-    })
+      sinkInit: files.path,
+      flushIntervalMs,
+      program: consumerSource,
+      formatInit: formatInit(uuid, global),
+      ...(flight === undefined ? {} : { flight }),
+    },
+    triggers: isFlight ? snapshotOn.triggers : undefined,
+  }
+  const make = (runtime: Recorder): Recording<string | undefined> => {
     if (wanted.text !== '') wanted.apply()
     const change = (what: string, rules: unknown): void => {
       if (stopped !== undefined) throw new Error(`${what}: the recording was stopped`)
@@ -302,11 +339,15 @@ export async function start(
         await stop()
       },
     }
-  } catch (error) {
-    files.undo()
-    throw new Error(`can't record into ${files.target}: ${(error as Error).message}`, { cause: error })
-  } finally {
-    process.off('exit', files.undo)
+  }
+  return {
+    recorder,
+    make,
+    failed(error) {
+      files.undo()
+      return new Error(`can't record into ${files.target}: ${(error as Error).message}`, { cause: error })
+    },
+    settle: () => void process.off('exit', files.undo),
   }
 }
 

@@ -1,8 +1,10 @@
 /** The command line of `rchan`: its commands, their options, and their help. */
+import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { CommandError, UsageError } from './fault.js'
 import type { ConvertOptions } from './convert.js'
 import { ReaderGone, writeOut } from './output.js'
+import type { RecordOptions } from './record.js'
 import type { SelectionOptions } from './selection.js'
 
 /** The exit codes. */
@@ -14,6 +16,15 @@ const TRACE = 'folder of a trace, or of recordings: then the newest'
 function say(text: string): void {
   process.stderr.write(`rchan: ${text}\n`)
 }
+
+/** As the command line has them. `probe` is true if none is given. */
+type GivenRecordOptions = Omit<RecordOptions, 'probe'> & { readonly probe?: boolean | string[] }
+
+const PROBES_HELP = `
+Probes: threads, gc, loop, cpu, io.
+
+The exit code is that of the command.
+`
 
 function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
@@ -44,22 +55,61 @@ function selecting(command: Command): Command {
     .option('--all', 'all recordings in the folder, as one trace')
 }
 
-/** Returns the command line. @param version of rchan. */
-export function makeProgram(version: string): Command {
+/**
+ * Returns the command line.
+ *
+ * @param version of rchan.
+ * @param exitWith is told the exit code of a program that was recorded.
+ */
+export function makeProgram(
+  version: string,
+  exitWith: (code: number) => void = () => undefined,
+): Command {
   const program = new Command('rchan')
-    .description('Reads and converts what rchan has recorded.')
+    .description('Records programs with worker threads, and reads and converts recordings.')
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .configureHelp({ helpWidth: 90 })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'rchan: ')) })
     .exitOverride()
+    // Options behind a command to record are its own.
+    .enablePositionalOptions()
     .action(() => program.outputHelp())
-  addCommands(program)
+  addCommands(program, exitWith)
   return program
 }
 
-function addCommands(program: Command): void {
+function addCommands(program: Command, exitWith: (code: number) => void): void {
+  program
+    .command('record')
+    .description('Runs a command, and records each Node process of it, as it is.')
+    .argument('<command...>', 'the program and its arguments: node app.js')
+    .passThroughOptions()
+    .option('--dir <folder>', 'folder of the recording (default: rchan-TIME)')
+    .option('--probe <name>', 'record this, too; `all` for all (repeatable)', collect)
+    .option('--no-probe <name>', 'leave this out (repeatable)', (name: string, before: unknown) =>
+      collect(`-${name}`, Array.isArray(before) ? (before as string[]) : []),
+    )
+    .option('--events <pattern>', 'only events of this name; see rchan convert (repeatable)', collect)
+    .option(
+      '--buffer-size <MiB>',
+      'buffer of each thread (default: 4)',
+      positive('MiB, at most 256', 256),
+    )
+    .option('--flight', 'keep only the last moments, and write them when rchan snapshot asks')
+    .option('-q, --quiet', 'no line of progress')
+    .addHelpText('after', PROBES_HELP)
+    .action(async (command: string[], { bufferSize, probe, ...options }: GivenRecordOptions) => {
+      const { record } = await import('./record.js')
+      const given: RecordOptions = {
+        ...options,
+        probe: Array.isArray(probe) ? probe : [],
+        ...(bufferSize === undefined ? {} : { bufferSize: Math.round(bufferSize * 2 ** 20) }),
+      }
+      exitWith(await record(command, given, join(__dirname, '../cjs/auto.js'), say))
+    })
+
   selecting(
     program
       .command('convert')
@@ -123,12 +173,15 @@ function addCommands(program: Command): void {
 
 /** Runs a command line. @returns the exit code. */
 export async function runProgram(args: readonly string[], version: string): Promise<number> {
-  const program = makeProgram(version)
+  let code: number = EXIT.done
+  const program = makeProgram(version, (of) => {
+    code = of
+  })
   try {
     const unknown = unknownCommand(program, args)
     if (unknown !== undefined) throw new UsageError(unknown)
     await program.parseAsync(args, { from: 'user' })
-    return EXIT.done
+    return code
   } catch (error) {
     if (error instanceof ReaderGone) return EXIT.done
     // Commander has said it already.

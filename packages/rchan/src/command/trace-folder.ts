@@ -1,19 +1,23 @@
 /** Which trace is meant by a path: a trace, or a folder of recordings. */
 import { statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Trace, TraceSet } from '@rchan/ctf/reader'
 import { CommandError, reasonOf } from './fault.js'
+import { isRecording } from './recording-file.js'
 
 /** The traces that a command line means. */
 export interface Meant {
   /** Where they are, and what files that are made of them are called after. Absolute. */
   readonly folder: string
   /** The folders of the traces. */
-  readonly folders: readonly [string, ...string[]]
+  readonly folders: Folders
 }
 
+type Folders = [string, ...string[]]
+
 /**
- * Finds the trace that a path means. If it is a folder of recordings: the newest of them.
+ * Finds the trace that a path means. If it is a folder of recordings: the newest of them. A recording
+ * by `rchan record` is one, however many processes it has.
  *
  * @param all whether all recordings in the folder are meant, as one trace.
  * @param say is told which one was taken.
@@ -28,17 +32,24 @@ export async function findTrace(path: string, all: boolean, say: (text: string) 
       `${path}: no trace here: a trace is a folder with a file metadata in it; give one, or a folder that has some`,
     )
   }
-  if (all) return { folder: resolve(path), folders: found as [string, ...string[]] }
+  const whole = (folders: string[]): Meant => ({ folder: resolve(path), folders: folders as Folders })
+  if (all || isRecording(path)) return whole(found)
   let newest = { folder: first, time: -1 }
   for (const folder of found) {
     const time = statSync(join(folder, 'metadata')).mtimeMs
     if (time > newest.time) newest = { folder, time }
   }
-  if (newest.folder !== path) {
-    const others = found.length === 1 ? '' : `, the newest of ${found.length} recordings in ${path}`
-    say(`taking ${newest.folder}${others}`)
+  // A recording of several processes is one.
+  const recording = dirname(newest.folder)
+  const [folder, folders] = isRecording(recording)
+    ? [recording, found.filter((each) => dirname(each) === recording)]
+    : [newest.folder, [newest.folder]]
+  if (folder !== path) {
+    const count = new Set(found.map((each) => (isRecording(dirname(each)) ? dirname(each) : each))).size
+    const others = count === 1 ? '' : `, the newest of ${count} recordings in ${path}`
+    say(`taking ${folder}${others}`)
   }
-  return { folder: resolve(newest.folder), folders: [newest.folder] }
+  return { folder: resolve(folder), folders: folders as Folders }
 }
 
 /** Opens the traces that are meant. Says on stderr what they may lack. */

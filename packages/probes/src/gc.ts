@@ -1,0 +1,94 @@
+/**
+ * The probe `gc`: each garbage collection of each thread, with kind, start and duration, as Node's
+ * observer tells them. It tells them late, from the event loop, so the spans have times of their
+ * own. Analysis finds the task that a collection interrupted by its time and thread.
+ *
+ * A worker that parks in `Atomics.wait` between its tasks never gets back to its event loop, and its
+ * observer hears nothing. So the tasks probe calls `tellSums` at the end of tasks: then V8's own
+ * sums of the collections since the last call are an event, without the time of each.
+ */
+import { performance, PerformanceObserver, constants, type PerformanceEntry } from 'node:perf_hooks'
+import * as v8 from 'node:v8'
+import { now, span, t, tracepoint, whileRecording } from '@rchan/trace'
+import { guarded, type Probe, type ProbeContext } from './probe.js'
+
+const NS_PER_MS = 1e6
+const NS_PER_US = 1e3
+/** Sums are told at most this often: making them takes V8 some 20 µs. */
+const SUMS_NS = 50_000_000n
+
+const KINDS = ['minor', 'major', 'incremental', 'weak-callbacks', 'other'] as const
+const gcSpan = span('gc', { kind: t.enum(...KINDS) })
+const sums = tracepoint('gc:sums', { since: 'u64', collections: 'u32', duration: 'u64' })
+
+const KIND_OF = new Map<unknown, (typeof KINDS)[number]>([
+  [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
+  [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
+  [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weak-callbacks'],
+])
+const performanceNow = performance.now.bind(performance)
+
+export const gc: Probe = {
+  name: 'gc',
+  description: 'garbage collections of each thread',
+  byDefault: true,
+  install: (context) =>
+    whileRecording(() => {
+      const observer = new PerformanceObserver(
+        guarded(context, (list) => list.getEntries().forEach(tellCollection)),
+      )
+      observer.observe({ entryTypes: ['gc'] })
+      if (!context.isMainThread) startSums()
+      return () => {
+        observer.disconnect()
+        endSums()
+      }
+    }),
+}
+
+function tellCollection(entry: PerformanceEntry): void {
+  const { startTime, duration } = entry
+  const { detail } = entry as { detail?: unknown }
+  // The observer's clock is another one than the trace's, so the age counts.
+  const start = now() - BigInt(Math.round((performanceNow() - startTime) * NS_PER_MS))
+  const { kind } = (detail ?? {}) as { kind?: unknown }
+  gcSpan.between(start, start + BigInt(Math.round(duration * NS_PER_MS)), {
+    kind: KIND_OF.get(kind) ?? 'other',
+  })
+}
+
+let profiler: v8.GCProfiler | undefined
+let since = 0n
+
+function startSums(): void {
+  since = now()
+  profiler = new v8.GCProfiler()
+  profiler.start()
+}
+
+function endSums(): void {
+  profiler?.stop()
+  profiler = undefined
+}
+
+/**
+ * Tells the sums of the collections since the last call, if that was some time ago. For the end of
+ * a task, on a thread that may never return to its event loop.
+ */
+export function tellSums(context: ProbeContext): void {
+  if (profiler === undefined) return
+  const time = now()
+  if (time - since < SUMS_NS) return
+  try {
+    const { statistics } = profiler.stop()
+    const duration = statistics.reduce((total, { cost }) => total + cost, 0)
+    if (statistics.length > 0) {
+      sums({ since, collections: statistics.length, duration: Math.round(duration * NS_PER_US) })
+    }
+    startSums()
+  } catch (error) {
+    profiler = undefined
+    context.fail(error)
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The probe `io`: what Node itself measures: requests by HTTP, look-ups of names, connections; and
+ * the program's own `performance.mark` and `performance.measure`. Node's observer tells them late,
+ * so the spans have times of their own.
+ */
+import { performance, PerformanceObserver, type EntryType, type PerformanceEntry } from 'node:perf_hooks'
+import { now, span, t, tracepoint, whileRecording } from '@rchan/trace'
+import { guarded, type Probe } from './probe.js'
+
+const NS_PER_MS = 1e6
+const LONGEST = 200
+const ENTRY_TYPES = ['http', 'dns', 'net', 'measure', 'mark'] as EntryType[]
+
+const text = t.string({ max: LONGEST })
+const httpRequest = span('http:request', { method: 'interned', url: text, status: 'u32' })
+const httpClient = span('http:client', { method: 'interned', url: text, status: 'u32' })
+const dns = span('dns', { what: 'interned', host: text })
+const net = span('net', { host: text, port: 'u32' })
+const measure = span('user:measure', { name: 'interned' })
+const mark = tracepoint('user:mark', { name: 'interned' })
+const performanceNow = performance.now.bind(performance)
+
+export const io: Probe = {
+  name: 'io',
+  description: 'HTTP, DNS, connections, performance.mark and measure',
+  byDefault: true,
+  install: (context) =>
+    whileRecording(() => {
+      const observer = new PerformanceObserver(
+        guarded(context, (list) => list.getEntries().forEach(tell)),
+      )
+      // A type that this Node does not have is passed over.
+      observer.observe({ entryTypes: ENTRY_TYPES })
+      return () => observer.disconnect()
+    }),
+}
+
+function tell(entry: PerformanceEntry): void {
+  const { entryType, name, startTime, duration } = entry
+  const { detail } = entry as { detail?: unknown }
+  const start = now() - BigInt(Math.round((performanceNow() - startTime) * NS_PER_MS))
+  const end = start + BigInt(Math.round(duration * NS_PER_MS))
+  switch (entryType) {
+    case 'http': {
+      const { req = {}, res = {} } = (detail ?? {}) as HttpDetail
+      const kind = name === 'HttpClient' ? httpClient : httpRequest
+      kind.between(start, end, {
+        method: String(req.method ?? ''),
+        url: String(req.url ?? ''),
+        status: Number(res.statusCode ?? 0) >>> 0,
+      })
+      return
+    }
+    case 'dns': {
+      const { host, hostname } = (detail ?? {}) as { host?: unknown; hostname?: unknown }
+      dns.between(start, end, { what: name, host: String(host ?? hostname ?? '') })
+      return
+    }
+    case 'net': {
+      const { host, port } = (detail ?? {}) as { host?: unknown; port?: unknown }
+      net.between(start, end, { host: String(host ?? ''), port: Number(port ?? 0) >>> 0 })
+      return
+    }
+    case 'measure':
+      measure.between(start, end, { name })
+      return
+    default:
+      mark.at(start, { name })
+  }
+}
+
+interface HttpDetail {
+  readonly req?: { readonly method?: unknown; readonly url?: unknown }
+  readonly res?: { readonly statusCode?: unknown }
+}

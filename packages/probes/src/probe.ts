@@ -1,0 +1,98 @@
+/**
+ * A probe: records one kind of thing that a program does, without the program's help. Each probe is
+ * one file; `catalog.ts` lists them.
+ *
+ * A probe must not change what the program does, and survives what programs do: built-ins that are
+ * replaced later, packages that are not there, threads that never return to their event loop.
+ */
+import { tracepoint } from '@rchan/trace'
+import type { Roster } from './roster.js'
+
+/** What a probe gets when it is installed on a thread. */
+export interface ProbeContext {
+  readonly isMainThread: boolean
+  readonly threadId: number
+  /** What the threads of this process know of each other. */
+  readonly roster: Roster
+  /** Switches the probe off on this thread, because of an error; said once, in the trace. */
+  fail(error: unknown): void
+}
+
+/** A probe. */
+export interface Probe {
+  /** The name by which users choose it. */
+  readonly name: string
+  /** What it tells: a phrase for lists. */
+  readonly description: string
+  /** Whether it is used without being asked for. */
+  readonly byDefault: boolean
+  /**
+   * Installs it on the calling thread, before the program's own code runs there.
+   *
+   * @returns a function that takes everything back.
+   */
+  install(context: ProbeContext): (() => void) | void
+}
+
+const off = tracepoint('probe:off', { probe: 'interned', why: 'string' }, { level: 'warning' })
+
+/**
+ * Installs probes on the calling thread. One that throws is left out, and the trace says why.
+ *
+ * @returns a function that takes them off again, the last one first.
+ */
+export function install(
+  probes: readonly Probe[],
+  context: Omit<ProbeContext, 'fail'>,
+): () => void {
+  const ends: (() => void)[] = []
+  for (const probe of probes) {
+    let end: (() => void) | void
+    let hasFailed = false
+    const fail = (error: unknown): void => {
+      if (hasFailed) return
+      hasFailed = true
+      off({ probe: probe.name, why: reasonOf(error) })
+      const last = end
+      end = undefined
+      try {
+        last?.()
+      } catch {
+        // What it had patched may be replaced by now.
+      }
+    }
+    try {
+      end = probe.install({ ...context, fail })
+      if (hasFailed) end?.()
+    } catch (error) {
+      fail(error)
+    }
+    ends.push(() => {
+      const last = end
+      end = undefined
+      last?.()
+    })
+  }
+  return () => {
+    for (const end of ends.splice(0).reverse()) end()
+  }
+}
+
+/** Returns an error in words. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Returns a callback that hands its exceptions to the probe, not to the program. */
+export function guarded<A extends unknown[]>(
+  context: ProbeContext,
+  callback: (...args: A) => void,
+): (...args: A) => void {
+  return (...args) => {
+    try {
+      callback(...args)
+    } catch (error) {
+      context.fail(error)
+    }
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The sampler thread. It looks at the threads in the roster every 20 ms, as long as a recording
+ * runs: at the kernel's account of their time, and at the heartbeats of their event loops. So it
+ * sees a loop that stands still while it does, and threads that never return to theirs.
+ *
+ * It traces as any thread does. Analysis leaves it out of what it shows.
+ */
+import { workerData } from 'node:worker_threads'
+import { currentRecording, nameThread, now, span, tracepoint, whileRecording } from '@rchan/trace'
+import { Roster, type RosterEntry } from './roster.js'
+import { Schedstat } from './schedstat.js'
+import { SAMPLER, type SamplerData } from './sampler-data.js'
+import { writeStatus } from './status.js'
+
+const LOOK_MS = 20
+const STATUS_MS = 500
+const NS_PER_MS = 1e6
+
+const cpu = tracepoint('cpu', { threadId: 'u32', onCpu: 'u64', waitingForCpu: 'u64' })
+const stalled = tracepoint('loop:stalled', { threadId: 'u32', limitMs: 'u32' }, { level: 'warning' })
+const stall = span('loop:stall', { threadId: 'u32', limitMs: 'u32' }, { level: 'warning' })
+
+/** What the sampler knows of a thread. */
+interface Watched {
+  readonly account: Schedstat | undefined
+  readonly tid: number
+  onCpu: number
+  waitingForCpu: number
+  beats: number
+  /** When its event loop was last seen to turn, in ns. */
+  turnedAt: bigint
+  isStalled: boolean
+  seenAt: number
+}
+
+class Sampler {
+  readonly #data: SamplerData
+  readonly #roster: Roster
+  readonly #threads = new Map<number, Watched>()
+  #round = 0
+  #lookedAt: bigint = now()
+
+  constructor(data: SamplerData) {
+    this.#data = data
+    this.#roster = new Roster(data.roster)
+  }
+
+  /** Looks at all threads once. */
+  look(): void {
+    this.#round += 1
+    const time = now()
+    // This thread may have stood still itself: the machine slept, or is overloaded. Nobody's event
+    // loop is blamed for that.
+    const ownDelay = time - this.#lookedAt - BigInt(LOOK_MS * NS_PER_MS)
+    this.#lookedAt = time
+    for (const entry of this.#roster.entries()) {
+      const thread = this.#threadOf(entry, time)
+      thread.seenAt = this.#round
+      if (this.#data.samplesCpu) this.#sampleCpu(thread, entry)
+      if (!this.#data.watchesLoops) continue
+      if (ownDelay > 0n) thread.turnedAt += ownDelay
+      this.#watchLoop(thread, entry, time)
+    }
+    for (const [slot, thread] of this.#threads) {
+      if (thread.seenAt === this.#round) continue
+      thread.account?.close()
+      this.#threads.delete(slot)
+    }
+  }
+
+  /** Ends the stalls that last, as far as they have come. */
+  close(): void {
+    for (const thread of this.#threads.values()) thread.account?.close()
+    this.#threads.clear()
+  }
+
+  #threadOf(entry: RosterEntry, time: bigint): Watched {
+    const known = this.#threads.get(entry.slot)
+    if (known !== undefined && known.tid === entry.tid) return known
+    known?.account?.close()
+    const thread: Watched = {
+      account: entry.tid === 0 || !this.#data.samplesCpu ? undefined : Schedstat.open(entry.tid),
+      tid: entry.tid,
+      onCpu: -1,
+      waitingForCpu: -1,
+      beats: entry.beats,
+      turnedAt: time,
+      isStalled: false,
+      seenAt: this.#round,
+    }
+    this.#threads.set(entry.slot, thread)
+    return thread
+  }
+
+  #sampleCpu(thread: Watched, entry: RosterEntry): void {
+    const { account } = thread
+    if (account === undefined) return
+    if (!account.read()) {
+      // It has ended without leaving: terminated.
+      this.#roster.remove(entry)
+      return
+    }
+    const { onCpu, waitingForCpu } = account
+    if (onCpu === thread.onCpu && waitingForCpu === thread.waitingForCpu) return
+    thread.onCpu = onCpu
+    thread.waitingForCpu = waitingForCpu
+    cpu({ threadId: entry.threadId, onCpu, waitingForCpu })
+  }
+
+  #watchLoop(thread: Watched, { threadId, beats, limitMs }: RosterEntry, time: bigint): void {
+    if (limitMs === 0) return
+    if (beats === thread.beats) {
+      if (thread.isStalled || time - thread.turnedAt < BigInt(limitMs * NS_PER_MS)) return
+      thread.isStalled = true
+      stalled({ threadId, limitMs })
+      return
+    }
+    if (thread.isStalled) stall.between(thread.turnedAt, time, { threadId, limitMs })
+    thread.isStalled = false
+    thread.beats = beats
+    thread.turnedAt = time
+  }
+}
+
+/** Writes the status file, some time later. */
+function tellStatus(roster: Roster, file: string): void {
+  void currentRecording()
+    ?.losses()
+    .then(({ delivered, attempted, pending }) => {
+      const { handled, failed } = roster.tasks
+      writeStatus(file, {
+        pid: process.pid,
+        threads: roster.entries().length,
+        tasks: handled,
+        failedTasks: failed,
+        events: delivered,
+        lost: attempted - delivered - pending,
+      })
+    })
+    // The folder may be gone. Only the line of progress lacks it.
+    .catch(() => undefined)
+}
+
+const data = workerData as SamplerData
+const roster = new Roster(data.roster)
+nameThread(SAMPLER)
+whileRecording(() => {
+  const sampler = new Sampler(data)
+  const timer = setInterval(() => sampler.look(), LOOK_MS)
+  const { statusFile } = data
+  const telling =
+    statusFile === undefined ? undefined : setInterval(() => tellStatus(roster, statusFile), STATUS_MS)
+  return () => {
+    clearInterval(timer)
+    clearInterval(telling)
+    sampler.close()
+  }
+})
+// whileRecording alone does not keep a thread alive. This one ends when it is told to.
+setInterval(() => undefined, 2 ** 30)

@@ -1,0 +1,81 @@
+/**
+ * Settings of `rchan record` and `rchan/auto`, as environment variables: so they reach every
+ * process and thread of the program.
+ */
+
+/** How to record a program. */
+export interface Settings {
+  /** The folder in which each process makes a folder for its trace. Absolute. */
+  readonly dir: string
+  /** Which probes, see `choose`. */
+  readonly probes: readonly string[]
+  /** Rules for events, as patterns. */
+  readonly events: readonly string[]
+  /** In bytes, for each thread. */
+  readonly bufferSize: number | undefined
+  /** Whether to keep only the last moments, for snapshots. */
+  readonly isFlight: boolean
+  /** Whether each process tells how it is doing, in a file, for a line of progress. */
+  readonly tellsStatus: boolean
+}
+
+const VARIABLES = {
+  dir: 'RCHAN_DIR',
+  probes: 'RCHAN_PROBES',
+  events: 'RCHAN_EVENTS',
+  bufferSize: 'RCHAN_BUFFER_SIZE',
+  flight: 'RCHAN_FLIGHT',
+  status: 'RCHAN_STATUS',
+} as const
+
+/** Returns settings as environment variables. */
+export function toVariables(settings: Settings): Record<string, string> {
+  const { dir, probes, events, bufferSize, isFlight, tellsStatus } = settings
+  return {
+    [VARIABLES.dir]: dir,
+    ...(probes.length === 0 ? {} : { [VARIABLES.probes]: probes.join(',') }),
+    ...(events.length === 0 ? {} : { [VARIABLES.events]: events.join(',') }),
+    ...(bufferSize === undefined ? {} : { [VARIABLES.bufferSize]: String(bufferSize) }),
+    ...(isFlight ? { [VARIABLES.flight]: '1' } : {}),
+    ...(tellsStatus ? { [VARIABLES.status]: '1' } : {}),
+  }
+}
+
+/**
+ * Reads settings from environment variables.
+ *
+ * @param fallback the folder, if none is given.
+ * @throws RangeError for a variable that says nothing sensible.
+ */
+export function fromVariables(
+  variables: Readonly<Record<string, string | undefined>>,
+  fallback: () => string,
+): Settings {
+  const textOf = (name: string): string | undefined => {
+    const text = variables[name]
+    return text === undefined || text === '' ? undefined : text
+  }
+  const bufferSize = textOf(VARIABLES.bufferSize)
+  if (bufferSize !== undefined && !/^\d{1,12}$/.test(bufferSize)) {
+    throw new RangeError(`${VARIABLES.bufferSize}=${bufferSize} is no number of bytes`)
+  }
+  return {
+    dir: textOf(VARIABLES.dir) ?? fallback(),
+    probes: listOf(textOf(VARIABLES.probes)),
+    events: listOf(textOf(VARIABLES.events)),
+    bufferSize: bufferSize === undefined ? undefined : Number(bufferSize),
+    isFlight: isSet(textOf(VARIABLES.flight)),
+    tellsStatus: isSet(textOf(VARIABLES.status)),
+  }
+}
+
+function listOf(text = ''): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}
+
+function isSet(text: string | undefined): boolean {
+  return text !== undefined && text !== '0' && text !== 'false'
+}

@@ -1,0 +1,104 @@
+/**
+ * The probe `threads`: which process this is, which workers it starts, when each came online and
+ * was ready, how it ended, and how much memory each thread uses.
+ *
+ * A worker's life is an asynchronous span on the thread that started it, with the worker's thread
+ * id as its id. What it runs and how it is called stands in the facts of the trace. A worker that
+ * was started with an environment of its own does not load the probes (its own `NODE_OPTIONS`
+ * count), but its start and end are seen.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { errorMonitor } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { getHeapStatistics } from 'node:v8'
+import type { Worker } from 'node:worker_threads'
+import { asyncSpan, counter, span, tracepoint, whileRecording } from '@rchan/trace'
+import { guarded, reasonOf, type Probe, type ProbeContext } from './probe.js'
+
+const CHANNEL = 'worker_threads'
+const MEMORY_INTERVAL_MS = 1000
+// As they are now: the program may replace them.
+const { setImmediate, setInterval, clearInterval } = globalThis
+
+const processStarted = tracepoint('process:started', {
+  ppid: 'u32',
+  cpus: 'u32',
+  command: 'string',
+  folder: 'string',
+})
+const life = asyncSpan('worker:life', {
+  begin: { threadId: 'u32', heapLimitMb: 'f64', stackMb: 'f64' },
+  end: { exitCode: 'i32', error: 'string' },
+})
+const online = tracepoint('worker:online', { threadId: 'u32' })
+/** In the worker: from the first code of the preload until its event loop turns for the first time. */
+const boot = span('worker:boot')
+const memory = counter('memory', {
+  heapUsed: 'u64',
+  heapLimit: 'u64',
+  external: 'u64',
+})
+
+export const threads: Probe = {
+  name: 'threads',
+  description: 'workers: start, online, ready, exit, memory',
+  byDefault: true,
+  install(context) {
+    const seen = guarded(context, (message: unknown) => watch((message as { worker: Worker }).worker, context))
+    subscribe(CHANNEL, seen)
+    if (!context.isMainThread) {
+      const token = boot.begin()
+      // The first turn of the event loop comes after the worker's main module has run, or, if that
+      // is an ES module, has begun to load.
+      setImmediate(() => boot.end(token)).unref()
+    }
+    const end = whileRecording(() => {
+      if (context.isMainThread) {
+        processStarted({
+          ppid: process.ppid,
+          cpus: availableParallelism(),
+          command: process.argv.join(' '),
+          folder: process.cwd(),
+        })
+      }
+      tellMemory()
+      const timer = setInterval(guarded(context, tellMemory), MEMORY_INTERVAL_MS)
+      timer.unref()
+      return () => clearInterval(timer)
+    })
+    return () => {
+      unsubscribe(CHANNEL, seen)
+      end()
+    }
+  },
+}
+
+function tellMemory(): void {
+  if (!memory.enabled) return
+  const { used_heap_size, heap_size_limit, external_memory } = getHeapStatistics()
+  memory({ heapUsed: used_heap_size, heapLimit: heap_size_limit, external: external_memory })
+}
+
+function watch(worker: Worker, context: ProbeContext): void {
+  const { threadId, resourceLimits = {} } = worker
+  // A recorder's own thread has no number yet when it is told of, or is known.
+  if (typeof threadId !== 'number' || threadId < 0) return
+  const { maxOldGenerationSizeMb = 0, stackSizeMb = 0 } = resourceLimits
+  life.begin(threadId, { threadId, heapLimitMb: maxOldGenerationSizeMb, stackMb: stackSizeMb })
+  let why = ''
+  worker.once('online', guarded(context, () => online({ threadId })))
+  // A listener of `error` itself would keep the error from ending the program.
+  worker.on(
+    errorMonitor,
+    guarded(context, (error: unknown) => {
+      why = reasonOf(error)
+    }),
+  )
+  worker.once(
+    'exit',
+    guarded(context, (exitCode: number) => {
+      if (why === '') life.end(threadId, { exitCode, error: '' })
+      else life.fail(threadId, { exitCode, error: why })
+    }),
+  )
+}

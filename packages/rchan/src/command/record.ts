@@ -1,0 +1,170 @@
+/**
+ * `rchan record`: runs a command, and records each Node process of it as it is. The processes load
+ * `rchan/auto` before their own code, by `NODE_OPTIONS`; all else stays as the program has it.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
+import { resolve } from 'node:path'
+import type { Settings } from '@rchan/probes/settings'
+import { CommandError, reasonOf, UsageError } from './fault.js'
+import { LiveLine } from './live-line.js'
+import { writeRecordingFile } from './recording-file.js'
+import { tellRecorded } from './recorded.js'
+
+/** As the command line has them. */
+export interface RecordOptions {
+  readonly dir?: string
+  readonly probe?: readonly string[]
+  readonly events?: readonly string[]
+  readonly bufferSize?: number
+  readonly flight?: boolean
+  readonly quiet?: boolean
+}
+
+/** Exit codes as shells have them. */
+const NOT_FOUND = 127
+const NOT_EXECUTABLE = 126
+const SIGNALLED = 128
+
+/** What a terminal sends to all of its processes, the program among them. */
+const FROM_TERMINALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
+/** What is sent to this process, and meant for the program. */
+const TO_PASS_ON: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGUSR2']
+
+/**
+ * Runs a command and records it.
+ *
+ * @param command the program and its arguments.
+ * @param preload the file that each Node process loads first.
+ * @returns the exit code: that of the command.
+ */
+export async function record(
+  command: readonly string[],
+  options: RecordOptions,
+  preload: string,
+  say: (text: string) => void,
+): Promise<number> {
+  const [file, ...args] = command
+  if (file === undefined) throw new UsageError('record: no command: rchan record -- node app.js')
+  await checkProbes(options.probe ?? [])
+  const dir = makeFolder(options.dir)
+  const started = new Date()
+  const line = options.quiet === true ? undefined : LiveLine.start(dir)
+  const settings = settingsOf(options, dir, line !== undefined)
+  const { toVariables } = await import('@rchan/probes/settings')
+  const child = spawn(file, args, {
+    stdio: 'inherit',
+    // On Windows `npm` and `npx` are scripts, which only a shell finds.
+    shell: process.platform === 'win32',
+    env: {
+      ...process.env,
+      ...toVariables(settings),
+      NODE_OPTIONS: withPreload(process.env.NODE_OPTIONS, preload),
+    },
+  })
+  const stopPassing = passSignals(child)
+  let end: { code: number | null; signal: NodeJS.Signals | null }
+  try {
+    end = await ended(child)
+  } catch (error) {
+    removeIfEmpty(dir)
+    const { code } = error as NodeJS.ErrnoException
+    say(`${file}: can't be started: ${reasonOf(error)}`)
+    return code === 'ENOENT' ? NOT_FOUND : NOT_EXECUTABLE
+  } finally {
+    line?.end()
+    stopPassing()
+  }
+  writeRecordingFile(dir, { command, started, ended: new Date(), ...end })
+  await tellRecorded(dir, options.flight === true, say)
+  return end.signal === null ? (end.code ?? 0) : SIGNALLED + constants.signals[end.signal]
+}
+
+async function checkProbes(names: readonly string[]): Promise<void> {
+  if (names.length === 0) return
+  const { choose } = await import('@rchan/probes')
+  try {
+    choose(names)
+  } catch (error) {
+    throw new UsageError(`--probe: ${reasonOf(error)}`)
+  }
+}
+
+/** Makes the folder of the recording. */
+function makeFolder(dir: string | undefined): string {
+  const time = new Date()
+    .toISOString()
+    .replaceAll(/[-:]|\.\d+Z$/g, '')
+    .replace('T', '-')
+  if (dir === undefined) {
+    for (let count = 1; ; count += 1) {
+      const folder = resolve(`rchan-${time}${count === 1 ? '' : `-${count}`}`)
+      try {
+        mkdirSync(folder)
+        return folder
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue
+        throw new CommandError(
+          `${folder}: can't be made: ${reasonOf(error)}: choose another place with --dir, ${tmpdir()} for one`,
+        )
+      }
+    }
+  }
+  const folder = resolve(dir)
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch (error) {
+    throw new CommandError(`--dir ${dir}: can't be made: ${reasonOf(error)}`)
+  }
+  if (readdirSync(folder).length > 0) {
+    throw new CommandError(`--dir ${dir}: is not empty: give a folder that does not exist, or an empty one`)
+  }
+  return folder
+}
+
+function removeIfEmpty(dir: string): void {
+  try {
+    if (readdirSync(dir).length === 0) rmSync(dir, { recursive: true })
+  } catch {
+    // It is gone.
+  }
+}
+
+function settingsOf(options: RecordOptions, dir: string, tellsStatus: boolean): Settings {
+  const { probe = [], events = [], bufferSize, flight = false } = options
+  return { dir, probes: probe, events, bufferSize, isFlight: flight, tellsStatus }
+}
+
+/** Returns `NODE_OPTIONS` with the preload before what the user has there. */
+export function withPreload(options: string | undefined, preload: string): string {
+  // In quotes, for a path with spaces; Node takes a backslash as an escape there.
+  const quoted = /["\\\s]/.test(preload) ? `"${preload.replaceAll(/["\\]/g, String.raw`\$&`)}"` : preload
+  const own = `--require ${quoted}`
+  return options === undefined || options.trim() === '' ? own : `${own} ${options}`
+}
+
+async function ended(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  return await new Promise((done, fail) => {
+    child.once('error', fail)
+    child.once('exit', (code, signal) => done({ code, signal }))
+  })
+}
+
+/**
+ * Lets the program decide what signals do. @returns a function that ends this.
+ */
+function passSignals(child: ChildProcess): () => void {
+  // Then the terminal has sent it to the program, too.
+  const isForeground = process.stdin.isTTY || process.stderr.isTTY
+  const release: (() => void)[] = []
+  for (const signal of new Set([...FROM_TERMINALS, ...TO_PASS_ON])) {
+    const pass = (): void => {
+      if (isForeground && FROM_TERMINALS.includes(signal)) return
+      child.kill(signal)
+    }
+    process.on(signal, pass)
+    release.push(() => process.off(signal, pass))
+  }
+  return () => release.forEach((each) => each())
+}

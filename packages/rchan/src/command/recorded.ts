@@ -1,0 +1,76 @@
+/** What `rchan record` says when the program has ended: what is there, and what opens it. */
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import type { Trace } from '@rchan/ctf/reader'
+
+const NS_PER_S = 1e9
+
+/** Tells of the processes in a recording's folder. Traces of killed processes are repaired first. */
+export async function tellRecorded(
+  dir: string,
+  isFlight: boolean,
+  say: (text: string) => void,
+): Promise<void> {
+  const shown = nameOf(dir)
+  const { findTraces, openTrace, recoverTrace } = await import('@rchan/ctf/reader')
+  let folders: string[]
+  try {
+    folders = findTraces(dir)
+  } catch {
+    say(`${shown}: the folder of the recording is gone`)
+    return
+  }
+  for (const complaint of complaintsIn(dir)) say(`not recorded: ${complaint}`)
+  if (folders.length === 0) {
+    say(
+      isFlight
+        ? `no snapshot was taken: ask for one while the program runs, with rchan snapshot PID`
+        : `nothing was recorded: the command started no Node process, or none that takes NODE_OPTIONS`,
+    )
+    return
+  }
+  const processes: { trace: Trace; folder: string }[] = []
+  for (const folder of folders) {
+    try {
+      // Of a process that was killed, the last packet may be half.
+      for (const { file, cutBytes } of recoverTrace(folder)) {
+        say(`${nameOf(folder)}: its process was killed: cut off ${cutBytes} bytes of ${file}`)
+      }
+      processes.push({ trace: openTrace(folder), folder })
+    } catch (error) {
+      say(`${nameOf(folder)}: can't be read: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  for (const { trace, folder } of processes) say(`  ${processText(trace, folder)}`)
+  say(`recorded into ${shown}:`)
+  say(`  rchan summary ${shown}`)
+  say(`  rchan convert ${shown} --to perfetto     then open it at https://ui.perfetto.dev`)
+}
+
+function nameOf(path: string): string {
+  const name = relative(process.cwd(), path)
+  return name === '' || name.startsWith('..') ? path : name
+}
+
+/** Returns why processes could not be recorded, as they wrote it down. */
+function complaintsIn(dir: string): string[] {
+  return readdirSync(dir)
+    .filter((name) => name.endsWith('.failed.txt'))
+    .map((name) => `${name.replace('.failed.txt', '')}: ${readFileSync(join(dir, name), 'utf8').trim()}`)
+}
+
+function processText(trace: Trace, folder: string): string {
+  const { facts } = trace
+  const threads = facts?.threads.length ?? 0
+  const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+  const times = facts?.threads.map(({ came }) => came) ?? []
+  const from = times.reduce((least, time) => (time < least ? time : least), facts?.end ?? 0n)
+  const seconds = facts === undefined ? undefined : Number(facts.end - from) / NS_PER_S
+  const parts = [
+    `process ${folder.split(/[/\\]/).at(-1) ?? folder}`,
+    ...(seconds === undefined ? ['was killed, or still runs'] : [`${seconds.toFixed(1)} s`]),
+    ...(threads === 0 ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
+    `${(bytes / 1000).toFixed(0)} kB`,
+  ]
+  return parts.join(', ')
+}

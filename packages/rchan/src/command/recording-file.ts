@@ -1,0 +1,37 @@
+/**
+ * `recording.json`: what `rchan record` knows of the command that it ran. A folder with this file is
+ * one recording, of as many processes as it has traces.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const NAME = 'recording.json'
+
+/** What the file says. */
+export interface RecordedCommand {
+  readonly command: readonly string[]
+  readonly started: Date
+  readonly ended: Date
+  /** Of the command; null if a signal ended it. */
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/** Writes the file. A folder that is gone, or a full disk, must not hide what the command did. */
+export function writeRecordingFile(dir: string, recorded: RecordedCommand): void {
+  try {
+    writeFileSync(join(dir, NAME), `${JSON.stringify(recorded, undefined, 2)}\n`)
+  } catch {
+    // Its traces can be read one by one.
+  }
+}
+
+/** Whether a folder is one recording, of several processes. */
+export function isRecording(dir: string): boolean {
+  try {
+    const { command } = JSON.parse(readFileSync(join(dir, NAME), 'utf8')) as Partial<RecordedCommand>
+    return Array.isArray(command)
+  } catch {
+    return false
+  }
+}
