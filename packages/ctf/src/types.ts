@@ -63,14 +63,13 @@ export interface Field {
   readonly type: FieldType
 }
 
-declare const VALUE: unique symbol
-/** A type whose values are known to the compiler. */
-export type Typed<V> = FieldTypeNode & { readonly [VALUE]?: { readonly of: V } }
+/** A type whose values are known to the compiler. No such property exists. */
+export type Typed<V> = FieldTypeNode & { readonly '~value'?: { readonly of: V } }
 
 /** The value that a field of a type takes. */
 export type ValueOf<T extends FieldType> = T extends FieldTypeName
   ? FieldTypeValues[T]
-  : T extends { readonly [VALUE]?: { readonly of: infer V } }
+  : T extends { readonly '~value'?: { readonly of: infer V } }
     ? V
     : never
 

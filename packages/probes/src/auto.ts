@@ -57,7 +57,10 @@ function record(settings: Settings, start: StartNow): void {
 
 /** The folder of a program that was started without `rchan record`. Its children use it, too. */
 function defaultFolder(): string {
-  const time = new Date().toISOString().replace(/[-:]|\.\d+Z$/g, '').replace('T', '-')
+  const time = new Date()
+    .toISOString()
+    .replace(/[-:]|\.\d+Z$/g, '')
+    .replace('T', '-')
   const dir = resolve(`rchan-${time}-${process.pid}`)
   process.env.RCHAN_DIR = dir
   return dir

@@ -3,9 +3,9 @@
  * observer tells them. It tells them late, from the event loop, so the spans have times of their
  * own. Analysis finds the task that a collection interrupted by its time and thread.
  *
- * A worker that parks in `Atomics.wait` between its tasks never gets back to its event loop, and its
- * observer hears nothing. So the tasks probe calls `tellSums` at the end of tasks: then V8's own
- * sums of the collections since the last call are an event, without the time of each.
+ * A worker that parks in `Atomics.wait` between its tasks never gets back to its event loop, and
+ * its observer hears nothing. So the tasks probe calls `tellSums` at the end of tasks: then V8's
+ * own sums of the collections since the last call are an event, without the time of each.
  */
 import { performance, PerformanceObserver, constants, type PerformanceEntry } from 'node:perf_hooks'
 import * as v8 from 'node:v8'

@@ -1,4 +1,11 @@
 /** Probes: what a program does with its threads, recorded without its help. */
-export { choose, PROBES, type ProbeChoice } from './catalog.js'
-export type { Probe, ProbeContext } from './probe.js'
+import { PROBES as all, type ProbeChoice } from './catalog.js'
+import type { ProbeDescription } from './probe.js'
+
 export { probes } from './thread-setup.js'
+export type { ProbeChoice, ProbeDescription }
+
+/** The probes that there are. */
+export const PROBES: readonly ProbeDescription[] = all.map(({ name, description, byDefault }) =>
+  Object.freeze({ name, description, byDefault }),
+)

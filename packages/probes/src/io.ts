@@ -26,9 +26,7 @@ export const io: Probe = {
   byDefault: true,
   install: (context) =>
     whileRecording(() => {
-      const observer = new PerformanceObserver(
-        guarded(context, (list) => list.getEntries().forEach(tell)),
-      )
+      const observer = new PerformanceObserver(guarded(context, (list) => list.getEntries().forEach(tell)))
       // A type that this Node does not have is passed over.
       observer.observe({ entryTypes: ENTRY_TYPES })
       return () => observer.disconnect()
@@ -45,20 +43,20 @@ function tell(entry: PerformanceEntry): void {
       const { req = {}, res = {} } = (detail ?? {}) as HttpDetail
       const kind = name === 'HttpClient' ? httpClient : httpRequest
       kind.between(start, end, {
-        method: String(req.method ?? ''),
-        url: String(req.url ?? ''),
+        method: textOf(req.method),
+        url: textOf(req.url),
         status: Number(res.statusCode ?? 0) >>> 0,
       })
       return
     }
     case 'dns': {
       const { host, hostname } = (detail ?? {}) as { host?: unknown; hostname?: unknown }
-      dns.between(start, end, { what: name, host: String(host ?? hostname ?? '') })
+      dns.between(start, end, { what: name, host: textOf(host ?? hostname) })
       return
     }
     case 'net': {
       const { host, port } = (detail ?? {}) as { host?: unknown; port?: unknown }
-      net.between(start, end, { host: String(host ?? ''), port: Number(port ?? 0) >>> 0 })
+      net.between(start, end, { host: textOf(host), port: Number(port ?? 0) >>> 0 })
       return
     }
     case 'measure':
@@ -72,4 +70,8 @@ function tell(entry: PerformanceEntry): void {
 interface HttpDetail {
   readonly req?: { readonly method?: unknown; readonly url?: unknown }
   readonly res?: { readonly statusCode?: unknown }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }

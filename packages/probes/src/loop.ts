@@ -1,19 +1,22 @@
 /**
  * The probe `loop`: how busy each event loop is, and when the main thread's stands still for longer
- * than 50 ms: seen by the sampler thread while it does (`sampler.ts`).
+ * than 50 ms: the sampler thread sees it while it does (`sampler.ts`), and the
+ * thread itself tells how long it was.
  *
  * A worker that computes is at work, and nobody waits for its event loop. So a worker's loop is
  * watched only from the moment on at which it has started a worker itself.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { performance } from 'node:perf_hooks'
-import { counter, whileRecording } from '@rchan/trace'
+import { counter, now, whileRecording } from '@rchan/trace'
 import { guarded, type Probe } from './probe.js'
+import { stall } from './stalls.js'
 
 /** How long an event loop may stand still, in milliseconds. */
 const LIMIT_MS = 50
 const BEAT_MS = 10
 const UTILIZATION_MS = 500
+const NS_PER_MS = 1_000_000n
 const WORKERS = 'worker_threads'
 
 const { setInterval, clearInterval } = globalThis
@@ -29,17 +32,33 @@ export const loop: Probe = {
     let last = eventLoopUtilization()
     let beating: NodeJS.Timeout | undefined
     let isParent = context.isMainThread
-    const beat = (): void => {
-      if (isParent) beating ??= setInterval(() => context.roster.beat(LIMIT_MS), BEAT_MS).unref()
+    let turnedAt = 0n
+    // The thread itself tells of a stall, at the first beat after it, or at its end. The sampler
+    // tells that there is one while it lasts.
+    const beat = guarded(context, () => {
+      const time = now()
+      if (turnedAt !== 0n && time - turnedAt > BigInt(LIMIT_MS) * NS_PER_MS)
+        stall.between(turnedAt, time, { limitMs: LIMIT_MS })
+      turnedAt = time
+      context.threadList.beat(LIMIT_MS)
+    })
+    const watch = (): void => {
+      if (!isParent) return
+      beat()
+      beating ??= setInterval(beat, BEAT_MS).unref()
     }
+    const atExit = (): void => {
+      if (beating !== undefined) beat()
+    }
+    process.once('exit', atExit)
     const becomeParent = (): void => {
       isParent = true
-      if (isRecording) beat()
+      if (isRecording) watch()
     }
     let isRecording = false
     const end = whileRecording(() => {
       isRecording = true
-      beat()
+      watch()
       const tell = guarded(context, () => {
         const current = eventLoopUtilization()
         utilization({ utilization: eventLoopUtilization(current, last).utilization })
@@ -51,11 +70,13 @@ export const loop: Probe = {
         clearInterval(timer)
         clearInterval(beating)
         beating = undefined
-        context.roster.rest()
+        turnedAt = 0n
+        context.threadList.rest()
       }
     })
     subscribe(WORKERS, becomeParent)
     return () => {
+      process.off('exit', atExit)
       unsubscribe(WORKERS, becomeParent)
       end()
     }

@@ -6,26 +6,30 @@
  * replaced later, packages that are not there, threads that never return to their event loop.
  */
 import { tracepoint } from '@rchan/trace'
-import type { Roster } from './roster.js'
+import type { ThreadList } from './thread-list.js'
 
 /** What a probe gets when it is installed on a thread. */
 export interface ProbeContext {
   readonly isMainThread: boolean
   readonly threadId: number
   /** What the threads of this process know of each other. */
-  readonly roster: Roster
+  readonly threadList: ThreadList
   /** Switches the probe off on this thread, because of an error; said once, in the trace. */
   fail(error: unknown): void
 }
 
-/** A probe. */
-export interface Probe {
+/** What a probe is called, and does. */
+export interface ProbeDescription {
   /** The name by which users choose it. */
   readonly name: string
   /** What it tells: a phrase for lists. */
   readonly description: string
   /** Whether it is used without being asked for. */
   readonly byDefault: boolean
+}
+
+/** A probe. */
+export interface Probe extends ProbeDescription {
   /**
    * Installs it on the calling thread, before the program's own code runs there.
    *
@@ -41,10 +45,7 @@ const off = tracepoint('probe:off', { probe: 'interned', why: 'string' }, { leve
  *
  * @returns a function that takes them off again, the last one first.
  */
-export function install(
-  probes: readonly Probe[],
-  context: Omit<ProbeContext, 'fail'>,
-): () => void {
+export function install(probes: readonly Probe[], context: Omit<ProbeContext, 'fail'>): () => void {
   const ends: (() => void)[] = []
   for (const probe of probes) {
     let end: (() => void) | void
@@ -74,7 +75,7 @@ export function install(
     })
   }
   return () => {
-    for (const end of ends.splice(0).reverse()) end()
+    for (const end of ends.splice(0).toReversed()) end()
   }
 }
 

@@ -5,7 +5,7 @@ export const SAMPLER = 'rchan sampler'
 
 /** What the thread is started with. */
 export interface SamplerData {
-  readonly roster: SharedArrayBuffer
+  readonly threadList: SharedArrayBuffer
   /** Whether it samples the time of threads on CPUs. */
   readonly samplesCpu: boolean
   /** Whether it watches event loops. */

@@ -1,14 +1,15 @@
 /**
- * The sampler thread. It looks at the threads in the roster every 20 ms, as long as a recording
+ * The sampler thread. It looks at the listed threads every 20 ms, as long as a recording
  * runs: at the kernel's account of their time, and at the heartbeats of their event loops. So it
  * sees a loop that stands still while it does, and threads that never return to theirs.
  *
  * It traces as any thread does. Analysis leaves it out of what it shows.
  */
 import { workerData } from 'node:worker_threads'
-import { currentRecording, nameThread, now, span, tracepoint, whileRecording } from '@rchan/trace'
-import { Roster, type RosterEntry } from './roster.js'
+import { currentRecording, nameThread, now, tracepoint, whileRecording } from '@rchan/trace'
+import { ThreadList, type ListedThread } from './thread-list.js'
 import { Schedstat } from './schedstat.js'
+import { stalled } from './stalls.js'
 import { SAMPLER, type SamplerData } from './sampler-data.js'
 import { writeStatus } from './status.js'
 
@@ -17,8 +18,6 @@ const STATUS_MS = 500
 const NS_PER_MS = 1e6
 
 const cpu = tracepoint('cpu', { threadId: 'u32', onCpu: 'u64', waitingForCpu: 'u64' })
-const stalled = tracepoint('loop:stalled', { threadId: 'u32', limitMs: 'u32' }, { level: 'warning' })
-const stall = span('loop:stall', { threadId: 'u32', limitMs: 'u32' }, { level: 'warning' })
 
 /** What the sampler knows of a thread. */
 interface Watched {
@@ -35,14 +34,14 @@ interface Watched {
 
 class Sampler {
   readonly #data: SamplerData
-  readonly #roster: Roster
+  readonly #threadList: ThreadList
   readonly #threads = new Map<number, Watched>()
   #round = 0
   #lookedAt: bigint = now()
 
   constructor(data: SamplerData) {
     this.#data = data
-    this.#roster = new Roster(data.roster)
+    this.#threadList = new ThreadList(data.threadList)
   }
 
   /** Looks at all threads once. */
@@ -53,7 +52,7 @@ class Sampler {
     // loop is blamed for that.
     const ownDelay = time - this.#lookedAt - BigInt(LOOK_MS * NS_PER_MS)
     this.#lookedAt = time
-    for (const entry of this.#roster.entries()) {
+    for (const entry of this.#threadList.entries()) {
       const thread = this.#threadOf(entry, time)
       thread.seenAt = this.#round
       if (this.#data.samplesCpu) this.#sampleCpu(thread, entry)
@@ -74,7 +73,7 @@ class Sampler {
     this.#threads.clear()
   }
 
-  #threadOf(entry: RosterEntry, time: bigint): Watched {
+  #threadOf(entry: ListedThread, time: bigint): Watched {
     const known = this.#threads.get(entry.slot)
     if (known !== undefined && known.tid === entry.tid) return known
     known?.account?.close()
@@ -92,12 +91,12 @@ class Sampler {
     return thread
   }
 
-  #sampleCpu(thread: Watched, entry: RosterEntry): void {
+  #sampleCpu(thread: Watched, entry: ListedThread): void {
     const { account } = thread
     if (account === undefined) return
     if (!account.read()) {
       // It has ended without leaving: terminated.
-      this.#roster.remove(entry)
+      this.#threadList.remove(entry)
       return
     }
     const { onCpu, waitingForCpu } = account
@@ -107,15 +106,14 @@ class Sampler {
     cpu({ threadId: entry.threadId, onCpu, waitingForCpu })
   }
 
-  #watchLoop(thread: Watched, { threadId, beats, limitMs }: RosterEntry, time: bigint): void {
+  #watchLoop(thread: Watched, { threadId, beats, limitMs }: ListedThread, time: bigint): void {
     if (limitMs === 0) return
     if (beats === thread.beats) {
       if (thread.isStalled || time - thread.turnedAt < BigInt(limitMs * NS_PER_MS)) return
       thread.isStalled = true
-      stalled({ threadId, limitMs })
+      stalled({ threadId, limitMs, since: thread.turnedAt })
       return
     }
-    if (thread.isStalled) stall.between(thread.turnedAt, time, { threadId, limitMs })
     thread.isStalled = false
     thread.beats = beats
     thread.turnedAt = time
@@ -123,14 +121,14 @@ class Sampler {
 }
 
 /** Writes the status file, some time later. */
-function tellStatus(roster: Roster, file: string): void {
+function tellStatus(threadList: ThreadList, file: string): void {
   void currentRecording()
     ?.losses()
     .then(({ delivered, attempted, pending }) => {
-      const { handled, failed } = roster.tasks
+      const { handled, failed } = threadList.tasks
       writeStatus(file, {
         pid: process.pid,
-        threads: roster.entries().length,
+        threads: threadList.entries().length,
         tasks: handled,
         failedTasks: failed,
         events: delivered,
@@ -142,14 +140,14 @@ function tellStatus(roster: Roster, file: string): void {
 }
 
 const data = workerData as SamplerData
-const roster = new Roster(data.roster)
+const threadList = new ThreadList(data.threadList)
 nameThread(SAMPLER)
 whileRecording(() => {
   const sampler = new Sampler(data)
   const timer = setInterval(() => sampler.look(), LOOK_MS)
   const { statusFile } = data
   const telling =
-    statusFile === undefined ? undefined : setInterval(() => tellStatus(roster, statusFile), STATUS_MS)
+    statusFile === undefined ? undefined : setInterval(() => tellStatus(threadList, statusFile), STATUS_MS)
   return () => {
     clearInterval(timer)
     clearInterval(telling)

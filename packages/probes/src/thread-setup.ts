@@ -1,11 +1,11 @@
 /**
  * Installs probes on the calling thread, with what its process shares: the main thread makes the
- * roster, and workers find it in their environment data.
+ * list of threads, and workers find it in their environment data.
  */
 import { getEnvironmentData, isMainThread, setEnvironmentData, threadId } from 'node:worker_threads'
 import { choose, type ProbeChoice } from './catalog.js'
 import { install } from './probe.js'
-import { Roster } from './roster.js'
+import { ThreadList } from './thread-list.js'
 import { kernelThreadId } from './schedstat.js'
 import { startSampler } from './start-sampler.js'
 
@@ -20,7 +20,6 @@ const KEY = 'rchan:probes'
  * @returns a function that takes everything back.
  * @throws RangeError for a name that no probe has.
  * @example
- * import { probes } from 'rchan/probes'
  * probes()
  */
 export function probes(choice: ProbeChoice = []): () => void {
@@ -30,40 +29,40 @@ export function probes(choice: ProbeChoice = []): () => void {
 /** @param statusFile where the sampler writes how the process is doing, if it should. */
 export function setUp(choice: ProbeChoice, statusFile?: string): () => void {
   const chosen = choose(choice)
-  const roster = rosterOfProcess()
-  roster.enter(threadId, kernelThreadId())
-  const leave = (): void => roster.leave()
+  const threadList = threadListOfProcess()
+  threadList.enter(threadId, kernelThreadId())
+  const leave = (): void => threadList.leave()
   process.once('exit', leave)
   const isChosen = (name: string): boolean => chosen.some((probe) => probe.name === name)
   let endSampler = (): void => undefined
   // Before the probes, which would take it for a worker of the program.
   if (isMainThread && (isChosen('cpu') || isChosen('loop') || statusFile !== undefined)) {
     endSampler = startSampler({
-      roster: roster.memory,
+      threadList: threadList.memory,
       samplesCpu: isChosen('cpu'),
       watchesLoops: isChosen('loop'),
       statusFile,
     })
   }
-  const end = install(chosen, { isMainThread, threadId, roster })
+  const end = install(chosen, { isMainThread, threadId, threadList })
   return () => {
     end()
     endSampler()
     process.off('exit', leave)
-    roster.leave()
+    threadList.leave()
   }
 }
 
-function rosterOfProcess(): Roster {
+function threadListOfProcess(): ThreadList {
   const found: unknown = getEnvironmentData(KEY)
   if (found instanceof SharedArrayBuffer) {
     try {
-      return new Roster(found)
+      return new ThreadList(found)
     } catch {
       // Another version of rchan, with another layout.
     }
   }
-  const roster = new Roster()
-  setEnvironmentData(KEY, roster.memory)
-  return roster
+  const threadList = new ThreadList()
+  setEnvironmentData(KEY, threadList.memory)
+  return threadList
 }

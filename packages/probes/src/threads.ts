@@ -30,8 +30,12 @@ const life = asyncSpan('worker:life', {
   begin: { threadId: 'u32', heapLimitMb: 'f64', stackMb: 'f64' },
   end: { exitCode: 'i32', error: 'string' },
 })
+/** An error that a worker did not catch, as the thread that started it hears of it. */
+const failed = tracepoint('worker:error', { threadId: 'u32', message: 'string' }, { level: 'error' })
 const online = tracepoint('worker:online', { threadId: 'u32' })
-/** In the worker: from the first code of the preload until its event loop turns for the first time. */
+/**
+ * In the worker: from the first code of the preload until its event loop turns for the first time.
+ */
 const boot = span('worker:boot')
 const memory = counter('memory', {
   heapUsed: 'u64',
@@ -44,7 +48,9 @@ export const threads: Probe = {
   description: 'workers: start, online, ready, exit, memory',
   byDefault: true,
   install(context) {
-    const seen = guarded(context, (message: unknown) => watch((message as { worker: Worker }).worker, context))
+    const seen = guarded(context, (message: unknown) =>
+      watch((message as { worker: Worker }).worker, context),
+    )
     subscribe(CHANNEL, seen)
     if (!context.isMainThread) {
       const token = boot.begin()
@@ -86,12 +92,16 @@ function watch(worker: Worker, context: ProbeContext): void {
   const { maxOldGenerationSizeMb = 0, stackSizeMb = 0 } = resourceLimits
   life.begin(threadId, { threadId, heapLimitMb: maxOldGenerationSizeMb, stackMb: stackSizeMb })
   let why = ''
-  worker.once('online', guarded(context, () => online({ threadId })))
+  worker.once(
+    'online',
+    guarded(context, () => online({ threadId })),
+  )
   // A listener of `error` itself would keep the error from ending the program.
   worker.on(
     errorMonitor,
     guarded(context, (error: unknown) => {
       why = reasonOf(error)
+      failed({ threadId, message: why })
     }),
   )
   worker.once(

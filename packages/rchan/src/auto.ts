@@ -1,7 +1,7 @@
 /**
  * The entry `rchan/auto`: `node --import rchan/auto app.js` records a program as it is, and
- * `rchan record` does it for all of its processes. It is CommonJS in the package, because Node loads
- * that before a program in every thread, also in workers that are started from a text.
+ * `rchan record` does it for all of its processes. It is CommonJS in the package, because Node
+ * loads that before a program in every thread, also in workers that are started from a text.
  */
 import { createRequire } from 'node:module'
 import { recordThisProgram, type StartNow } from '@rchan/probes/auto'

@@ -1,2 +1,2 @@
 /** The sampler thread of the probes. It is no entry: `start-sampler` starts it. */
-import '@rchan/probes/sampler'
+export * from '@rchan/probes/sampler'

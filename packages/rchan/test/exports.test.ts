@@ -63,8 +63,8 @@ const ENTRIES: Readonly<Record<string, Names>> = {
     types: `Format FormatDescription ${ITEMS}`,
   },
   probes: {
-    values: 'PROBES choose probes',
-    types: 'Probe ProbeChoice ProbeContext',
+    values: 'PROBES probes',
+    types: 'ProbeChoice ProbeDescription',
   },
   ctf: {
     values: `FIELD_TYPE_NAMES MAX_FIELDS MAX_NAME_LENGTH TraceError makeSchema metadataText parseMetadata parseSchema

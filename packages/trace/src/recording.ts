@@ -227,11 +227,11 @@ export function startNow(options: RecordingOptions | MemoryOptions = {}): Record
 interface Prepared {
   readonly recorder: RecorderOptions
   /** Returns the recording, once its recorder runs. */
-  make(runtime: Recorder): Recording<string | undefined>
+  readonly make: (runtime: Recorder) => Recording<string | undefined>
   /** Takes back what was made. @returns the error to throw. */
-  failed(error: unknown): Error
+  readonly failed: (error: unknown) => Error
   /** The start is over, in whatever way. */
-  settle(): void
+  readonly settle: () => void
 }
 
 function prepare(options: RecordingOptions | MemoryOptions): Prepared {

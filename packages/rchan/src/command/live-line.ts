@@ -61,9 +61,7 @@ export class LiveLine {
       this.#reserve()
     }
     process.stderr.write(
-      this.#isShared
-        ? `${ESC}7${ESC}[${process.stderr.rows};1H${ESC}[K${text}${ESC}8`
-        : `\r${ESC}[K${text}`,
+      this.#isShared ? `${ESC}7${ESC}[${process.stderr.rows};1H${ESC}[K${text}${ESC}8` : `\r${ESC}[K${text}`,
     )
   }
 }

@@ -61,10 +61,7 @@ function selecting(command: Command): Command {
  * @param version of rchan.
  * @param exitWith is told the exit code of a program that was recorded.
  */
-export function makeProgram(
-  version: string,
-  exitWith: (code: number) => void = () => undefined,
-): Command {
+export function makeProgram(version: string, exitWith: (code: number) => void = () => undefined): Command {
   const program = new Command('rchan')
     .description('Records programs with worker threads, and reads and converts recordings.')
     .version(version, '-V, --version', 'print the version')
@@ -92,11 +89,7 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
       collect(`-${name}`, Array.isArray(before) ? (before as string[]) : []),
     )
     .option('--events <pattern>', 'only events of this name; see rchan convert (repeatable)', collect)
-    .option(
-      '--buffer-size <MiB>',
-      'buffer of each thread (default: 4)',
-      positive('MiB, at most 256', 256),
-    )
+    .option('--buffer-size <MiB>', 'buffer of each thread (default: 4)', positive('MiB, at most 256', 256))
     .option('--flight', 'keep only the last moments, and write them when rchan snapshot asks')
     .option('-q, --quiet', 'no line of progress')
     .addHelpText('after', PROBES_HELP)

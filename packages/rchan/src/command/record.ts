@@ -81,13 +81,14 @@ export async function record(
   return end.signal === null ? (end.code ?? 0) : SIGNALLED + constants.signals[end.signal]
 }
 
-async function checkProbes(names: readonly string[]): Promise<void> {
-  if (names.length === 0) return
-  const { choose } = await import('@rchan/probes')
-  try {
-    choose(names)
-  } catch (error) {
-    throw new UsageError(`--probe: ${reasonOf(error)}`)
+async function checkProbes(choice: readonly string[]): Promise<void> {
+  if (choice.length === 0) return
+  const { PROBES } = await import('@rchan/probes')
+  const names = ['all', ...PROBES.map(({ name }) => name)]
+  for (const text of choice) {
+    if (names.includes(text.replace(/^-/, ''))) continue
+    const option = text.startsWith('-') ? `--no-probe ${text.slice(1)}` : `--probe ${text}`
+    throw new UsageError(`${option}: there is no such probe; there are ${names.slice(1).join(', ')}, and all`)
   }
 }
 

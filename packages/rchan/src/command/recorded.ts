@@ -5,7 +5,9 @@ import type { Trace } from '@rchan/ctf/reader'
 
 const NS_PER_S = 1e9
 
-/** Tells of the processes in a recording's folder. Traces of killed processes are repaired first. */
+/**
+ * Tells of the processes in a recording's folder. Traces of killed processes are repaired first.
+ */
 export async function tellRecorded(
   dir: string,
   isFlight: boolean,

@@ -1,6 +1,6 @@
 /**
- * `recording.json`: what `rchan record` knows of the command that it ran. A folder with this file is
- * one recording, of as many processes as it has traces.
+ * `recording.json`: what `rchan record` knows of the command that it ran. A folder with this file
+ * is one recording, of as many processes as it has traces.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

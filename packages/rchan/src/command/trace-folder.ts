@@ -16,8 +16,8 @@ export interface Meant {
 type Folders = [string, ...string[]]
 
 /**
- * Finds the trace that a path means. If it is a folder of recordings: the newest of them. A recording
- * by `rchan record` is one, however many processes it has.
+ * Finds the trace that a path means. If it is a folder of recordings: the newest of them. A
+ * recording by `rchan record` is one, however many processes it has.
  *
  * @param all whether all recordings in the folder are meant, as one trace.
  * @param say is told which one was taken.

@@ -1,7 +1,7 @@
 /**
- * The roster: shared memory in which the threads of a process stand with their kernel thread ids
- * and the heartbeats of their event loops. The sampler thread reads it. All words are hints: no
- * other store depends on their order.
+ * The list of threads: shared memory in which the threads of a process stand with their kernel
+ * thread ids and the heartbeats of their event loops. The sampler thread reads it. All words are
+ * hints: no other store depends on their order.
  *
  * ```text
  *   +0     i32  tasks     any thread   tasks that were handled, for the line of progress
@@ -11,7 +11,7 @@
  *
  *   entry  +0   i32  owner     thread, sampler   0: free; else Node's thread id + 1
  *          +4   i32  tid       thread            the kernel's thread id; 0: not known
- *          +8   i32  beats     thread            counts up while its event loop turns; 0: not watched
+ *          +8   i32  beats     thread            counts up while its event loop turns
  *          +12  i32  limitMs   thread            how long its loop may stand still; 0: any time
  * ```
  */
@@ -27,8 +27,8 @@ const TID = 1
 const BEATS = 2
 const LIMIT_MS = 3
 
-/** A thread, as the roster has it. */
-export interface RosterEntry {
+/** A thread, as the list has it. */
+export interface ListedThread {
   /** Where it stands. */
   readonly slot: number
   readonly threadId: number
@@ -37,16 +37,16 @@ export interface RosterEntry {
   readonly limitMs: number
 }
 
-/** The roster of a process. Any thread. */
-export class Roster {
+/** The list of a process. Any thread. */
+export class ThreadList {
   readonly memory: SharedArrayBuffer
   readonly #words: Int32Array<SharedArrayBuffer>
   /** The word at which this thread's entry begins; 0 when it has none. */
   #mine = 0
 
-  /** @param memory of another thread's roster; made if undefined. */
+  /** @param memory of another thread's list; made if undefined. */
   constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(BYTES)) {
-    if (memory.byteLength !== BYTES) throw new RangeError(`a roster of ${memory.byteLength} bytes`)
+    if (memory.byteLength !== BYTES) throw new RangeError(`a list of threads of ${memory.byteLength} bytes`)
     this.memory = memory
     this.#words = new Int32Array(memory)
   }
@@ -71,7 +71,7 @@ export class Roster {
   }
 
   /** Removes a thread that has ended without leaving. */
-  remove({ slot, threadId }: RosterEntry): void {
+  remove({ slot, threadId }: ListedThread): void {
     Atomics.compareExchange(this.#words, HEAD_WORDS + slot * ENTRY_WORDS + OWNER, threadId + 1, 0)
   }
 
@@ -102,8 +102,8 @@ export class Roster {
   }
 
   /** The threads that stand in it. */
-  entries(): RosterEntry[] {
-    const found: RosterEntry[] = []
+  entries(): ListedThread[] {
+    const found: ListedThread[] = []
     for (let slot = 0; slot < ENTRIES; slot += 1) {
       const at = HEAD_WORDS + slot * ENTRY_WORDS
       const owner = Atomics.load(this.#words, at + OWNER)

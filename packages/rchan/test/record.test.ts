@@ -1,0 +1,319 @@
+/** `rchan record`, and `rchan/auto`: programs that know nothing of rchan. */
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findTraces, openTrace, openTraces, type TraceItem } from '@rchan/ctf/reader'
+import { PROBES } from 'rchan/probes'
+import { describe, expect, test } from 'vitest'
+import { withPreload } from '../dist/command/record.js'
+import { freshFolder, runCommand, type Ended } from './scenario.ts'
+import { countEvents, needReader } from '../../../test/readers.ts'
+
+const COMMAND = fileURLToPath(new URL('../dist/bin/rchan.cjs', import.meta.url))
+const AUTO = fileURLToPath(new URL('../dist/cjs/auto.js', import.meta.url))
+
+function program(name: string): string {
+  return fileURLToPath(new URL(`./record/${name}`, import.meta.url))
+}
+
+/** Records a command into a fresh folder. */
+async function record(
+  command: readonly string[],
+  options: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended & { readonly dir: string }> {
+  const dir = join(freshFolder(), 'recording')
+  const ended = await runCommand(
+    process.execPath,
+    [COMMAND, 'record', '--dir', dir, ...options, '--', ...command],
+    env,
+  )
+  return { ...ended, dir }
+}
+
+async function recordNode(...args: string[]): Promise<Ended & { readonly dir: string; items: TraceItem[] }> {
+  const recorded = await record([process.execPath, ...args])
+  return { ...recorded, items: itemsIn(recorded.dir) }
+}
+
+function itemsIn(dir: string): TraceItem[] {
+  const folders = findTraces(dir)
+  expect(folders.length).toBeGreaterThan(0)
+  return [...openTraces(folders).items()]
+}
+
+function named(items: readonly TraceItem[], name: string): Extract<TraceItem, { event: unknown }>[] {
+  return items.filter(
+    (item): item is Extract<TraceItem, { event: unknown }> => 'event' in item && item.event.name === name,
+  )
+}
+
+describe('a program with workers', () => {
+  test('ends as it would without, and its trace tells of its threads', async () => {
+    const alone = await runCommand(process.execPath, [program('workers.mjs')])
+    const { status, stdout, stderr, items, dir } = await recordNode(program('workers.mjs'))
+    expect({ status, stdout }).toEqual({ status: alone.status, stdout: alone.stdout })
+    expect(stderr.startsWith(alone.stderr)).toBe(true)
+    expect(stderr).toContain('rchan summary')
+
+    const lives = named(items, 'worker:life:end')
+    expect(new Set(lives.map(({ fields }) => fields.exitCode))).toEqual(new Set([0, 7]))
+    expect(named(items, 'worker:life:begin').map(({ thread }) => thread.threadId)).toEqual([0, 0])
+    expect(named(items, 'worker:online')).toHaveLength(2)
+    // Also the worker that was started from a text.
+    expect(new Set(named(items, 'worker:boot').map(({ thread }) => thread.threadId)).size).toBe(2)
+    const [started] = named(items, 'process:started')
+    expect(started.fields).toMatchObject({ command: expect.stringContaining('workers.mjs') as string })
+    expect(Number(started.fields.cpus)).toBeGreaterThan(0)
+    expect(named(items, 'memory').length).toBeGreaterThanOrEqual(3)
+    expect(readdirSync(dir).filter((name) => name.startsWith('.'))).toEqual([])
+    expect(JSON.parse(readFileSync(join(dir, 'recording.json'), 'utf8'))).toMatchObject({
+      code: 5,
+      signal: null,
+    })
+  })
+
+  test('babeltrace2 reads the trace', async (context) => {
+    needReader(context, 'babeltrace2')
+    const { dir, items } = await recordNode(program('workers.mjs'))
+    expect(countEvents('babeltrace2', findTraces(dir))).toBe(items.filter((item) => 'event' in item).length)
+  })
+
+  test('collections of garbage and time on CPUs stand beside their threads', async () => {
+    const { items } = await recordNode(program('workers.mjs'))
+    const collections = named(items, 'gc')
+    for (const item of collections) {
+      expect(item.type === 'span' && item.end >= item.start && item.start > 0n).toBe(true)
+    }
+    if (process.platform !== 'linux') return
+    const cpu = named(items, 'cpu')
+    expect(new Set(cpu.map(({ fields }) => fields.threadId)).has(0)).toBe(true)
+    const sampler = new Set(cpu.map(({ thread }) => thread.name))
+    expect([...sampler]).toEqual(['rchan sampler'])
+  })
+
+  test('an event loop that stands still is told of, while it does', async () => {
+    const { items } = await recordNode(program('workers.mjs'), 'hang')
+    const stalled = named(items, 'loop:stalled').filter(({ fields }) => fields.threadId === 0)
+    const spans = named(items, 'loop:stall').filter(({ thread }) => thread.threadId === 0)
+    expect(stalled.length).toBeGreaterThan(0)
+    const longest = Math.max(
+      ...spans.map((item) => (item.type === 'span' ? Number(item.end - item.start) : 0)),
+    )
+    expect(longest).toBeGreaterThan(200e6)
+  })
+})
+
+describe('the exit code is that of the command', () => {
+  test.each([
+    [['-e', 'process.exit(3)'], 3],
+    [['-e', 'throw new Error("on purpose")'], 1],
+    [['-e', 'process.kill(process.pid, "SIGKILL"); setTimeout(() => {}, 1000)'], 137],
+    [['-e', ''], 0],
+  ])('%j', async (args, status) => {
+    const { dir, ...ended } = await record([process.execPath, ...args])
+    expect(ended.status).toBe(status)
+    const [folder] = findTraces(dir)
+    expect([...openTrace(folder).items()]).toBeInstanceOf(Array)
+  })
+
+  test('a command that does not exist: 127, and no folder is left', async () => {
+    const { dir, status, stderr } = await record(['no-such-command-here'])
+    expect(status).toBe(127)
+    expect(stderr).toContain("no-such-command-here: can't be started: no such file or folder")
+    expect(existsSync(dir)).toBe(false)
+  })
+
+  test('a command without a Node process says so', async () => {
+    const { status, stderr } = await record(['sh', '-c', 'exit 4'])
+    expect(status).toBe(4)
+    expect(stderr).toContain('nothing was recorded: the command started no Node process')
+  })
+})
+
+describe('processes', () => {
+  test('each has a trace, and all are read as one', async () => {
+    const { dir, status, stdout } = await record([process.execPath, program('processes.mjs')])
+    expect(status).toBe(0)
+    // The child that has an environment of its own is not reached.
+    expect(stdout.trim().split('\n').sort()).toEqual(['false', 'true'])
+    const folders = findTraces(dir)
+    expect(folders.map((folder) => basename(folder).replace(/^\d+-/, '')).sort()).toEqual([
+      'idle',
+      'processes',
+    ])
+    const started = named(itemsIn(dir), 'process:started')
+    const parent = started.find(({ fields }) => String(fields.command).includes('processes.mjs'))
+    const child = started.find(({ fields }) => String(fields.command).includes('idle.mjs'))
+    expect(child?.fields.ppid).toBe(parent?.thread.process.pid)
+    const summary = await runCommand(process.execPath, [COMMAND, 'summary', dir, '--json'])
+    expect(summary.status).toBe(0)
+    expect(
+      (JSON.parse(summary.stdout) as { tracepoints: { name: string; count: number }[] }).tracepoints.find(
+        ({ name }) => name === 'process:started',
+      )?.count,
+    ).toBe(2)
+  })
+
+  test('NODE_OPTIONS of the user are kept', async () => {
+    const own = '--max-old-space-size=200'
+    const { stdout } = await record(
+      [process.execPath, '-p', 'process.execArgv.length, process.env.NODE_OPTIONS'],
+      [],
+      {
+        NODE_OPTIONS: own,
+      },
+    )
+    expect(stdout.trim().endsWith(own)).toBe(true)
+  })
+
+  test('a path with spaces, quotes and backslashes reaches Node whole', async () => {
+    const folder = freshFolder()
+    const file = join(folder, String.raw`pre "load" \1.cjs`)
+    writeFileSync(file, 'console.log("preloaded")')
+    const { stdout } = await runCommand(process.execPath, ['-e', ''], {
+      NODE_OPTIONS: withPreload('--no-warnings', file),
+    })
+    expect(stdout).toBe('preloaded\n')
+  })
+
+  test('a recording in a recording is the inner one', async () => {
+    const inner = join(freshFolder(), 'inner')
+    const { dir, status } = await record([
+      process.execPath,
+      COMMAND,
+      'record',
+      '--dir',
+      inner,
+      '--',
+      process.execPath,
+      program('idle.mjs'),
+    ])
+    expect(status).toBe(0)
+    expect(findTraces(inner)).toHaveLength(1)
+    expect(findTraces(dir)).toHaveLength(1)
+  })
+})
+
+describe('what programs do', () => {
+  test('another folder, environment, arguments, timers, clocks; a worker that throws', async () => {
+    const alone = await runCommand(process.execPath, [program('hostile.cjs')])
+    expect(alone.status).toBe(9)
+    const { status, stdout, items } = await recordNode(program('hostile.cjs'))
+    expect({ status, stdout }).toEqual({ status: 9, stdout: alone.stdout })
+    expect(named(items, 'worker:error').map(({ fields }) => fields.message)).toEqual(['on purpose'])
+    expect(named(items, 'probe:off')).toEqual([])
+  })
+
+  test('a signal ends the program, and its trace is whole', async () => {
+    const dir = join(freshFolder(), 'recording')
+    const child = spawn(
+      process.execPath,
+      [COMMAND, 'record', '--dir', dir, '--', process.execPath, program('idle.mjs'), '60000'],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    await new Promise((said) => child.stdout.once('data', said))
+    // What is flushed is in the files: everything up to 100 ms before.
+    await expect.poll(() => named(itemsIn(dir), 'process:started').length, { timeout: 60_000 }).toBe(1)
+    child.kill('SIGTERM')
+    const status = await new Promise((done) => child.once('close', done))
+    expect(status).toBe(128 + 15)
+    expect(named(itemsIn(dir), 'process:started')).toHaveLength(1)
+  })
+})
+
+describe('errors', () => {
+  test.each([
+    [
+      ['--probe', 'no-such'],
+      /^rchan: --probe no-such: there is no such probe; there are threads, .*, and all\n$/,
+    ],
+    [['--no-probe', 'no-such'], /^rchan: --no-probe no-such: there is no such probe/],
+    [['--buffer-size', 'much'], /Expected MiB, at most 256/],
+  ])('%j', async (options, message) => {
+    const { status, stderr, dir } = await record([process.execPath, '-e', ''], options)
+    expect(status).toBe(2)
+    expect(stderr).toMatch(message)
+    expect(existsSync(dir)).toBe(false)
+  })
+
+  test('no command', async () => {
+    const { status } = await runCommand(process.execPath, [COMMAND, 'record'])
+    expect(status).toBe(2)
+  })
+
+  test('a folder that has something in it', async () => {
+    const dir = freshFolder()
+    writeFileSync(join(dir, 'precious'), '')
+    const { status, stderr } = await runCommand(process.execPath, [
+      COMMAND,
+      'record',
+      '--dir',
+      dir,
+      '--',
+      process.execPath,
+      '-e',
+      '',
+    ])
+    expect(status).toBe(1)
+    expect(stderr).toContain('is not empty')
+  })
+
+  test.skipIf(process.getuid?.() === 0)('a folder that can’t be written', async () => {
+    const folder = freshFolder()
+    chmodSync(folder, 0o500)
+    const { status, stderr } = await runCommand(process.execPath, [
+      COMMAND,
+      'record',
+      '--dir',
+      join(folder, 'in'),
+      '--',
+      process.execPath,
+      '-e',
+      '',
+    ])
+    expect(status).toBe(1)
+    expect(stderr).toContain('permission denied')
+  })
+
+  test('a process that can’t be recorded runs, and it is said why', async () => {
+    const dir = freshFolder()
+    mkdirSync(join(dir, 'file'))
+    const { status, stdout, stderr } = await runCommand(process.execPath, ['-p', '1 + 1'], {
+      NODE_OPTIONS: withPreload(undefined, AUTO),
+      RCHAN_DIR: join(dir, 'file'),
+      RCHAN_PROBES: 'no-such',
+    })
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '2\n', stderr: '' })
+    const [note] = readdirSync(join(dir, 'file'))
+    expect(readFileSync(join(dir, 'file', note), 'utf8')).toContain('no probe is called no-such')
+  })
+})
+
+describe('the choice of probes', () => {
+  test('some are left out', async () => {
+    const { dir } = await record(
+      [process.execPath, program('workers.mjs')],
+      ['--no-probe', 'all', '--probe', 'threads'],
+    )
+    const names = new Set(itemsIn(dir).flatMap((item) => ('event' in item ? [item.event.name] : [])))
+    expect(names.has('worker:life:begin')).toBe(true)
+    expect([...names].filter((name) => /^(gc|cpu|loop)/.test(name))).toEqual([])
+  })
+
+  test('its help names them all', async () => {
+    const { stdout } = await runCommand(process.execPath, [COMMAND, 'record', '--help'])
+    expect(stdout).toContain(`Probes: ${PROBES.map(({ name }) => name).join(', ')}.`)
+  })
+
+  test('rchan/auto alone records into a folder beside the program', async () => {
+    const folder = freshFolder()
+    const ended = await runCommand('sh', [
+      '-c',
+      `cd "${folder}" && "${process.execPath}" --require "${AUTO}" "${program('idle.mjs')}"`,
+    ])
+    expect(ended).toMatchObject({ status: 0, stderr: '' })
+    expect(named(itemsIn(folder), 'process:started')).toHaveLength(1)
+  })
+})
