@@ -21,7 +21,10 @@ export interface TraceProcess {
 /** A thread that a trace tells of. There is one object for each. */
 export interface TraceThread {
   readonly process: TraceProcess
-  /** Node's id of the thread; 0 for the main thread. */
+  /**
+   * Node's id of the thread; 0 for the main thread. In a trace by others: the system's id, −1 if
+   * the trace does not say which thread it was.
+   */
   readonly threadId: number
   /** Empty if it has none. */
   readonly name: string
@@ -49,6 +52,8 @@ export interface EventItem extends RecordedItem {
   readonly type: 'event'
   /** When it happened: the time of the record, unless it was recorded late. */
   readonly at: bigint
+  /** In a trace by others: what it says beside the fields. */
+  readonly context?: ItemFields
 }
 
 /** Something took its time, on one thread. It comes when it has ended. */

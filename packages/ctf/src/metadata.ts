@@ -259,9 +259,11 @@ ${members.join('')}	};
 `
 }
 
-/** @returns undefined for an event whose types are all of one word. */
+/** @returns undefined for an event whose types CTF itself says, in another program's copy, too. */
 function emfUri({ kind = 'event', fields }: EventClass): string | undefined {
-  const isPlain = fields.every(({ type }) => typeof type === 'string' && type in FIELD_TYPES)
+  const isPlain = fields.every(
+    ({ type }) => typeof type === 'string' && type !== 'bool' && type in FIELD_TYPES,
+  )
   if (isPlain) return kind === 'event' ? undefined : `${EMF_URI}${kind}`
   const list = fields.map(({ name, type }) => `${name}=${encodeURIComponent(typeText(type))}`)
   return `${EMF_URI}${kind}?${list.join('&')}`

@@ -4,23 +4,42 @@
 import { join } from 'node:path'
 import { parseFacts, type TraceFacts } from './facts.js'
 import type { TraceProcess, TraceThread } from './items.js'
-import { parseUuid } from './metadata.js'
+import { METADATA_HEAD, parseUuid, type MetadataClock, type MetadataInput } from './metadata.js'
 import type { EventClass } from './schema.js'
-import { PacketReader, type PacketHeader, type StreamFormat } from './stream.js'
+import { PacketReader, RecordReader, type PacketHeader, type StreamFormat } from './stream.js'
 import { LiveFormat, readMetadata, streamFiles } from './trace-files.js'
-import { TraceError } from './trace-error.js'
+import { partsInOrder } from './stream-parts.js'
+import type { HeaderReader, StreamReader, TraceSource } from './trace-source.js'
 
-export class OpenedTrace {
+/** How the metadata of our own traces begin, and those of others don't. */
+const OUR_HEAD = `${METADATA_HEAD}\nenv {`
+
+/** Whether rchan wrote this metadata. */
+export function isOurs(metadata: Buffer): boolean {
+  return metadata.toString('latin1', 0, OUR_HEAD.length) === OUR_HEAD
+}
+
+export class OpenedTrace implements TraceSource {
   readonly folder: string
   readonly process: TraceProcess
   readonly format: StreamFormat
   readonly records: LiveFormat
+  readonly uuid: string
+  /** Without {@link facts}. */
+  readonly env: Readonly<Record<string, string | number>>
+  readonly facts: TraceFacts | undefined
+  readonly clock: MetadataClock
+  readonly events: readonly EventClass[]
   readonly #threads = new Map<string, TraceThread>()
 
   /** @param index of the process among those that are opened together. */
-  constructor(folder: string, index: number) {
-    const metadata = readMetadata(folder)
+  constructor(folder: string, metadata: MetadataInput, index: number) {
     const { env, facts } = parseFacts(metadata.env)
+    this.uuid = metadata.uuid
+    this.env = env
+    this.facts = facts
+    this.clock = metadata.clock
+    this.events = metadata.events
     this.folder = folder
     this.format = { uuid: parseUuid(metadata.uuid), global: metadata.global === true }
     this.records = new LiveFormat(folder, metadata)
@@ -58,39 +77,26 @@ export class OpenedTrace {
     return thread
   }
 
-  /**
-   * The files of each stream, in their order. Files with the same `stream_instance_id` are parts of
-   * one stream.
-   *
-   * @throws TraceError if a file is no stream of this trace, or two hold the same packets.
-   */
+  mayHave(pids: readonly number[]): boolean {
+    return pids.includes(this.process.pid)
+  }
+
+  headers(path: string): HeaderReader {
+    return new PacketReader(path, this.format)
+  }
+
+  open(path: string): StreamReader {
+    return new RecordReader(path, this.format, this.records)
+  }
+
+  streamKey(_path: string, { streamInstanceId }: PacketHeader): string {
+    return String(streamInstanceId)
+  }
+
   streams(): string[][] {
-    const instances = new Map<bigint, { readonly path: string; readonly first: PacketHeader }[]>()
-    for (const file of streamFiles(this.folder)) {
-      const path = join(this.folder, file)
-      const packets = new PacketReader(path, this.format)
-      try {
-        const first = packets.nextHeader()
-        if (first === undefined) continue
-        const parts = instances.get(first.streamInstanceId) ?? []
-        parts.push({ path, first })
-        instances.set(first.streamInstanceId, parts)
-      } finally {
-        packets.close()
-      }
-    }
-    return [...instances.values()].map((parts) => {
-      parts.sort((a, b) => a.first.sequence - b.first.sequence)
-      for (let i = 1; i < parts.length; i += 1) {
-        if (parts[i].first.sequence !== parts[i - 1].first.sequence) continue
-        throw new TraceError(
-          parts[i].path,
-          `begins with the same packet as ${parts[i - 1].path} (packet_seq_num=${parts[i].first.sequence} of ` +
-            `stream_instance_id=${parts[i].first.streamInstanceId}): it is a copy, so remove one of them`,
-          { offset: 0 },
-        )
-      }
-      return parts.map(({ path }) => path)
-    })
+    return partsInOrder(
+      this,
+      streamFiles(this.folder).map((file) => join(this.folder, file)),
+    )
   }
 }

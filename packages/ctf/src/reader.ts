@@ -7,11 +7,12 @@
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseFacts, type CutFact, type ThreadFact, type TraceFacts } from './facts.js'
+import type { CutFact, ThreadFact, TraceFacts } from './facts.js'
 import type { DecodedValue } from './field-readers.js'
 import { checkItemOptions, followed, itemsOf } from './trace-items.js'
-import { OpenedTrace } from './opened-trace.js'
-import { parseUuid, type MetadataClock } from './metadata.js'
+import { ForeignTrace } from './foreign-trace.js'
+import { isOurs, OpenedTrace } from './opened-trace.js'
+import type { MetadataClock } from './metadata.js'
 import type { ItemOptions, TraceItem } from './items.js'
 import type { EventClass, Kind, Level, Schema } from './schema.js'
 import type {
@@ -23,9 +24,11 @@ import type {
   NumberTypeName,
   TypeOptions,
 } from './types.js'
-import { PacketReader, RecordReader } from './stream.js'
-import type { PacketHeader, RecordFormat, StreamFormat, TraceRecord } from './stream.js'
-import { LiveFormat, readMetadata, streamFiles } from './trace-files.js'
+import type { PacketHeader } from './stream.js'
+import type { TraceRecord } from './trace-record.js'
+import { readMetadataBytes, streamFiles } from './trace-files.js'
+import type { StreamReader, TraceSource } from './trace-source.js'
+import { parseMetadata } from './tsdl.js'
 import { TraceError } from './trace-error.js'
 
 export { ALL_CPUS } from './stream.js'
@@ -167,13 +170,11 @@ export interface TraceSet {
  * for (const { time, cpu, event, fields } of openTrace('./trace').records()) console.log(time, cpu, event.name, fields)
  */
 export function openTrace(folder: string): Trace {
-  const metadata = readMetadata(folder)
-  const { facts, env } = parseFacts(metadata.env)
-  const { uuid, clock, events, global = false } = metadata
-  const format: StreamFormat = { uuid: parseUuid(uuid), global }
+  const source = openSource(folder, () => 0)
+  const { uuid, env, facts, clock, events } = source
   const streams: TraceStream[] = []
   for (const file of streamFiles(folder)) {
-    const packets = new PacketReader(join(folder, file), format)
+    const packets = source.headers(join(folder, file))
     try {
       const header = packets.nextHeader()
       if (header !== undefined) streams.push({ file, cpu: header.cpu })
@@ -192,12 +193,19 @@ export function openTrace(folder: string): Trace {
     streams,
     records: () => {
       // Two copies of a stream would give each record twice.
-      new OpenedTrace(folder, 0).streams()
-      return mergedRecords(paths, format, new LiveFormat(folder, metadata))
+      source.streams()
+      return mergedRecords(paths, source)
     },
-    losses: () => countLosses(paths, format),
+    losses: () => countLosses(paths, source),
     ...readingOf([folder], [clock]),
   }
+}
+
+/** Opens a trace of ours, or one by others. */
+function openSource(folder: string, nextIndex: () => number): OpenedTrace | ForeignTrace {
+  const bytes = readMetadataBytes(folder)
+  if (!isOurs(bytes)) return new ForeignTrace(folder, bytes, nextIndex)
+  return new OpenedTrace(folder, parseMetadata(bytes.toString(), join(folder, 'metadata')), nextIndex())
 }
 
 /**
@@ -256,7 +264,10 @@ function readingOf(
   folders: readonly string[],
   clocks: readonly MetadataClock[],
 ): Pick<Trace, 'items' | 'follow' | 'wallClock'> {
-  const open = (): OpenedTrace[] => folders.map((folder, index) => new OpenedTrace(folder, index))
+  const open = (): TraceSource[] => {
+    let count = 0
+    return folders.map((folder) => openSource(folder, () => (count += 1) - 1))
+  }
   const [{ offsetSeconds, offsetNs }] = clocks
   const offset = BigInt(offsetSeconds) * 1_000_000_000n + BigInt(offsetNs)
   return {
@@ -273,14 +284,10 @@ function readingOf(
   }
 }
 
-function* mergedRecords(
-  paths: readonly string[],
-  format: StreamFormat,
-  records: RecordFormat,
-): IterableIterator<TraceRecord> {
-  const readers: RecordReader[] = []
+function* mergedRecords(paths: readonly string[], source: TraceSource): IterableIterator<TraceRecord> {
+  const readers: StreamReader[] = []
   try {
-    for (const path of paths) readers.push(new RecordReader(path, format, records))
+    for (const path of paths) readers.push(source.open(path))
     const heap = new StreamHeap(readers)
     for (let reader = heap.first; reader !== undefined; reader = heap.first) {
       yield reader.record as TraceRecord
@@ -293,14 +300,14 @@ function* mergedRecords(
 
 /** A binary heap of streams that have a record. The stream with the earliest record is on top. */
 class StreamHeap {
-  private readonly heap: RecordReader[] = []
+  private readonly heap: StreamReader[] = []
 
-  constructor(readers: readonly RecordReader[]) {
+  constructor(readers: readonly StreamReader[]) {
     for (const reader of readers) if (reader.next()) this.heap.push(reader)
     for (let i = (this.heap.length >> 1) - 1; i >= 0; i -= 1) this.sink(i)
   }
 
-  get first(): RecordReader | undefined {
+  get first(): StreamReader | undefined {
     return this.heap[0]
   }
 
@@ -308,7 +315,7 @@ class StreamHeap {
   step(): void {
     const top = this.heap[0]
     if (!top.next()) {
-      const last = this.heap.pop() as RecordReader
+      const last = this.heap.pop() as StreamReader
       if (this.heap.length === 0) return
       this.heap[0] = last
     }
@@ -332,7 +339,7 @@ class StreamHeap {
   }
 }
 
-function comesBefore(left: RecordReader, right: RecordReader): boolean {
+function comesBefore(left: StreamReader, right: StreamReader): boolean {
   const a = left.record as TraceRecord
   const b = right.record as TraceRecord
   return a.time < b.time || (a.time === b.time && a.cpu < b.cpu)
@@ -346,15 +353,16 @@ interface FileAccount {
   readonly packetCount: number
 }
 
-function countLosses(paths: readonly string[], format: StreamFormat): CpuLosses[] {
+function countLosses(paths: readonly string[], source: TraceSource): CpuLosses[] {
   // Files with the same stream_instance_id are parts of one stream. Its counters run on from file
   // to file.
-  const instances = new Map<bigint, FileAccount[]>()
+  const instances = new Map<string, FileAccount[]>()
   for (const path of paths) {
-    const account = accountOf(path, format)
+    const account = accountOf(path, source)
     if (account === undefined) continue
-    const parts = instances.get(account.first.streamInstanceId)
-    if (parts === undefined) instances.set(account.first.streamInstanceId, [account])
+    const key = source.streamKey(path, account.first)
+    const parts = instances.get(key)
+    if (parts === undefined) instances.set(key, [account])
     else parts.push(account)
   }
   const cpus = new Map<number, { cpu: number; eventsDiscarded: number; packetsLost: number }>()
@@ -373,8 +381,8 @@ function countLosses(paths: readonly string[], format: StreamFormat): CpuLosses[
   return [...cpus.values()].sort((a, b) => a.cpu - b.cpu)
 }
 
-function accountOf(path: string, format: StreamFormat): FileAccount | undefined {
-  const packets = new PacketReader(path, format)
+function accountOf(path: string, source: TraceSource): FileAccount | undefined {
+  const packets = source.headers(path)
   try {
     const first = packets.nextHeader()
     if (first === undefined) return undefined

@@ -41,7 +41,10 @@ export interface Schema {
 
 /** An event of a trace: a schema, and the id that its records carry. */
 export interface EventClass extends Schema {
+  /** In a trace by others, ids of different streams may be the same. */
   readonly id: number
+  /** `model.emf.uri`, in a trace by others. */
+  readonly uri?: string
 }
 
 /** What {@link makeSchema} takes beside the fields. */

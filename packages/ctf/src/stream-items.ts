@@ -5,16 +5,9 @@
  */
 import type { TraceItem, TraceThread } from './items.js'
 import { SYSTEM_FIELDS, type EventClass, type Kind } from './schema.js'
-import {
-  RecordReader,
-  type PacketHeader,
-  type RecordFormat,
-  type StreamFormat,
-  type TraceRecord,
-} from './stream.js'
-
-/** Finds the thread of a record or a packet. */
-export type ThreadOf = (threadId: number, cpu: number, generation: number) => TraceThread
+import { ALL_CPUS, type PacketHeader } from './stream.js'
+import type { TraceRecord } from './trace-record.js'
+import type { StreamReader, TraceSource } from './trace-source.js'
 
 /** Which of a stream's items are wanted. */
 export interface StreamFilter {
@@ -27,30 +20,24 @@ export class StreamItems {
   /** The item that {@link next} found. */
   item: TraceItem | undefined
   readonly #paths: readonly string[]
-  readonly #format: StreamFormat
-  readonly #records: RecordFormat
-  readonly #threadOf: ThreadOf
+  readonly #source: TraceSource
   readonly #filter: StreamFilter
   readonly #isLive: () => boolean
   /** What the last packet header told, and is not passed on yet. */
   #told: TraceItem[] = []
   #previous: PacketHeader | undefined
-  #reader: RecordReader | undefined
+  #reader: StreamReader | undefined
   #nextPath = 0
 
   /** @param paths the files of the stream, in their order. */
   constructor(
     paths: readonly string[],
-    format: StreamFormat,
-    records: RecordFormat,
-    threadOf: ThreadOf,
+    source: TraceSource,
     filter: StreamFilter,
     isLive: () => boolean = () => false,
   ) {
     this.#paths = paths
-    this.#format = format
-    this.#records = records
-    this.#threadOf = threadOf
+    this.#source = source
     this.#filter = filter
     this.#isLive = isLive
   }
@@ -95,9 +82,9 @@ export class StreamItems {
     return false
   }
 
-  #open(): RecordReader | undefined {
+  #open(): StreamReader | undefined {
     if (this.#reader === undefined && this.#nextPath < this.#paths.length) {
-      this.#reader = new RecordReader(this.#paths[this.#nextPath], this.#format, this.#records)
+      this.#reader = this.#source.open(this.#paths[this.#nextPath])
       this.#nextPath += 1
     }
     return this.#reader
@@ -113,7 +100,9 @@ export class StreamItems {
     const events = header.eventsDiscarded - (previous?.eventsDiscarded ?? 0)
     if (packets > 0) this.#add({ type: 'gap', time: timestampBegin, from, to: timestampBegin, cpu, packets })
     if (events > 0) {
-      const thread = this.#format.global ? undefined : this.#threadOf(header.threadId, cpu, header.generation)
+      const { threadId } = header
+      const isKnown = cpu !== ALL_CPUS && threadId >= 0
+      const thread = isKnown ? this.#source.threadOf(threadId, cpu, header.generation) : undefined
       this.#add({ type: 'loss', time: timestampBegin, from, to: timestampEnd, thread, cpu, events })
     }
   }
@@ -128,10 +117,15 @@ export class StreamItems {
     const { time, event } = record
     const { from } = this.#filter
     if (from !== undefined && time < from) return undefined
-    const thread = this.#threadOf(record.threadId, record.cpu, record.generation)
+    const { threadId, cpu, generation, context } = record
+    const thread = this.#source.threadOf(threadId, cpu, generation, record)
     if (!this.#filter.wants(thread, event)) return undefined
     const { kind = 'event' } = event
-    if (kind === 'event') return { type: 'event', time, at: time, thread, event, fields: record.fields }
+    if (kind === 'event') {
+      const { fields } = record
+      if (context !== undefined) return { type: 'event', time, at: time, thread, event, fields, context }
+      return { type: 'event', time, at: time, thread, event, fields }
+    }
     return itemOf(kind, time, thread, event, record.fields)
   }
 }

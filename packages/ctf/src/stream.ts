@@ -8,7 +8,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Decoder } from './decode.js'
-import type { DecodedValue, PacketBytes } from './field-readers.js'
+import type { PacketBytes } from './field-readers.js'
 import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC } from './packet.js'
 import {
   align,
@@ -18,8 +18,8 @@ import {
   EVENT_ID_OFFSET,
   RECORD_ALIGN_BYTES,
 } from './record.js'
-import type { EventClass } from './schema.js'
 import { TraceError } from './trace-error.js'
+import type { TraceRecord } from './trace-record.js'
 
 /** The maximum size of a packet in bytes. Offsets inside it stay below 2^31. */
 export const MAX_PACKET_BYTES = 2 ** 30
@@ -70,29 +70,6 @@ export interface PacketHeader {
   readonly threadId: number
   /** The same in all files that are parts of one stream. */
   readonly streamInstanceId: bigint
-}
-
-/** One event of a trace. */
-export interface TraceRecord {
-  /** Nanoseconds of the trace's monotonic clock. */
-  readonly time: bigint
-  /** The CPU that wrote it. */
-  readonly cpu: number
-  /**
-   * How often the CPU's place had been taken before. −1 in a global trace, which doesn't have it.
-   */
-  readonly generation: number
-  /**
-   * Node's id of the thread that wrote it; 0 for the main thread. In a global trace: modulo 65536.
-   */
-  readonly threadId: number
-  /** The thread's name; empty if the trace has none. */
-  readonly threadName: string
-  readonly event: EventClass
-  /**
-   * The fields by name: bigint for u64 and i64, boolean for bool, string for string, else number.
-   */
-  readonly fields: Record<string, DecodedValue>
 }
 
 /** The packets of one stream file, in the order of the file. */

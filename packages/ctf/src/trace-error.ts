@@ -6,6 +6,8 @@ export interface TraceErrorPlace {
   readonly offset?: number
   /** The line of a metadata file, counted from 1. */
   readonly line?: number
+  /** The character in that line, counted from 1. */
+  readonly column?: number
   readonly cause?: unknown
 }
 
@@ -20,17 +22,20 @@ export class TraceError extends Error {
   readonly offset: number | undefined
   /** The line of the metadata, counted from 1, if the fault is there. */
   readonly line: number | undefined
+  /** The character in that line, counted from 1. */
+  readonly column: number | undefined
 
   constructor(path: string, what: string, place: TraceErrorPlace = {}) {
     const at =
       place.offset !== undefined
         ? `, at byte ${place.offset}`
         : place.line !== undefined
-          ? `, line ${place.line}`
+          ? `, line ${place.line}${place.column === undefined ? '' : `, column ${place.column}`}`
           : ''
     super(`${path}${at}: ${what}`, place.cause === undefined ? undefined : { cause: place.cause })
     this.path = path
     this.offset = place.offset
     this.line = place.line
+    this.column = place.column
   }
 }

@@ -84,10 +84,16 @@ function versionOf(folder: string): string | undefined {
  */
 export function readMetadata(folder: string): MetadataInput {
   const path = join(folder, 'metadata')
-  return parseMetadata(readText(path, folder), path)
+  return parseMetadata(readMetadataBytes(folder).toString(), path)
 }
 
-function readText(path: string, folder: string): string {
+/**
+ * Reads the metadata file of a trace, whoever wrote it.
+ *
+ * @throws TraceError if there is none, or if it is no regular file.
+ */
+export function readMetadataBytes(folder: string): Buffer {
+  const path = join(folder, 'metadata')
   let fd: number
   try {
     // A FIFO without a writer would hold a plain open for ever.
@@ -113,7 +119,7 @@ function readText(path: string, folder: string): string {
       if (count === 0) break
       at += count
     }
-    return bytes.toString('utf8', 0, at)
+    return bytes.subarray(0, at)
   } catch (error) {
     if (error instanceof TraceError) throw error
     throw new TraceError(path, `can't be read (${String(error)})`, { cause: error })

@@ -7,7 +7,7 @@ import type { ItemOptions, ThreadItem, TraceItem, TraceProcess, TraceThread } fr
 import { matcherOf } from './patterns.js'
 import type { EventClass } from './schema.js'
 import { baseName, StreamItems, userClass, type StreamFilter } from './stream-items.js'
-import type { OpenedTrace } from './opened-trace.js'
+import type { TraceSource } from './trace-source.js'
 
 /** What a merge takes from: something that has items in the order of their times. */
 interface Source {
@@ -44,7 +44,7 @@ export function checkItemOptions(options: unknown): ItemOptions {
 }
 
 /** Yields the items of traces, sorted by time. */
-export function* itemsOf(traces: readonly OpenedTrace[], options: ItemOptions): IterableIterator<TraceItem> {
+export function* itemsOf(traces: readonly TraceSource[], options: ItemOptions): IterableIterator<TraceItem> {
   const sources = traces.flatMap((trace) => sourcesOf(trace, options))
   try {
     yield* merged(sources)
@@ -55,7 +55,7 @@ export function* itemsOf(traces: readonly OpenedTrace[], options: ItemOptions): 
 
 /** Yields the items of recordings that run, as they come. Ends some time after they have ended. */
 export async function* followed(
-  open: () => readonly OpenedTrace[],
+  open: () => readonly TraceSource[],
   options: ItemOptions,
   now: () => bigint,
 ): AsyncIterableIterator<TraceItem> {
@@ -66,11 +66,11 @@ export async function* followed(
     for (;;) {
       const traces = open()
       for (const trace of traces) {
-        const { filter, threads } = readingOf(trace, options)
+        const filter = filterOf(options)
         for (const paths of trace.streams()) {
           const key = paths[0]
           if (streams.has(key)) continue
-          const items = new StreamItems(paths, trace.format, trace.records, threads, filter, () => isLive)
+          const items = new StreamItems(paths, trace, filter, () => isLive)
           streams.set(key, items)
         }
       }
@@ -92,19 +92,14 @@ export async function* followed(
   }
 }
 
-function sourcesOf(trace: OpenedTrace, options: ItemOptions): Source[] {
-  const { filter, threads } = readingOf(trace, options)
-  if (options.processes !== undefined && !options.processes.includes(trace.process.pid)) return []
-  const streams = trace
-    .streams()
-    .map((paths): Source => new StreamItems(paths, trace.format, trace.records, threads, filter))
+function sourcesOf(trace: TraceSource, options: ItemOptions): Source[] {
+  if (options.processes !== undefined && !trace.mayHave(options.processes)) return []
+  const filter = filterOf(options)
+  const streams = trace.streams().map((paths): Source => new StreamItems(paths, trace, filter))
   return [...streams, factsOf(trace, options)]
 }
 
-function readingOf(
-  trace: OpenedTrace,
-  { from, to, events, threads: wanted }: ItemOptions,
-): { filter: StreamFilter; threads: OpenedTrace['threadOf'] } {
+function filterOf({ from, to, events, threads: wanted, processes }: ItemOptions): StreamFilter {
   const matches = events === undefined ? undefined : matcherOf(events)
   const known = new Map<EventClass, boolean>()
   const wantsEvent = (event: EventClass): boolean => {
@@ -117,16 +112,17 @@ function readingOf(
     }
     return isWanted
   }
-  const wantsThread = ({ threadId, name }: TraceThread): boolean =>
-    wanted === undefined || wanted.some((each) => each === threadId || each === name)
+  const wantsThread = ({ threadId, name, process: { pid } }: TraceThread): boolean =>
+    (wanted === undefined || wanted.some((each) => each === threadId || each === name)) &&
+    (processes === undefined || processes.includes(pid))
   const wants: StreamFilter['wants'] = (thread, event) => wantsEvent(event) && wantsThread(thread)
-  return { filter: { from, to, wants }, threads: trace.threadOf }
+  return { from, to, wants }
 }
 
 /** The items that stand in the metadata: when threads came and went, and cut spans. */
-function factsOf(trace: OpenedTrace, options: ItemOptions): Source {
+function factsOf(trace: TraceSource, options: ItemOptions): Source {
   const { facts, events } = trace.latest()
-  const { filter } = readingOf(trace, options)
+  const filter = filterOf(options)
   const items: TraceItem[] = []
   const classes = new Map(events.filter(({ kind }) => kind === 'span').map((event) => [event.name, event]))
   for (const { cpu, generation, threadId, runs, came, went } of facts?.threads ?? []) {
@@ -158,7 +154,7 @@ function factsOf(trace: OpenedTrace, options: ItemOptions): Source {
   }
 }
 
-function cutItem(trace: OpenedTrace, cut: CutFact, event: EventClass): TraceItem {
+function cutItem(trace: TraceSource, cut: CutFact, event: EventClass): TraceItem {
   const thread = trace.threadOf(cut.threadId, cut.cpu, cut.generation)
   const { start, at } = cut
   return { type: 'span', time: at, start, end: at, outcome: 'cut', thread, event, fields: {} }

@@ -7,28 +7,14 @@
  */
 import { tsdlFieldName } from './composite-types.js'
 import { FIELD_TYPES, tsdlTypeName, type SimpleTypeName } from './field-types.js'
-import {
-  EMF_URI,
-  eventBlock,
-  layoutBlocks,
-  METADATA_HEAD,
-  NO_STRING,
-  parseUuid,
-  threadContainer,
-} from './metadata.js'
+import { EMF_URI, eventBlock, layoutBlocks, METADATA_HEAD, NO_STRING, threadContainer } from './metadata.js'
 import type { MetadataClock, MetadataInput } from './metadata.js'
 import { layoutRecord } from './record.js'
 import { checkedSchema, LEVELS, SYSTEM_FIELDS } from './schema.js'
 import type { EventClass } from './schema.js'
 import { wrongThreadRange, type ThreadRange } from './thread-names.js'
+import { Tokens } from './tokens.js'
 import { TraceError } from './trace-error.js'
-
-interface Token {
-  readonly kind: 'word' | 'number' | 'string' | 'mark' | 'end'
-  /** The value of a string, without quotes and escapes; otherwise the text itself. */
-  readonly text: string
-  readonly line: number
-}
 
 /** Placeholder for the trace's uuid in the text to compare with. */
 const ANY_UUID = '00000000-0000-0000-0000-000000000000'
@@ -48,12 +34,13 @@ const TYPES = new Map<string, { readonly type: SimpleTypeName; readonly packed: 
  * @param text the whole file.
  * @param path the file's path, for messages.
  * @returns the value from which {@link metadataText} makes this text.
- * @throws TraceError with the line, the expected text and the text found.
+ * @throws TraceError with line and column, the expected text and the text found.
  */
 export function parseMetadata(text: string, path: string): MetadataInput {
   if (!text.startsWith(METADATA_HEAD)) {
     throw new TraceError(path, `expected ${METADATA_HEAD} at its start: this is not a trace's metadata`, {
       line: 1,
+      column: 1,
     })
   }
   const source = new Tokens(text, path)
@@ -64,9 +51,9 @@ export function parseMetadata(text: string, path: string): MetadataInput {
   const events: EventClass[] = []
   const ids = new Set<number>()
   while (source.token.kind !== 'end') {
-    const { line } = source.token
+    const { at } = source.token
     const event = readEvent(source, global)
-    if (ids.has(event.id)) source.fail(`an event id that is not there yet`, `id ${event.id} again`, line)
+    if (ids.has(event.id)) source.fail(`an event id that is not there yet`, `id ${event.id} again`, at)
     ids.add(event.id)
     events.push(event)
   }
@@ -146,7 +133,7 @@ function readThreads(source: Tokens, global: boolean): ThreadRange[] {
   source.expect('enum', ':', container, '{')
   const threads: ThreadRange[] = []
   for (;;) {
-    const { line } = source.token
+    const { at } = source.token
     const name = source.string('the name of a thread')
     source.expect('=')
     const first = source.natural('the number of a thread')
@@ -157,7 +144,7 @@ function readThreads(source: Tokens, global: boolean): ThreadRange[] {
     }
     threads.push({ name, first, last })
     const wrong = wrongThreadRange(threads.slice(-2), global)
-    if (wrong !== undefined) source.fail('numbers of threads in order', wrong, line)
+    if (wrong !== undefined) source.fail('numbers of threads in order', wrong, at)
     if (source.token.text !== ',' || source.token.kind === 'string') break
     source.next()
   }
@@ -188,7 +175,7 @@ type Pairs = [name: string, type: unknown][]
  * the schema is found first, and its text is compared word by word.
  */
 function readEvent(source: Tokens, global: boolean): EventClass {
-  const { line } = source.token
+  const { at } = source.token
   const start = source.mark()
   source.expect('event', '{', 'name', '=')
   const name = source.string('the name of an event')
@@ -201,7 +188,7 @@ function readEvent(source: Tokens, global: boolean): EventClass {
   const plain = pairs === undefined ? readMembers(source) : undefined
   const schema = checkedSchema(name, { kind, level }, pairs ?? plain?.pairs)
   if (schema === undefined) {
-    source.fail('an event that rchan can write', `one with names or fields that it refuses`, line)
+    source.fail('an event that rchan can write', `one with names or fields that it refuses`, at)
   }
   const event = { id, ...schema }
   if (plain !== undefined && SYSTEM_FIELDS[schema.kind ?? 'event'].length === 0) {
@@ -210,7 +197,7 @@ function readEvent(source: Tokens, global: boolean): EventClass {
     const { packed } = layoutRecord(schema.fields, global)
     for (const member of plain.wide) {
       if (member.packed !== packed)
-        source.fail(packed ? `packed_${member.type}` : member.type, 'the other', member.line)
+        source.fail(packed ? `packed_${member.type}` : member.type, 'the other', member.at)
     }
     return event
   }
@@ -227,21 +214,33 @@ function readEvent(source: Tokens, global: boolean): EventClass {
 function readLevel(source: Tokens): string {
   if (source.token.text !== 'loglevel') return 'info'
   source.expect('loglevel', '=')
-  const { line } = source.token
+  const { at } = source.token
   const number = source.natural('a log level')
   source.expect(';')
   for (const [level, value] of Object.entries(LEVELS)) if (value === number) return level
-  return source.fail(`one of ${Object.values(LEVELS).join(', ')}`, String(number), line)
+  return source.fail(`one of ${Object.values(LEVELS).join(', ')}`, String(number), at)
 }
 
 function readUri(source: Tokens): { kind: string; pairs: Pairs | undefined } {
   if (source.token.text !== 'model') return { kind: 'event', pairs: undefined }
   source.expect('model', '.', 'emf', '.', 'uri', '=')
-  const { line } = source.token
+  const { at } = source.token
   const uri = source.string('a uri')
   source.expect(';')
+  if (!uri.startsWith(EMF_URI)) source.fail(`a uri that starts with ${EMF_URI}`, JSON.stringify(uri), at)
+  const parts = partsOfUri(uri)
+  if (parts === undefined) {
+    source.fail('a uri with the types of the fields', JSON.stringify(uri.slice(0, 100)), at)
+  }
+  return parts
+}
+
+/**
+ * Returns what `model.emf.uri` says of an event of ours: its kind, and its fields if CTF can't say
+ * their types. Undefined if that is nothing.
+ */
+export function partsOfUri(uri: string): { kind: string; pairs: Pairs | undefined } | undefined {
   const [kind, query] = uri.slice(EMF_URI.length).split('?', 2)
-  if (!uri.startsWith(EMF_URI)) source.fail(`a uri that starts with ${EMF_URI}`, JSON.stringify(uri), line)
   if (query === undefined) return { kind, pairs: undefined }
   try {
     const pairs = query.split('&').map((part): Pairs[number] => {
@@ -250,219 +249,31 @@ function readUri(source: Tokens): { kind: string; pairs: Pairs | undefined } {
     })
     return { kind, pairs }
   } catch {
-    return source.fail('a uri with the types of the fields', JSON.stringify(uri.slice(0, 100)), line)
+    return undefined
   }
 }
 
 interface PlainMembers {
   readonly pairs: Pairs
   /** Those whose types have a packed form, and which one is there. */
-  readonly wide: { readonly type: SimpleTypeName; readonly packed: boolean; readonly line: number }[]
+  readonly wide: { readonly type: SimpleTypeName; readonly packed: boolean; readonly at: number }[]
 }
 
 /** Reads members whose types are of one word. */
 function readMembers(source: Tokens): PlainMembers {
   const members: PlainMembers = { pairs: [], wide: [] }
   while (source.token.text !== '}') {
-    const { line } = source.token
+    const { at } = source.token
     const known = source.token.kind === 'word' ? TYPES.get(source.token.text) : undefined
     if (known === undefined) source.fail('the type of a field')
-    if (tsdlTypeName(known.type, true) !== known.type) members.wide.push({ ...known, line })
+    if (tsdlTypeName(known.type, true) !== known.type) members.wide.push({ ...known, at })
     source.next()
-    const nameLine = source.token.line
+    const nameAt = source.token.at
     const written = source.word('the name of a field')
     const name = written.startsWith('_') ? written.slice(1) : written
-    if (tsdlFieldName(name) !== written) source.fail(`_${written}`, written, nameLine)
+    if (tsdlFieldName(name) !== written) source.fail(`_${written}`, written, nameAt)
     members.pairs.push([name, known.type])
     source.expect(';')
   }
   return members
-}
-
-const NEW_LINE = 10
-const TAB = 9
-const RETURN = 13
-const BLANK = 32
-const SLASH = 47
-const STAR = 42
-const UNDERSCORE = 95
-const NUMBER = /-?[0-9]+/y
-const MARK = /:=|\.\.\.|[{}[\]():;=,.<>]/y
-const ESCAPE = /\\(n|"|\\|[0-7]{3})|\\/g
-
-/** Splits a text into tokens, and holds the current one. */
-class Tokens {
-  token: Token = { kind: 'end', text: '', line: 1 }
-  private at = 0
-  private line = 1
-
-  constructor(
-    private readonly text: string,
-    private readonly path: string,
-  ) {
-    this.next()
-  }
-
-  /** Steps over a sign if it is there. @returns whether it was. */
-  takes(mark: string): boolean {
-    const isThere = this.token.kind === 'mark' && this.token.text === mark
-    if (isThere) this.next()
-    return isThere
-  }
-
-  /** @returns the place of the current token, for {@link reset}. */
-  mark(): { readonly at: number; readonly line: number; readonly token: Token } {
-    return { at: this.at, line: this.line, token: this.token }
-  }
-
-  /** Goes back to a token. */
-  reset({ at, line, token }: ReturnType<Tokens['mark']>): void {
-    this.at = at
-    this.line = line
-    this.token = token
-  }
-
-  /** Steps to the next token. */
-  next(): void {
-    this.skipBlank()
-    const first = this.text[this.at]
-    const { line } = this
-    if (first === undefined) {
-      this.token = { kind: 'end', text: '', line }
-    } else if (first === '"') {
-      this.token = { kind: 'string', text: this.unescape(this.takeLiteral()), line }
-    } else {
-      const word = this.takeWord()
-      const number = word === undefined ? this.take(NUMBER) : undefined
-      const text = word ?? number ?? this.take(MARK)
-      if (text === undefined) this.fail('a word, a number, a string or a sign', JSON.stringify(first), line)
-      this.token = { kind: word ? 'word' : number ? 'number' : 'mark', text, line }
-    }
-  }
-
-  /** Steps over these words and signs. @throws TraceError if others are there. */
-  expect(...texts: string[]): void {
-    for (const text of texts) {
-      if (this.token.kind === 'string' || this.token.text !== text) this.fail(text)
-      this.next()
-    }
-  }
-
-  expectString(text: string): void {
-    if (this.token.kind !== 'string' || this.token.text !== text) this.fail(`"${text}"`)
-    this.next()
-  }
-
-  word(expected: string): string {
-    return this.value('word', expected)
-  }
-
-  string(expected: string): string {
-    return this.value('string', expected)
-  }
-
-  integer(expected: string): number {
-    const { line } = this.token
-    const number = Number(this.value('number', expected))
-    if (!Number.isSafeInteger(number)) this.fail('a number of at most 53 bits', String(number), line)
-    return number
-  }
-
-  natural(expected: string, most = Number.MAX_SAFE_INTEGER): number {
-    const { line } = this.token
-    const number = this.integer(expected)
-    if (number < 0 || number > most) this.fail(`${expected}, from 0 to ${most}`, String(number), line)
-    return number
-  }
-
-  uuid(): string {
-    const { line } = this.token
-    const text = this.string('a uuid')
-    try {
-      parseUuid(text)
-    } catch {
-      this.fail('a uuid', JSON.stringify(text), line)
-    }
-    return text
-  }
-
-  fail(expected: string, found = this.found(), line = this.token.line): never {
-    throw new TraceError(this.path, `expected ${expected}, found ${found}`, { line })
-  }
-
-  private value(kind: Token['kind'], expected: string): string {
-    if (this.token.kind !== kind) this.fail(expected)
-    const { text } = this.token
-    this.next()
-    return text
-  }
-
-  found(): string {
-    const { kind, text } = this.token
-    if (kind === 'end') return 'the end of the file'
-    const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text
-    return kind === 'string' ? JSON.stringify(shown) : shown
-  }
-
-  /** Skips white space and comments. By hand: a pattern would run out of stack on long ones. */
-  private skipBlank(): void {
-    const { text } = this
-    for (;;) {
-      const code = text.charCodeAt(this.at)
-      if (code === NEW_LINE) this.line += 1
-      else if (code === SLASH && text.charCodeAt(this.at + 1) === STAR) {
-        const end = text.indexOf('*/', this.at + 2)
-        if (end < 0) this.fail('the end of a comment, */', 'none', this.line)
-        for (let at = this.at; at < end; at += 1) if (text.charCodeAt(at) === NEW_LINE) this.line += 1
-        this.at = end + 1
-      } else if (code !== BLANK && code !== TAB && code !== RETURN) return
-      this.at += 1
-    }
-  }
-
-  private takeWord(): string | undefined {
-    const { text } = this
-    let end = this.at
-    for (; ; end += 1) {
-      const code = text.charCodeAt(end) | 32
-      const isLetter = (code >= 97 && code <= 122) || text.charCodeAt(end) === UNDERSCORE
-      if (isLetter) continue
-      const isDigit = text.charCodeAt(end) >= 48 && text.charCodeAt(end) <= 57
-      if (!isDigit || end === this.at) break
-    }
-    if (end === this.at) return undefined
-    const word = text.slice(this.at, end)
-    this.at = end
-    return word
-  }
-
-  private take(pattern: RegExp): string | undefined {
-    pattern.lastIndex = this.at
-    const match = pattern.exec(this.text)?.[0]
-    if (match !== undefined) this.at += match.length
-    return match
-  }
-
-  /**
-   * Takes the text between the quotes. This is a loop because a pattern would run out of stack on a
-   * long hostile literal.
-   */
-  private takeLiteral(): string {
-    let end = this.at + 1
-    for (let char = this.text[end]; char !== '"'; char = this.text[end]) {
-      if (char === undefined || char === '\n') this.fail('a closing "', 'none', this.line)
-      end += char === '\\' ? 2 : 1
-    }
-    const literal = this.text.slice(this.at + 1, end)
-    this.at = end + 1
-    return literal
-  }
-
-  private unescape(literal: string): string {
-    return literal.replace(ESCAPE, (whole, code: string | undefined) => {
-      if (code === undefined) this.fail('one of the escapes \\n \\" \\\\ \\ooo', 'another', this.line)
-      if (code === 'n') return '\n'
-      return code.length === 3 ? String.fromCharCode(Number.parseInt(code, 8)) : whole.slice(1)
-    })
-  }
 }

@@ -136,7 +136,7 @@ const BROKEN: [string, () => void, RegExp, 'refused' | 'not asked'][] = [
   [
     'half a metadata block',
     () => truncateSync(inFolder('metadata'), metadataText(trace).length - 9),
-    /metadata, line \d+: expected .*found/,
+    /metadata, line \d+, column \d+: expected .*found/,
     'refused',
   ],
   [

@@ -145,7 +145,7 @@ describe('metadata', () => {
         events = parseMetadata(text.slice(0, length), 'metadata').events
       } catch (error) {
         expect(error).toBeInstanceOf(TraceError)
-        expect((error as TraceError).message).toMatch(/^metadata, line \d+: expected .+/)
+        expect((error as TraceError).message).toMatch(/^metadata, line \d+, column \d+: expected .+/)
         continue
       }
       expect(events).toStrictEqual(input.events.slice(0, events.length))
@@ -154,8 +154,18 @@ describe('metadata', () => {
   })
 
   test.each<[string, string | RegExp, string, RegExp]>([
-    ['another byte order', 'byte_order = le', 'byte_order = be', /line \d+: expected le, found be/],
-    ['another layout of the packet', 'u32 cpu_id;', '', /line \d+: expected cpu_id, found generation/],
+    [
+      'another byte order',
+      'byte_order = le',
+      'byte_order = be',
+      /line \d+, column \d+: expected le, found be/,
+    ],
+    [
+      'another layout of the packet',
+      'u32 cpu_id;',
+      '',
+      /line \d+, column \d+: expected cpu_id, found generation/,
+    ],
     ['numbers of threads that overlap', '"main" = 0', '"main" = 0 ... 2', /in order, from 3/],
     ['a thread number that is too great', '"b" = 5', '"b" = 4294967296', /from 5 to 4294967295/],
     ['a range of threads that ends before it begins', '1 ... 4', '4 ... 1', /in order/],
@@ -183,7 +193,7 @@ describe('metadata', () => {
     ['a strange sign', 'env {', 'env @{', /found "@"/],
     ['a uuid that is none', UUID, 'boot', /expected a uuid, found "boot"/],
     ['an open comment', 'env {', '/* env {', /expected the end of a comment/],
-    ['another head', '/* CTF 1.8 */', '/* CTF 2 */', /line 1: expected/],
+    ['another head', '/* CTF 1.8 */', '/* CTF 2 */', /line 1, column 1: expected/],
   ])('with %s is refused', (_, from, to, message) => {
     const text = metadataText(input)
     const changed = text.replace(from, to)
@@ -208,7 +218,7 @@ describe('metadata', () => {
     expect(openTrace(folder.path).events).toStrictEqual(input.events)
     appendFileSync(`${folder.path}/metadata`, 'event {\n\tname = "ha')
     const lines = readFileSync(`${folder.path}/metadata`, 'utf8').split('\n').length
-    expect(() => openTrace(folder.path)).toThrow(`metadata, line ${lines}: expected a closing "`)
+    expect(() => openTrace(folder.path)).toThrow(`metadata, line ${lines}, column 9: expected a closing "`)
   })
 })
 
