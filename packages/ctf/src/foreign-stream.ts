@@ -349,8 +349,10 @@ export class ForeignReader {
     const pid = numberIn(cells?.get('vpid')) ?? numberIn(cells?.get('pid'))
     const thread = ['vtid', 'tid', 'thread_id'] as const
     const tid = thread.map((name) => numberIn(cells?.get(name))).find((number) => number !== undefined)
-    const more: Values = {}
-    let hasMore = false
+    // A thread is not bound to a CPU there.
+    const hasCpu = tid !== undefined && cpu !== ALL_CPUS
+    const more: Values = hasCpu ? { cpu_id: cpu } : {}
+    let hasMore = hasCpu
     for (const [name, value] of Object.entries({ ...context, ...own })) {
       if (KNOWN_CONTEXT.has(name) && context !== undefined && Object.hasOwn(context, name)) continue
       more[name] = value

@@ -75,14 +75,24 @@ export class ForeignTrace implements TraceSource {
     return this.#thread(pid, threadId, cpu, generation, record?.threadName ?? '')
   }
 
-  /** The thread with a number; if the trace doesn't say it, one for each CPU. */
+  /**
+   * The thread with a number; if the trace doesn't say it, one for each CPU. A thread of another
+   * tracer is on any CPU.
+   */
   #thread(pid: number, threadId: number, cpu: number, generation: number, name: string): TraceThread {
     const isKnown = threadId >= 0
-    const key = isKnown && !this.#isOurs ? `${pid} ${threadId}` : `${pid} ${threadId} ${cpu}`
+    const isAnywhere = isKnown && !this.#isOurs
+    const key = isAnywhere ? `${pid} ${threadId}` : `${pid} ${threadId} ${cpu}`
     let thread = this.#threads.get(key)
     if (thread === undefined) {
       const named = name !== '' || isKnown ? name : cpu === ALL_CPUS ? 'all CPUs' : `CPU ${cpu}`
-      thread = { process: this.#process(pid), threadId, name: named, cpu, generation }
+      thread = {
+        process: this.#process(pid),
+        threadId,
+        name: named,
+        cpu: isAnywhere ? ALL_CPUS : cpu,
+        generation,
+      }
       this.#threads.set(key, thread)
     }
     // The header of a packet may have come first, which does not name it.

@@ -28,6 +28,7 @@ export interface TraceThread {
   readonly threadId: number
   /** Empty if it has none. */
   readonly name: string
+  /** −1 if it is not bound to one, in a trace by others. */
   readonly cpu: number
   readonly generation: number
 }

@@ -235,8 +235,13 @@ export function openTraces(folders: readonly string[]): TraceSet {
   }
 }
 
+/** The folders in which LTTng puts traces, some levels deep: `ust/uid/0/64-bit`. */
+const LTTNG_DOMAINS: readonly string[] = ['ust', 'kernel']
+const LTTNG_DEPTH = 3
+
 /**
- * Finds the traces in a folder: the folder itself, or those in it, two levels deep.
+ * Finds the traces in a folder: the folder itself, or those in it, two levels deep. Sessions of
+ * LTTng count as one level.
  *
  * @returns their folders, sorted; none if there is no trace.
  */
@@ -252,12 +257,14 @@ function foldersOf(folder: string, depth: number): string[] {
     throw new TraceError(folder, `can't be listed (${String(error)})`, { cause: error })
   }
   if (entries.some((entry) => entry.name === 'metadata' && !entry.isDirectory())) return [folder]
-  if (depth === 0) return []
   return entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map(({ name }) => name)
     .sort()
-    .flatMap((name) => foldersOf(join(folder, name), depth - 1))
+    .flatMap((name) => {
+      if (LTTNG_DOMAINS.includes(name)) return foldersOf(join(folder, name), LTTNG_DEPTH)
+      return depth === 0 ? [] : foldersOf(join(folder, name), depth - 1)
+    })
 }
 
 function readingOf(

@@ -184,9 +184,9 @@ class ReaderMaker {
     const { name, written } = members[index]
     const next = members.at(index + 1)
     if (next === undefined) return false
-    if (next.type.kind === 'sequence' && next.type.length === written && name === `${next.name}_length`) {
-      return true
-    }
+    // LTTng puts an underscore in front.
+    const isLength = name === `${next.name}_length` || name === `_${next.name}_length`
+    if (next.type.kind === 'sequence' && next.type.length === written && isLength) return true
     if (next.type.kind === 'variant' && next.type.tag === written && name === `${next.name}_is`) return true
     // Only our own lists have it.
     const last = members.at(index + 2)
