@@ -425,8 +425,11 @@ export class TypeParser {
       let text = ''
       while (!source.is(';')) {
         if (source.token.kind === 'end' || source.is('{') || source.is('}')) source.fail(';')
-        text += source.token.text
-        source.next()
+        if (source.token.kind === 'number') text += String(source.bigint('a number'))
+        else {
+          text += source.token.text
+          source.next()
+        }
       }
       source.expect(';')
       attributes.set(name, { text, at: where })

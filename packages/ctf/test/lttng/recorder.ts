@@ -55,8 +55,8 @@ export class Lttng {
   }
 
   /**
-   * Records the program. The channel `all` has every event, and contexts; the channel `few` has room
-   * for few events, and loses the others.
+   * Records the program. The channel `all` has every event, and contexts; the channel `few` has
+   * room for few events, and loses the others.
    *
    * @returns the folder of the session.
    */
