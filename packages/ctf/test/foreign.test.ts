@@ -604,6 +604,24 @@ describe('a packet of others that is damaged', () => {
     expect(error).toMatchObject({ path, offset })
   })
 
+  test('that counts fewer discarded events than the one before has lost none: LTTng writes that', () => {
+    using folder = temporaryFolder()
+    cpSync(KEPT, folder.path, { recursive: true })
+    const path = join(folder.path, 'few_0')
+    const bytes = readFileSync(path)
+    bytes.writeBigUInt64LE(50n, 72)
+    writeFileSync(path, bytes)
+    const trace = openTrace(folder.path)
+    const losses = [...trace.items({ threads: ['CPU 0'] })].flatMap((item) =>
+      item.type === 'loss' ? [[item.cpu, item.events]] : [],
+    )
+    expect(losses).toEqual([
+      [0, 50],
+      [1, 21],
+    ])
+    expect(trace.losses().map(({ eventsDiscarded }) => eventsDiscarded)).toEqual([0, 21])
+  })
+
   test('is an error or is read, whatever byte of a trace by LTTng is changed', () => {
     using folder = temporaryFolder()
     cpSync(KEPT, folder.path, { recursive: true })

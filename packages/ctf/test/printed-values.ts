@@ -35,6 +35,7 @@ export interface PrintedEvent {
 
 export interface PrintedTrace {
   readonly events: readonly PrintedEvent[]
+  /** NaN if a counter of a packet was less than the one before: babeltrace2 2.0.4 then wraps. */
   readonly discardedEvents: number
   readonly discardedPackets: number
 }
@@ -60,7 +61,8 @@ export function printTraces(folders: readonly string[]): PrintedTrace[] {
     if (line.ns !== undefined) {
       trace.events.push({ ...(line as unknown as PrintedEvent), ns: BigInt(line.ns) })
     }
-    trace.discardedEvents += line.discarded_events ?? 0
+    const { discarded_events: discarded = 0 } = line
+    trace.discardedEvents += discarded > 2 ** 63 ? NaN : discarded
     trace.discardedPackets += line.discarded_packets ?? 0
   }
   return traces

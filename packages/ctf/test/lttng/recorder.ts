@@ -66,7 +66,8 @@ export class Lttng {
     const kind = ['--userspace', `--buffers-${buffers}`]
     this.#lttng(['create', session, '--output', output])
     try {
-      this.#lttng(['enable-channel', ...kind, '--session', session, '--num-subbuf', '16', 'all'])
+      const large = ['--subbuf-size', '1M', '--num-subbuf', '4']
+      this.#lttng(['enable-channel', ...kind, '--session', session, ...large, 'all'])
       this.#lttng(['enable-event', '--userspace', 'demo:*', '--session', session, '--channel', 'all'])
       const contexts = ['vpid', 'vtid', 'procname', 'pthread_id'].flatMap((name) => ['--type', name])
       this.#lttng(['add-context', '--userspace', ...contexts, '--session', session, '--channel', 'all'])
