@@ -90,7 +90,9 @@ function watch(worker: Worker, context: ProbeContext): void {
   // A recorder's own thread has no number yet when it is told of, or is known.
   if (typeof threadId !== 'number' || threadId < 0) return
   const { maxOldGenerationSizeMb = 0, stackSizeMb = 0 } = resourceLimits
-  life.begin(threadId, { threadId, heapLimitMb: maxOldGenerationSizeMb, stackMb: stackSizeMb })
+  // −1 stands for the default of Node.
+  const heapLimitMb = Math.max(0, maxOldGenerationSizeMb)
+  life.begin(threadId, { threadId, heapLimitMb, stackMb: Math.max(0, stackSizeMb) })
   let why = ''
   worker.once(
     'online',

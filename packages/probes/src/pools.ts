@@ -1,0 +1,309 @@
+/**
+ * Pools as the thread sees them that submits tasks: piscina and tinypool.
+ *
+ * Both make an `AsyncResource` of a type of its own for each task (`Piscina.Task`), and their pools
+ * are an `EventEmitterAsyncResource`. These two classes of Node are replaced by ones that see what
+ * is constructed. So no module has to be found: a pool is seen as CommonJS, as an ES module, in
+ * whatever folder, and in a bundle.
+ */
+import asyncHooks from 'node:async_hooks'
+import events from 'node:events'
+import { threadId as thisThreadId, type MessagePort } from 'node:worker_threads'
+import { counter, now } from '@rchan/trace'
+import { seeConstructed } from './constructed.js'
+import { asTask, setNumber, taskName } from './envelope.js'
+import { PortPeers } from './port-peers.js'
+import type { ProbeContext } from './probe.js'
+import type { PortTap } from './ports.js'
+import { dispatched, poolFound, task, way } from './task-events.js'
+
+/** The classes of pools by their names, and the types of their tasks. */
+const KINDS: Readonly<Record<string, string>> = { Piscina: 'piscina', Tinypool: 'tinypool' }
+const TASK_TYPES: readonly unknown[] = ['Piscina.Task', 'Tinypool.Task']
+/** Numbers of tasks are unique in a process: the thread's number stands above this one's count. */
+const THREAD_UNIT = 2 ** 32
+/** Each pool has a counter of its own, and counters can't be taken back. */
+const MOST_COUNTERS = 64
+/** How often a pool's figures are told, and its threads counted, in ns. */
+const TELL_EVERY_NS = 1_000_000n
+const ASK_EVERY_NS = 10_000_000n
+
+/** A pool of this thread. */
+class Pool {
+  readonly name: string
+  readonly #pool: WeakRef<PoolObject>
+  readonly #kind: string
+  readonly #count: ((values: { queued: number; busy: number; threads: number }) => void) | undefined
+  #isTold = false
+  #toldAt = 0n
+  #askedAt = 0n
+  #threads = 0
+  queued = 0
+  busy = 0
+
+  constructor(pool: object, kind: string, number: number) {
+    this.#pool = new WeakRef<PoolObject>(pool)
+    this.#kind = kind
+    this.name = `${kind}-${number}${thisThreadId === 0 ? '' : `/${thisThreadId}`}`
+    if (number <= MOST_COUNTERS) {
+      this.#count = counter(`pool:${this.name}`, { queued: 'u32', busy: 'u32', threads: 'u32' })
+    }
+  }
+
+  /**
+   * Tells how many tasks it has now, at most once a millisecond, and whenever it has none; with the
+   * first task, what it is.
+   */
+  tell(): void {
+    const isIdle = this.queued === 0 && this.busy === 0
+    const time = now()
+    if (!isIdle && time - this.#toldAt < TELL_EVERY_NS) return
+    this.#toldAt = time
+    const pool = this.#pool.deref()
+    if (!this.#isTold && poolFound.enabled) {
+      this.#isTold = true
+      const { minThreads = 0, maxThreads = 0, concurrentTasksPerWorker = 1 } = pool?.options ?? {}
+      poolFound({
+        pool: this.name,
+        kind: this.#kind,
+        minThreads,
+        maxThreads,
+        tasksPerThread: concurrentTasksPerWorker,
+      })
+    }
+    // It makes a list of its threads each time that it is asked.
+    if (time - this.#askedAt > ASK_EVERY_NS) {
+      this.#askedAt = time
+      this.#threads = pool?.threads?.length ?? 0
+    }
+    this.#count?.({ queued: this.queued, busy: this.busy, threads: this.#threads })
+  }
+}
+
+/** A pool's own object. */
+interface PoolObject {
+  readonly options?: Partial<PoolOptions>
+  readonly threads?: readonly unknown[]
+}
+
+interface PoolOptions {
+  readonly minThreads: number
+  readonly maxThreads: number
+  readonly concurrentTasksPerWorker: number
+}
+
+/** The property of a task's own object in its pool that holds what this probe knows of it. */
+const KNOWN = Symbol('rchan task')
+
+/** A task's own object in its pool. */
+interface TaskInfo {
+  [KNOWN]?: Submitted
+  readonly taskId?: number
+  readonly filename?: string
+  readonly name?: string
+  readonly abortSignal?: unknown
+}
+
+type State = 'new' | 'queued' | 'dispatched' | 'handled'
+
+/** A task that was submitted. */
+interface Submitted {
+  readonly id: number
+  readonly info: TaskInfo
+  readonly pool: Pool | undefined
+  state: State
+  /** Takes back the listener for its being aborted, which its pool does not tell of. */
+  forgetSignal: (() => void) | undefined
+}
+
+/** Watches the pools of the calling thread. */
+export function watchPools(context: ProbeContext): { tap: PortTap; end: () => void } {
+  const pools = new WeakMap<object, Pool>()
+  const numbers = new Map<string, number>()
+  /** Tasks that no worker has yet, by their pools' numbers for them. */
+  const waiting = new Map<number, Submitted[]>()
+  /** Tasks whose own number is not known yet. */
+  let fresh: Submitted[] = []
+  const peers = new PortPeers()
+  let lastId = 0
+  let current: Pool | undefined
+  const undo: (() => void)[] = []
+
+  const poolOf = (pool: object, kind: string): Pool => {
+    let found = pools.get(pool)
+    if (found === undefined) {
+      const number = (numbers.get(kind) ?? 0) + 1
+      numbers.set(kind, number)
+      pools.set(pool, (found = new Pool(pool, kind, number)))
+    }
+    return found
+  }
+
+  const submit = (info: TaskInfo): void => {
+    lastId += 1
+    const one: Submitted = {
+      id: thisThreadId * THREAD_UNIT + lastId,
+      info,
+      pool: current,
+      state: 'new',
+      forgetSignal: undefined,
+    }
+    Object.defineProperty(info, KNOWN, { value: one })
+    fresh.push(one)
+    // Without a pool that is known, nobody asks for it in this turn.
+    if (current === undefined) queueMicrotask(tellFresh)
+  }
+
+  /** Tells of the tasks that were made. They know now what they are. */
+  const tellFresh = (): void => {
+    if (fresh.length === 0) return
+    for (const one of fresh) {
+      const { info, pool, id } = one
+      const { taskId = -1, filename = '', name = 'default', abortSignal } = info
+      if (one.state !== 'new') continue
+      one.state = 'queued'
+      if (abortSignal instanceof AbortSignal) {
+        const onAbort = (): void => attempt(context, () => handle(info, abortSignal.reason ?? 'aborted'))
+        abortSignal.addEventListener('abort', onAbort, { once: true })
+        one.forgetSignal = () => abortSignal.removeEventListener('abort', onAbort)
+      }
+      task.begin(id, { pool: pool?.name ?? '', name: taskName({ filename, name }), file: filename })
+      const same = waiting.get(taskId)
+      if (same === undefined) waiting.set(taskId, [one])
+      else same.push(one)
+      if (pool === undefined) continue
+      pool.queued += 1
+      pool.tell()
+    }
+    fresh = []
+  }
+
+  const leaveQueue = (one: Submitted): void => {
+    const { taskId = -1 } = one.info
+    const same = waiting.get(taskId)?.filter((each) => each !== one) ?? []
+    if (same.length === 0) waiting.delete(taskId)
+    else waiting.set(taskId, same)
+    if (one.pool !== undefined) one.pool.queued -= 1
+  }
+
+  const handle = (info: TaskInfo, error: unknown): void => {
+    tellFresh()
+    const one = info[KNOWN]
+    if (one === undefined || one.state === 'handled') return
+    if (one.state === 'queued') leaveQueue(one)
+    else if (one.pool !== undefined) one.pool.busy -= 1
+    const hasRun = one.state === 'dispatched'
+    one.state = 'handled'
+    one.forgetSignal?.()
+    const hasFailed = error !== null && error !== undefined
+    if (hasRun) way.end(one.id)
+    if (hasFailed) task.fail(one.id)
+    else task.end(one.id)
+    context.threadList.countTask(hasFailed)
+    one.pool?.tell()
+  }
+
+  const patchTask = once((prototype) => {
+    const { done } = prototype
+    if (typeof done !== 'function') return
+    prototype.done = function (this: object, ...args) {
+      try {
+        return done.apply(this, args)
+      } finally {
+        attempt(context, () => handle(this, args[0]))
+      }
+    }
+    undo.push(() => {
+      prototype.done = done
+    })
+  })
+  const patchPool = once((prototype, kind: string) => {
+    const { run } = prototype
+    if (typeof run !== 'function') return
+    prototype.run = function (this: object, ...args) {
+      const before = current
+      attempt(context, () => {
+        current = poolOf(this, kind)
+      })
+      try {
+        return run.apply(this, args)
+      } finally {
+        current = before
+        attempt(context, tellFresh)
+      }
+    }
+    undo.push(() => {
+      prototype.run = run
+    })
+  })
+
+  undo.push(
+    seeConstructed(events, 'EventEmitterAsyncResource', (_made, _args, newTarget) => {
+      // A program may have a class of its own on top.
+      for (let each: unknown = newTarget; typeof each === 'function'; each = Object.getPrototypeOf(each)) {
+        const { name, prototype } = each as { name: string; prototype: object }
+        const kind = KINDS[name]
+        if (kind !== undefined) return patchPool(prototype, kind)
+      }
+    }),
+    seeConstructed(asyncHooks, 'AsyncResource', (made, [type], newTarget) => {
+      if (!TASK_TYPES.includes(type)) return
+      patchTask(newTarget.prototype as object)
+      submit(made)
+    }),
+  )
+
+  const tap: PortTap = {
+    posting: (port, message, transferred) => attempt(context, () => posting(port, message, transferred)),
+  }
+  const posting = (port: MessagePort, message: unknown, transferred: readonly unknown[]): void => {
+    peers.sent(port, transferred)
+    const envelope = asTask(message)
+    if (envelope === undefined) return
+    tellFresh()
+    const same = waiting.get(envelope.taskId)
+    const one = same?.find(({ info }) => info.filename === envelope.filename) ?? same?.[0]
+    if (one === undefined) return
+    leaveQueue(one)
+    one.state = 'dispatched'
+    if (one.pool !== undefined) one.pool.busy += 1
+    setNumber(envelope, one.id)
+    dispatched({ id: one.id, pool: one.pool?.name ?? '', threadId: peers.threadOf(port) ?? 0 })
+    way.start(one.id)
+    one.pool?.tell()
+  }
+  undo.push(() => peers.end())
+  return {
+    tap,
+    end: () => {
+      for (const each of undo.splice(0).toReversed()) each()
+    },
+  }
+}
+
+/** Runs a part of the probe. Its errors are not the program's. */
+function attempt(context: ProbeContext, action: () => void): void {
+  try {
+    action()
+  } catch (error) {
+    context.fail(error)
+  }
+}
+
+/** Makes a function that does its work once for each prototype. */
+function once<A extends unknown[]>(
+  patch: (prototype: Patched, ...args: A) => void,
+): (prototype: object, ...args: A) => void {
+  const done = new WeakSet<object>()
+  return (prototype, ...args) => {
+    if (done.has(prototype)) return
+    done.add(prototype)
+    patch(prototype, ...args)
+  }
+}
+
+/** The methods that are replaced: of tasks, of pools. */
+interface Patched {
+  done?: (...args: unknown[]) => unknown
+  run?: (...args: unknown[]) => unknown
+}
