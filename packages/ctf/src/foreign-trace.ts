@@ -56,10 +56,13 @@ export class ForeignTrace implements TraceSource {
     return typeof pid === 'number' ? pid : typeof vpid === 'number' ? vpid : -1
   }
 
-  #process(pid: number): TraceProcess {
+  #process(pid: number, procname: string): TraceProcess {
     let process = this.#processes.get(pid)
     if (process === undefined) {
-      process = { pid, folder: this.#folder, env: this.env, index: this.#nextIndex() }
+      // The environment is that of all processes in the trace.
+      const isNamed = pid !== this.#pid && procname !== ''
+      const env = isNamed ? { ...this.env, procname } : this.env
+      process = { pid, folder: this.#folder, env, index: this.#nextIndex() }
       this.#processes.set(pid, process)
     }
     return process
@@ -87,7 +90,7 @@ export class ForeignTrace implements TraceSource {
     if (thread === undefined) {
       const named = name !== '' || isKnown ? name : cpu === ALL_CPUS ? 'all CPUs' : `CPU ${cpu}`
       thread = {
-        process: this.#process(pid),
+        process: this.#process(pid, name),
         threadId,
         name: named,
         cpu: isAnywhere ? ALL_CPUS : cpu,

@@ -7,9 +7,10 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync } fr
 import { join } from 'node:path'
 import { parseFacts } from './facts.js'
 import { parseUuid } from './metadata.js'
+import { isOurs } from './opened-trace.js'
 import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC } from './packet.js'
 import { PacketReader, type StreamFormat } from './stream.js'
-import { readMetadata, streamFiles } from './trace-files.js'
+import { readMetadata, readMetadataBytes, streamFiles } from './trace-files.js'
 import { TraceError } from './trace-error.js'
 
 /** Options of {@link recoverTrace}. */
@@ -45,6 +46,9 @@ const CHUNK_BYTES = 2 ** 16
  * for (const { file, cutBytes } of recoverTrace('./trace')) console.log(file, cutBytes)
  */
 export function recoverTrace(folder: string, { force = false }: RecoverOptions = {}): RecoveredStream[] {
+  if (!isOurs(readMetadataBytes(folder))) {
+    throw new TraceError(join(folder, 'metadata'), 'is not by rchan, whose traces alone are recovered')
+  }
   const metadata = readMetadata(folder)
   const format: StreamFormat = { uuid: parseUuid(metadata.uuid), global: metadata.global === true }
   const torn: RecoveredStream[] = []

@@ -39,7 +39,8 @@ export class Identities {
     if (known === undefined) {
       const { pid, env } = process
       const program = env.procname ?? env.program
-      const name = typeof program === 'string' && program !== '' ? program : `process ${pid}`
+      const unnamed = pid > 0 ? `process ${pid}` : 'unknown process'
+      const name = typeof program === 'string' && program !== '' ? program : unnamed
       known = { pid: this.#free(Number.isInteger(pid) && pid > 0 && pid <= LARGEST ? pid : 1), name }
       this.#processes.set(process, known)
     }

@@ -71,6 +71,7 @@ class Lines {
     const { event, thread, fields } = item
     if (item.type === 'event') {
       if (item.at !== item.time) text += `,"at":"${item.at}"`
+      if (item.context !== undefined) text += `,"context":{${jsonMembers(item.context, 'text')}}`
     } else if (item.type === 'span') {
       text += `,"start":"${item.start}","end":"${item.end}","outcome":"${item.outcome}"`
     } else if (item.type === 'async') {

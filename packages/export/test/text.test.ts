@@ -1,6 +1,6 @@
 /** The formats that are lines of text: JSON lines and CSV. */
 import { parseSchema, schemaText, t } from '@rchan/ctf'
-import type { TraceItem } from '@rchan/ctf/reader'
+import type { ItemFields, TraceItem } from '@rchan/ctf/reader'
 import { FORMATS, toCsv, toJsonLines } from '@rchan/export'
 import { expect, test } from 'vitest'
 import { MadeTrace, WALL_OFFSET } from './made-trace.ts'
@@ -33,6 +33,8 @@ function full() {
     { type: 'gap', time: 15n, from: 14n, to: 15n, cpu: 7, packets: 2 },
     { type: 'thread', time: 16n, thread: worker, phase: 'went', how: 'ended' },
   )
+  const base = { type: 'event', thread: worker, event: trace.event('other'), fields: {} } as const
+  trace.add({ ...base, time: 16n, at: 16n, context: { depth: -1n, ip: 'a"b' } })
   trace.loss(worker, 17n, 18n, 5).loss(undefined, 17n, 18n, 6, 7)
   return trace
 }
@@ -92,9 +94,15 @@ function compare(
   const schema = parseSchema(JSON.stringify(['x', ...fields]))
   expect(schema).toBeDefined()
   expect(line.name).toBe(item.type === 'async' ? item.name : name)
+  const { context } = item as { readonly context?: ItemFields }
+  expect(line.context).toEqual(context && mapped(context))
   const values = Object.entries(item.fields).filter(([, value]) => value !== undefined)
   expect(Object.keys(line.fields)).toEqual(values.map(([field]) => field))
   for (const [field, value] of values) expect(line.fields[field]).toEqual(plain(value))
+}
+
+function mapped(values: ItemFields): unknown {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, plain(value)]))
 }
 
 function plain(value: unknown): unknown {

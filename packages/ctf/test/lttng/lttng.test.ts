@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { findTraces, openTrace, type EventItem, type Trace } from '@rchan/ctf/reader'
+import { findTraces, openTrace, recoverTrace, type EventItem, type Trace } from '@rchan/ctf/reader'
 import { needReader } from '../../../../test/readers.ts'
 import { temporaryFolder } from '../fixture.ts'
 import { printTraces, valuesOf } from '../printed-values.ts'
@@ -87,6 +87,7 @@ function check(trace: Trace, count: number): void {
     expect(own).toHaveLength(expected.length)
     expect(thread.name).toBe('demo')
     expect(thread.process.pid).toBeGreaterThan(0)
+    expect(thread.process.env.procname).toBe('demo')
     for (const { context } of own) expect(Object.keys(context ?? {})).toEqual(['cpu_id', 'pthread_id'])
   }
   // One of them is the main thread.
@@ -154,6 +155,10 @@ describe('a trace by LTTng-UST that is kept', () => {
   test('has what babeltrace2 says', (context) => {
     needReader(context, 'python3-bt2')
     compare(KEPT)
+  })
+
+  test('is not changed by recoverTrace', () => {
+    expect(() => recoverTrace(KEPT)).toThrow(/metadata: is not by rchan, whose traces alone are recovered/)
   })
 
   test('its items can be limited, as those of our own traces', () => {
