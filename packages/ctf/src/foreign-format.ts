@@ -73,7 +73,7 @@ export function foreignFormat(declared: Declarations): ForeignFormat {
   for (const stream of declared.streams.values()) {
     const made = new StreamMaker(declared, stream)
     streams.set(stream.id, made.stream())
-    events.push(...made.events)
+    for (const event of made.events) events.push(event)
   }
   return {
     uuid,

@@ -19,6 +19,8 @@ import { TraceError } from './trace-error.js'
 const HEADER_BYTES = [2 ** 12, 2 ** 16] as const
 /** The most bytes of a packet that are content. */
 const MAX_CONTENT_BYTES = 2 ** 26
+/** The most bytes that all readers of one trace have: each keeps one packet. */
+const MAX_ALL_BYTES = 2 ** 29
 /** Fields of a record's context that become members of the record. */
 const KNOWN_CONTEXT = new Set(['cpu_id', 'thread_id', 'vpid', 'vtid', 'pid', 'tid', 'procname'])
 
@@ -37,12 +39,29 @@ export interface ForeignHeader extends PacketHeader {
 
 type Values = Record<string, DecodedValue>
 
+/** The memory of all readers of a trace. Files can be sparse, so their sizes bound nothing. */
+export class PacketMemory {
+  #left = MAX_ALL_BYTES
+
+  /** @returns whether there was as much. */
+  take(bytes: number): boolean {
+    if (bytes > this.#left) return false
+    this.#left -= bytes
+    return true
+  }
+
+  giveBack(bytes: number): void {
+    this.#left += bytes
+  }
+}
+
 export class ForeignReader {
   readonly path: string
   header: ForeignHeader | undefined
   record: TraceRecord | undefined
   readonly #format: ForeignFormat
   readonly #uuid: Buffer | undefined
+  readonly #memory: PacketMemory
   readonly #bits = new Bits((what) => this.#fail(what))
   readonly #fd: number
   readonly #fileBytes: number
@@ -53,9 +72,10 @@ export class ForeignReader {
   #start = 0
   #lastTime = 0n
 
-  constructor(path: string, format: ForeignFormat) {
+  constructor(path: string, format: ForeignFormat, memory: PacketMemory) {
     this.path = path
     this.#format = format
+    this.#memory = memory
     this.#uuid = format.uuid === '' ? undefined : Buffer.from(parseUuid(format.uuid))
     try {
       this.#fd = openSync(path, 'r')
@@ -72,6 +92,8 @@ export class ForeignReader {
 
   close(): void {
     closeSync(this.#fd)
+    this.#memory.giveBack(this.#bits.bytes.length)
+    this.#bits.bytes = Buffer.alloc(0)
   }
 
   /** Steps to the next packet or record. The file does not grow. */
@@ -269,22 +291,24 @@ export class ForeignReader {
 
   /** Reads the rest of a packet's content. The position is that behind the header. */
   #readContent({ offset, contentBytes }: ForeignHeader): void {
-    const { bytes } = this.#bits
-    if (bytes.length < contentBytes) {
-      const grown = Buffer.allocUnsafe(Math.max(contentBytes, Math.min(bytes.length * 2, MAX_CONTENT_BYTES)))
-      this.#use(grown)
-    }
+    const { length } = this.#bits.bytes
+    if (length < contentBytes) this.#grow(Math.max(contentBytes, Math.min(length * 2, MAX_CONTENT_BYTES)))
     this.#fill(0, contentBytes, offset)
   }
 
-  #use(bytes: Buffer): void {
+  #grow(size: number): void {
+    const { bytes: before } = this.#bits
+    if (!this.#memory.take(size - before.length)) {
+      this.#fail(`one packet of each stream takes more than ${MAX_ALL_BYTES} bytes of memory`)
+    }
+    const bytes = Buffer.allocUnsafe(size)
     this.#bits.bytes = bytes
     this.#bits.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   /** Fills bytes `from` to `to` of the buffer. */
   #fill(from: number, to: number, position: number): void {
-    if (this.#bits.bytes.length < to) this.#use(Buffer.allocUnsafe(to))
+    if (this.#bits.bytes.length < to) this.#grow(to)
     let at = from
     while (at < to) {
       let count: number

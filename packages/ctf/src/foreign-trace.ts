@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parseDeclarations } from './declarations.js'
 import { parseFacts, type TraceFacts } from './facts.js'
 import { foreignFormat, type ForeignFormat } from './foreign-format.js'
-import { ForeignReader, type ForeignHeader } from './foreign-stream.js'
+import { ForeignReader, PacketMemory, type ForeignHeader } from './foreign-stream.js'
 import type { TraceProcess, TraceThread } from './items.js'
 import type { MetadataClock } from './metadata.js'
 import { isInPackets, textOfPackets } from './metadata-packets.js'
@@ -25,6 +25,7 @@ export class ForeignTrace implements TraceSource {
   readonly events: readonly EventClass[]
   readonly #folder: string
   readonly #format: ForeignFormat
+  readonly #memory = new PacketMemory()
   readonly #nextIndex: () => number
   readonly #processes = new Map<number, TraceProcess>()
   readonly #threads = new Map<string, { -readonly [K in keyof TraceThread]: TraceThread[K] }>()
@@ -125,11 +126,11 @@ export class ForeignTrace implements TraceSource {
   }
 
   headers(path: string): HeaderReader {
-    return new ForeignReader(path, this.#format)
+    return new ForeignReader(path, this.#format, this.#memory)
   }
 
   open(path: string): StreamReader {
-    return new ForeignReader(path, this.#format)
+    return new ForeignReader(path, this.#format, this.#memory)
   }
 
   streamKey(path: string, first: PacketHeader): string {

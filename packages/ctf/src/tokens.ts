@@ -19,9 +19,11 @@ const BLANK = 32
 const SLASH = 47
 const STAR = 42
 const UNDERSCORE = 95
+/** Names in messages come from the text, and may be long. */
+const MAX_MESSAGE = 1000
 const NUMBER = /-?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|[0-9]+)[uUlL]{0,3}/y
 const MARK = /:=|\.\.\.|[{}[\]():;=,.<>*]/y
-const ESCAPE = /\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|([abfnrtv"'?\\]))|\\/g
+const ESCAPE = /\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|([abfnrtv"'?\\]))/y
 const ESCAPED: Readonly<Record<string, number>> = { a: 7, b: 8, f: 12, n: 10, r: 13, t: 9, v: 11 }
 
 /** Splits a text into tokens, and holds the current one. */
@@ -146,7 +148,8 @@ export class Tokens {
 
   /** Throws what is wrong, with its line and column. */
   failWith(what: string, at = this.token.at): never {
-    throw new TraceError(this.path, what, this.placeOf(at))
+    const shown = what.length > MAX_MESSAGE ? `${what.slice(0, MAX_MESSAGE)}…` : what
+    throw new TraceError(this.path, shown, this.placeOf(at))
   }
 
   found(): string {
@@ -235,26 +238,27 @@ export class Tokens {
 
   /** Escapes stand for bytes: several of them can be one character. */
   private unescape(literal: string, from: number): string {
-    const bytes: Buffer[] = []
-    let done = 0
-    for (const match of literal.matchAll(ESCAPE)) {
-      const [whole, hex, octal, sign] = match as (string | undefined)[]
-      const at = match.index
-      bytes.push(Buffer.from(literal.slice(done, at)))
-      done = at + (whole as string).length
-      let byte: number
-      if (hex !== undefined) byte = Number.parseInt(hex, 16)
-      else if (octal !== undefined) byte = Number.parseInt(octal, 8)
-      else if (sign !== undefined) byte = ESCAPED[sign] ?? sign.charCodeAt(0)
-      else
+    const bytes = Buffer.allocUnsafe(Buffer.byteLength(literal))
+    let end = 0
+    let at = 0
+    for (;;) {
+      const next = literal.indexOf('\\', at)
+      end += bytes.write(literal.slice(at, next < 0 ? literal.length : next), end)
+      if (next < 0) return bytes.toString('utf8', 0, end)
+      ESCAPE.lastIndex = next
+      const [whole, hex, octal, sign] = ESCAPE.exec(literal) ?? []
+      if (whole === undefined) {
         this.fail(
           'one of the escapes \\n \\t \\" \\\\ \\ooo \\xhh and others of C',
-          literal.slice(at, at + 2),
-          from + at,
+          literal.slice(next, next + 2),
+          from + next,
         )
-      bytes.push(Buffer.of(byte & 0xff))
+      }
+      if (hex !== undefined) bytes[end] = Number.parseInt(hex, 16)
+      else if (octal !== undefined) bytes[end] = Number.parseInt(octal, 8)
+      else bytes[end] = ESCAPED[sign] ?? sign.charCodeAt(0)
+      end += 1
+      at = next + whole.length
     }
-    bytes.push(Buffer.from(literal.slice(done)))
-    return Buffer.concat(bytes).toString()
   }
 }

@@ -112,6 +112,9 @@ function filterOf({ from, to, events, threads: wanted, processes }: ItemOptions)
     }
     return isWanted
   }
+  if (wanted === undefined && processes === undefined) {
+    return { from, to, wants: events === undefined ? () => true : (_, event) => wantsEvent(event) }
+  }
   const wantsThread = ({ threadId, name, process: { pid } }: TraceThread): boolean =>
     (wanted === undefined || wanted.some((each) => each === threadId || each === name)) &&
     (processes === undefined || processes.includes(pid))

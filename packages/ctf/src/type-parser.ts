@@ -29,6 +29,9 @@ const BASES: Readonly<Record<string, 2 | 8 | 10 | 16>> = {
 /** Words that begin a type which has its own form. */
 const TYPE_WORDS = new Set(['integer', 'floating_point', 'string', 'struct', 'variant', 'enum'])
 
+/** The longest value of an attribute, in characters. */
+const MAX_ATTRIBUTE = 200
+
 /** The value of an attribute of a type, and where it stands. */
 interface Attribute {
   readonly text: string
@@ -425,6 +428,7 @@ export class TypeParser {
       let text = ''
       while (!source.is(';')) {
         if (source.token.kind === 'end' || source.is('{') || source.is('}')) source.fail(';')
+        if (text.length > MAX_ATTRIBUTE) source.fail(`a value of at most ${MAX_ATTRIBUTE} characters`)
         if (source.token.kind === 'number') text += String(source.bigint('a number'))
         else {
           text += source.token.text

@@ -1,6 +1,6 @@
 /** Traces by others, made by hand: every construct that is read, and what is said of the others. */
 import * as fc from 'fast-check'
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -517,6 +517,24 @@ describe('what has no form of ours is named, with its line and column', () => {
     expect(failure(() => openTrace(folder.path)).message).toMatch(message)
   })
 
+  test('a long text is read in one go: escapes, labels, events', () => {
+    using folder = temporaryFolder()
+    let text = `env { a = "${'\\x41'.repeat(200_000)}"; };\ntypealias enum : uint32_t {`
+    for (let i = 0; i < 20_000; i += 1) text += `"label ${i}" = ${i} ... ${i + 5},`
+    text += '} := big;\n'
+    for (let i = 0; i < 20_000; i += 1)
+      text += `event { name = "e${i}"; id = ${i}; fields := struct { big _a; }; };\n`
+    writeFileSync(join(folder.path, 'metadata'), head('le') + text)
+    const trace = openTrace(folder.path)
+    expect(trace.env).toEqual({ a: 'A'.repeat(200_000) })
+    expect(trace.events).toHaveLength(20_000)
+    writeFileSync(
+      join(folder.path, 'metadata'),
+      `${head('le')}event { name = "${'x'.repeat(1e6)}"; };\n${text}`,
+    )
+    expect(failure(() => openTrace(folder.path)).message.length).toBeLessThan(2000)
+  })
+
   test('a text that would be huge, walked, ends at a limit', () => {
     using folder = temporaryFolder()
     let types = 'struct s0 { uint8_t _a; uint8_t _b; };\n'
@@ -620,6 +638,20 @@ describe('a packet of others that is damaged', () => {
       [1, 21],
     ])
     expect(trace.losses().map(({ eventsDiscarded }) => eventsDiscarded)).toEqual([0, 21])
+  })
+
+  test('takes no memory without bound, in files that are sparse', () => {
+    using folder = temporaryFolder()
+    one(folder.path, eventText('uint8_t _a;'), (bits) => bits.put(1, 8))
+    const bytes = readFileSync(join(folder.path, 'channel_0'))
+    bytes.writeBigUInt64LE(2n ** 29n, CONTENT_SIZE)
+    bytes.writeBigUInt64LE(2n ** 29n, PACKET_SIZE)
+    for (let i = 0; i < 9; i += 1) {
+      const path = join(folder.path, `channel_${i}`)
+      writeFileSync(path, bytes)
+      truncateSync(path, 2 ** 26)
+    }
+    expect(failure(() => recordsOf(folder.path)).message).toMatch(/more than 536870912 bytes of memory/)
   })
 
   test('is an error or is read, whatever byte of a trace by LTTng is changed', () => {

@@ -2,7 +2,15 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { findTraces, openTrace, recoverTrace, type EventItem, type Trace } from '@rchan/ctf/reader'
+import {
+  findTraces,
+  openTrace,
+  openTraces,
+  recoverTrace,
+  type EventItem,
+  type Trace,
+  type TraceItem,
+} from '@rchan/ctf/reader'
 import { needReader } from '../../../../test/readers.ts'
 import { temporaryFolder } from '../fixture.ts'
 import { printTraces, valuesOf } from '../printed-values.ts'
@@ -157,6 +165,14 @@ describe('a trace by LTTng-UST that is kept', () => {
     compare(KEPT)
   })
 
+  test('can be followed: it has ended', async () => {
+    const followed: TraceItem[] = []
+    for await (const item of openTrace(KEPT).follow()) followed.push(item)
+    expect(followed.map(({ time }) => time)).toStrictEqual(
+      [...openTrace(KEPT).items()].map(({ time }) => time),
+    )
+  })
+
   test('is not changed by recoverTrace', () => {
     expect(() => recoverTrace(KEPT)).toThrow(/metadata: is not by rchan, whose traces alone are recovered/)
   })
@@ -183,12 +199,16 @@ test('a trace by LTTng-UST that is recorded now has every event, and what babelt
   needReader(context, 'python3-bt2')
   using folder = temporaryFolder()
   await using lttng = await Lttng.start(folder.path)
-  for (const buffers of ['uid', 'pid'] as const) {
+  const folders = (['uid', 'pid'] as const).map((buffers) => {
     const session = lttng.record(buffers, 1000)
-    const found = findTraces(session)
-    expect(found).toHaveLength(1)
-    expect(found[0].startsWith(join(session, 'ust', buffers))).toBe(true)
-    check(openTrace(found[0]), 1000)
-    compare(found[0])
-  }
+    const [trace, more] = findTraces(session)
+    expect(trace.startsWith(join(session, 'ust', buffers))).toBe(true)
+    expect(more).toBeUndefined()
+    check(openTrace(trace), 1000)
+    compare(trace)
+    return trace
+  })
+  // They are of one clock.
+  const count = folders.reduce((sum, trace) => sum + [...openTrace(trace).items()].length, 0)
+  expect([...openTraces(folders).items()]).toHaveLength(count)
 }, 60_000)
