@@ -7,6 +7,7 @@
 // - rchan/dist/bin/rchan.cjs: the command, with its argument library. It takes the rest from the
 //   files of dist/cjs, each when it is needed. Beside it, the licences of the libraries that rchan's
 //   files contain.
+// - tracepoint/dist/{esm,cjs}/index.js: what authors of libraries use.
 // - trace/dist/consumer-source.js: the whole program of the consumer thread as a string. So that
 //   thread needs no file, and does not depend on how the program resolves its modules.
 // - relay-node/dist/sink-source.js: the same for the consumer thread of relay channels.
@@ -231,6 +232,17 @@ export async function bundles() {
       plugins: [consumerPrograms({ consumer, sink })],
     })
     files.push({ path: `${folder}/recording.js`, text })
+    const forLibraries = `${packages}/tracepoint/dist/${format}`
+    files.push(
+      { path: `${forLibraries}/package.json`, text: `${JSON.stringify({ type })}\n` },
+      {
+        path: `${forLibraries}/index.js`,
+        text: await textOf({
+          ...formatOptions(format),
+          entryPoints: [`${packages}/tracepoint/dist/index.js`],
+        }),
+      },
+    )
   }
   return files
 }

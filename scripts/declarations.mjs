@@ -1,5 +1,5 @@
-// The published types of rchan: the compiler's declarations for rchan and for each module that its
-// entries reach. Imports of our other packages become relative. Writes nothing.
+// The published types of rchan and of @rchan/tracepoint: the compiler's declarations for each
+// module that their entries reach. Imports of our other packages become relative. Writes nothing.
 //
 // Members and exports marked `@internal` are left out: only our packages use them. Each format has
 // its own copy, because TypeScript takes the format of a declaration from the package.json above
@@ -70,8 +70,19 @@ function isSpecifier({ parent }) {
 
 /** Returns the declarations of the current build: the path and the text of each. */
 export function declarations() {
+  return [
+    ...declarationsOf(
+      'rchan',
+      ENTRIES.map((name) => `rchan/dist/${name}.d.ts`),
+    ),
+    ...declarationsOf('tracepoint', ['tracepoint/dist/index.d.ts']),
+  ]
+}
+
+/** Those that a package's entries reach. */
+function declarationsOf(name, entries) {
   const published = new Map()
-  const waiting = ENTRIES.map((name) => join(packages, 'rchan/dist', `${name}.d.ts`))
+  const waiting = entries.map((entry) => join(packages, entry))
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     if (published.has(file)) continue
     const { text, targets } = publish(file)
@@ -80,7 +91,7 @@ export function declarations() {
   }
   return Object.keys(FORMATS).flatMap((format) =>
     [...published].map(([file, text]) => ({
-      path: join(packages, 'rchan/dist', format, 'types', placeOf(file)),
+      path: join(packages, name, 'dist', format, 'types', placeOf(file)),
       text,
     })),
   )

@@ -22,10 +22,14 @@ const ARROWS: Record<string, readonly string[]> = {
   analysis: ['ctf'],
   export: ['analysis', 'ctf'],
   probes: ['trace'],
+  // Types only: a test of the package holds that its file imports nothing.
+  tracepoint: ['trace', 'ctf'],
   rchan: ['ring', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf', 'analysis', 'export', 'probes'],
 }
 /** Libraries by others, of packages that no tracing worker loads. They are bundled into rchan. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = { export: ['pbf'], rchan: ['commander'] }
+/** Packages that users install. */
+const PUBLISHED = ['rchan', 'tracepoint']
 /** Packages that know nothing of Node. */
 const WITHOUT_NODE = ['ring', 'sync', 'relay']
 
@@ -152,10 +156,11 @@ describe.each(Object.entries(ARROWS))('%s', (name, allowed) => {
   test('depends on what it imports, at the version of all, and on nothing else', () => {
     const file = packageFile(name)
     const { version } = file
-    // The published rchan contains the other packages, so its users need none of them.
-    expect(file.private).toBe(name === 'rchan' ? undefined : true)
-    if (name === 'rchan') expect(file.dependencies).toBeUndefined()
-    const { dependencies = {} } = name === 'rchan' ? { dependencies: file.devDependencies } : file
+    // What is published contains what it needs of the other packages, so users need none of them.
+    const isPublished = PUBLISHED.includes(name)
+    expect(file.private).toBe(isPublished ? undefined : true)
+    if (isPublished) expect(file.dependencies).toBeUndefined()
+    const { dependencies = {} } = isPublished ? { dependencies: file.devDependencies } : file
     const imported = importsOf(name).flatMap((target) => {
       const [scope, ours] = target.split('/')
       if (LIBRARIES[name]?.includes(scope)) return [scope]

@@ -1,7 +1,10 @@
+import { adoptAll } from './adopt.js'
 import { checkOpenFiles } from './open-files.js'
 import { writingHalf } from './writing-half.js'
 import type { RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
 import type { MemoryOptions, Recording, RecordingOptions } from './recording.js'
+
+adoptAll()
 
 /**
  * Starts recording. From the moment it returns, every tracepoint call in this process is an event
