@@ -253,19 +253,24 @@ class Blocks {
   #clock(block: Block): void {
     const name = this.#text(block, 'name')
     if (name === undefined) this.#source.failWith('a clock without name', block.at)
-    if (this.#clocks.has(name)) this.#source.failWith(`clock ${name} is there twice`, block.at)
     const frequency = this.#bigint(block, 'freq') ?? NS
     if (frequency < 1n) this.#source.failWith(`a clock of freq=${frequency}`, block.at)
     const ticks = this.#bigint(block, 'offset') ?? 0n
     const offset = (this.#bigint(block, 'offset_s') ?? 0n) * NS + (ticks * NS) / frequency
     const offsetNs = ((offset % NS) + NS) % NS
     const uuid = this.#uuid(block)
-    this.#clocks.set(name, {
+    const clock = {
       ...(uuid === undefined ? {} : { uuid }),
       offsetSeconds: Number((offset - offsetNs) / NS),
       offsetNs: Number(offsetNs),
       frequency,
-    })
+    }
+    // babeltrace2 says a clock once for each stream that has it.
+    const known = this.#clocks.get(name)
+    if (known !== undefined && !isSame(known, clock)) {
+      this.#source.failWith(`clock ${name} is there twice, and is not the same`, block.at)
+    }
+    this.#clocks.set(name, clock)
   }
 
   #stream(block: Block): void {
@@ -336,6 +341,10 @@ class Blocks {
     if (text === undefined || /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)) return text
     return this.#source.fail('a uuid', JSON.stringify(text), block.values.get('uuid')?.at)
   }
+}
+
+function isSame(a: DeclaredClock, b: DeclaredClock): boolean {
+  return (['uuid', 'offsetSeconds', 'offsetNs', 'frequency'] as const).every((name) => a[name] === b[name])
 }
 
 function numberOrText(value: bigint): number | string {

@@ -491,6 +491,12 @@ describe('what has no form of ours is named, with its line and column', () => {
       /clock monotonic is not declared/,
     ],
     ['no time in the records', 'event.header := struct event_header_compact;', '', /stream 0 has no time/],
+    [
+      'two clocks of one name',
+      /(clock \{.*\n)/,
+      '$1clock { name = "monotonic"; freq = 5; };\n',
+      /clock monotonic is there twice, and is not the same/,
+    ],
     ['an event of no stream', 'stream { id = 0', 'stream { id = 5', /stream_id=0, and no stream has that id/],
     ['an event twice', /(event \{.*\n)/, '$1$1', /event id 0 is there twice/],
     ['another text', '/* CTF 1.8 */', 'Hello', /line 1, column 1: expected \/\* CTF 1\.8/],
