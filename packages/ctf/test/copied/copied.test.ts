@@ -85,12 +85,8 @@ test('a copy by sink.ctf.fs has the items of the original', () => {
 test('it has what the original told beside its events, and all types', () => {
   const trace = openTrace(TRACE)
   const items = [...trace.items()]
-  const lives = items.flatMap((item) => (item.type === 'thread' ? [[item.thread.name, item.phase]] : []))
-  expect(lives.sort()).toEqual([
-    ['the main', 'came'],
-    ['wörker', 'came'],
-    ['wörker', 'went'],
-  ])
+  const lives = items.flatMap((item) => (item.type === 'thread' ? [`${item.thread.name} ${item.phase}`] : []))
+  expect(new Set(lives)).toEqual(new Set(['the main came', 'wörker came', 'wörker went']))
   const cut = items.filter((item) => item.type === 'span' && item.outcome === 'cut')
   expect(cut).toMatchObject([{ event: { name: 'tile:decode' }, thread: { threadId: 0, name: 'the main' } }])
   expect(trace.facts?.end).toBeGreaterThan(0n)
