@@ -27,8 +27,12 @@ export class ForeignTrace implements TraceSource {
   readonly #format: ForeignFormat
   readonly #memory = new PacketMemory()
   readonly #nextIndex: () => number
+  /** Of records that don't say it; −1 if the trace doesn't, either. */
+  readonly #pid: number
   readonly #processes = new Map<number, TraceProcess>()
   readonly #threads = new Map<string, { -readonly [K in keyof TraceThread]: TraceThread[K] }>()
+  /** What {@link threadOf} found last. */
+  #last: { pid: number; threadId: number; cpu: number; thread: TraceThread } | undefined
   /** A trace of rchan that went through another program: in its global buffers ids are cut. */
   readonly #isOurs: boolean
 
@@ -47,14 +51,11 @@ export class ForeignTrace implements TraceSource {
     this.clock = clock
     this.events = events
     this.#isOurs = env.tracer_name === 'rchan'
+    const { pid, vpid } = env
+    this.#pid = typeof pid === 'number' ? pid : typeof vpid === 'number' ? vpid : -1
     for (const { cpu, generation, threadId, threadName } of facts?.threads ?? []) {
       this.#thread(this.#pid, threadId, cpu, generation, threadName)
     }
-  }
-
-  get #pid(): number {
-    const { pid, vpid } = this.env
-    return typeof pid === 'number' ? pid : typeof vpid === 'number' ? vpid : -1
   }
 
   #process(pid: number, procname: string): TraceProcess {
@@ -76,7 +77,14 @@ export class ForeignTrace implements TraceSource {
     record?: TraceRecord,
   ): TraceThread => {
     const pid = record?.pid ?? this.#pid
-    return this.#thread(pid, threadId, cpu, generation, record?.threadName ?? '')
+    const last = this.#last
+    // Records of one thread come in a row.
+    if (last?.threadId === threadId && last.cpu === cpu && last.pid === pid && last.thread.name !== '') {
+      return last.thread
+    }
+    const thread = this.#thread(pid, threadId, cpu, generation, record?.threadName ?? '')
+    this.#last = { pid, threadId, cpu, thread }
+    return thread
   }
 
   /**

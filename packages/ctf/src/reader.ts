@@ -1,6 +1,6 @@
 /**
- * `@rchan/ctf/reader`: opens a trace folder that rchan wrote, and gives its events in the order of
- * time.
+ * `@rchan/ctf/reader`: opens a trace folder that rchan wrote, or another tracer that keeps to what
+ * our types have, and gives its events in the order of time.
  *
  * Decides which files of a folder count, merges the streams, and adds up the losses. Runs
  * synchronously on any thread. Never writes. Keeps one packet of each stream in memory.
@@ -98,7 +98,7 @@ export interface CpuLosses {
  */
 export interface Trace {
   readonly folder: string
-  /** Canonical lower-case text form. */
+  /** Canonical lower-case text form. Empty in a trace by others that has none. */
   readonly uuid: string
   readonly env: Readonly<Record<string, string | number>>
   /** What the trace tells of its threads, and of spans that were cut off; undefined if nothing. */
@@ -164,8 +164,9 @@ export interface TraceSet {
  * any thread may call it.
  *
  * @param folder the folder with the file `metadata`.
- * @throws TraceError if there is no trace, if rchan can't have written its metadata, or if a file
- * doesn't start with a packet of this trace.
+ * @throws TraceError if there is no trace, if its metadata says something that rchan can't have
+ * written, or has no form for in a trace by others, or if a file doesn't start with a packet of
+ * this trace.
  * @example
  * for (const { time, cpu, event, fields } of openTrace('./trace').records()) console.log(time, cpu, event.name, fields)
  */

@@ -1,4 +1,4 @@
-/** The entry `rchan/reader`: reads the traces that rchan writes. */
+/** The entry `rchan/reader`: reads the traces that rchan writes, and those of others like them. */
 export {
   ALL_CPUS,
   findTraces,
