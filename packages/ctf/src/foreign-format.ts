@@ -157,13 +157,15 @@ class StreamMaker {
       fields: [],
       ...(level === 'info' ? {} : { level }),
     }
+    const own = fields === undefined ? [] : structReader(fields, refuse).fields
+    const isOurs = this.#declared.env.tracer_name === 'rchan'
     if (uri?.startsWith(EMF_URI) !== true) {
-      const own = fields === undefined ? [] : structReader(fields, refuse).fields
-      return { id, ...plain, fields: own, ...(uri === undefined ? {} : { uri }) }
+      const more = uri === undefined ? {} : { uri }
+      return { id, ...plain, fields: isOurs ? withInterned(own) : own, ...more }
     }
     const parts = partsOfUri(uri)
     if (parts === undefined) return fail(`event ${name} has a model.emf.uri that can't be read`, at)
-    const pairs = parts.pairs ?? (fields === undefined ? [] : structReader(fields, refuse).fields)
+    const pairs = parts.pairs ?? withInterned(own)
     const schema = checkedSchema(name, { kind: parts.kind, level }, pairs)
     if (schema === undefined) {
       return fail(`event ${name} has a model.emf.uri with a kind or types that rchan does not write`, at)
@@ -181,8 +183,8 @@ class StreamMaker {
     if (event === undefined || declared === undefined) return undefined
     const { context, fields } = declared
     const setting = this.#setting('refuse')
-    const wanted: readonly Field[] | undefined =
-      declared.uri?.startsWith(EMF_URI) === true ? event.fields : undefined
+    const isOurs = declared.uri?.startsWith(EMF_URI) ?? this.#declared.env.tracer_name === 'rchan'
+    const wanted: readonly Field[] | undefined = isOurs ? event.fields : undefined
     const decoder: ForeignDecoder = {
       event,
       readContext: context && structReader(context, setting).read,
@@ -191,6 +193,16 @@ class StreamMaker {
     this.#decoders.set(id, decoder)
     return decoder
   }
+}
+
+/**
+ * Where rchan did not say the types of an event, CTF has them all, apart from one: an enumeration
+ * is one of interned strings.
+ */
+function withInterned(fields: readonly Field[]): readonly Field[] {
+  return fields.map((field) =>
+    typeof field.type === 'object' && field.type.type === 'enum' ? { ...field, type: 'interned' } : field,
+  )
 }
 
 /** Finds the clock of the times in a trace: all must be of one. */

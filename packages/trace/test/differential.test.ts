@@ -209,8 +209,6 @@ function comparable(items: Iterable<TraceItem>): unknown[] {
   return [...items].map((item) => ({
     ...item,
     ...('thread' in item && { thread: { ...item.thread, process: item.thread?.process.pid } }),
-    // A copy does not say that an enumeration is one of interned strings.
-    ...('event' in item && { event: { ...item.event, fields: item.event.fields.map(({ name }) => name) } }),
   }))
 }
 
@@ -246,7 +244,9 @@ describe.each([['per-thread'], ['global']] as const)(
     test('a recording that loses events has the same records and losses in python3-bt2', async (context) => {
       needReader(context, 'python3-bt2')
       const [plan] = fc.sample(anyPlan, { seed: SEED + 1, numRuns: 1 })
-      const threads = plan.threads.map((calls) => Array.from({ length: 40 }, () => calls).flat())
+      const threads = plan.threads.map((calls) =>
+        Array.from({ length: 8000 }, (_, i) => calls[i % calls.length]),
+      )
       const many = { ...plan, threads }
       const { path, summary } = await traced(many, { buffers, bufferSize: 2 ** 16, flushIntervalMs: 60_000 })
       const records = [...openTrace(path).records()]
