@@ -87,7 +87,12 @@ const tracingBeside = {
 }
 
 /** The libraries of others that rchan's files contain. */
-const LIBRARIES = { commander: `${packages}/rchan`, pbf: `${packages}/export` }
+const LIBRARIES = {
+  commander: `${packages}/rchan`,
+  pbf: `${packages}/export`,
+  'd3-array': `${packages}/export`,
+  internmap: `${packages}/export`,
+}
 /** Small modules that stand in the command's own file. */
 const IN_THE_COMMAND = ['@rchan/probes/settings', '@rchan/probes/status']
 /** What the command takes from the files of rchan. */

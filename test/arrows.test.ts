@@ -27,7 +27,10 @@ const ARROWS: Record<string, readonly string[]> = {
   rchan: ['ring', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf', 'analysis', 'export', 'probes'],
 }
 /** Libraries by others, of packages that no tracing worker loads. They are bundled into rchan. */
-const LIBRARIES: Readonly<Record<string, readonly string[]>> = { export: ['pbf'], rchan: ['commander'] }
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  export: ['pbf', 'd3-array'],
+  rchan: ['commander'],
+}
 /** Packages that users install. */
 const PUBLISHED = ['rchan', 'tracepoint']
 /** Packages that know nothing of Node. */

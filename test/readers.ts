@@ -9,8 +9,9 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** A reader, by the name of its Debian package, apart from blkparse (package blktrace). */
-export type ReaderName = 'babeltrace2' | 'babeltrace' | 'python3-bt2' | 'blkparse'
+/** A reader, by the name of its Debian package, apart from blkparse (package
+ * blktrace) and protoc (protobuf-compiler). */
+export type ReaderName = 'babeltrace2' | 'babeltrace' | 'python3-bt2' | 'blkparse' | 'protoc'
 
 /** The exit and the output of a reader. */
 export interface ReaderRun {

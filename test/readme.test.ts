@@ -20,14 +20,18 @@ import {
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { analyse } from '../examples/compress-tree/dist/analysis.js'
-import { timelineSvg } from '../examples/compress-tree/dist/timeline.js'
+import { summarize, summaryText } from '@rchan/analysis'
+import { openTrace } from '@rchan/ctf/reader'
+import { toPerfetto, toSvg } from '@rchan/export'
+import { needReader, runReader } from './readers.js'
 import { anchorsOf, blocksOf, programsOf, readPage, readPages, ROOT, sectionOf } from './pages.js'
 
 const sandbox = mkdtempSync(join(tmpdir(), 'rchan-readme-'))
 const archives = join(sandbox, 'archives')
 afterAll(() => rmSync(sandbox, { recursive: true, force: true }))
 
+/** The trace that the README and the pages show. */
+const shown = openTrace(join(ROOT, 'docs/pool-trace'))
 const readme = readPage('README.md')
 const pages = readPages()
 
@@ -87,32 +91,32 @@ describe('the README', () => {
     return name === undefined ? [] : [{ name, code }]
   })
 
-  test('its program, pasted into an empty folder, prints what the README says', () => {
+  test('its program, pasted into an empty folder, makes a trace that its commands read', () => {
     const folder = join(sandbox, 'pool')
     mkdirSync(folder)
-    expect(named.map(({ name }) => name)).toEqual(['worker.mjs', 'main.mjs', 'show.mjs'])
+    expect(named.map(({ name }) => name)).toEqual(['worker.mjs', 'main.mjs'])
     for (const { name, code } of named) writeFileSync(join(folder, name), code)
     const commands = linesOf(blocks.findLast(({ language }) => language === 'sh')!.code)
-    const outputs = commands.map((command) => runLine(command, folder))
-    const { code: promised } = blocks.findLast(({ language }) => language === 'text')!
-    // Which thread takes which task, and when, is different each time.
-    const told = (text: string): string[] =>
-      linesOf(text)
-        .map((line) => line.replace(/[\d.]+ ms/g, 'T ms').replace(/CPU \d+/, 'CPU N'))
-        .sort()
-    expect(told(outputs.at(-1)!)).toEqual(told(promised))
+    const [, recorded, summary] = commands.map((command) => runLine(command, folder))
     const [trace] = readdirSync(join(folder, 'traces'))
-    expect(outputs.at(-2)).toContain(trace)
+    expect(recorded).toContain(trace)
+    expect(recorded).toContain('5 events of 2 CPUs')
+    expect(summary).toMatch(/^pool:task {3}span {6}5 /m)
+    expect(readFileSync(join(folder, 'pool.svg'), 'utf8')).toContain('>pool:task<')
   })
 
-  test('it installs rchan by one line, before anything is imported', () => {
-    expect(blocks[0]).toEqual({ language: 'sh', code: 'npm install rchan\n' })
+  test('its first commands record a program that knows nothing of rchan', () => {
+    const folder = join(sandbox, 'as it is')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'app.js'), `require('node:worker_threads'); console.log('mine')`)
+    const { code } = blocksOf(sectionOf(readme, 'Record a program as it is'))[0]
+    const [, said] = linesOf(code).map((command) => runLine(command, folder))
+    expect(said).toBe('mine\n')
+    expect(readFileSync(join(folder, 'timeline.svg'), 'utf8')).toContain('<svg')
   })
 
   test('a pool is traced in less than 15 lines', () => {
-    const lines = named
-      .filter(({ name }) => name !== 'show.mjs')
-      .flatMap(({ code }) => linesOf(code).filter((line) => !line.startsWith('//')))
+    const lines = named.flatMap(({ code }) => linesOf(code).filter((line) => !line.startsWith('//')))
     expect(lines.length).toBeLessThan(15)
   })
 
@@ -127,19 +131,49 @@ describe('the README', () => {
   test('the picture was drawn by the demo as it is, and the README says what it shows', () => {
     const svg = readFileSync(join(ROOT, 'docs/timeline.svg'), 'utf8')
     const styleOf = (text: string): string | undefined => /<style>[^]*<\/defs>/.exec(text)?.[0]
-    expect(styleOf(svg)).toBe(styleOf(timelineSvg(analyse([]))))
+    expect(styleOf(svg)).toBe(styleOf([...toSvg(shown)].join('')))
     const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, content]) => content)
-    const [, tasks, workers] = /^compress-tree: ([\d,]+) tasks on (\d+) worker threads/.exec(texts[0])!
-    const [, longestWait] = /longest wait to run: (.+)$/.exec(texts[1])!
-    expect(readme.text).toContain(`compresses ${tasks} files`)
-    expect(readme.text).toContain(longestWait)
-    expect(readme.text).toContain(`up to ${texts[texts.indexOf('tasks waiting') + 1]} tasks wait`)
-    expect(workers).toBe('7')
+    expect(readme.text).toContain(`up to ${texts[texts.indexOf('open') + 1]} tasks are open`)
+    expect(texts.filter((content) => content === 'worker')).toHaveLength(7)
     expect(readme.text).toContain('![Seven worker threads')
     const [intro] = readme.text.split(/^## /m)
     const files = [...intro.matchAll(/`(\w+\.js)`/g)].map(([, file]) => file)
     expect(files.length).toBeGreaterThan(1)
     expect(files.filter((file) => !texts.includes(file))).toEqual([])
+  })
+})
+
+describe('one span in three forms', () => {
+  const formats = pages.find(({ path }) => path.endsWith('formats.md'))!
+  const [line, packets] = blocksOf(sectionOf(formats, 'One span in three forms')).map(({ code }) => code)
+
+  test('the summary in the README is that of the trace in docs/pool-trace', () => {
+    const text = summaryText(summarize(shown)).replaceAll(/ +$/gm, '')
+    expect(readme.text.replaceAll(/ +$/gm, '')).toContain(text)
+  })
+
+  test('the picture is that of this trace', () => {
+    expect([...toSvg(shown)].join('')).toBe(readFileSync(join(ROOT, 'docs/pool.svg'), 'utf8'))
+  })
+
+  test('babeltrace2 prints the line', (context) => {
+    needReader(context, 'babeltrace2')
+    const { stdout } = runReader('babeltrace2', [join(ROOT, 'docs/pool-trace')])
+    expect(stdout).toContain(line)
+    expect(readme.text).toContain(line)
+  })
+
+  test('protoc prints the packets', (context) => {
+    needReader(context, 'protoc')
+    const file = join(sandbox, 'trace.pftrace')
+    writeFileSync(file, Buffer.concat([...toPerfetto(shown)]))
+    const folder = join(ROOT, 'packages/export/test')
+    const args = ['--decode=Trace', '-I', folder, 'perfetto.proto']
+    const { stdout, status } = runReader('protoc', args, readFileSync(file))
+    expect(status).toBe(0)
+    expect(stdout).toContain(packets)
+    for (const time of readme.text.matchAll(/^packet \{ timestamp: (\d+)/gm))
+      expect(packets).toContain(time[1])
   })
 })
 

@@ -6,7 +6,6 @@
  * flood starts new threads. Most of them end while the last files come one after the other.
  */
 import { createHash } from 'node:crypto'
-import { extname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Piscina } from 'piscina'
 import type { InputFile } from './selection.js'
@@ -75,6 +74,8 @@ export class Job {
   private phase = 'start'
   private done = 0
   private bytesIn = 0
+  private bytesOut = 0
+  private inPhase: ReturnType<typeof trace.phase.begin<{ name: string; files: number }>> | undefined
 
   constructor(files: readonly InputFile[], options: JobOptions) {
     this.files = files
@@ -88,10 +89,6 @@ export class Job {
       // Without this, a task that finds no free thread goes to the end of the queue, behind later
       // tasks.
       stricterFIFO: true,
-    })
-    this.pool.on('workerDestroy', ({ id }: { id: number }) => {
-      // A thread that has ended has no number any more.
-      if (id > 0) trace.offline({ threadId: id })
     })
   }
 
@@ -123,15 +120,22 @@ export class Job {
       this.enter('trickle', total - last)
       await this.trickle(last, total)
     } finally {
+      this.leave()
       await this.pool.close()
     }
     return this.outcome()
   }
 
   private enter(name: string, files: number): void {
+    this.leave()
     this.phase = name
-    trace.phase({ name, files })
+    this.inPhase = trace.phase.begin({ name, files })
     this.options.onPhase?.(name, files)
+  }
+
+  private leave(): void {
+    if (this.inPhase !== undefined) trace.phase.end(this.inPhase)
+    this.inPhase = undefined
   }
 
   /** Submits one file after the other. */
@@ -174,18 +178,18 @@ export class Job {
 
   /** Hands one file to the pool. Resolves when the file is done, compressed or not. */
   private async submit(task: number): Promise<void> {
-    const { path, file, bytes } = this.files[task]
-    const kind = kindOf(path)
-    trace.submit({ task, kind, path, bytes })
+    const { path, file } = this.files[task]
     let result: CompressResult
     try {
-      result = await this.pool.run({ task, kind, path, file, quality: this.options.quality })
+      result = await this.pool.run({ path, file, quality: this.options.quality })
     } catch (error) {
       result = { bytesIn: 0, bytesOut: 0, sha256: '', error: (error as Error).message }
     }
     this.results[task] = result
     this.done += 1
     this.bytesIn += result.bytesIn
+    this.bytesOut += result.bytesOut
+    trace.progress({ in: this.bytesIn, out: this.bytesOut })
   }
 
   private outcome(): JobOutcome {
@@ -209,9 +213,4 @@ export class Job {
       sha256: hash.digest('hex'),
     }
   }
-}
-
-/** Returns the kind of a file's task. Files with one extension are one kind: `compress .js`. */
-function kindOf(path: string): string {
-  return `compress ${extname(path).toLowerCase() || 'other'}`
 }

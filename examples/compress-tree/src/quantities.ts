@@ -1,4 +1,4 @@
-/** Quantities as people read them: bytes, times, shares, counts. Pure functions. */
+/** Quantities as people read them: bytes, counts, names. Pure functions. */
 
 /** Decimal units, three digits: `53.3 MB`. */
 export function bytesText(bytes: number): string {
@@ -13,16 +13,6 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 ? value : threeDigits(value)} ${units[unit]}`
 }
 
-/** Three digits, in a suitable unit: `0.42 ms`, `12.3 ms`, `1.23 s`. */
-export function timeText(ms: number): string {
-  return ms < 999.5 ? `${threeDigits(ms)} ms` : `${threeDigits(ms / 1000)} s`
-}
-
-/** A whole percentage: `97 %`. */
-export function shareText(share: number): string {
-  return `${Math.round(share * 100)} %`
-}
-
 /** `1 file`, `3,255 files`. */
 export function countText(count: number, noun: string): string {
   return `${numberText(count)} ${noun}${count === 1 ? '' : 's'}`
@@ -35,4 +25,13 @@ export function numberText(count: number): string {
 
 function threeDigits(value: number): string {
   return value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)
+}
+
+/** Returns a name as text that a terminal can show. */
+export function printable(text: string): string {
+  return text.replaceAll(
+    // oxlint-disable-next-line no-control-regex
+    /[\u0000-\u001f\u007f-\u009f]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
 }

@@ -46,10 +46,10 @@ export const LIMITS: Limits = { maxFiles: 5000, maxBytes: 100e6, maxFileBytes: 1
  * Selects the files of a folder and the folders in it, in the order of their names.
  *
  * @param shown the folder's name in the paths that people see.
- * @param passOver a folder to skip: the output folder.
+ * @param passOver a folder to skip.
  * @throws Error if the folder itself can't be listed.
  */
-export function selectFiles(folder: string, shown: string, limits: Limits, passOver: string): Selection {
+export function selectFiles(folder: string, shown: string, limits: Limits, passOver?: string): Selection {
   const files: InputFile[] = []
   let bytes = 0
   let specialCount = 0

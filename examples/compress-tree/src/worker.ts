@@ -12,9 +12,6 @@ import * as trace from './tracepoints.js'
 
 /** The input of a task. It crosses the thread boundary. */
 export interface CompressOrder {
-  readonly task: number
-  /** The name of its kind in the trace. */
-  readonly kind: string
   /** The path as the user named it, for the trace. */
   readonly path: string
   /** The path to open. */
@@ -33,29 +30,25 @@ export interface CompressResult {
   readonly error?: string
 }
 
-trace.online()
-
 /** The task of the pool. */
-export default function compress({ task, kind, path, file, quality }: CompressOrder): CompressResult {
-  trace.start({ task, kind, path })
-  let bytesIn = 0
-  let bytesOut = 0
-  let ok = false
+export default function compress({ path, file, quality }: CompressOrder): CompressResult {
+  const reading = trace.read.begin({ path })
+  let input: Buffer
   try {
-    const input = readFileSync(file)
-    bytesIn = input.length
-    const sha256 = createHash('sha256').update(input).digest('hex')
-    bytesOut = brotliCompressSync(input, {
-      params: {
-        [constants.BROTLI_PARAM_QUALITY]: quality,
-        [constants.BROTLI_PARAM_SIZE_HINT]: bytesIn,
-      },
-    }).length
-    ok = true
-    return { bytesIn, bytesOut, sha256 }
+    input = readFileSync(file)
   } catch (error) {
+    trace.read.fail(reading, { bytes: 0 })
     return { bytesIn: 0, bytesOut: 0, sha256: '', error: (error as Error).message }
-  } finally {
-    trace.end({ task, path, bytesIn, bytesOut, ok })
   }
+  trace.read.end(reading, { bytes: input.length })
+  const sha256 = trace.hash.run({ path }, () => createHash('sha256').update(input).digest('hex'))
+  const compressing = trace.compress.begin({ path })
+  const { length } = brotliCompressSync(input, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: quality,
+      [constants.BROTLI_PARAM_SIZE_HINT]: input.length,
+    },
+  })
+  trace.compress.end(compressing, { bytes: length })
+  return { bytesIn: input.length, bytesOut: length, sha256 }
 }

@@ -4,9 +4,10 @@ import { toChrome } from './chrome.js'
 import { toCsv } from './csv.js'
 import { toJsonLines } from './jsonl.js'
 import { toPerfetto } from './perfetto.js'
+import { toSvg } from './svg.js'
 
 /** The name of a format. */
-export type Format = 'perfetto' | 'chrome' | 'jsonl' | 'csv'
+export type Format = 'perfetto' | 'chrome' | 'jsonl' | 'csv' | 'svg'
 
 /** A format. */
 export interface FormatDescription {
@@ -32,4 +33,5 @@ export const FORMATS: Readonly<Record<Format, FormatDescription>> = {
   },
   jsonl: { extension: '.jsonl', description: 'JSON, an item a line', convert: toJsonLines },
   csv: { extension: '.csv', description: 'a table, an item a row', convert: toCsv },
+  svg: { extension: '.svg', description: 'a picture of the threads and their spans', convert: toSvg },
 }

@@ -63,14 +63,16 @@ function replace(): () => void {
   const { postMessage } = prototype
   const { receiveMessageOnPort } = workerThreads
 
-  const tappedPost = function (this: MessagePort, ...args: Parameters<MessagePort['postMessage']>): void {
+  const tappedPost = function (this: MessagePort, ...args: Parameters<MessagePort['postMessage']>): unknown {
     const [message, transfer] = args
     const transferred = transferOf(transfer)
     for (const tap of taps) tap.posting?.(this, message, transferred)
     const start = now()
-    postMessage.apply(this, args)
+    // Node's own BroadcastChannel looks at what it returns.
+    const result: unknown = postMessage.apply(this, args)
     const end = now()
     for (const tap of taps) tap.posted?.(this, message, start, end)
+    return result
   }
   const tappedDispatch: Dispatch = function (data, type, event) {
     if (type !== 'message') return dispatch.call(this, data, type, event)

@@ -5,7 +5,9 @@ export {
   toCsv,
   toJsonLines,
   toPerfetto,
+  toSvg,
   type Format,
   type FormatDescription,
+  type SvgOptions,
 } from '@rchan/export'
 export type * from './items.js'

@@ -48,8 +48,8 @@ test('copies of rchan in one process, of two folders and as ESM and CommonJS, ar
   write(folder, {
     'node_modules/library/package.json': '{ "name": "library", "type": "module", "exports": "./index.js" }',
     'node_modules/library/index.js': `
-import { startRecording, tracepoint } from 'rchan'
-export { startRecording, tracepoint }`,
+import { span, startRecording, tracepoint } from 'rchan'
+export { span, startRecording, tracepoint }`,
     'all.mjs': `
 import { createRequire } from 'node:module'
 import * as imported from 'rchan'
@@ -57,10 +57,15 @@ import * as library from 'library'
 const required = createRequire(import.meta.url)('rchan')
 const copies = { imported, library, required }
 export function all() {
-  for (const [name, { tracepoint }] of Object.entries(copies)) {
+  const open = []
+  for (const [name, { tracepoint, span }] of Object.entries(copies)) {
     const point = tracepoint('copies:' + name, { n: 'u32' })
     for (let n = 0; n < 10; n += 1) point({ n })
+    // Spans of all copies are open at the same time.
+    const within = span('within:' + name, { n: 'u32' })
+    for (let n = 0; n < 3; n += 1) open.push([within, within.begin({ n })])
   }
+  for (const [within, token] of open) within.end(token)
   return new Set(Object.values(copies).map(({ tracepoint }) => tracepoint)).size
 }`,
     'worker.mjs': `import { all } from './all.mjs'\nall()`,
@@ -84,17 +89,17 @@ console.log(JSON.stringify({ copies, refused, first, next: await next.stop() }))
   const said = JSON.parse(ended.stdout) as Record<string, unknown>
   expect(said).toMatchObject({
     copies: 3,
-    first: { events: 60, discarded: 0, cpus: 2 },
-    next: { events: 30, discarded: 0, cpus: 1 },
+    first: { events: 78, discarded: 0, cpus: 2 },
+    next: { events: 39, discarded: 0, cpus: 1 },
   })
   expect(said.refused).toMatch(/a recording runs already in this process/)
   for (const [name, events] of [
-    ['trace', 60],
-    ['next', 30],
+    ['trace', 78],
+    ['next', 39],
   ] as const) {
     const { records } = readTrace(join(folder, name))
     expect(records.length).toBe(events)
-    expect(new Set(records.map(({ event }) => event.name)).size).toBe(3)
+    expect(new Set(records.map(({ event }) => event.name)).size).toBe(6)
   }
 })
 

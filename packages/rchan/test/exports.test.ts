@@ -59,8 +59,8 @@ const ENTRIES: Readonly<Record<string, Names>> = {
     types: `Distribution FieldSummary Summary ThreadSummary TracepointKind TracepointSummary WholeSpan ${ITEMS}`,
   },
   export: {
-    values: 'FORMATS toChrome toCsv toJsonLines toPerfetto',
-    types: `Format FormatDescription ${ITEMS}`,
+    values: 'FORMATS toChrome toCsv toJsonLines toPerfetto toSvg',
+    types: `Format FormatDescription SvgOptions ${ITEMS}`,
   },
   probes: {
     values: 'PROBES probes',

@@ -70,6 +70,8 @@ export class Cpu {
   readonly time = new BigInt64Array(1)
   /** The slots of this thread's open spans in its recording: see span-table.ts. */
   openSpans: Int32Array<SharedArrayBuffer> = NO_SPANS
+  /** What the client knows of these slots. All copies of the client in this thread share it. */
+  spanState: unknown
   /** The clock of this thread's records in its recording, checked when the thread came online. */
   clock: Clock = now
   /** Number of this CPU, and generation of its place. */

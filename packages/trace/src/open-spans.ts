@@ -57,18 +57,25 @@ class Slots {
   }
 }
 
-let slots: Slots | undefined
-let latest: { readonly cpu: Cpu; readonly generation: number } | undefined
+/** The slots of a thread, and the recording that they are of. */
+interface SpanState {
+  readonly slots: Slots
+  generation: number
+}
 
-/** Returns the slots of this thread for the recording that it is in. */
+/**
+ * Returns the slots of this thread for the recording that it is in. They are with the CPU: a thread
+ * has one, however many copies of this module it has, and their spans share the slots.
+ */
 function slotsOf(cpu: Cpu): Slots {
-  slots ??= new Slots()
+  cpu.spanState ??= { slots: new Slots(), generation: 0 }
+  const state = cpu.spanState as SpanState
   const { generation } = cpu.view
-  if (latest?.cpu !== cpu || latest.generation !== generation) {
-    latest = { cpu, generation }
-    slots.restart()
+  if (state.generation !== generation) {
+    state.generation = generation
+    state.slots.restart()
   }
-  return slots
+  return state.slots
 }
 
 /** What the begin and the end of a span call. */

@@ -24,6 +24,7 @@ const EXTENSIONS: Readonly<Record<string, Format>> = {
   '.jsonl': 'jsonl',
   '.ndjson': 'jsonl',
   '.csv': 'csv',
+  '.svg': 'svg',
 }
 /** Formats that are not text. */
 const BINARY: readonly Format[] = ['perfetto']
@@ -36,6 +37,7 @@ const HINTS: Readonly<Record<Format, string>> = {
     'open it at https://ui.perfetto.dev, https://www.speedscope.app, or in the Performance panel of DevTools',
   jsonl: 'one item a line',
   csv: 'one item a row',
+  svg: 'open it in a browser',
 }
 
 /** Converts a trace, and says where it is. */
@@ -44,7 +46,7 @@ export async function convert(
   { to, output, force = false, all = false, ...selection }: ConvertOptions,
   say: (text: string) => void,
 ): Promise<void> {
-  const format = to ?? guessFormat(output)
+  const format = formatOf(to, output)
   if (output === '-' && BINARY.includes(format) && process.stdout.isTTY) {
     throw new UsageError(`-o -: ${format} is no text, and standard output is a terminal: give a file with -o`)
   }
@@ -75,8 +77,13 @@ export async function convert(
   )
 }
 
+/** Returns the format that is meant. @throws UsageError if none is. */
+export function formatOf(to: Format | undefined, output: string | undefined): Format {
+  return to ?? guessFormat(output)
+}
+
 function guessFormat(output: string | undefined): Format {
-  const names = 'perfetto, chrome, jsonl or csv'
+  const names = 'perfetto, chrome, jsonl, csv or svg'
   if (output === undefined || output === '-') throw new UsageError(`which format? Say --to ${names}`)
   const format = EXTENSIONS[extname(output)]
   if (format === undefined) {

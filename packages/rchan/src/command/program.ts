@@ -91,6 +91,12 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
     .option('--events <pattern>', 'only events of this name; see rchan convert (repeatable)', collect)
     .option('--buffer-size <MiB>', 'buffer of each thread (default: 4)', positive('MiB, at most 256', 256))
     .option('--flight', 'keep only the last moments, and write them when rchan snapshot asks')
+    .option(
+      '--report <file>',
+      'at the end, write this: a picture (.svg), or what the extension says, see rchan convert (repeatable)',
+      collect,
+    )
+    .option('-f, --force', 'replace a recording that is in the folder')
     .option('-q, --quiet', 'no line of progress')
     .addHelpText('after', PROBES_HELP)
     .action(async (command: string[], { bufferSize, probe, ...options }: GivenRecordOptions) => {
@@ -114,6 +120,7 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
           'chrome',
           'jsonl',
           'csv',
+          'svg',
         ]),
       )
       .option('-o, --output <file>', 'where to; - is standard output (default: beside the trace)')

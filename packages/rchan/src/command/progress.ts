@@ -29,6 +29,9 @@ export class CountedSource implements ItemSource {
 
   *items(options?: ItemOptions): Iterable<TraceItem> {
     let start: bigint | undefined
+    // A picture reads the trace twice.
+    this.count = 0
+    this.lost = 0
     for (const item of this.#source.items(options)) {
       this.count += 1
       if (item.type === 'loss') this.lost += item.events

@@ -5,11 +5,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Settings } from '@rchan/probes/settings'
+import { convert, formatOf } from './convert.js'
 import { CommandError, reasonOf, UsageError } from './fault.js'
 import { LiveLine } from './live-line.js'
-import { writeRecordingFile } from './recording-file.js'
+import { isRecording, writeRecordingFile } from './recording-file.js'
 import { tellRecorded } from './recorded.js'
 
 /** As the command line has them. */
@@ -19,6 +20,8 @@ export interface RecordOptions {
   readonly events?: readonly string[]
   readonly bufferSize?: number
   readonly flight?: boolean
+  readonly report?: readonly string[]
+  readonly force?: boolean
   readonly quiet?: boolean
 }
 
@@ -48,7 +51,8 @@ export async function record(
   const [file, ...args] = command
   if (file === undefined) throw new UsageError('record: no command: rchan record -- node app.js')
   await checkProbes(options.probe ?? [])
-  const dir = makeFolder(options.dir)
+  for (const report of options.report ?? []) formatOf(undefined, report)
+  const dir = makeFolder(options.dir, options.force === true)
   const started = new Date()
   const line = options.quiet === true ? undefined : LiveLine.start(dir)
   const settings = settingsOf(options, dir, line !== undefined)
@@ -77,7 +81,8 @@ export async function record(
     stopPassing()
   }
   writeRecordingFile(dir, { command, started, ended: new Date(), ...end })
-  await tellRecorded(dir, options.flight === true, say)
+  const hasTraces = await tellRecorded(dir, options.flight === true, say)
+  if (hasTraces) for (const report of options.report ?? []) await writeReport(dir, report, say)
   return end.signal === null ? (end.code ?? 0) : SIGNALLED + constants.signals[end.signal]
 }
 
@@ -92,8 +97,8 @@ async function checkProbes(choice: readonly string[]): Promise<void> {
   }
 }
 
-/** Makes the folder of the recording. */
-function makeFolder(dir: string | undefined): string {
+/** Makes the folder of the recording. @param force whether it may replace a recording. */
+function makeFolder(dir: string | undefined, force: boolean): string {
   const time = new Date()
     .toISOString()
     .replaceAll(/[-:]|\.\d+Z$/g, '')
@@ -118,10 +123,27 @@ function makeFolder(dir: string | undefined): string {
   } catch (error) {
     throw new CommandError(`--dir ${dir}: can't be made: ${reasonOf(error)}`)
   }
+  if (force && isRecording(folder)) {
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true })
+  }
   if (readdirSync(folder).length > 0) {
+    if (isRecording(folder)) {
+      throw new CommandError(
+        `--dir ${dir}: has a recording in it: replace it with --force, or give another folder`,
+      )
+    }
     throw new CommandError(`--dir ${dir}: is not empty: give a folder that does not exist, or an empty one`)
   }
   return folder
+}
+
+/** A report that can't be written is said, and is no failure of the program that was recorded. */
+async function writeReport(dir: string, file: string, say: (text: string) => void): Promise<void> {
+  try {
+    await convert(dir, { output: file, force: true }, say)
+  } catch (error) {
+    say(`--report: ${reasonOf(error)}`)
+  }
 }
 
 function removeIfEmpty(dir: string): void {

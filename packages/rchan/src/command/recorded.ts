@@ -12,7 +12,7 @@ export async function tellRecorded(
   dir: string,
   isFlight: boolean,
   say: (text: string) => void,
-): Promise<void> {
+): Promise<boolean> {
   const shown = nameOf(dir)
   const { findTraces, openTrace, recoverTrace } = await import('@rchan/ctf/reader')
   let folders: string[]
@@ -20,7 +20,7 @@ export async function tellRecorded(
     folders = findTraces(dir)
   } catch {
     say(`${shown}: the folder of the recording is gone`)
-    return
+    return false
   }
   for (const complaint of complaintsIn(dir)) say(`not recorded: ${complaint}`)
   if (folders.length === 0) {
@@ -29,7 +29,7 @@ export async function tellRecorded(
         ? `no snapshot was taken: ask for one while the program runs, with rchan snapshot PID`
         : `nothing was recorded: the command started no Node process, or none that takes NODE_OPTIONS`,
     )
-    return
+    return false
   }
   const processes: { trace: Trace; folder: string }[] = []
   for (const folder of folders) {
@@ -47,6 +47,7 @@ export async function tellRecorded(
   say(`recorded into ${shown}:`)
   say(`  rchan summary ${shown}`)
   say(`  rchan convert ${shown} --to perfetto     then open it at https://ui.perfetto.dev`)
+  return processes.length > 0
 }
 
 function nameOf(path: string): string {
