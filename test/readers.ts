@@ -11,7 +11,7 @@ import { delimiter, join } from 'node:path'
 
 /** A reader, by the name of its Debian package, apart from blkparse (package
  * blktrace) and protoc (protobuf-compiler). */
-export type ReaderName = 'babeltrace2' | 'babeltrace' | 'python3-bt2' | 'blkparse' | 'protoc'
+export type ReaderName = 'babeltrace2' | 'babeltrace' | 'python3-bt2' | 'blkparse' | 'protoc' | 'chromium'
 
 /** The exit and the output of a reader. */
 export interface ReaderRun {
@@ -64,6 +64,13 @@ export function runReader(name: ReaderName, args: readonly string[], input?: Uin
   })
   if (run.error !== undefined) throw run.error
   return { status: run.status, stdout: run.stdout, stderr: run.stderr }
+}
+
+/** The path of a reader that is installed. */
+export function readerPath(name: ReaderName): string {
+  const path = commandOf(name)
+  if (path === undefined) throw new Error(`the reader ${name} is not installed`)
+  return path
 }
 
 /**

@@ -43,9 +43,18 @@ const MOST_GONE = 256
  *
  * @returns the file, in pieces of about 64 KiB.
  */
-export function* toChrome(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
+export function toChrome(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
+  return chromePieces(source, options, true)
+}
+
+/** @param hasArguments whether slices have the fields of their spans. */
+export function* chromePieces(
+  source: ItemSource,
+  options: ItemOptions,
+  hasArguments: boolean,
+): IterableIterator<string> {
   const pieces = new Pieces()
-  const conversion = new Conversion(pieces, source)
+  const conversion = new Conversion(pieces, source, hasArguments)
   for (const item of source.items(options)) {
     conversion.push(item)
     if (pieces.isFull) yield pieces.take()
@@ -75,6 +84,7 @@ class Conversion {
   readonly extents = new Extents()
   readonly losses = new LossMarks()
   readonly #pieces: Pieces
+  readonly #hasArguments: boolean
   readonly #source: ItemSource
   readonly #identities = new Identities()
   readonly #times = new Times()
@@ -89,8 +99,9 @@ class Conversion {
   #base = 0n
   #separator = '\n'
 
-  constructor(pieces: Pieces, source: ItemSource) {
+  constructor(pieces: Pieces, source: ItemSource, hasArguments: boolean) {
     this.#pieces = pieces
+    this.#hasArguments = hasArguments
     this.#source = source
     pieces.add('{"displayTimeUnit":"ms","traceEvents":[')
   }
@@ -224,11 +235,11 @@ class Conversion {
     const where = this.#lane(state, state.lanes.place(this.#times.of(start), this.#times.of(end)))
     const isCut = outcome === 'cut'
     const more = outcome === 'ok' ? '' : `,${outcome}`
-    const args = withOwn(fields, outcome === 'failed', isCut ? 'end' : undefined)
     const what = this.#what(event, more)
-    this.#add(
-      `"ph":"X",${what},${where},"ts":${this.#ts(start)},"dur":${micros(end - start)},"args":{${args}}`,
-    )
+    const args = this.#hasArguments
+      ? `,"args":{${withOwn(fields, outcome === 'failed', isCut ? 'end' : undefined)}}`
+      : ''
+    this.#add(`"ph":"X",${what},${where},"ts":${this.#ts(start)},"dur":${micros(end - start)}${args}`)
   }
 
   #begin(item: AsyncItem): void {

@@ -4,10 +4,11 @@ import { toChrome } from './chrome.js'
 import { toCsv } from './csv.js'
 import { toJsonLines } from './jsonl.js'
 import { toPerfetto } from './perfetto.js'
+import { toSpeedscope } from './speedscope.js'
 import { toSvg } from './svg.js'
 
 /** The name of a format. */
-export type Format = 'perfetto' | 'chrome' | 'jsonl' | 'csv' | 'svg'
+export type Format = 'perfetto' | 'chrome' | 'speedscope' | 'jsonl' | 'csv' | 'svg'
 
 /** A format. */
 export interface FormatDescription {
@@ -28,8 +29,13 @@ export const FORMATS: Readonly<Record<Format, FormatDescription>> = {
   },
   chrome: {
     extension: '.json',
-    description: "Chrome's trace events, for DevTools, Perfetto and speedscope",
+    description: "Chrome's trace events, for DevTools and Perfetto",
     convert: toChrome,
+  },
+  speedscope: {
+    extension: '.speedscope.json',
+    description: 'spans by their names, for speedscope.app',
+    convert: toSpeedscope,
   },
   jsonl: { extension: '.jsonl', description: 'JSON, an item a line', convert: toJsonLines },
   csv: { extension: '.csv', description: 'a table, an item a row', convert: toCsv },

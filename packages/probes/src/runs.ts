@@ -68,8 +68,9 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       if (envelope === undefined || id === undefined) return
       const start = now()
       const reading = readingAtStart(start)
-      way.step(id)
       const token = run.begin()
+      // In the span, so that viewers bind the arrow to it.
+      way.step(id)
       let runs = byPort.get(port)
       if (runs === undefined) byPort.set(port, (runs = new Map()))
       runs.set(envelope.taskId, { id, token, name: taskName(envelope), start, reading })

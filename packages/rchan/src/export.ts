@@ -5,6 +5,7 @@ export {
   toCsv,
   toJsonLines,
   toPerfetto,
+  toSpeedscope,
   toSvg,
   type Format,
   type FormatDescription,

@@ -59,7 +59,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
     types: `Distribution FieldSummary Summary ThreadSummary TracepointKind TracepointSummary WholeSpan ${ITEMS}`,
   },
   export: {
-    values: 'FORMATS toChrome toCsv toJsonLines toPerfetto toSvg',
+    values: 'FORMATS toChrome toCsv toJsonLines toPerfetto toSpeedscope toSvg',
     types: `Format FormatDescription SvgOptions ${ITEMS}`,
   },
   probes: {

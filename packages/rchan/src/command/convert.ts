@@ -1,5 +1,5 @@
 /** `rchan convert`: a trace as other programs want it. */
-import { dirname, extname, isAbsolute, join, basename, relative, resolve, sep } from 'node:path'
+import { dirname, isAbsolute, join, basename, relative, resolve, sep } from 'node:path'
 import { realpathSync } from 'node:fs'
 import type { Format } from '@rchan/export'
 import { CommandError, UsageError } from './fault.js'
@@ -20,6 +20,7 @@ export interface ConvertOptions extends SelectionOptions {
 const EXTENSIONS: Readonly<Record<string, Format>> = {
   '.pftrace': 'perfetto',
   '.perfetto-trace': 'perfetto',
+  '.speedscope.json': 'speedscope',
   '.json': 'chrome',
   '.jsonl': 'jsonl',
   '.ndjson': 'jsonl',
@@ -33,8 +34,8 @@ const BATCH_BYTES = 2 ** 18
 
 const HINTS: Readonly<Record<Format, string>> = {
   perfetto: 'open it at https://ui.perfetto.dev',
-  chrome:
-    'open it at https://ui.perfetto.dev, https://www.speedscope.app, or in the Performance panel of DevTools',
+  chrome: 'open it at https://ui.perfetto.dev, or in the Performance panel of DevTools',
+  speedscope: 'open it at https://www.speedscope.app',
   jsonl: 'one item a line',
   csv: 'one item a row',
   svg: 'open it in a browser',
@@ -83,9 +84,9 @@ export function formatOf(to: Format | undefined, output: string | undefined): Fo
 }
 
 function guessFormat(output: string | undefined): Format {
-  const names = 'perfetto, chrome, jsonl, csv or svg'
+  const names = 'perfetto, chrome, speedscope, jsonl, csv or svg'
   if (output === undefined || output === '-') throw new UsageError(`which format? Say --to ${names}`)
-  const format = EXTENSIONS[extname(output)]
+  const [, format] = Object.entries(EXTENSIONS).find(([ending]) => output.endsWith(ending)) ?? []
   if (format === undefined) {
     throw new UsageError(`-o ${output}: its name does not tell the format: say --to ${names}`)
   }

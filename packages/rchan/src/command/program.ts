@@ -118,6 +118,7 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
         new Option('--to <format>', 'format; without it, the extension of -o decides').choices([
           'perfetto',
           'chrome',
+          'speedscope',
           'jsonl',
           'csv',
           'svg',
