@@ -3,10 +3,30 @@
  *
  * Reads a trace once, in memory that doesn't grow with it.
  */
+export { analyse, Analysis, type AnalysisOptions } from './analysis.js'
 export { AsyncPairs, MOST_OPEN, type OpenAsync } from './async-pairs.js'
 export { Coverage } from './coverage.js'
 export { Extents } from './extent.js'
+export { FINDING_IDS } from './findings/findings.js'
 export { LossMarks } from './loss-marks.js'
+export { modelJson, modelText } from './model-text.js'
+export type {
+  Backlog,
+  Evidence,
+  Finding,
+  Model,
+  ModelLosses,
+  Parts,
+  Pool,
+  PoolWorker,
+  ProcessUse,
+  Quantiles,
+  QueuePoint,
+  Shares,
+  Stall,
+  Task,
+  ThreadUse,
+} from './model.js'
 export { durationText, numberText, quantityText } from './quantity.js'
 export { QUANTILE_ERROR, Sketch } from './sketch.js'
 export { surelyRanFrom, wholeSpans, type WholeSpan } from './spans.js'

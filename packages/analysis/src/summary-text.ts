@@ -1,6 +1,7 @@
 /** A summary as text, in aligned columns. */
 import { durationText, numberText, quantityText } from './quantity.js'
 import type { Distribution, Summary, ThreadSummary, TracepointSummary } from './summary.js'
+import { shown, table } from './text-table.js'
 
 /** Returns a summary as text for people, which ends with a line break. */
 export function summaryText(summary: Summary): string {
@@ -75,28 +76,4 @@ function threadTable(threads: readonly ThreadSummary[]): string {
 
 function quantiles({ p50, p99, max }: Distribution, unit: string | undefined): string[] {
   return [p50, p99, max].map((value) => quantityText(value, unit))
-}
-
-/** Aligns columns; `left` says which ones to the left. */
-function table(rows: readonly (readonly string[])[], left: readonly boolean[]): string {
-  const widths = left.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column]))))
-  const lines = rows.map((row) =>
-    row
-      .map((text, column) => {
-        const space = ' '.repeat(widths[column] - widthOf(text))
-        return left[column] ? text + space : space + text
-      })
-      .join('  ')
-      .trimEnd(),
-  )
-  return `${lines.join('\n')}\n`
-}
-
-function widthOf(text: string): number {
-  return Array.from(text).length
-}
-
-/** A name from a trace, without what a terminal would obey. */
-function shown(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\ufffd')
 }

@@ -55,8 +55,10 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       TraceStream TypeOptions`,
   },
   analysis: {
-    values: 'QUANTILE_ERROR Sketch summarize summaryText wholeSpans',
-    types: `Distribution FieldSummary Summary ThreadSummary TracepointKind TracepointSummary WholeSpan ${ITEMS}`,
+    values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch analyse modelJson modelText summarize summaryText wholeSpans`,
+    types: `AnalysisOptions Backlog Distribution Evidence FieldSummary Finding Model ModelLosses Parts Pool PoolWorker
+      ProcessUse Quantiles QueuePoint Shares Stall Summary Task ThreadSummary ThreadUse TracepointKind
+      TracepointSummary WholeSpan ${ITEMS}`,
   },
   export: {
     values: 'FORMATS toChrome toCsv toJsonLines toPerfetto toSpeedscope toSvg',

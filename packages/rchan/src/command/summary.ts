@@ -1,4 +1,5 @@
 /** `rchan summary`: a trace in numbers. */
+import type { ItemSource } from '@rchan/ctf/reader'
 import { writeOut } from './output.js'
 import { CountedSource } from './progress.js'
 import { selectionOf, type SelectionOptions } from './selection.js'
@@ -15,14 +16,26 @@ export async function printSummary(
   say: (text: string) => void,
 ): Promise<void> {
   const trace = await openMeant(await findTrace(path, all, say), say)
-  const { summarize, summaryText } = await import('@rchan/analysis')
+  const { Analysis, modelJson, modelText, summarize, summaryText } = await import('@rchan/analysis')
   const end = 'facts' in trace ? trace.facts?.end : undefined
   const source = new CountedSource(trace, end)
+  const analysis = new Analysis()
+  const seen: ItemSource = {
+    *items(options) {
+      for (const item of source.items(options)) {
+        analysis.push(item)
+        yield item
+      }
+    },
+    wallClock: (time) => source.wallClock(time),
+  }
   let summary
   try {
-    summary = summarize(source, selectionOf(selection, trace))
+    summary = summarize(seen, selectionOf(selection, trace))
   } finally {
     source.clear()
   }
-  await writeOut(json ? `${JSON.stringify(summary, undefined, 2)}\n` : summaryText(summary))
+  const model = analysis.result()
+  if (json) return writeOut(`${JSON.stringify({ ...summary, model: modelJson(model) }, undefined, 2)}\n`)
+  await writeOut([modelText(model), summaryText(summary)].filter((text) => text !== '').join('\n'))
 }

@@ -1,0 +1,440 @@
+/**
+ * From the items of a recording to a model of the program. Reads them once, in the order of time.
+ * Keeps the tasks that are open, and of the others sums, distributions, and the slowest: memory
+ * doesn't grow with the trace.
+ */
+import type {
+  AsyncItem,
+  DecodedValue,
+  EventItem,
+  ItemOptions,
+  ItemSource,
+  SpanItem,
+  ThreadItem,
+  TraceItem,
+  TraceProcess,
+  TraceThread,
+} from '@rchan/ctf/reader'
+import { Extents } from './extent.js'
+import { findAll } from './findings/findings.js'
+import { Largest } from './largest.js'
+import type { Model, Pool, ProcessUse, Stall, ThreadUse } from './model.js'
+import { PoolModel } from './pool-model.js'
+import { TaskState } from './task-state.js'
+import { ThreadModel } from './thread-model.js'
+
+/** Tasks that can be open at once in all processes. More are counted, and not followed. */
+const MOST_OPEN = 262_144
+/** Tasks whose last records may come after their end, of each process. */
+const MOST_CLOSING = 256
+const MOST_STALLS = 100
+
+/** What to keep. */
+export interface AnalysisOptions {
+  /** How many of the slowest tasks of each pool. Default: 20. */
+  readonly slowest?: number
+}
+
+/** A process, so far. */
+interface ProcessState {
+  readonly process: TraceProcess
+  command: string | undefined
+  parentPid: number | undefined
+  cpus: number | undefined
+  readonly threads: Map<number, ThreadModel>
+  readonly pools: Map<string, PoolModel>
+  readonly open: Map<bigint, TaskState>
+  /** Tasks that have ended. The worker may tell the end of its reply later. */
+  readonly closing: Map<bigint, TaskState>
+  /** The integral of the pool's queue when a task was started. */
+  readonly waitedAtStart: Map<bigint, number>
+}
+
+/**
+ * Makes a model of a recording.
+ *
+ * @param options which items count, and what to keep.
+ * @example
+ * for (const { title, advice } of analyse(openTrace('./trace')).findings) console.log(title, advice)
+ */
+export function analyse(source: ItemSource, options: ItemOptions & AnalysisOptions = {}): Model {
+  const analysis = new Analysis(options)
+  for (const item of source.items(options)) analysis.push(item)
+  return analysis.result()
+}
+
+/** A model in the making: for who reads the items anyway. */
+export class Analysis {
+  readonly #slowest: number
+  readonly #extents = new Extents()
+  readonly #processes = new Map<TraceProcess, ProcessState>()
+  readonly #stalls = new Largest<Stall>(MOST_STALLS)
+  readonly #losses = { events: 0, packets: 0, tasks: 0 }
+  #base: bigint | undefined
+  /** Time of all threads on CPUs. */
+  #cpu = 0
+  #knowsCpu = false
+  #open = 0
+
+  constructor({ slowest = 20 }: AnalysisOptions = {}) {
+    this.#slowest = slowest
+  }
+
+  /** Takes the next item, in the order of time. */
+  push(item: TraceItem): void {
+    this.#base ??= item.time
+    this.#extents.add(item)
+    switch (item.type) {
+      case 'event':
+        return this.#event(item)
+      case 'span':
+        return this.#span(item)
+      case 'async':
+        if (item.name === 'task') this.#task(item)
+        else if (item.name === 'worker:life') this.#life(item)
+        return
+      case 'counter':
+        return this.#counter(item)
+      case 'thread':
+        return this.#thread(item)
+      case 'loss':
+        this.#losses.events += item.events
+        if (item.thread !== undefined) this.#threadOf(item.thread, item.time).lost += item.events
+        return
+      case 'gap':
+        this.#losses.packets += item.packets
+        return
+      case 'flow':
+    }
+  }
+
+  #event({ event: { name }, thread, time, fields }: EventItem): void {
+    const process = this.#processOf(thread.process)
+    switch (name) {
+      case 'process:started':
+        process.command = textOf(fields.command)
+        process.parentPid = numberOf(fields.ppid)
+        process.cpus = numberOf(fields.cpus)
+        this.#threadOf(thread, time)
+        return
+      case 'worker:online':
+        this.#threadNumbered(process, fields.threadId, time).online ??= time
+        return
+      case 'worker:error':
+        this.#threadNumbered(process, fields.threadId, time).error = textOf(fields.message)
+        return
+      case 'cpu':
+        return this.#account(process, time, fields)
+      case 'gc:sums':
+        this.#threadOf(thread, time).runs.collectedSum(
+          this.#at(idOf(fields.since) ?? time),
+          this.#at(time),
+          numberOf(fields.duration) ?? 0,
+        )
+        return
+      case 'pool:found': {
+        const pool = this.#poolOf(process, textOf(fields.pool) ?? '', thread)
+        pool.settings = {
+          kind: textOf(fields.kind) ?? '',
+          minThreads: numberOf(fields.minThreads),
+          maxThreads: numberOf(fields.maxThreads),
+          tasksPerThread: Math.max(1, numberOf(fields.tasksPerThread) ?? 1),
+        }
+        return
+      }
+      case 'task:dispatched':
+        return this.#dispatched(process, time, fields)
+      case 'task:replied': {
+        const id = idOf(fields.id)
+        const task = id === undefined ? undefined : (process.open.get(id) ?? process.closing.get(id))
+        if (task === undefined) return
+        task.replied = time
+        process.pools.get(task.pool)?.serialized(numberOf(fields.serializeNs) ?? 0)
+      }
+    }
+  }
+
+  #account(process: ProcessState, time: bigint, fields: EventItem['fields']): void {
+    const { threadId, onCpu, waitingForCpu } = fields
+    const thread = this.#threadNumbered(process, threadId, time)
+    this.#cpu += thread.account(numberOf(onCpu) ?? 0, numberOf(waitingForCpu) ?? 0)
+    this.#knowsCpu = true
+    for (const pool of process.pools.values()) pool.backlog.advance(this.#at(time), this.#cpu)
+  }
+
+  #dispatched(process: ProcessState, time: bigint, fields: EventItem['fields']): void {
+    const id = idOf(fields.id)
+    const task = id === undefined ? undefined : process.open.get(id)
+    if (id === undefined || task === undefined || task.dispatched !== undefined) return
+    const worker = this.#threadNumbered(process, fields.threadId, time)
+    const pool = this.#poolOf(process, task.pool, task.submitter)
+    pool.backlog.advance(this.#at(time), this.#cpu)
+    pool.backlog.change(-1, 1)
+    task.dispatched = time
+    task.worker = worker.thread
+    process.waitedAtStart.set(id, pool.backlog.waited)
+    pool.dispatched(task, time)
+  }
+
+  #span({ event: { name }, thread, time, start, end, outcome, fields }: SpanItem): void {
+    if (name === 'gc') {
+      this.#threadOf(thread, time).runs.collected(this.#at(start), this.#at(end))
+    } else if (name === 'loop:stall') {
+      this.#threadOf(thread, time).stalled(Number(end - start))
+      this.#stalls.add(Number(end - start), { thread, from: start, to: end })
+    } else if (name === 'worker:boot') {
+      const worker = this.#threadOf(thread, time)
+      if (start < worker.from) worker.from = start
+      if (outcome !== 'cut') worker.ready ??= end
+    } else if (name === 'task:run') {
+      this.#ran(thread, start, end, outcome, fields)
+    }
+  }
+
+  #ran(
+    thread: TraceThread,
+    start: bigint,
+    end: bigint,
+    outcome: SpanItem['outcome'],
+    fields: SpanItem['fields'],
+  ): void {
+    const process = this.#processOf(thread.process)
+    const worker = this.#threadOf(thread, end)
+    const id = idOf(fields.id)
+    const task = id === undefined ? undefined : (process.open.get(id) ?? process.closing.get(id))
+    if (id === undefined || task === undefined || outcome === 'cut') {
+      worker.runs.coverage.add(this.#at(start), this.#at(end))
+      return
+    }
+    const pool = this.#poolOf(process, task.pool, task.submitter)
+    pool.backlog.advance(this.#at(end), this.#cpu)
+    if (worker.runs.count === 0) {
+      const ready = worker.ready ?? worker.online ?? start
+      pool.waitedForStart(task, ready < start ? ready : start)
+    }
+    task.started = start
+    task.finished = end
+    task.onCpu = numberOf(fields.onCpu) ?? 0
+    task.waitingForCpu = numberOf(fields.waitingForCpu) ?? 0
+    task.worker = thread
+    task.share = pool.shareOf(thread)
+    pool.ran(task, start, end, pool.backlog.waited - (process.waitedAtStart.get(id) ?? pool.backlog.waited))
+    process.waitedAtStart.delete(id)
+    worker.runs.ran(this.#at(start), this.#at(end), task)
+  }
+
+  #task(item: AsyncItem): void {
+    const { phase, id, thread, time, fields, outcome = 'ok' } = item
+    const process = this.#processOf(thread.process)
+    this.#threadOf(thread, time)
+    if (phase === 'begin') {
+      const name = textOf(fields.pool) ?? ''
+      const pool = this.#poolOf(process, name, thread)
+      pool.backlog.advance(this.#at(time), this.#cpu)
+      pool.submitted(time)
+      if (this.#open >= MOST_OPEN) {
+        this.#losses.tasks += 1
+        return
+      }
+      pool.backlog.change(1, 0)
+      this.#open += 1
+      process.open.set(id, new TaskState(id, name, textOf(fields.name) ?? '', thread, time))
+      return
+    }
+    const task = process.open.get(id)
+    if (task === undefined) return
+    process.open.delete(id)
+    process.waitedAtStart.delete(id)
+    this.#open -= 1
+    const pool = this.#poolOf(process, task.pool, thread)
+    pool.backlog.advance(this.#at(time), this.#cpu)
+    if (task.dispatched === undefined) pool.backlog.change(-1, 0)
+    else pool.backlog.change(0, -1)
+    task.handled = time
+    task.outcome = outcome
+    pool.handled(task, time)
+    process.closing.set(id, task)
+    if (process.closing.size > MOST_CLOSING) {
+      const [[oldest]] = process.closing
+      process.closing.delete(oldest)
+    }
+  }
+
+  #life({ phase, id, thread, time, fields, outcome }: AsyncItem): void {
+    const process = this.#processOf(thread.process)
+    const worker = this.#threadNumbered(process, Number(id), time)
+    if (phase === 'begin') {
+      worker.spawned = time
+      worker.parent = thread
+      return
+    }
+    worker.exit = time
+    worker.exitCode = numberOf(fields.exitCode)
+    if (outcome === 'failed') worker.error ??= textOf(fields.error)
+  }
+
+  #counter({ event: { name }, thread, time, fields }: Extract<TraceItem, { type: 'counter' }>): void {
+    if (name === 'memory') {
+      const [used, limit] = [numberOf(fields.heapUsed) ?? 0, numberOf(fields.heapLimit) ?? 0]
+      if (limit > 0) this.#threadOf(thread, time).memory(used, limit)
+    } else if (name === 'loop') {
+      this.#threadOf(thread, time).utilization(numberOf(fields.utilization) ?? 0)
+    }
+  }
+
+  #thread({ thread, time, phase, runs }: ThreadItem): void {
+    const known = this.#threadOf(thread, time)
+    if (runs !== undefined) known.file = runs
+    if (phase === 'came' && time < known.from) known.from = time
+    if (phase === 'went' && known.exit === undefined) known.exit = time
+  }
+
+  #processOf(process: TraceProcess): ProcessState {
+    let state = this.#processes.get(process)
+    if (state === undefined) {
+      state = {
+        process,
+        command: undefined,
+        parentPid: undefined,
+        cpus: undefined,
+        threads: new Map(),
+        pools: new Map(),
+        open: new Map(),
+        closing: new Map(),
+        waitedAtStart: new Map(),
+      }
+      this.#processes.set(process, state)
+    }
+    return state
+  }
+
+  #threadOf(thread: TraceThread, time: bigint): ThreadModel {
+    const { threads } = this.#processOf(thread.process)
+    const known = threads.get(thread.threadId)
+    if (known !== undefined) {
+      // Until now other threads have told of it.
+      known.thread = thread
+      return known
+    }
+    const model = new ThreadModel(thread, time)
+    threads.set(thread.threadId, model)
+    return model
+  }
+
+  /** The thread of a number that an event has in a field. */
+  #threadNumbered({ process, threads }: ProcessState, number: DecodedValue, time: bigint): ThreadModel {
+    const threadId = numberOf(number) ?? -1
+    const known = threads.get(threadId)
+    if (known !== undefined) return known
+    const model = new ThreadModel({ process, threadId, name: '', cpu: -1, generation: 0 }, time)
+    threads.set(threadId, model)
+    return model
+  }
+
+  #poolOf(process: ProcessState, name: string, submitter: TraceThread): PoolModel {
+    let pool = process.pools.get(name)
+    if (pool === undefined) {
+      pool = new PoolModel(name, submitter, this.#base ?? 0n, this.#slowest)
+      process.pools.set(name, pool)
+    }
+    return pool
+  }
+
+  #at(time: bigint): number {
+    return Number(time - (this.#base ?? 0n))
+  }
+
+  /** Returns the model of what has been pushed. No more can be pushed then. */
+  result(): Model {
+    const from = this.#extents.from ?? 0n
+    const to = this.#extents.to ?? 0n
+    const processes: ProcessUse[] = []
+    const threads: ThreadUse[] = []
+    const pools: Pool[] = []
+    for (const state of this.#processes.values()) {
+      const { process, command, parentPid, cpus } = state
+      processes.push({
+        process,
+        ...(command === undefined ? {} : { command }),
+        ...(parentPid === undefined ? {} : { parentPid }),
+        ...(cpus === undefined ? {} : { cpus }),
+      })
+      const end = this.#extents.toOf(process)
+      const uses = [...state.threads.values()].map((thread) => thread.use(end))
+      threads.push(...uses.filter(({ role }) => role !== 'sampler'))
+      pools.push(...this.#poolsOf(state, uses, end))
+    }
+    const cpus = Math.max(0, ...processes.map((process) => process.cpus ?? 0))
+    const model = {
+      from,
+      to,
+      ...(cpus === 0 ? {} : { cpus }),
+      processes,
+      threads: threads.sort(byImportance),
+      pools,
+      stalls: this.#stalls.sorted().sort((a, b) => (a.from < b.from ? -1 : 1)),
+      losses: { ...this.#losses },
+    }
+    return { ...model, findings: findAll(model) }
+  }
+
+  #poolsOf(state: ProcessState, uses: readonly ThreadUse[], end: bigint): Pool[] {
+    const users = new Map<string | undefined, number>()
+    const filesOf = (pool: PoolModel): Set<string | undefined> =>
+      new Set([...pool.workers].map(({ threadId }) => state.threads.get(threadId)?.file))
+    for (const pool of state.pools.values()) {
+      for (const file of filesOf(pool)) users.set(file, (users.get(file) ?? 0) + 1)
+    }
+    for (const task of state.open.values()) {
+      const pool = state.pools.get(task.pool)
+      pool?.backlog.advance(this.#at(end), this.#cpu)
+      pool?.cut(task, end)
+    }
+    return [...state.pools.values()].map((pool) => {
+      const files = filesOf(pool)
+      const own = new Set([...pool.workers].map(({ threadId }) => threadId))
+      const workers = uses.filter(
+        ({ thread: { threadId }, runs }) =>
+          own.has(threadId) || (runs !== undefined && files.has(runs) && users.get(runs) === 1),
+      )
+      for (const { thread } of workers) pool.shareOf(thread)
+      return pool.result(this.#knowsCpu, workers.length, mostAtOnce(workers))
+    })
+  }
+}
+
+/** How many of threads lived at once at most. */
+function mostAtOnce(threads: readonly ThreadUse[]): number {
+  const changes = threads.flatMap(({ from, to }) => [
+    { time: from, by: 1 },
+    { time: to, by: -1 },
+  ])
+  changes.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : a.by - b.by))
+  let count = 0
+  let most = 0
+  for (const { by } of changes) {
+    count += by
+    most = Math.max(most, count)
+  }
+  return most
+}
+
+function byImportance(a: ThreadUse, b: ThreadUse): number {
+  if (a.thread.process !== b.thread.process) return a.thread.process.index - b.thread.process.index
+  if (a.role !== b.role) return a.role === 'main' ? -1 : 1
+  return a.from < b.from ? -1 : a.from > b.from ? 1 : a.thread.threadId - b.thread.threadId
+}
+
+// A trace is untrusted: a field may have another type than the probes give it.
+function numberOf(value: DecodedValue): number | undefined {
+  return typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : undefined
+}
+
+function idOf(value: DecodedValue): bigint | undefined {
+  if (typeof value === 'bigint') return value
+  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : undefined
+}
+
+function textOf(value: DecodedValue): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}

@@ -1,0 +1,97 @@
+/**
+ * All that can be found in a recording. A finder looks for one thing; to add one, write it and put
+ * it into this table.
+ */
+import type { Finding } from '../model.js'
+import { count, judged, ns, percent, plural, type Facts, type Finder, type Found } from './finder.js'
+import { garbageCollection } from './garbage-collection.js'
+import { idleWorker } from './idle-worker.js'
+import { longTaskFirst } from './long-task-first.js'
+import { mainStalled } from './main-stalled.js'
+import { memoryLimit } from './memory-limit.js'
+import { serialization } from './serialization.js'
+import { tasksTooSmall } from './tasks-too-small.js'
+import { tooFewThreads } from './too-few-threads.js'
+import { tooManyThreads } from './too-many-threads.js'
+import { uneven } from './uneven.js'
+import { workerDied } from './worker-died.js'
+import { workerStarts } from './worker-starts.js'
+
+const FINDERS: readonly Finder[] = [
+  workerDied,
+  mainStalled,
+  tooFewThreads,
+  tooManyThreads,
+  longTaskFirst,
+  garbageCollection,
+  serialization,
+  tasksTooSmall,
+  workerStarts,
+  uneven,
+  idleWorker,
+  memoryLimit,
+]
+const NOTHING_WRONG = 'nothing-wrong'
+
+/** The ids of all findings. */
+export const FINDING_IDS: readonly string[] = [...FINDERS.map(({ id }) => id), NOTHING_WRONG]
+
+const SEVERITIES: readonly Finding['severity'][] = ['problem', 'hint', 'ok']
+/** A recording that lost a larger part of what it should have doesn't prove much. */
+const FEW_LOSSES = 100
+
+/** Returns what is found: problems first, of these the dearest first. */
+export function findAll(facts: Facts): Finding[] {
+  const thin = thinness(facts)
+  const complete = (id: string, found: Found): Finding => ({
+    id,
+    ...found,
+    // What is not proven is no more than a hint.
+    severity: thin !== undefined && found.severity === 'problem' ? 'hint' : found.severity,
+    ...(thin === undefined ? {} : { thin }),
+  })
+  const findings = FINDERS.flatMap((finder) => finder.find(facts).map((found) => complete(finder.id, found)))
+  if (findings.length === 0) {
+    const fine = nothingWrong(facts)
+    return fine === undefined ? [] : [complete(NOTHING_WRONG, fine)]
+  }
+  return findings.sort(
+    (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) || b.costNs - a.costNs,
+  )
+}
+
+function thinness({ losses }: Facts): string | undefined {
+  const { events, packets, tasks } = losses
+  if (events >= FEW_LOSSES || packets > 0) {
+    return `The recording lost ${plural(events, 'event')} and ${plural(packets, 'packet')}.`
+  }
+  return tasks > 0 ? `${plural(tasks, 'task')} could not be followed: too many were open at once.` : undefined
+}
+
+function nothingWrong(facts: Facts): Found | undefined {
+  const pools = judged(facts)
+  if (pools.length === 0) return undefined
+  const [pool] = pools
+  const names = pools.map(({ name }) => name)
+  const knowsCpu = facts.threads.some(({ basis }) => basis === 'kernel')
+  const shown = names.length > 3 ? `${names.length} pools` : names.join(' and ')
+  return {
+    severity: 'ok',
+    title: `Nothing wrong was found in ${shown}${knowsCpu ? '' : '; the time on CPUs is not known on this system'}.`,
+    evidence: [
+      count('tasks', pool.tasks),
+      ns('queue wait, median', pool.wait.p50),
+      ns('run time, median', pool.run.p50),
+      percent(
+        'workers at work',
+        Math.min(
+          1,
+          pool.run.sum / Math.max(1, pool.activeNs * Math.max(1, pool.threadsAtOnce) * pool.tasksPerThread),
+        ),
+      ),
+    ],
+    costNs: 0,
+    advice: 'What takes time is the work of the tasks themselves: look at the slowest.',
+    at: { from: facts.from, to: facts.to },
+  }
+}

@@ -1,0 +1,70 @@
+import {
+  clamp,
+  count,
+  cpusOf,
+  cpuWaitOf,
+  judged,
+  MS,
+  ns,
+  percent,
+  percentText,
+  plural,
+  whenOf,
+  type Finder,
+} from './finder.js'
+
+/** A queue for so much of the pool's time. */
+const QUEUED_PART = 0.2
+/** The workers have so much of what they can take. */
+const FULL = 0.85
+const IDLE_PART = 0.3
+const LEAST_IDLE = 0.5
+const MOST_CPU_WAIT = 0.2
+/** Tasks that are less on a CPU wait for other things. */
+const AT_WORK = 0.5
+
+/** Tasks are queued, all workers have tasks, and CPUs are idle. */
+export const tooFewThreads: Finder = {
+  id: 'too-few-threads',
+  find: (facts) =>
+    judged(facts).flatMap((pool) => {
+      const { backlog, activeNs, name, tasksPerThread, threadsAtOnce, maxThreads, parts, run } = pool
+      const cpus = cpusOf(facts, pool.process)
+      const { cpusUsed } = backlog
+      const threads = Math.max(1, threadsAtOnce)
+      if (cpus === undefined || cpusUsed === undefined || threads >= 4 * cpus) return []
+      if (backlog.ns < QUEUED_PART * activeNs || backlog.ns < 100 * MS) return []
+      if (backlog.running < FULL * threads * tasksPerThread) return []
+      // It may start more: then they come late, which is another thing.
+      if (maxThreads !== undefined && threads < maxThreads) return []
+      const idle = cpus - cpusUsed
+      if (idle < Math.max(LEAST_IDLE, IDLE_PART * cpus)) return []
+      if ((cpuWaitOf(facts, pool)?.part ?? 0) > MOST_CPU_WAIT) return []
+      const known = run.sum - parts.unknown
+      const atWork = known > 0 ? (parts.onCpu + parts.gc) / known : 1
+      const perThread = clamp(cpusUsed / threads, 0.05, 1)
+      const possible = threads + idle / perThread
+      return {
+        severity: 'problem',
+        title:
+          `${name} has too few threads: on average ${Math.round(backlog.queued)} tasks were queued ` +
+          `for its ${plural(threads, 'thread')} while ${idle.toFixed(1)} of ${plural(cpus, 'CPU')} were idle.`,
+        evidence: [
+          percent('time with a queue', backlog.ns / activeNs),
+          count('tasks queued, mean', backlog.queued),
+          count('longest queue', backlog.longest),
+          count('threads', threads),
+          count('CPUs', cpus),
+          count('CPUs used meanwhile', cpusUsed),
+          ns('queue wait, median', pool.wait.p50),
+        ],
+        costNs: backlog.ns * (1 - threads / possible),
+        advice:
+          atWork >= AT_WORK
+            ? `Raise maxThreads to about ${Math.min(cpus, Math.ceil(possible))}.`
+            : `Tasks are on a CPU for only ${percentText(atWork)} of their time: raise maxThreads, or, if they ` +
+              'are asynchronous, the tasks that a thread has at once (concurrentTasksPerWorker).',
+        at: whenOf(pool),
+      }
+    }),
+}

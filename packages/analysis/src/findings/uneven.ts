@@ -1,0 +1,39 @@
+import { count, judged, MS, ns, percentText, threadText, whenOf, type Finder } from './finder.js'
+
+/** The worker with the most time in tasks, measured by the mean. */
+const UNEVEN = 1.4
+const LEAST_PART = 0.2
+/** The worker with the most is at work for so much of the pool's time. */
+const AT_WORK = 0.6
+const LEAST_NS = 100 * MS
+
+/** One worker has much more to do than others, and the end waits for it. */
+export const uneven: Finder = {
+  id: 'uneven-work',
+  find: (facts) =>
+    judged(facts).flatMap((pool) => {
+      const { workers, activeNs, tasksAtOnce, name } = pool
+      if (workers.length < 2 || tasksAtOnce < workers.length || workers.length > pool.threadsAtOnce) return []
+      const mean = workers.reduce((sum, { runNs }) => sum + runNs, 0) / workers.length
+      const most = workers.reduce((a, b) => (b.runNs > a.runNs ? b : a))
+      const cost = most.runNs - mean
+      if (most.runNs < UNEVEN * mean || cost < LEAST_PART * activeNs || cost < LEAST_NS) return []
+      if (most.runNs < AT_WORK * activeNs) return []
+      return {
+        severity: 'problem',
+        title:
+          `The work of ${name} is shared unevenly: ${threadText(most.thread)} did ` +
+          `${percentText(most.runNs / (mean * workers.length))} of it, of ${workers.length} workers.`,
+        evidence: [
+          ns('longest time in tasks', most.runNs),
+          ns('mean of the workers', mean),
+          count('its tasks', most.tasks),
+          count('tasks of all', pool.tasks),
+          ns('longest task', pool.run.max),
+        ],
+        costNs: cost,
+        advice: 'Cut the work into smaller, more equal tasks, and submit the long ones first.',
+        at: { ...whenOf(pool), thread: most.thread },
+      }
+    }),
+}

@@ -1,0 +1,103 @@
+import type { ThreadUse } from '../model.js'
+import { count, judged, MS, ns, plural, whenOf, workersOf, type Finder, type Found } from './finder.js'
+
+/** Workers started, measured by those that lived at once. */
+const OFTEN = 2
+const FEWEST = 4
+const SLOW_NS = 300 * MS
+/** Workers outside of pools: so many of one file, with such a part of their lives for the start. */
+const FEWEST_BARE = 6
+const BOOT_PART = 0.2
+
+function startOf({ spawned, ready, online, from }: ThreadUse): number {
+  const at = ready ?? online
+  return at === undefined ? 0 : Math.max(0, Number(at - (spawned ?? from)))
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
+
+/** Workers start too often, or too late. */
+export const workerStarts: Finder = {
+  id: 'worker-starts',
+  find(facts) {
+    const found: Found[] = []
+    const inPools = new Set(facts.pools.flatMap(({ workers }) => workers.map(({ thread }) => thread)))
+    for (const pool of judged(facts)) {
+      const workers = workersOf(facts, pool).filter(({ spawned }) => spawned !== undefined)
+      const starts = workers.map(startOf).filter((start) => start > 0)
+      const start = median(starts)
+      const all = starts.reduce((sum, each) => sum + each, 0)
+      const { startWaits, name, threadsAtOnce, tasks } = pool
+      const died = workers.filter(({ error }) => error !== undefined).length
+      const evidence = [
+        count('workers started', workers.length),
+        count('most at once', threadsAtOnce),
+        count('tasks for each', tasks / Math.max(1, workers.length)),
+        ns('start of a worker, median', start),
+        ns('tasks waited for starts', startWaits.ns),
+      ]
+      if (workers.length - died >= FEWEST && workers.length - died >= OFTEN * threadsAtOnce) {
+        found.push({
+          severity: 'problem',
+          title:
+            `${name} started ${plural(workers.length, 'worker')} for at most ${threadsAtOnce} at a time: it shrinks and ` +
+            `grows, and each start takes ${Math.round(start / MS)} ms.`,
+          evidence,
+          costNs: Math.max(startWaits.ns, all / Math.max(1, threadsAtOnce)),
+          advice:
+            'Keep workers: raise idleTimeout, or set minThreads to what is usually needed. Make one pool, once.',
+          at: whenOf(pool),
+        })
+      } else if (start >= SLOW_NS && startWaits.ns >= SLOW_NS) {
+        found.push({
+          severity: startWaits.ns >= 0.2 * pool.activeNs ? 'problem' : 'hint',
+          title:
+            `The workers of ${name} start late: one takes ${Math.round(start / MS)} ms, and ` +
+            `${plural(startWaits.tasks, 'task')} waited for that.`,
+          evidence,
+          costNs: startWaits.ns,
+          advice:
+            'Let workers load less (bundle their file, import what is rare later), and start them before they are ' +
+            'needed (minThreads).',
+          at: whenOf(pool),
+        })
+      }
+    }
+    return [...found, ...bareWorkers(facts.threads.filter(({ thread }) => !inPools.has(thread)))]
+  },
+}
+
+function bareWorkers(threads: readonly ThreadUse[]): Found[] {
+  const byFile = new Map<string, ThreadUse[]>()
+  for (const thread of threads) {
+    const { runs, spawned, exit, role, error } = thread
+    if (role !== 'worker' || runs === undefined || spawned === undefined || exit === undefined) continue
+    if (error !== undefined) continue
+    const key = `${thread.thread.process.index} ${runs}`
+    const same = byFile.get(key)
+    if (same === undefined) byFile.set(key, [thread])
+    else same.push(thread)
+  }
+  return [...byFile.values()].flatMap((same): Found[] => {
+    const starts = same.map(startOf).filter((start) => start > 0)
+    const lives = same.map(({ from, to }) => Number(to - from))
+    const [start, life] = [median(starts), median(lives)]
+    if (same.length < FEWEST_BARE || start < BOOT_PART * life) return []
+    const [first] = same
+    return [
+      {
+        severity: 'problem',
+        title:
+          `The program starts a worker for each piece of work: ${plural(same.length, 'worker')} of ` +
+          `${first.runs?.split('/').at(-1)} lived for ${Math.round(life / MS)} ms each, of which ` +
+          `${Math.round(start / MS)} ms were the start.`,
+        evidence: [count('workers', same.length), ns('life, median', life), ns('start, median', start)],
+        costNs: starts.reduce((sum, each) => sum + each, 0),
+        advice: 'Keep workers and send them the work: a pool (piscina, tinypool) does that.',
+        at: { thread: first.parent ?? first.thread, from: first.from, to: same[same.length - 1].to },
+      },
+    ]
+  })
+}

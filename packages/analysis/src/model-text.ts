@@ -1,0 +1,153 @@
+/** A model as text for people, and as plain data for JSON. */
+import type { TraceThread } from '@rchan/ctf/reader'
+import type { Evidence, Finding, Model, Parts, Pool, Quantiles, Task, ThreadUse } from './model.js'
+import { durationText, numberText, quantityText } from './quantity.js'
+import { shown, table } from './text-table.js'
+
+/** How many of the slowest tasks of a pool the text shows. */
+const SLOWEST_SHOWN = 5
+const SIGNS: Readonly<Record<Finding['severity'], string>> = { problem: '!', hint: '?', ok: '✓' }
+
+/**
+ * Returns a model as text, the findings first. Empty if the recording has neither pools nor
+ * findings: then it is not one of `rchan record`, or of a program without workers.
+ */
+export function modelText({ findings, pools, threads, processes }: Model): string {
+  if (findings.length === 0 && pools.length === 0) return ''
+  const parts: string[] = []
+  if (findings.length > 0) parts.push(findings.map(findingText).join('\n'))
+  const several = processes.length > 1
+  for (const pool of pools) parts.push(poolText(pool, several))
+  parts.push(shareTable(threads, several))
+  return parts.join('\n')
+}
+
+function findingText({ severity, title, evidence, costNs, advice, thin }: Finding): string {
+  const cost = costNs > 0 ? ` It cost about ${durationText(costNs)}.` : ''
+  const figures = evidence.map((each) => `${each.label} ${evidenceText(each)}`).join(', ')
+  return [
+    `${SIGNS[severity]} ${shown(title)}${cost}`,
+    `    ${shown(figures)}`,
+    `    ${shown(advice)}`,
+    ...(thin === undefined ? [] : [`    The evidence is thin: ${thin}`]),
+    '',
+  ].join('\n')
+}
+
+function evidenceText({ value, unit }: Evidence): string {
+  return unit === '%' ? `${numberText(value)} %` : quantityText(value, unit)
+}
+
+function poolText(pool: Pool, several: boolean): string {
+  const { name, tasks, perSecond, threadsAtOnce, failed, cut, wait, wake, run, reply, parts, slowest } = pool
+  const head = [
+    `${shown(name) || 'pool'}${several ? ` of process ${pool.process.pid}` : ''}:`,
+    `${numberText(tasks)} tasks,`,
+    `${numberText(perSecond)} a second, ${threadsAtOnce} ${threadsAtOnce === 1 ? 'thread' : 'threads'}`,
+    ...(failed > 0 ? [`, ${failed} failed`] : []),
+    ...(cut > 0 ? [`, ${cut} without an end`] : []),
+  ].join(' ')
+  const rows = [
+    ['', 'p50', 'p90', 'p99', 'max'],
+    quantileRow('queued', wait),
+    quantileRow('to the worker', wake),
+    quantileRow('run', run),
+    quantileRow('result handled', reply),
+  ]
+  const lines = [`${head.replaceAll(' ,', ',')}\n`, table(rows, [true, false, false, false, false])]
+  if (run.sum > 0) lines.push(`run time is: ${partsText(parts, run.sum)}\n`)
+  if (slowest.length > 0)
+    lines.push('slowest tasks\n', slowestTable(slowest.slice(0, SLOWEST_SHOWN), pool.from))
+  return lines.join('')
+}
+
+function quantileRow(label: string, quantiles: Quantiles): string[] {
+  const { count, p50, p90, p99, max } = quantiles
+  return [label, ...[p50, p90, p99, max].map((value) => (count === 0 ? '–' : durationText(value)))]
+}
+
+function partsText(parts: Parts, sum: number): string {
+  const names: [string, number][] = [
+    ['on a CPU', parts.onCpu],
+    ['waiting for a CPU', parts.waitingForCpu],
+    ['garbage collection', parts.gc],
+    ['blocked', parts.blocked],
+    ['not known', parts.unknown],
+  ]
+  return names
+    .filter(([, value]) => value >= 0.0005 * sum)
+    .map(([label, value]) => `${label} ${((value / sum) * 100).toFixed(1)} %`)
+    .join(', ')
+}
+
+function slowestTable(tasks: readonly Task[], from: bigint): string {
+  const rows = [
+    ['task', 'at', 'worker', 'queued', 'to worker', 'run', 'result', 'on CPU', 'no CPU', 'gc', 'blocked', ''],
+  ]
+  for (const task of tasks) {
+    const { name, worker, queued, dispatched, started, finished, handled, outcome } = task
+    rows.push([
+      shown(name),
+      durationText(Number(queued - from)),
+      worker === undefined ? '–' : String(worker.threadId),
+      between(queued, dispatched),
+      between(dispatched, started),
+      between(started, finished),
+      between(finished, handled),
+      ...[task.onCpu, task.waitingForCpu, task.gc, task.blocked].map((value) =>
+        value === undefined ? '–' : durationText(value),
+      ),
+      outcome === 'ok' ? '' : outcome,
+    ])
+  }
+  return table(rows, [true, ...rows[0].slice(1, -1).map(() => false), true])
+}
+
+function between(start: bigint | undefined, end: bigint | undefined): string {
+  return start === undefined || end === undefined ? '–' : durationText(Number(end - start))
+}
+
+function shareTable(threads: readonly ThreadUse[], several: boolean): string {
+  const rows = [
+    ['thread', 'id', ...(several ? ['process'] : []), 'busy', 'no CPU', 'gc', 'idle', 'tasks', 'start', ''],
+  ]
+  for (const { thread, role, shares, basis, tasks, spawned, ready, online, error, exitCode } of threads) {
+    const at = ready ?? online
+    rows.push([
+      shown(thread.name) || (role === 'main' ? 'main' : '–'),
+      String(thread.threadId),
+      ...(several ? [String(thread.process.pid)] : []),
+      ...[shares.busy, shares.waitingForCpu, shares.gc, shares.idle].map(
+        (part) => `${(part * 100).toFixed(1)} %`,
+      ),
+      numberText(tasks),
+      between(spawned, at),
+      [
+        ...(error === undefined ? [] : [shown(error.split('\n')[0])]),
+        ...(error === undefined && (exitCode ?? 0) > 1 ? [`exit code ${exitCode}`] : []),
+        ...(basis === 'spans' ? ['without the time on CPUs'] : []),
+      ].join(', '),
+    ])
+  }
+  return table(rows, [true, ...rows[0].slice(1, -1).map(() => false), true])
+}
+
+/**
+ * Returns a model as data that `JSON.stringify` takes: times become ns since its start, ids text,
+ * and threads `{ pid, threadId, name }`.
+ */
+export function modelJson(model: Model): Record<string, unknown> {
+  return plain(model, model.from) as Record<string, unknown>
+}
+
+function plain(value: unknown, from: bigint, key = ''): unknown {
+  if (typeof value === 'bigint') return key === 'id' ? String(value) : Number(value - from)
+  if (Array.isArray(value)) return value.map((each) => plain(each, from))
+  if (typeof value !== 'object' || value === null) return value
+  if ('threadId' in value) {
+    const { threadId, name, process } = value as TraceThread
+    return { pid: process.pid, threadId, name }
+  }
+  if ('folder' in value && 'pid' in value) return value.pid
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plain(each, from, name)]))
+}

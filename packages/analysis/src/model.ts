@@ -1,0 +1,239 @@
+/**
+ * What a recording of a program says about it: its processes, threads, pools and tasks, and what is
+ * wrong. Types only. Times are ns of the trace's clock; durations are ns.
+ */
+import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
+
+/** How durations are distributed, in ns. All are 0 if there is none. */
+export interface Quantiles {
+  readonly count: number
+  readonly sum: number
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly max: number
+}
+
+/** What time is made of, in ns. */
+export interface Parts {
+  /** On a CPU, without garbage collection. */
+  readonly onCpu: number
+  /** It could have run, and no CPU was free. */
+  readonly waitingForCpu: number
+  readonly gc: number
+  /** It waited for something else: a timer, a file, a lock, a reply. */
+  readonly blocked: number
+  /** Not known: short tasks, other systems than Linux. */
+  readonly unknown: number
+}
+
+/** The part of a thread's time, each from 0 to 1, together 1. */
+export interface Shares {
+  /** At work, without garbage collection. */
+  readonly busy: number
+  readonly waitingForCpu: number
+  readonly gc: number
+  readonly idle: number
+}
+
+/** A process of the recording. */
+export interface ProcessUse {
+  readonly process: TraceProcess
+  /** Its command line, if the recording has it. */
+  readonly command?: string
+  readonly parentPid?: number
+  readonly cpus?: number
+}
+
+/** What a thread did. */
+export interface ThreadUse {
+  readonly thread: TraceThread
+  readonly role: 'main' | 'worker' | 'sampler'
+  /** The file that it runs. */
+  readonly runs?: string
+  readonly shares: Shares
+  /** Whose figures the shares are: the kernel's, or those of the spans of the thread. */
+  readonly basis: 'kernel' | 'spans'
+  /** Who started it. */
+  readonly parent?: TraceThread
+  /** `new Worker` was called. */
+  readonly spawned?: bigint
+  /** The parent heard that it is online. */
+  readonly online?: bigint
+  /** Its event loop turned for the first time. */
+  readonly ready?: bigint
+  readonly exit?: bigint
+  readonly exitCode?: number
+  /** The error that ended it. */
+  readonly error?: string
+  /** Its first and its last moment in the recording. */
+  readonly from: bigint
+  readonly to: bigint
+  readonly tasks: number
+  /** Time in tasks. Tasks at the same time count once. */
+  readonly taskNs: number
+  readonly onCpuNs: number
+  readonly waitingForCpuNs: number
+  readonly gcNs: number
+  /** The most memory that was seen, in bytes. */
+  readonly heap?: { readonly used: number; readonly limit: number }
+  readonly stalls: { readonly count: number; readonly ns: number; readonly longest: number }
+  /** Records that it lost. */
+  readonly lost: number
+}
+
+/** An event loop stood still. */
+export interface Stall {
+  readonly thread: TraceThread
+  readonly from: bigint
+  readonly to: bigint
+}
+
+/** A task's way through a pool. What isn't known is left out. */
+export interface Task {
+  readonly id: bigint
+  /** The name of its pool. */
+  readonly pool: string
+  readonly name: string
+  readonly submitter: TraceThread
+  readonly worker?: TraceThread
+  readonly queued: bigint
+  readonly dispatched?: bigint
+  readonly started?: bigint
+  readonly finished?: bigint
+  readonly replied?: bigint
+  readonly handled?: bigint
+  readonly outcome: 'ok' | 'failed' | 'cut'
+  readonly onCpu?: number
+  readonly waitingForCpu?: number
+  readonly gc?: number
+  readonly blocked?: number
+}
+
+/** What one worker did for a pool. */
+export interface PoolWorker {
+  readonly thread: TraceThread
+  readonly tasks: number
+  /** Sum of the run times of its tasks. */
+  readonly runNs: number
+}
+
+/** A pool's queue at a time: means over the time until the next point. */
+export interface QueuePoint {
+  readonly time: bigint
+  readonly queued: number
+  readonly running: number
+}
+
+/** The time in which tasks were queued. */
+export interface Backlog {
+  readonly ns: number
+  /** Most tasks that were queued. */
+  readonly longest: number
+  /** Tasks queued, tasks with a worker, and CPUs used by all threads; means over this time. */
+  readonly queued: number
+  readonly running: number
+  /** Undefined if the recording doesn't have it. */
+  readonly cpusUsed?: number
+}
+
+/** What a pool of workers did. */
+export interface Pool {
+  /** `piscina-1`. */
+  readonly name: string
+  readonly kind: string
+  readonly process: TraceProcess
+  /** The thread that uses it. */
+  readonly submitter: TraceThread
+  readonly from: bigint
+  readonly to: bigint
+  readonly tasks: number
+  readonly failed: number
+  /** Tasks that had no end in the recording. */
+  readonly cut: number
+  /** In the time in which it had tasks. */
+  readonly perSecond: number
+  /** Time in which it had tasks. */
+  readonly activeNs: number
+  /** From the submission until a worker was given the task. */
+  readonly wait: Quantiles
+  /** From then until the worker began. */
+  readonly wake: Quantiles
+  readonly run: Quantiles
+  /** From the result until the submitter handled it. */
+  readonly reply: Quantiles
+  /** How long posting the reply took. */
+  readonly serialize: Quantiles
+  /** What the run times are made of, summed over all tasks. */
+  readonly parts: Parts
+  /** Workers that were given tasks, or run the same file. */
+  readonly threads: number
+  /** Most of them that lived at once. */
+  readonly threadsAtOnce: number
+  readonly minThreads?: number
+  readonly maxThreads?: number
+  readonly tasksPerThread: number
+  readonly workers: readonly PoolWorker[]
+  readonly backlog: Backlog
+  /** Most tasks that were there at once, queued or under way. */
+  readonly tasksAtOnce: number
+  /** How long tasks were queued behind runs that took 2 ** N ns or more, by N. */
+  readonly waitBehind: readonly number[]
+  /** Results that lay for at least 50 ms before they were handled; `ns` counts overlaps once. */
+  readonly lateReplies: { readonly count: number; readonly ns: number; readonly longest: number }
+  /** Tasks whose worker was not ready when they were submitted; `ns` counts overlaps once. */
+  readonly startWaits: { readonly tasks: number; readonly ns: number }
+  readonly queue: readonly QueuePoint[]
+  /** By the time from dispatch to reply, the slowest first. */
+  readonly slowest: readonly Task[]
+}
+
+/** What is lacking in the recording. */
+export interface ModelLosses {
+  readonly events: number
+  readonly packets: number
+  /** Tasks that were open at once beyond what analysis keeps. */
+  readonly tasks: number
+}
+
+/** A figure that proves a finding. Times are in ns. */
+export interface Evidence {
+  readonly label: string
+  readonly value: number
+  /** `ns`, `bytes`, `%`, or empty for a number. */
+  readonly unit: string
+}
+
+/** Something that is wrong, or that nothing is. */
+export interface Finding {
+  /** What kind: `too-few-threads`. */
+  readonly id: string
+  readonly severity: 'problem' | 'hint' | 'ok'
+  /** One sentence. */
+  readonly title: string
+  readonly evidence: readonly Evidence[]
+  /** How much time it cost, in ns; 0 where that can't be said. */
+  readonly costNs: number
+  /** What to try. */
+  readonly advice: string
+  /** Why the evidence is weak, if it is. */
+  readonly thin?: string
+  readonly at?: { readonly thread?: TraceThread; readonly from: bigint; readonly to: bigint }
+}
+
+/** What a recording says about a program. */
+export interface Model {
+  readonly from: bigint
+  readonly to: bigint
+  /** How many CPUs there are, if the recording has it. */
+  readonly cpus?: number
+  readonly processes: readonly ProcessUse[]
+  /** Main threads first, then workers as they were started. Without rchan's own threads. */
+  readonly threads: readonly ThreadUse[]
+  readonly pools: readonly Pool[]
+  /** The longest, in the order of time. */
+  readonly stalls: readonly Stall[]
+  readonly losses: ModelLosses
+  /** The dearest first. */
+  readonly findings: readonly Finding[]
+}

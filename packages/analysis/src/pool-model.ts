@@ -1,0 +1,209 @@
+/** What one pool did, so far. */
+import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
+import { BacklogModel } from './backlog.js'
+import { Coverage } from './coverage.js'
+import { Largest } from './largest.js'
+import type { Parts, Pool, PoolWorker, Quantiles } from './model.js'
+import { Sketch } from './sketch.js'
+import type { TaskState, WorkerShare } from './task-state.js'
+
+/** A result that lay for so long before it was handled was late. */
+const LATE_NS = 50_000_000
+
+/** What the trace says of a pool when it has found it. */
+export interface PoolSettings {
+  readonly kind: string
+  readonly minThreads?: number | undefined
+  readonly maxThreads?: number | undefined
+  readonly tasksPerThread: number
+}
+
+/** Follows one pool. Times that are numbers are ns since `base`. */
+export class PoolModel {
+  readonly process: TraceProcess
+  readonly backlog = new BacklogModel()
+  settings: PoolSettings
+  readonly #name: string
+  readonly #submitter: TraceThread
+  readonly #base: bigint
+  readonly #workers = new Map<TraceThread, WorkerShare>()
+  readonly #wait = new Sketch()
+  readonly #wake = new Sketch()
+  readonly #run = new Sketch()
+  readonly #reply = new Sketch()
+  readonly #serialize = new Sketch()
+  readonly #slowest: Largest<TaskState>
+  readonly #waitBehind: number[] = []
+  readonly #late = new Coverage()
+  readonly #starts = new Coverage()
+  #tasks = 0
+  #failed = 0
+  #cut = 0
+  #lateReplies = 0
+  #latest = 0
+  #startWaits = 0
+  #from: bigint | undefined
+  #to = 0n
+
+  constructor(name: string, submitter: TraceThread, base: bigint, slowest: number) {
+    this.#name = name
+    this.#submitter = submitter
+    this.process = submitter.process
+    this.#base = base
+    this.#slowest = new Largest(slowest)
+    this.settings = { kind: name.replace(/[-#].*$/, ''), tasksPerThread: 1 }
+  }
+
+  get workers(): IterableIterator<TraceThread> {
+    return this.#workers.keys()
+  }
+
+  submitted(time: bigint): void {
+    this.#from ??= time
+    this.#tasks += 1
+    this.#to = time
+  }
+
+  dispatched(task: TaskState, time: bigint): void {
+    this.#wait.add(Number(time - task.queued))
+    this.#to = time
+  }
+
+  /** A worker's first task began, which was not ready until `readyAt`. */
+  waitedForStart(task: TaskState, readyAt: bigint): void {
+    if (readyAt <= task.queued) return
+    this.#startWaits += 1
+    this.#starts.add(this.#at(task.queued), this.#at(readyAt))
+  }
+
+  /** A task has run. `waited` is how the integral of queued tasks grew meanwhile. */
+  ran(task: TaskState, start: bigint, end: bigint, waited: number): void {
+    const duration = Number(end - start)
+    this.#run.add(duration)
+    if (task.dispatched !== undefined) this.#wake.add(Math.max(0, Number(start - task.dispatched)))
+    const magnitude = Math.floor(Math.log2(Math.max(1, duration)))
+    const places = Math.max(1, this.backlog.running)
+    while (this.#waitBehind.length <= magnitude) this.#waitBehind.push(0)
+    this.#waitBehind[magnitude] += waited / places
+    const { share } = task
+    if (share === undefined) return
+    share.tasks += 1
+    share.runNs += duration
+    if (task.onCpu + task.waitingForCpu === 0) return
+    share.knownNs += duration
+    share.onCpu += task.onCpu
+    share.waitingForCpu += task.waitingForCpu
+  }
+
+  serialized(ns: number): void {
+    this.#serialize.add(ns)
+  }
+
+  handled(task: TaskState, time: bigint): void {
+    this.#to = time
+    if (task.outcome === 'failed') this.#failed += 1
+    const { dispatched, finished } = task
+    if (dispatched !== undefined) this.#slowest.add(Number(time - dispatched), task)
+    if (finished === undefined) return
+    const lay = Math.max(0, Number(time - finished))
+    this.#reply.add(lay)
+    if (lay < LATE_NS) return
+    this.#lateReplies += 1
+    this.#latest = Math.max(this.#latest, lay)
+    this.#late.add(this.#at(finished), this.#at(time))
+  }
+
+  /** A task has no end. */
+  cut(task: TaskState, time: bigint): void {
+    this.#cut += 1
+    if (time > this.#to) this.#to = time
+    if (task.dispatched !== undefined) this.#slowest.add(Number(time - task.dispatched), task)
+  }
+
+  shareOf(thread: TraceThread): WorkerShare {
+    let share = this.#workers.get(thread)
+    if (share === undefined) {
+      share = {
+        thread,
+        tasks: 0,
+        runNs: 0,
+        knownNs: 0,
+        onCpu: 0,
+        waitingForCpu: 0,
+        gcOfSpans: 0,
+        gcOfSums: 0,
+      }
+      this.#workers.set(thread, share)
+    }
+    return share
+  }
+
+  result(knowsCpu: boolean, threads: number, threadsAtOnce: number): Pool {
+    const { backlog, settings } = this
+    const activeNs = backlog.active
+    const { kind, minThreads, maxThreads, tasksPerThread } = settings
+    return {
+      name: this.#name,
+      kind,
+      process: this.process,
+      submitter: this.#submitter,
+      from: this.#from ?? this.#base,
+      to: this.#to,
+      tasks: this.#tasks,
+      failed: this.#failed,
+      cut: this.#cut,
+      perSecond: activeNs > 0 ? this.#tasks / (activeNs / 1e9) : 0,
+      activeNs,
+      wait: quantilesOf(this.#wait),
+      wake: quantilesOf(this.#wake),
+      run: quantilesOf(this.#run),
+      reply: quantilesOf(this.#reply),
+      serialize: quantilesOf(this.#serialize),
+      parts: this.#parts(),
+      threads,
+      threadsAtOnce,
+      ...(minThreads === undefined ? {} : { minThreads }),
+      ...(maxThreads === undefined ? {} : { maxThreads }),
+      tasksPerThread,
+      workers: [...this.#workers.values()].map(({ thread, tasks, runNs }): PoolWorker => ({
+        thread,
+        tasks,
+        runNs,
+      })),
+      backlog: backlog.backlog(knowsCpu),
+      tasksAtOnce: backlog.tasksAtOnce,
+      waitBehind: this.#waitBehind,
+      lateReplies: { count: this.#lateReplies, ns: this.#late.length, longest: this.#latest },
+      startWaits: { tasks: this.#startWaits, ns: this.#starts.length },
+      queue: backlog.points(this.#base),
+      slowest: this.#slowest.sorted().map((task) => task.task()),
+    }
+  }
+
+  #parts(): Parts {
+    const parts = { onCpu: 0, waitingForCpu: 0, gc: 0, blocked: 0, unknown: 0 }
+    for (const share of this.#workers.values()) {
+      const { runNs, knownNs, onCpu, waitingForCpu } = share
+      const gc = Math.min(runNs, Math.max(share.gcOfSpans, share.gcOfSums))
+      const knownGc = runNs === 0 ? 0 : (gc * knownNs) / runNs
+      const worked = Math.min(Math.max(onCpu, knownGc), knownNs)
+      const waited = Math.min(waitingForCpu, knownNs - worked)
+      parts.gc += gc
+      parts.onCpu += worked - knownGc
+      parts.waitingForCpu += waited
+      parts.blocked += knownNs - worked - waited
+      parts.unknown += runNs - knownNs - (gc - knownGc)
+    }
+    return parts
+  }
+
+  #at(time: bigint): number {
+    return Number(time - this.#base)
+  }
+}
+
+function quantilesOf(sketch: Sketch): Quantiles {
+  const { count, sum } = sketch
+  const of = (q: number): number => (count === 0 ? 0 : sketch.quantile(q))
+  return { count, sum, p50: of(0.5), p90: of(0.9), p99: of(0.99), max: count === 0 ? 0 : Number(sketch.max) }
+}

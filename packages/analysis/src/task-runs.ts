@@ -1,0 +1,85 @@
+/**
+ * The runs of tasks on one thread, and the garbage collections that interrupted them.
+ *
+ * A collection comes late, with its own time, or not at all but in a sum; so it may come before or
+ * after the run that it interrupted. Both are kept for a while, and whichever comes later finds the
+ * other.
+ */
+import { Coverage } from './coverage.js'
+
+const MOST = 1024
+
+/** What a run is charged with. */
+export interface Interrupted {
+  /** Charges it with time of a collection that is known by itself, or of a sum. */
+  chargeGc(ns: number, isSum: boolean): void
+}
+
+interface Interval {
+  readonly start: number
+  readonly end: number
+}
+
+/** Follows one thread. Times are ns, counted from wherever the caller likes. */
+export class TaskRuns<R extends Interrupted> {
+  /** Time in tasks; tasks at the same time count once. */
+  readonly coverage = new Coverage()
+  count = 0
+  #gcOfSpans = 0
+  #gcOfSums = 0
+  readonly #runs: (Interval & { readonly run: R })[] = []
+  readonly #collections: Interval[] = []
+
+  /** Time of garbage collections. */
+  get gc(): number {
+    // Sums and spans tell of the same collections; each may miss some.
+    return Math.max(this.#gcOfSpans, this.#gcOfSums)
+  }
+
+  /** Notes a run that has ended. */
+  ran(start: number, end: number, run: R): void {
+    this.count += 1
+    this.coverage.add(start, end)
+    push(this.#runs, { start, end, run })
+    for (let index = this.#collections.length - 1; index >= 0; index -= 1) {
+      const collection = this.#collections[index]
+      if (collection.end <= start) break
+      run.chargeGc(overlap(collection, start, end), false)
+    }
+  }
+
+  /** Notes a collection. */
+  collected(start: number, end: number): void {
+    this.#gcOfSpans += Math.max(0, end - start)
+    push(this.#collections, { start, end })
+    for (let index = this.#runs.length - 1; index >= 0; index -= 1) {
+      const interval = this.#runs[index]
+      if (interval.end <= start) break
+      interval.run.chargeGc(overlap(interval, start, end), false)
+    }
+  }
+
+  /** Notes the sum of collections between two times. The runs in between share it. */
+  collectedSum(start: number, end: number, duration: number): void {
+    this.#gcOfSums += duration
+    let time = 0
+    let index = this.#runs.length - 1
+    for (; index >= 0 && this.#runs[index].end > start; index -= 1) {
+      time += overlap(this.#runs[index], start, end)
+    }
+    if (time === 0) return
+    for (index += 1; index < this.#runs.length; index += 1) {
+      const interval = this.#runs[index]
+      interval.run.chargeGc((duration * overlap(interval, start, end)) / time, true)
+    }
+  }
+}
+
+function overlap({ start, end }: Interval, from: number, to: number): number {
+  return Math.max(0, Math.min(end, to) - Math.max(start, from))
+}
+
+function push<T>(list: T[], value: T): void {
+  list.push(value)
+  if (list.length > 2 * MOST) list.splice(0, MOST)
+}

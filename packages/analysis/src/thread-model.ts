@@ -1,0 +1,144 @@
+/** What one thread did, so far. */
+import type { TraceThread } from '@rchan/ctf/reader'
+import type { ThreadUse } from './model.js'
+import type { TaskState } from './task-state.js'
+import { TaskRuns } from './task-runs.js'
+
+/** How rchan's sampler thread is called. */
+export const SAMPLER = 'rchan sampler'
+
+/** Follows one thread. */
+export class ThreadModel {
+  /** Of its records; before there is one, of the events that name it. */
+  thread: TraceThread
+  readonly runs: TaskRuns<TaskState>
+  readonly stalls = { count: 0, ns: 0, longest: 0 }
+  /** Since when the thread may have been there; it is later than the first record that names it. */
+  from: bigint
+  parent: TraceThread | undefined
+  file: string | undefined
+  spawned: bigint | undefined
+  online: bigint | undefined
+  ready: bigint | undefined
+  exit: bigint | undefined
+  exitCode: number | undefined
+  error: string | undefined
+  heap: { used: number; limit: number } | undefined
+  lost = 0
+  /** Whether it was there before the recording. */
+  readonly #isOlder: boolean
+  #samples = 0
+  #onCpu = 0
+  #waitingForCpu = 0
+  #lastOnCpu = 0
+  #lastWaitingForCpu = 0
+  #utilized = 0
+  #utilizations = 0
+
+  constructor(thread: TraceThread, from: bigint) {
+    this.thread = thread
+    this.from = from
+    this.#isOlder = thread.threadId === 0
+    this.runs = new TaskRuns()
+  }
+
+  get name(): string {
+    return this.thread.name
+  }
+
+  get isSampler(): boolean {
+    return this.thread.name === SAMPLER
+  }
+
+  /** Time on a CPU. */
+  get onCpu(): number {
+    return this.#onCpu
+  }
+
+  get waitingForCpu(): number {
+    return this.#waitingForCpu
+  }
+
+  get hasAccount(): boolean {
+    return this.#samples > 0
+  }
+
+  /**
+   * Notes the kernel's account: sums since the thread's start.
+   *
+   * @returns the time on a CPU since the last time.
+   */
+  account(onCpu: number, waitingForCpu: number): number {
+    const isFirst = this.#samples === 0
+    this.#samples += 1
+    const [ranBefore, waitedBefore] = [this.#lastOnCpu, this.#lastWaitingForCpu]
+    this.#lastOnCpu = onCpu
+    this.#lastWaitingForCpu = waitingForCpu
+    // What a main thread did before the recording doesn't count.
+    if (isFirst && this.#isOlder) return 0
+    const ran = Math.max(0, onCpu - ranBefore)
+    this.#onCpu += ran
+    this.#waitingForCpu += Math.max(0, waitingForCpu - waitedBefore)
+    return ran
+  }
+
+  utilization(part: number): void {
+    this.#utilized += part
+    this.#utilizations += 1
+  }
+
+  stalled(ns: number): void {
+    this.stalls.count += 1
+    this.stalls.ns += ns
+    this.stalls.longest = Math.max(this.stalls.longest, ns)
+  }
+
+  memory(used: number, limit: number): void {
+    if (this.heap === undefined || used * this.heap.limit >= this.heap.used * limit) {
+      this.heap = { used, limit }
+    }
+  }
+
+  use(endOfProcess: bigint): ThreadUse {
+    const { thread, runs, parent, file, spawned, online, ready, exit, exitCode, error, heap, stalls } = this
+    const from = spawned !== undefined && spawned < this.from ? spawned : this.from
+    const to = exit ?? endOfProcess
+    const life = Math.max(1, Number(to - from))
+    const taskNs = runs.coverage.length
+    const hasAccount = this.hasAccount
+    const utilized = this.#utilizations === 0 ? 0 : (this.#utilized / this.#utilizations) * life
+    const worked = hasAccount ? this.#onCpu : Math.max(taskNs, utilized)
+    const gc = Math.min(runs.gc, life)
+    const busy = Math.max(0, Math.min(worked - gc, life - gc))
+    const waiting = Math.max(0, Math.min(this.#waitingForCpu, life - gc - busy))
+    return {
+      thread,
+      role: this.isSampler ? 'sampler' : thread.threadId === 0 ? 'main' : 'worker',
+      ...(file === undefined ? {} : { runs: file }),
+      shares: {
+        busy: busy / life,
+        waitingForCpu: waiting / life,
+        gc: gc / life,
+        idle: Math.max(0, life - busy - waiting - gc) / life,
+      },
+      basis: hasAccount ? 'kernel' : 'spans',
+      ...(parent === undefined ? {} : { parent }),
+      ...(spawned === undefined ? {} : { spawned }),
+      ...(online === undefined ? {} : { online }),
+      ...(ready === undefined ? {} : { ready }),
+      ...(exit === undefined ? {} : { exit }),
+      ...(exitCode === undefined ? {} : { exitCode }),
+      ...(error === undefined ? {} : { error }),
+      from,
+      to,
+      tasks: runs.count,
+      taskNs,
+      onCpuNs: this.#onCpu,
+      waitingForCpuNs: this.#waitingForCpu,
+      gcNs: runs.gc,
+      ...(heap === undefined ? {} : { heap }),
+      stalls,
+      lost: this.lost,
+    }
+  }
+}
