@@ -8,19 +8,21 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * Makes a folder with the packed rchan in `node_modules`, and returns its path, which has a space
- * in it.
+ * Makes a folder with packed packages in `node_modules`, rchan by default, and returns its path,
+ * which has a space in it.
  */
-export function packedFolder(): string {
+export function packedFolder(names: readonly string[] = ['rchan']): string {
   const folder = mkdtempSync(join(tmpdir(), 'rchan packed '))
-  const to = join(folder, 'node_modules/rchan')
-  mkdirSync(to, { recursive: true })
-  const from = join(ROOT, 'packages/rchan')
-  const name = execFileSync('npm', ['pack', from, '--silent', '--ignore-scripts'], {
-    cwd: folder,
-    encoding: 'utf8',
-  })
-  execFileSync('tar', ['xzf', name.trim(), '-C', to, '--strip-components=1'], { cwd: folder })
+  for (const name of names) {
+    const to = join(folder, 'node_modules', name)
+    mkdirSync(to, { recursive: true })
+    const from = join(ROOT, 'packages', name.replace('@rchan/', ''))
+    const packed = execFileSync('npm', ['pack', from, '--silent', '--ignore-scripts'], {
+      cwd: folder,
+      encoding: 'utf8',
+    })
+    execFileSync('tar', ['xzf', packed.trim(), '-C', to, '--strip-components=1'], { cwd: folder })
+  }
   return folder
 }
 

@@ -19,6 +19,11 @@ interface Entry {
   bind(made: unknown): void
 }
 
+interface Registry {
+  readonly entries: Entry[]
+  adopt?: (entry: Entry) => void
+}
+
 function adopt(entry: Entry): void {
   try {
     const make = MAKERS[entry.kind] as (name: string, fields: unknown, options: unknown) => unknown
@@ -31,10 +36,11 @@ function adopt(entry: Entry): void {
 
 /** Adopts them, unless another copy of rchan does. */
 export function adoptAll(): void {
-  const place = thisProcess as unknown as Record<symbol, { entries: Entry[]; adopt?: typeof adopt }>
-  if (place[KEY] === undefined) Object.defineProperty(place, KEY, { value: { entries: [] } })
+  const place = thisProcess as unknown as Record<symbol, Registry | undefined>
+  // Where the program has frozen its process, there is no registry.
+  if (place[KEY] === undefined) Reflect.defineProperty(place, KEY, { value: { entries: [] } })
   const registry = place[KEY]
-  if (registry.adopt !== undefined) return
+  if (registry === undefined || registry.adopt !== undefined) return
   registry.adopt = adopt
   registry.entries.forEach(adopt)
 }

@@ -74,11 +74,25 @@ export type LibrarySpan<F extends StructTypes> = Omit<Span<F>, 'schema'>
 type Kind = 'event' | 'span' | 'async' | 'flow' | 'counter'
 /** What rchan makes of an entry. Only the methods of its kind are there. */
 interface Made {
-  (...args: readonly unknown[]): void
+  (fields: unknown): void
   readonly enabled: boolean
-  readonly [method: string]: unknown
+  at: Call
+  begin(id: unknown, fields?: unknown): number
+  end: Call
+  fail: Call
+  run(fields: unknown, body: () => unknown): unknown
+  using(fields: unknown): Disposable
+  between(start: unknown, end: unknown, fields: unknown): void
+  start: Call
+  step: Call
 }
-type Method = (...args: readonly unknown[]) => unknown
+/** The first argument is a token, an id or a time. */
+type Call = (first: unknown, fields: unknown) => void
+
+/** Where rchan's own object is, once rchan has come. */
+interface Place {
+  made: Made | undefined
+}
 
 interface Entry {
   readonly kind: Kind
@@ -97,21 +111,22 @@ interface Registry {
 const KEY = Symbol.for('rchan.tracepoints.1')
 
 /** The thread's own process: a test runner may have put a copy in its place. */
-function thisProcess(): object {
+function thisProcess(): Partial<NodeJS.Process> {
   // Without a process (in a browser) there is no rchan either.
-  if (typeof process !== 'object') return globalThis
+  if (typeof process !== 'object' || process === null) return globalThis as object
   return process.getBuiltinModule?.('node:process') ?? process
 }
 
+/** Nothing here may throw into the library. Where no registry can be made, each is on its own. */
 function registry(): Registry {
-  const place = thisProcess() as Record<symbol, Registry>
-  if (place[KEY] === undefined) Object.defineProperty(place, KEY, { value: { entries: [] } })
-  return place[KEY]
+  const place = thisProcess() as unknown as Record<symbol, Registry | undefined>
+  if (place[KEY] === undefined) Reflect.defineProperty(place, KEY, { value: { entries: [] } })
+  return place[KEY] ?? { entries: [] }
 }
 
 /** Declares. @returns where rchan's own object will be. */
-function declare(kind: Kind, name: string, fields: unknown, options: unknown): { made: Made | undefined } {
-  const place: { made: Made | undefined } = { made: undefined }
+function declare(kind: Kind, name: string, fields: unknown = {}, options: unknown = {}): Place {
+  const place: Place = { made: undefined }
   const { entries, adopt } = registry()
   const entry: Entry = {
     kind,
@@ -128,24 +143,37 @@ function declare(kind: Kind, name: string, fields: unknown, options: unknown): {
   return place
 }
 
-/** Two schemas under one name are two tracepoints. That is seldom meant. */
+/** Says, once for each schema, that a name has another one already. That is seldom meant. */
 function sayIfTwo(entry: Entry, entries: readonly Entry[]): void {
-  const text = ({ kind, fields }: Entry): string => `${kind} ${JSON.stringify(fields)}`
-  const other = entries.find((each) => each.name === entry.name && text(each) !== text(entry))
-  if (other === undefined || entries.indexOf(other) > entries.indexOf(entry)) return
-  process.emitWarning(
-    `rchan: two different tracepoints are called ${entry.name}: ${text(other)} and ${text(entry)}; ` +
+  const schema = schemaOf(entry)
+  const others = entries
+    .slice(0, entries.indexOf(entry))
+    .filter(({ name }) => name === entry.name)
+    .map(schemaOf)
+  if (others.length === 0 || others.includes(schema)) return
+  thisProcess().emitWarning?.(
+    `rchan: two different tracepoints are called ${entry.name}: ${others[0]} and ${schema}; ` +
       `both are recorded: two versions of a library may be loaded, or two libraries use one name`,
   )
 }
 
-function withEnabled<O extends object>(face: O, place: { made: Made | undefined }): O {
+function schemaOf({ kind, fields, options }: Entry): string {
+  const { level = 'info' } = (options ?? {}) as SpanOptions
+  try {
+    return `${kind} ${JSON.stringify(fields)} ${level}`
+  } catch {
+    return `${kind} ${level} with fields that rchan refuses`
+  }
+}
+
+function withEnabled<O extends object>(face: O, place: Place): O {
   return Object.defineProperty(face, 'enabled', { get: () => place.made?.enabled === true })
 }
 
-/** Calls a method of rchan's object, if there is one. */
-function call(place: { made: Made | undefined }, method: string): Method {
-  return (...args) => (place.made?.[method] as Method | undefined)?.(...args)
+const NOTHING = {
+  [Symbol.dispose]() {
+    // Nothing was begun.
+  },
 }
 
 /**
@@ -164,10 +192,13 @@ export function tracepoint<const F extends FieldTypes>(
   options?: TracepointOptions,
 ): LibraryTracepoint<F> {
   const place = declare('event', name, fields, options)
-  const face = (args: unknown): void => {
-    if (place.made !== undefined) place.made(args)
+  const face = (given: unknown): void => {
+    if (place.made !== undefined) place.made(given)
   }
-  return withEnabled(Object.assign(face, { at: call(place, 'at') }), place) as unknown as LibraryTracepoint<F>
+  const at: Call = (ns, given) => {
+    if (place.made !== undefined) place.made.at(ns, given)
+  }
+  return withEnabled(Object.assign(face, { at }), place) as unknown as LibraryTracepoint<F>
 }
 
 /** Declares a span of a library. See `span` of rchan. While there is no rchan, `run` runs. */
@@ -178,19 +209,19 @@ export function span<const F extends StructTypes = NoFields>(
 ): LibrarySpan<F> {
   const place = declare('span', name, fields, options)
   const face = {
-    begin: (args?: unknown) =>
-      place.made === undefined ? 0 : (place.made as unknown as { begin: Method }).begin(args),
-    end: (token: number, args?: unknown) => {
-      if (token !== 0) (place.made as unknown as { end: Method }).end(token, args)
+    begin: (given?: unknown) => (place.made === undefined ? 0 : place.made.begin(given)),
+    end(token: unknown, given?: unknown) {
+      if (place.made !== undefined) place.made.end(token, given)
     },
-    fail: (token: number, args?: unknown) => {
-      if (token !== 0) (place.made as unknown as { fail: Method }).fail(token, args)
+    fail(token: unknown, given?: unknown) {
+      if (place.made !== undefined) place.made.fail(token, given)
     },
-    run: (args: unknown, body: () => unknown) =>
-      place.made === undefined ? body() : (place.made.run as Method)(args, body),
-    using: (args: unknown) =>
-      place.made === undefined ? { [Symbol.dispose]() {} } : (place.made.using as Method)(args),
-    between: call(place, 'between'),
+    run: (given: unknown, body: () => unknown) =>
+      place.made === undefined ? body() : place.made.run(given, body),
+    using: (given: unknown) => (place.made === undefined ? NOTHING : place.made.using(given)),
+    between(start: unknown, end: unknown, given: unknown) {
+      if (place.made !== undefined) place.made.between(start, end, given)
+    },
   }
   return withEnabled(face, place) as unknown as LibrarySpan<F>
 }
@@ -202,7 +233,17 @@ export function asyncSpan<const B extends StructTypes = NoFields, const E extend
   options?: KindOptions,
 ): AsyncSpan<B, E> {
   const place = declare('async', name, fields, options)
-  const face = { begin: call(place, 'begin'), end: call(place, 'end'), fail: call(place, 'fail') }
+  const face = {
+    begin(id: unknown, given: unknown) {
+      if (place.made !== undefined) place.made.begin(id, given)
+    },
+    end(id: unknown, given: unknown) {
+      if (place.made !== undefined) place.made.end(id, given)
+    },
+    fail(id: unknown, given: unknown) {
+      if (place.made !== undefined) place.made.fail(id, given)
+    },
+  }
   return withEnabled(face, place) as unknown as AsyncSpan<B, E>
 }
 
@@ -213,7 +254,17 @@ export function flow<const F extends StructTypes = NoFields>(
   options?: KindOptions,
 ): Flow<F> {
   const place = declare('flow', name, fields, options)
-  const face = { start: call(place, 'start'), step: call(place, 'step'), end: call(place, 'end') }
+  const face = {
+    start(id: unknown, given: unknown) {
+      if (place.made !== undefined) place.made.start(id, given)
+    },
+    step(id: unknown, given: unknown) {
+      if (place.made !== undefined) place.made.step(id, given)
+    },
+    end(id: unknown, given: unknown) {
+      if (place.made !== undefined) place.made.end(id, given)
+    },
+  }
   return withEnabled(face, place) as unknown as Flow<F>
 }
 
