@@ -8,7 +8,10 @@ import { asyncSpan, counter, flow } from './kinds.js'
 import { span } from './span.js'
 import { tracepoint } from './tracepoint.js'
 
-const MAKERS: Readonly<Record<string, unknown>> = { event: tracepoint, span, async: asyncSpan, flow, counter }
+type Make = (name: string, fields: unknown, options: unknown) => unknown
+const MAKERS = new Map(
+  Object.entries({ event: tracepoint, span, async: asyncSpan, flow, counter } as Record<string, Make>),
+)
 const KEY = Symbol.for('rchan.tracepoints.1')
 
 interface Entry {
@@ -26,11 +29,14 @@ interface Registry {
 
 function adopt(entry: Entry): void {
   try {
-    const make = MAKERS[entry.kind] as (name: string, fields: unknown, options: unknown) => unknown
+    const make = MAKERS.get(entry.kind)
+    if (make === undefined) throw new Error(`${entry.name} has kind=${entry.kind}, which needs a newer rchan`)
     entry.bind(make(entry.name, entry.fields, entry.options))
   } catch (error) {
     // The library can't help it, and must not fail.
-    thisProcess.emitWarning(`rchan: a library's tracepoint is not recorded: ${(error as Error).message}`)
+    thisProcess.emitWarning(
+      `rchan: a library's tracepoint is not recorded: ${(error as Error | null)?.message ?? String(error)}`,
+    )
   }
 }
 

@@ -100,6 +100,8 @@ test('a mistake in a declaration, and two schemas under one name, are said as wa
     expect.stringContaining(`${refused}tracepoint mylib:level: options=null is not `),
     'rchan: two different tracepoints are called mylib:level: ' +
       'event {"id":"u32"} info and event {"id":"u32"} debug; both',
+    `${refused}null`,
+    `${refused}mylib:new has kind=histogram, which needs a newer rchan`,
   ])
 })
 
