@@ -3,12 +3,13 @@ import { cpu } from './cpu.js'
 import { gc } from './gc.js'
 import { io } from './io.js'
 import { loop } from './loop.js'
+import { messages } from './messages.js'
 import type { Probe } from './probe.js'
 import { tasks } from './tasks.js'
 import { threads } from './threads.js'
 
 /** The probes, in the order in which they are installed. */
-export const PROBES: readonly Probe[] = [threads, tasks, gc, loop, cpu, io]
+export const PROBES: readonly Probe[] = [threads, tasks, messages, gc, loop, cpu, io]
 
 /** Which probes to use beside the default ones: names; `-NAME` leaves one out; `all` is all. */
 export type ProbeChoice = readonly string[]

@@ -23,8 +23,15 @@ export interface PortTap {
   posting?(port: MessagePort, message: unknown, transferred: readonly unknown[]): void
   /** A message was posted: it was serialized from `start` to `end`. */
   posted?(port: MessagePort, message: unknown, start: bigint, end: bigint): void
-  /** A message has come, and nothing of the program has seen it. */
-  receiving?(port: MessagePort, message: unknown, ports: readonly unknown[]): void
+  /** A message could not be posted: `postMessage` has thrown. */
+  notPosted?(port: MessagePort): void
+  /**
+   * A message has come, and nothing of the program has seen it. `isTaken`: the program has taken it
+   * by `receiveMessageOnPort`; then the ports are in the order in which they stand in it.
+   */
+  receiving?(port: MessagePort, message: unknown, ports: readonly unknown[], isTaken: boolean): void
+  /** A message has come that can't be read here (`messageerror`). */
+  unreadable?(port: MessagePort): void
   /**
    * The listeners have returned. A message that the program took by `receiveMessageOnPort` is
    * received, and never handled.
@@ -69,15 +76,24 @@ function replace(): () => void {
     for (const tap of taps) tap.posting?.(this, message, transferred)
     const start = now()
     // Node's own BroadcastChannel looks at what it returns.
-    const result: unknown = postMessage.apply(this, args)
+    let result: unknown
+    try {
+      result = postMessage.apply(this, args)
+    } catch (error) {
+      for (const tap of taps) tap.notPosted?.(this)
+      throw error
+    }
     const end = now()
     for (const tap of taps) tap.posted?.(this, message, start, end)
     return result
   }
   const tappedDispatch: Dispatch = function (data, type, event) {
-    if (type !== 'message') return dispatch.call(this, data, type, event)
+    if (type !== 'message') {
+      if (type === 'messageerror') for (const tap of taps) tap.unreadable?.(this)
+      return dispatch.call(this, data, type, event)
+    }
     const ports = (this as PortPrototype)[RECEIVING] ?? []
-    for (const tap of taps) tap.receiving?.(this, data, ports)
+    for (const tap of taps) tap.receiving?.(this, data, ports, false)
     const start = now()
     try {
       return dispatch.call(this, data, type, event)
@@ -90,7 +106,7 @@ function replace(): () => void {
     const received = receiveMessageOnPort(port)
     if (received !== undefined) {
       const message: unknown = received.message
-      for (const tap of taps) tap.receiving?.(port, message, portsIn(message))
+      for (const tap of taps) tap.receiving?.(port, message, portsIn(message), true)
     }
     return received
   }
@@ -129,8 +145,9 @@ function transferOf(transfer: unknown): readonly unknown[] {
   return Array.isArray(listed) ? listed : []
 }
 
-/** The ports in the outermost object of a message. */
+/** The ports in the outermost object of a message, or the one that it is. */
 function portsIn(message: unknown): readonly unknown[] {
   if (typeof message !== 'object' || message === null) return []
+  if (message instanceof workerThreads.MessagePort) return [message]
   return Object.values(message).filter((value) => value instanceof workerThreads.MessagePort)
 }

@@ -77,7 +77,11 @@ describe('a program with workers', () => {
   test('babeltrace2 reads the trace', async (context) => {
     needReader(context, 'babeltrace2')
     const { dir, items } = await recordNode(program('workers.mjs'))
-    expect(countEvents('babeltrace2', findTraces(dir))).toBe(items.filter((item) => 'event' in item).length)
+    // A span that was cut, here by `process.exit` in a listener, has no record.
+    const written = items.filter(
+      (item) => 'event' in item && !(item.type === 'span' && item.outcome === 'cut'),
+    )
+    expect(countEvents('babeltrace2', findTraces(dir))).toBe(written.length)
   })
 
   test('collections of garbage and time on CPUs stand beside their threads', async () => {

@@ -1,0 +1,151 @@
+/**
+ * The probe `messages`: each message that one thread posts to another, and its handling there. The
+ * nth message that was posted at one end of a channel is the nth that comes at the other, so both
+ * ends count, and nothing is added to the messages.
+ *
+ * Tasks of piscina and tinypool are messages, too. They are counted here, and told by `tasks`.
+ */
+import { getEnvironmentData, setEnvironmentData, type MessagePort } from 'node:worker_threads'
+import { flow, span, tracepoint } from '@rchan/trace'
+import { Channels } from './channels.js'
+import { asReply, asTask } from './envelope.js'
+import { PortPassage, type ChannelEnd } from './port-passage.js'
+import { tapPorts, type PortTap } from './ports.js'
+import type { Probe, ProbeContext } from './probe.js'
+
+const KEY = 'rchan:ports'
+/** Numbers of flows: the end that posted, and 31 bits of the message's number. */
+const END_UNIT = 2 ** 31
+
+/** `side` is the end that posted it, 0 or 1; `seq` its number there, from 0. */
+const fields = { channel: 'u32', side: 'u8', seq: 'u32' } as const
+/** While it is serialized. */
+const post = span('message:post', fields)
+/** While its listeners run. What they await comes later. */
+const handle = span('message:handle', fields)
+/** The program has taken it by `receiveMessageOnPort`. */
+const taken = tracepoint('message:taken', fields)
+/** From its posting to its handling. */
+const way = flow('message')
+
+type Token = ReturnType<typeof post.begin>
+
+/** A message that is being posted or handled. */
+interface Open {
+  readonly port: MessagePort
+  readonly end: ChannelEnd
+  readonly seq: number
+  /** Undefined if it is only counted. */
+  readonly token: Token | undefined
+}
+
+export const messages: Probe = {
+  name: 'messages',
+  description: 'messages between threads: posted, handled, by channel',
+  byDefault: true,
+  install(context) {
+    const channels = new Channels(passageOfProcess())
+    const close = tapPorts(tapOf(channels, context))
+    return () => {
+      close()
+      channels.end()
+    }
+  },
+}
+
+function tapOf(channels: Channels, context: ProbeContext): PortTap {
+  const posting: Open[] = []
+  const handling: Open[] = []
+  return {
+    posting(port, message, transferred) {
+      try {
+        const end = channels.endOf(port)
+        if (end === undefined) return channels.sendingOnOther(message)
+        if (transferred.length > 0) channels.sending(end, transferred)
+        const isTold = !isTask(message)
+        const token = isTold ? post.begin() : undefined
+        if (isTold) way.start(flowOf(end.channel, end.side, end.posted))
+        posting.push({ port, end, seq: end.posted, token })
+      } catch (error) {
+        context.fail(error)
+      }
+    },
+    posted(port) {
+      const one = last(posting, port)
+      if (one === undefined) return
+      // A getter in the message may have posted others before it.
+      const { channel, side, posted } = one.end
+      one.end.posted = next(posted)
+      if (one.token !== undefined) post.end(one.token, { channel, side, seq: posted })
+    },
+    notPosted(port) {
+      const one = last(posting, port)
+      if (one?.token === undefined) return
+      const { channel, side } = one.end
+      post.fail(one.token, { channel, side, seq: one.seq })
+    },
+    receiving(port, message, ports, isTaken) {
+      try {
+        const end = channels.endOf(port)
+        if (end === undefined) return
+        const seq = end.received
+        end.received = next(seq)
+        // Of several ports that were taken, nobody knows which was posted first.
+        if (ports.length === 1 || !isTaken) channels.received(end, seq, ports)
+        const isTold = !isTask(message)
+        const { channel } = end
+        const side = 1 - end.side
+        if (isTaken) {
+          if (!isTold) return
+          taken({ channel, side, seq })
+          return way.end(flowOf(channel, side, seq))
+        }
+        const token = isTold ? handle.begin() : undefined
+        if (isTold) way.end(flowOf(channel, side, seq))
+        handling.push({ port, end, seq, token })
+      } catch (error) {
+        context.fail(error)
+      }
+    },
+    handled(port) {
+      const one = last(handling, port)
+      if (one?.token === undefined) return
+      handle.end(one.token, { channel: one.end.channel, side: 1 - one.end.side, seq: one.seq })
+    },
+    unreadable(port) {
+      const end = channels.endOf(port)
+      if (end !== undefined) end.received = next(end.received)
+    },
+  }
+}
+
+/** Takes the one that was begun last, if it is of this port. */
+function last(open: Open[], port: MessagePort): Open | undefined {
+  return open.at(-1)?.port === port ? open.pop() : undefined
+}
+
+function next(count: number): number {
+  return (count + 1) >>> 0
+}
+
+function flowOf(channel: number, side: number, seq: number): number {
+  return (channel * 2 + side) * END_UNIT + (seq % END_UNIT)
+}
+
+function isTask(message: unknown): boolean {
+  return asTask(message) !== undefined || asReply(message) !== undefined
+}
+
+function passageOfProcess(): PortPassage {
+  const found: unknown = getEnvironmentData(KEY)
+  if (found instanceof SharedArrayBuffer) {
+    try {
+      return new PortPassage(found)
+    } catch {
+      // Another version of rchan, with another layout.
+    }
+  }
+  const passage = new PortPassage()
+  setEnvironmentData(KEY, passage.memory)
+  return passage
+}

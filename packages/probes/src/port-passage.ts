@@ -1,0 +1,131 @@
+/**
+ * The passage of ports from thread to thread: shared memory in which the thread that posts a port
+ * leaves what it knows of it, for the thread that receives it. The key is the message that carries
+ * the port: its channel, the side that posted it, its number, and the port's place in it.
+ *
+ * ```text
+ *   +0     i32  channels  any thread   channels that were made in this process
+ *   +4     i32  pad [7]
+ *   +32    entry [1024]                one for each port on its way
+ *
+ *   entry  +0   i32  state     both      0: free; 1: being written; 2: there; 3: being read
+ *          +4   i32  carrier   sender    the channel of the message
+ *          +8   i32  seq       sender    its number
+ *          +12  i32  place     sender    the port's place in it × 2 + the side that posted it
+ *          +16  i32  channel   sender    of the port
+ *          +20  i32  side      sender    which end of it
+ *          +24  i32  posted    sender    messages that it has posted so far
+ *          +28  i32  received  sender    messages that it has received so far
+ * ```
+ *
+ * Who, in what order: the sender takes a free entry (0 → 1), stores the rest, and stores `state` 2
+ * before it posts the message. The receiver finds the entry by its key, takes it (2 → 3), reads,
+ * and stores 0. A key has one receiver. Pairs with: each side's Atomics on `state`.
+ */
+
+const ENTRIES = 1024
+const HEAD_WORDS = 8
+const ENTRY_WORDS = 8
+const BYTES = (HEAD_WORDS + ENTRIES * ENTRY_WORDS) * 4
+/** An entry stands at most so far behind the place that its key gives it. */
+const REACH = 64
+const CHANNELS = 0
+const STATE = 0
+const CARRIER = 1
+const SEQ = 2
+const PLACE = 3
+const CHANNEL = 4
+const SIDE = 5
+const POSTED = 6
+const RECEIVED = 7
+const FREE = 0
+const WRITING = 1
+const THERE = 2
+const READING = 3
+
+/** One end of a channel, as the thread that holds it counts. */
+export interface ChannelEnd {
+  /** Unique in the process. */
+  readonly channel: number
+  /** Which of its two ends: 0 or 1. */
+  readonly side: number
+  posted: number
+  received: number
+}
+
+/** The message that carries a port, and the port's place in it. */
+export interface Carrier {
+  readonly channel: number
+  /** The side that posts it. */
+  readonly side: number
+  readonly seq: number
+  readonly index: number
+}
+
+/** The passage of a process. Any thread. */
+export class PortPassage {
+  readonly memory: SharedArrayBuffer
+  readonly #words: Int32Array<SharedArrayBuffer>
+
+  /** @param memory of another thread's passage; made if undefined. */
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(BYTES)) {
+    if (memory.byteLength !== BYTES) throw new RangeError(`a passage of ports of ${memory.byteLength} bytes`)
+    this.memory = memory
+    this.#words = new Int32Array(memory)
+  }
+
+  /** Returns a number for a new channel, from 0. */
+  nextChannel(): number {
+    return Atomics.add(this.#words, CHANNELS, 1) >>> 0
+  }
+
+  /** Leaves a port's end for its receiver. With 64 others in its way, it is not left. */
+  leave(carrier: Carrier, end: ChannelEnd): void {
+    const words = this.#words
+    for (let step = 0; step < REACH; step += 1) {
+      const at = entryAt(carrier, step)
+      if (Atomics.compareExchange(words, at + STATE, FREE, WRITING) !== FREE) continue
+      words[at + CARRIER] = carrier.channel
+      words[at + SEQ] = carrier.seq
+      words[at + PLACE] = placeOf(carrier)
+      words[at + CHANNEL] = end.channel
+      words[at + SIDE] = end.side
+      words[at + POSTED] = end.posted
+      words[at + RECEIVED] = end.received
+      Atomics.store(words, at + STATE, THERE)
+      return
+    }
+  }
+
+  /** Takes a port's end; undefined if nobody has left it. */
+  take(carrier: Carrier): ChannelEnd | undefined {
+    const words = this.#words
+    for (let step = 0; step < REACH; step += 1) {
+      const at = entryAt(carrier, step)
+      if (Atomics.load(words, at + STATE) !== THERE) continue
+      if (words[at + CARRIER] !== (carrier.channel | 0) || words[at + SEQ] !== (carrier.seq | 0)) continue
+      if (words[at + PLACE] !== placeOf(carrier)) continue
+      // Only this thread takes this key, but the entry may have become another's since.
+      if (Atomics.compareExchange(words, at + STATE, THERE, READING) !== THERE) continue
+      const end = {
+        channel: words[at + CHANNEL] >>> 0,
+        side: words[at + SIDE] & 1,
+        posted: words[at + POSTED] >>> 0,
+        received: words[at + RECEIVED] >>> 0,
+      }
+      Atomics.store(words, at + STATE, FREE)
+      return end
+    }
+    return undefined
+  }
+}
+
+function placeOf({ index, side }: Carrier): number {
+  return index * 2 + side
+}
+
+function entryAt(carrier: Carrier, step: number): number {
+  const mixed = Math.imul(carrier.channel, 0x9e3779b1) ^ Math.imul(carrier.seq * 2 + carrier.side, 0x85ebca6b)
+  const start = ((mixed ^ (mixed >>> 15)) + carrier.index) >>> 0
+  return HEAD_WORDS + ((start + step) % ENTRIES) * ENTRY_WORDS
+}

@@ -1,0 +1,3 @@
+const { expose } = require('threads/worker')
+
+expose({ double: (n) => n * 2 })
