@@ -46,7 +46,7 @@ interface ProcessState {
   readonly open: Map<bigint, TaskState>
   /** Tasks that have ended. The worker may tell the end of its reply later. */
   readonly closing: Map<bigint, TaskState>
-  /** The integral of the pool's queue when a task was started. */
+  /** What {@link PoolModel.backlog} had for `waitedForEach` when a task was dispatched. */
   readonly waitedAtStart: Map<bigint, number>
 }
 
@@ -172,7 +172,7 @@ export class Analysis {
     pool.backlog.change(-1, 1)
     task.dispatched = time
     task.worker = worker.thread
-    process.waitedAtStart.set(id, pool.backlog.waited)
+    process.waitedAtStart.set(id, pool.backlog.waitedForEach)
     pool.dispatched(task, time)
   }
 
@@ -209,6 +209,7 @@ export class Analysis {
     const pool = this.#poolOf(process, task.pool, task.submitter)
     pool.backlog.advance(this.#at(end), this.#cpu)
     if (worker.runs.count === 0) {
+      worker.beginTasks()
       const ready = worker.ready ?? worker.online ?? start
       pool.waitedForStart(task, ready < start ? ready : start)
     }
@@ -218,7 +219,8 @@ export class Analysis {
     task.waitingForCpu = numberOf(fields.waitingForCpu) ?? 0
     task.worker = thread
     task.share = pool.shareOf(thread)
-    pool.ran(task, start, end, pool.backlog.waited - (process.waitedAtStart.get(id) ?? pool.backlog.waited))
+    const waited = pool.backlog.waitedForEach
+    pool.ran(task, start, end, waited - (process.waitedAtStart.get(id) ?? waited))
     process.waitedAtStart.delete(id)
     worker.runs.ran(this.#at(start), this.#at(end), task)
   }
@@ -266,6 +268,7 @@ export class Analysis {
     if (phase === 'begin') {
       worker.spawned = time
       worker.parent = thread
+      worker.heapLimit = (numberOf(fields.heapLimitMb) ?? 0) * 2 ** 20
       return
     }
     worker.exit = time
@@ -277,6 +280,9 @@ export class Analysis {
     if (name === 'memory') {
       const [used, limit] = [numberOf(fields.heapUsed) ?? 0, numberOf(fields.heapLimit) ?? 0]
       if (limit > 0) this.#threadOf(thread, time).memory(used, limit)
+    } else if (name.startsWith('pool:')) {
+      const pool = this.#processOf(thread.process).pools.get(name.slice('pool:'.length))
+      if (pool !== undefined) pool.mostThreads = Math.max(pool.mostThreads, numberOf(fields.threads) ?? 0)
     } else if (name === 'loop') {
       this.#threadOf(thread, time).utilization(numberOf(fields.utilization) ?? 0)
     }
@@ -284,7 +290,7 @@ export class Analysis {
 
   #thread({ thread, time, phase, runs }: ThreadItem): void {
     const known = this.#threadOf(thread, time)
-    if (runs !== undefined) known.file = runs
+    if (runs !== undefined && runs !== '') known.file = runs
     if (phase === 'came' && time < known.from) known.from = time
     if (phase === 'went' && known.exit === undefined) known.exit = time
   }
@@ -379,11 +385,18 @@ export class Analysis {
   }
 
   #poolsOf(state: ProcessState, uses: readonly ThreadUse[], end: bigint): Pool[] {
-    const users = new Map<string | undefined, number>()
-    const filesOf = (pool: PoolModel): Set<string | undefined> =>
-      new Set([...pool.workers].map(({ threadId }) => state.threads.get(threadId)?.file))
+    // Idle workers are known to be a pool's by what they share with those that had tasks.
+    const kindOf = ({ file = '', name, parent }: ThreadModel): string => `${parent?.threadId} ${name} ${file}`
+    const users = new Map<string, number>()
+    const kindsOf = (pool: PoolModel): Set<string> =>
+      new Set(
+        [...pool.workers].flatMap(({ threadId }) => {
+          const worker = state.threads.get(threadId)
+          return worker === undefined ? [] : [kindOf(worker)]
+        }),
+      )
     for (const pool of state.pools.values()) {
-      for (const file of filesOf(pool)) users.set(file, (users.get(file) ?? 0) + 1)
+      for (const kind of kindsOf(pool)) users.set(kind, (users.get(kind) ?? 0) + 1)
     }
     for (const task of state.open.values()) {
       const pool = state.pools.get(task.pool)
@@ -391,12 +404,16 @@ export class Analysis {
       pool?.cut(task, end)
     }
     return [...state.pools.values()].map((pool) => {
-      const files = filesOf(pool)
       const own = new Set([...pool.workers].map(({ threadId }) => threadId))
-      const workers = uses.filter(
-        ({ thread: { threadId }, runs }) =>
-          own.has(threadId) || (runs !== undefined && files.has(runs) && users.get(runs) === 1),
-      )
+      const kinds = [...kindsOf(pool)].filter((kind) => users.get(kind) === 1)
+      const isOwn = ({ thread: { threadId } }: ThreadUse): boolean => own.has(threadId)
+      const isLike = ({ thread: { threadId }, role }: ThreadUse): boolean => {
+        const model = state.threads.get(threadId)
+        return role === 'worker' && model !== undefined && kinds.includes(kindOf(model))
+      }
+      const like = uses.filter((use) => isOwn(use) || isLike(use))
+      // More than the pool has: then there are others of this kind.
+      const workers = mostAtOnce(like) <= pool.mostThreads ? like : uses.filter(isOwn)
       for (const { thread } of workers) pool.shareOf(thread)
       return pool.result(this.#knowsCpu, workers.length, mostAtOnce(workers))
     })

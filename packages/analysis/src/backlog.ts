@@ -13,6 +13,8 @@ export class BacklogModel {
   running = 0
   /** The integral of the number of queued tasks. */
   waited = 0
+  /** The same, divided among the tasks that are running at the time. */
+  waitedForEach = 0
   /** Time in which there were tasks. */
   active = 0
   tasksAtOnce = 0
@@ -40,6 +42,7 @@ export class BacklogModel {
     const passed = time - this.#time
     if (passed > 0) {
       this.waited += passed * this.queued
+      this.waitedForEach += (passed * this.queued) / Math.max(1, this.running)
       if (this.queued + this.running > 0) this.active += passed
       if (this.queued > 0) {
         this.#queuedNs += passed

@@ -74,6 +74,8 @@ export interface ThreadUse {
   readonly taskNs: number
   readonly onCpuNs: number
   readonly waitingForCpuNs: number
+  /** Of these, until its first task. */
+  readonly beforeTasks: { readonly onCpuNs: number; readonly waitingForCpuNs: number }
   readonly gcNs: number
   /** The most memory that was seen, in bytes. */
   readonly heap?: { readonly used: number; readonly limit: number }

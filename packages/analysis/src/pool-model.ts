@@ -23,6 +23,8 @@ export class PoolModel {
   readonly process: TraceProcess
   readonly backlog = new BacklogModel()
   settings: PoolSettings
+  /** How many threads it says it has, at most. */
+  mostThreads = 0
   readonly #name: string
   readonly #submitter: TraceThread
   readonly #base: bigint
@@ -76,15 +78,14 @@ export class PoolModel {
     this.#starts.add(this.#at(task.queued), this.#at(readyAt))
   }
 
-  /** A task has run. `waited` is how the integral of queued tasks grew meanwhile. */
+  /** A task has run. `waited`: its part of the time that others were queued meanwhile. */
   ran(task: TaskState, start: bigint, end: bigint, waited: number): void {
     const duration = Number(end - start)
     this.#run.add(duration)
     if (task.dispatched !== undefined) this.#wake.add(Math.max(0, Number(start - task.dispatched)))
     const magnitude = Math.floor(Math.log2(Math.max(1, duration)))
-    const places = Math.max(1, this.backlog.running)
     while (this.#waitBehind.length <= magnitude) this.#waitBehind.push(0)
-    this.#waitBehind[magnitude] += waited / places
+    this.#waitBehind[magnitude] += waited
     const { share } = task
     if (share === undefined) return
     share.tasks += 1

@@ -24,7 +24,11 @@ export class ThreadModel {
   exitCode: number | undefined
   error: string | undefined
   heap: { used: number; limit: number } | undefined
+  /** Of its old objects, in bytes, if whoever started it has set one. */
+  heapLimit = 0
   lost = 0
+  #onCpuBefore = 0
+  #waitingBefore = 0
   /** Whether it was there before the recording. */
   readonly #isOlder: boolean
   #samples = 0
@@ -82,6 +86,12 @@ export class ThreadModel {
     return ran
   }
 
+  /** Its first task begins: from now on its time on CPUs is that of tasks. */
+  beginTasks(): void {
+    this.#onCpuBefore = this.#onCpu
+    this.#waitingBefore = this.#waitingForCpu
+  }
+
   utilization(part: number): void {
     this.#utilized += part
     this.#utilizations += 1
@@ -97,6 +107,10 @@ export class ThreadModel {
     if (this.heap === undefined || used * this.heap.limit >= this.heap.used * limit) {
       this.heap = { used, limit }
     }
+  }
+
+  #limitOf(limit: number): number {
+    return this.heapLimit > 0 ? Math.min(limit, this.heapLimit) : limit
   }
 
   use(endOfProcess: bigint): ThreadUse {
@@ -135,8 +149,9 @@ export class ThreadModel {
       taskNs,
       onCpuNs: this.#onCpu,
       waitingForCpuNs: this.#waitingForCpu,
+      beforeTasks: { onCpuNs: this.#onCpuBefore, waitingForCpuNs: this.#waitingBefore },
       gcNs: runs.gc,
-      ...(heap === undefined ? {} : { heap }),
+      ...(heap === undefined ? {} : { heap: { used: heap.used, limit: this.#limitOf(heap.limit) } }),
       stalls,
       lost: this.lost,
     }

@@ -1,4 +1,4 @@
-/** The entry `rchan/analysis`: what a trace says, in numbers and as a model; spans as wholes. */
+/** The entry `rchan/analysis`: what a trace says, in numbers and as a model; whole spans. */
 export {
   analyse,
   Analysis,

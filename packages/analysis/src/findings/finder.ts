@@ -62,12 +62,35 @@ export function workersOf({ threads }: Facts, pool: Pool): ThreadUse[] {
   return threads.filter(({ thread }) => own.has(thread))
 }
 
-/** The part of the time in which the workers of a pool wanted a CPU that they waited for one. */
+/**
+ * How long the tasks of a pool waited for a CPU, and which part of their time that is. Undefined if
+ * it isn't known.
+ */
 export function cpuWaitOf(facts: Facts, pool: Pool): { part: number; ns: number } | undefined {
+  const { parts, run } = pool
+  const known = run.sum - parts.unknown
+  if (known > 0.5 * run.sum) {
+    const part = parts.waitingForCpu / known
+    return { part, ns: part * run.sum }
+  }
+  // Of short tasks the figures of the threads tell. They are at work when they want a CPU.
   const workers = workersOf(facts, pool).filter(({ basis }) => basis === 'kernel')
-  const waited = workers.reduce((sum, { waitingForCpuNs }) => sum + waitingForCpuNs, 0)
-  const ran = workers.reduce((sum, { onCpuNs }) => sum + onCpuNs, 0)
-  return waited + ran === 0 ? undefined : { part: waited / (waited + ran), ns: waited }
+  let [waited, ran] = [0, 0]
+  for (const { waitingForCpuNs, onCpuNs, beforeTasks } of workers) {
+    waited += waitingForCpuNs - beforeTasks.waitingForCpuNs
+    ran += onCpuNs - beforeTasks.onCpuNs
+  }
+  return waited + ran <= 0 ? undefined : { part: waited / (waited + ran), ns: waited }
+}
+
+/** `terminate()` ends a worker with 1. */
+const ORDERLY = [0, 1]
+
+/** Whether a worker ended by an error. */
+export function hasDied({ exit, exitCode, error }: ThreadUse): boolean {
+  return (
+    exit !== undefined && (error !== undefined || (exitCode !== undefined && !ORDERLY.includes(exitCode)))
+  )
 }
 
 /** The CPUs that a process can use, if the recording has it. */

@@ -1,4 +1,4 @@
-import { judged, MS, ns, percent, percentText, whenOf, type Finder } from './finder.js'
+import { cpuWaitOf, judged, MS, ns, percent, percentText, whenOf, type Finder } from './finder.js'
 
 const HINT = 0.15
 const PROBLEM = 0.3
@@ -11,9 +11,11 @@ export const garbageCollection: Finder = {
     judged(facts).flatMap((pool) => {
       const { gc } = pool.parts
       const part = gc / Math.max(1, pool.run.sum)
-      if (part < HINT || gc < LEAST_NS) return []
+      // A collection that waits for a CPU takes longer for that.
+      const proven = part * (1 - (cpuWaitOf(facts, pool)?.part ?? 0))
+      if (proven < HINT || gc < LEAST_NS) return []
       return {
-        severity: part >= PROBLEM ? 'problem' : 'hint',
+        severity: proven >= PROBLEM ? 'problem' : 'hint',
         title: `Garbage collection took ${percentText(part)} of the time of ${pool.name}'s tasks.`,
         evidence: [
           ns('garbage collection in tasks', gc),

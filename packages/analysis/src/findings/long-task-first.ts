@@ -2,7 +2,8 @@ import { count, judged, MS, ns, percent, percentText, whenOf, type Finder } from
 
 /** A run is long when it takes so many times the median. */
 const LONG = 8
-const BEHIND = 0.5
+/** Of the queue wait. One long task on one of two workers holds up half. */
+const BEHIND = 0.6
 /** So long the short tasks waited, measured by their own time. */
 const WAITED_RUNS = 5
 const LEAST_NS = 50 * MS

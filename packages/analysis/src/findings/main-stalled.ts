@@ -1,4 +1,5 @@
-import { count, MS, ns, percent, threadText, whenOf, type Finder } from './finder.js'
+import { count, MS, ns, percent, plural, threadText, whenOf, type Finder } from './finder.js'
+import { messagesOf } from './serialization.js'
 
 const LEAST_NS = 100 * MS
 const LEAST_PART = 0.05
@@ -6,16 +7,22 @@ const LEAST_PART = 0.05
 /** Results lay because the thread that waits for them was busy. */
 export const mainStalled: Finder = {
   id: 'main-thread-stalled',
-  find: ({ pools, threads }) =>
-    pools.flatMap((pool) => {
+  find: (facts) =>
+    facts.pools.flatMap((pool) => {
       const { lateReplies, activeNs, submitter, reply, name } = pool
       if (lateReplies.ns < LEAST_NS || lateReplies.ns < LEAST_PART * activeNs) return []
-      const stalls = threads.find(({ thread }) => thread === submitter)?.stalls
+      // Then it reads them, and that takes so long.
+      if (messagesOf(facts, pool) > 0 && lateReplies.longest < 10 * reply.p50) return []
+      const use = facts.threads.find(({ thread }) => thread === submitter)
+      // It could have handled them, had there been a CPU for it.
+      if (use !== undefined && use.waitingForCpuNs >= Math.max(0.5 * lateReplies.ns, 3 * use.onCpuNs))
+        return []
+      const stalls = use?.stalls
       const who = threadText(submitter)
       return {
         severity: 'problem',
         title:
-          `${who[0].toUpperCase()}${who.slice(1)} was busy while ${lateReplies.count} results of ${name} waited to be ` +
+          `${who[0].toUpperCase()}${who.slice(1)} was busy while ${plural(lateReplies.count, 'result')} of ${name} waited to be ` +
           `handled, up to ${Math.round(lateReplies.longest / MS)} ms.`,
         evidence: [
           count('results that waited 50 ms or more', lateReplies.count),

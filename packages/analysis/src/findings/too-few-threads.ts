@@ -17,6 +17,8 @@ import {
 const QUEUED_PART = 0.2
 /** The workers have so much of what they can take. */
 const FULL = 0.85
+/** The workers are in tasks for so much of their time; else something else is too slow for them. */
+const IN_TASKS = 0.6
 const IDLE_PART = 0.3
 const LEAST_IDLE = 0.5
 const MOST_CPU_WAIT = 0.2
@@ -30,13 +32,15 @@ export const tooFewThreads: Finder = {
     judged(facts).flatMap((pool) => {
       const { backlog, activeNs, name, tasksPerThread, threadsAtOnce, maxThreads, parts, run } = pool
       const cpus = cpusOf(facts, pool.process)
-      const { cpusUsed } = backlog
       const threads = Math.max(1, threadsAtOnce)
-      if (cpus === undefined || cpusUsed === undefined || threads >= 4 * cpus) return []
+      if (cpus === undefined || backlog.cpusUsed === undefined || threads >= 4 * cpus) return []
       if (backlog.ns < QUEUED_PART * activeNs || backlog.ns < 100 * MS) return []
       if (backlog.running < FULL * threads * tasksPerThread) return []
+      if (run.sum < IN_TASKS * activeNs * threads * tasksPerThread) return []
       // It may start more: then they come late, which is another thing.
       if (maxThreads !== undefined && threads < maxThreads) return []
+      // The samples may come late; the tasks' own figures don't.
+      const cpusUsed = Math.max(backlog.cpusUsed, (parts.onCpu + parts.gc) / activeNs)
       const idle = cpus - cpusUsed
       if (idle < Math.max(LEAST_IDLE, IDLE_PART * cpus)) return []
       if ((cpuWaitOf(facts, pool)?.part ?? 0) > MOST_CPU_WAIT) return []

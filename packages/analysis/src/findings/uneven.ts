@@ -1,4 +1,4 @@
-import { count, judged, MS, ns, percentText, threadText, whenOf, type Finder } from './finder.js'
+import { count, cpuWaitOf, judged, MS, ns, percentText, threadText, whenOf, type Finder } from './finder.js'
 
 /** The worker with the most time in tasks, measured by the mean. */
 const UNEVEN = 1.4
@@ -6,14 +6,18 @@ const LEAST_PART = 0.2
 /** The worker with the most is at work for so much of the pool's time. */
 const AT_WORK = 0.6
 const LEAST_NS = 100 * MS
+const MOST_CPU_WAIT = 0.2
 
 /** One worker has much more to do than others, and the end waits for it. */
 export const uneven: Finder = {
   id: 'uneven-work',
   find: (facts) =>
     judged(facts).flatMap((pool) => {
-      const { workers, activeNs, tasksAtOnce, name } = pool
+      const { workers, tasksAtOnce, name } = pool
+      const activeNs = pool.activeNs - pool.startWaits.ns
       if (workers.length < 2 || tasksAtOnce < workers.length || workers.length > pool.threadsAtOnce) return []
+      // Who gets a CPU and who doesn't is another thing.
+      if ((cpuWaitOf(facts, pool)?.part ?? 0) > MOST_CPU_WAIT) return []
       const mean = workers.reduce((sum, { runNs }) => sum + runNs, 0) / workers.length
       const most = workers.reduce((a, b) => (b.runNs > a.runNs ? b : a))
       const cost = most.runNs - mean

@@ -1,14 +1,4 @@
-import type { ThreadUse } from '../model.js'
-import { count, plural, threadText, type Finder } from './finder.js'
-
-/** `terminate()` ends a worker with 1. */
-const ORDERLY = [0, 1]
-
-function hasDied({ exit, exitCode, error }: ThreadUse): boolean {
-  return (
-    exit !== undefined && (error !== undefined || (exitCode !== undefined && !ORDERLY.includes(exitCode)))
-  )
-}
+import { count, hasDied, plural, threadText, type Finder } from './finder.js'
 
 /** A worker ended by an error, and perhaps another took its place. */
 export const workerDied: Finder = {

@@ -1,5 +1,17 @@
 import type { ThreadUse } from '../model.js'
-import { count, judged, MS, ns, plural, whenOf, workersOf, type Finder, type Found } from './finder.js'
+import {
+  count,
+  hasDied,
+  judged,
+  MS,
+  ns,
+  plural,
+  whenOf,
+  workersOf,
+  type Facts,
+  type Finder,
+  type Found,
+} from './finder.js'
 
 /** Workers started, measured by those that lived at once. */
 const OFTEN = 2
@@ -9,9 +21,24 @@ const SLOW_NS = 300 * MS
 const FEWEST_BARE = 6
 const BOOT_PART = 0.2
 
-function startOf({ spawned, ready, online, from }: ThreadUse): number {
-  const at = ready ?? online
-  return at === undefined ? 0 : Math.max(0, Number(at - (spawned ?? from)))
+/**
+ * How long a worker took to start, without the time in which it waited for a CPU, and in which the
+ * thread that started it could not hear of it.
+ */
+function startOf({ stalls }: Facts, worker: ThreadUse): number {
+  const { spawned, ready, online, from, parent, beforeTasks } = worker
+  const end = ready ?? online
+  const start = spawned ?? from
+  if (end === undefined || end <= start) return 0
+  let length = Number(end - start) - beforeTasks.waitingForCpuNs
+  for (const stall of stalls) {
+    if (stall.thread !== parent) continue
+    length -= Math.max(
+      0,
+      Math.min(Number(stall.to - start), Number(end - start)) - Math.max(0, Number(stall.from - start)),
+    )
+  }
+  return Math.max(0, length)
 }
 
 function median(values: number[]): number {
@@ -26,11 +53,11 @@ export const workerStarts: Finder = {
     const inPools = new Set(facts.pools.flatMap(({ workers }) => workers.map(({ thread }) => thread)))
     for (const pool of judged(facts)) {
       const workers = workersOf(facts, pool).filter(({ spawned }) => spawned !== undefined)
-      const starts = workers.map(startOf).filter((start) => start > 0)
+      const starts = workers.map((worker) => startOf(facts, worker)).filter((start) => start > 0)
       const start = median(starts)
       const all = starts.reduce((sum, each) => sum + each, 0)
       const { startWaits, name, threadsAtOnce, tasks } = pool
-      const died = workers.filter(({ error }) => error !== undefined).length
+      const died = workers.filter(hasDied).length
       const evidence = [
         count('workers started', workers.length),
         count('most at once', threadsAtOnce),
@@ -65,23 +92,28 @@ export const workerStarts: Finder = {
         })
       }
     }
-    return [...found, ...bareWorkers(facts.threads.filter(({ thread }) => !inPools.has(thread)))]
+    return [
+      ...found,
+      ...bareWorkers(
+        facts,
+        facts.threads.filter(({ thread }) => !inPools.has(thread)),
+      ),
+    ]
   },
 }
 
-function bareWorkers(threads: readonly ThreadUse[]): Found[] {
+function bareWorkers(facts: Facts, threads: readonly ThreadUse[]): Found[] {
   const byFile = new Map<string, ThreadUse[]>()
   for (const thread of threads) {
-    const { runs, spawned, exit, role, error } = thread
-    if (role !== 'worker' || runs === undefined || spawned === undefined || exit === undefined) continue
-    if (error !== undefined) continue
+    const { runs = '', spawned, exit, role } = thread
+    if (role !== 'worker' || spawned === undefined || exit === undefined || hasDied(thread)) continue
     const key = `${thread.thread.process.index} ${runs}`
     const same = byFile.get(key)
     if (same === undefined) byFile.set(key, [thread])
     else same.push(thread)
   }
   return [...byFile.values()].flatMap((same): Found[] => {
-    const starts = same.map(startOf).filter((start) => start > 0)
+    const starts = same.map((worker) => startOf(facts, worker)).filter((start) => start > 0)
     const lives = same.map(({ from, to }) => Number(to - from))
     const [start, life] = [median(starts), median(lives)]
     if (same.length < FEWEST_BARE || start < BOOT_PART * life) return []
@@ -90,8 +122,8 @@ function bareWorkers(threads: readonly ThreadUse[]): Found[] {
       {
         severity: 'problem',
         title:
-          `The program starts a worker for each piece of work: ${plural(same.length, 'worker')} of ` +
-          `${first.runs?.split('/').at(-1)} lived for ${Math.round(life / MS)} ms each, of which ` +
+          `The program starts a worker for each piece of work: ${plural(same.length, 'worker')}` +
+          `${first.runs === undefined ? '' : ` of ${first.runs.split(/[\\/]/).at(-1)}`} lived for ${Math.round(life / MS)} ms each, of which ` +
           `${Math.round(start / MS)} ms were the start.`,
         evidence: [count('workers', same.length), ns('life, median', life), ns('start, median', start)],
         costNs: starts.reduce((sum, each) => sum + each, 0),

@@ -1,0 +1,416 @@
+/** The model of a made recording, and what is found in it. */
+import {
+  analyse,
+  Analysis,
+  FINDING_IDS,
+  modelJson,
+  modelText,
+  type Finding,
+  type Model,
+} from '@rchan/analysis'
+import { describe, expect, test } from 'vitest'
+import { MadeTrace } from '../../export/test/made-trace.ts'
+import { MadeRecording, MS } from './made-recording.ts'
+
+function ids(model: Model): string[] {
+  return model.findings.filter(({ severity }) => severity !== 'ok').map(({ id }) => id)
+}
+
+describe('the model', () => {
+  test('a task has its stages, and its run what it is made of', () => {
+    const made = new MadeRecording()
+    made.life(3, 0, 500)
+    const stages = { queued: 60, dispatched: 70, started: 71, finished: 91, handled: 95 }
+    made.task({ worker: 3, ...stages, onCpu: 12, waitingForCpu: 3, serialize: 2 })
+    made.gc(3, 75, 79, 200)
+    const { pools, threads, processes, cpus } = made.model()
+    const ns = (ms: number): bigint => BigInt(ms * MS)
+    expect(cpus).toBe(4)
+    expect(processes).toMatchObject([{ command: 'node app.js', parentPid: 1 }])
+    expect(pools[0]).toMatchObject({
+      name: 'piscina-1',
+      tasks: 1,
+      wait: { count: 1, max: 10 * MS },
+      wake: { max: MS },
+      run: { max: 20 * MS },
+      reply: { max: 4 * MS },
+      serialize: { max: 2 * MS },
+      parts: { onCpu: 8 * MS, waitingForCpu: 3 * MS, gc: 4 * MS, blocked: 5 * MS, unknown: 0 },
+      activeNs: 35 * MS,
+      tasksAtOnce: 1,
+    })
+    expect(pools[0].slowest).toMatchObject([
+      {
+        id: 1n,
+        name: 'resize',
+        queued: ns(60),
+        dispatched: ns(70),
+        started: ns(71),
+        finished: ns(91),
+        replied: ns(93),
+        handled: ns(95),
+        outcome: 'ok',
+        gc: 4 * MS,
+        onCpu: 8 * MS,
+        waitingForCpu: 3 * MS,
+        blocked: 5 * MS,
+      },
+    ])
+    expect(pools[0].slowest[0].worker?.threadId).toBe(3)
+    expect(threads.map(({ thread, role, tasks }) => [thread.threadId, role, tasks])).toEqual([
+      [0, 'main', 0],
+      [3, 'worker', 1],
+    ])
+    expect(threads[1]).toMatchObject({ spawned: 0n, online: ns(50), exit: ns(500), exitCode: 1 })
+  })
+
+  test('a collection belongs to the task that it interrupted, whether it is told before or after', () => {
+    const made = new MadeRecording()
+    made.task({ worker: 3, queued: 0, dispatched: 0, started: 0, finished: 100, handled: 101 })
+    made.task({ worker: 3, queued: 0, dispatched: 101, started: 110, finished: 200, handled: 201 })
+    made.gc(3, 10, 20, 30).gc(3, 90, 120, 300).gc(4, 10, 90)
+    const { pools } = made.model()
+    expect(pools[0].slowest.map(({ id, gc }) => [id, gc])).toEqual([
+      [1n, 20 * MS],
+      [2n, 10 * MS],
+    ])
+    expect(pools[0].parts.gc).toBe(30 * MS)
+  })
+
+  test('sums of collections are shared by the tasks since the last; told both ways they count once', () => {
+    const made = new MadeRecording()
+    made.task({ worker: 3, queued: 0, dispatched: 0, started: 0, finished: 60, handled: 61 })
+    made.task({ worker: 3, queued: 0, dispatched: 61, started: 70, finished: 90, handled: 91 })
+    made.gcSums(3, 0, 95, 16).gc(3, 10, 14, 100)
+    const { pools, threads } = made.model()
+    expect(pools[0].slowest.map(({ id, gc }) => [id, gc])).toEqual([
+      [1n, 12 * MS],
+      [2n, 4 * MS],
+    ])
+    expect(threads.find(({ thread }) => thread.threadId === 3)?.gcNs).toBe(16 * MS)
+  })
+
+  test('the shares of a thread are those of the kernel', () => {
+    const made = new MadeRecording()
+    made.life(3, 0, 1000).cpu(3, 100, 50).cpu(3, 1000, 500, 200).gc(3, 500, 600)
+    const worker = made.model().threads.find(({ thread }) => thread.threadId === 3)
+    expect(worker?.basis).toBe('kernel')
+    expect(worker?.shares).toEqual({ busy: 0.4, waitingForCpu: 0.2, gc: 0.1, idle: 0.3 })
+  })
+
+  test('without the kernel they are those of the tasks', () => {
+    const made = new MadeRecording()
+    made.life(3, 0, 1000)
+    made.task({ worker: 3, queued: 100, dispatched: 100, started: 100, finished: 350, handled: 360 })
+    const worker = made.model().threads.find(({ thread }) => thread.threadId === 3)
+    expect(worker?.basis).toBe('spans')
+    expect(worker?.shares).toMatchObject({ busy: 0.25, waitingForCpu: 0, idle: 0.75 })
+  })
+
+  test('the slowest tasks are kept, the slowest first; memory has bounds', () => {
+    const made = new MadeRecording()
+    for (let count = 0; count < 3000; count += 1) {
+      const from = count * 100
+      made.task({
+        worker: 3,
+        queued: from,
+        dispatched: from,
+        started: from,
+        finished: from + ((count * 7) % 90),
+        handled: from + 95,
+      })
+    }
+    const stuck = made.task({ worker: 3, queued: 0, dispatched: 1 })
+    const [pool] = made.model({ slowest: 4 }).pools
+    expect(pool).toMatchObject({ tasks: 3001, cut: 1 })
+    expect(pool.slowest).toHaveLength(4)
+    expect(pool.slowest[0]).toMatchObject({ id: stuck, outcome: 'cut' })
+    expect(pool.queue.length).toBeLessThanOrEqual(512)
+  })
+
+  test('nothing of it depends on what the fields of a damaged trace are', () => {
+    const made = new MadeTrace()
+    const thread = made.thread(made.process(1), 0)
+    for (const name of [
+      'cpu',
+      'gc:sums',
+      'task:dispatched',
+      'task:replied',
+      'pool:found',
+      'process:started',
+    ]) {
+      made.happened(thread, made.event(name), 1n, { id: 'x', threadId: 'y', onCpu: [1], pool: 5 })
+    }
+    made.end(thread, made.event('task:end'), 5n, 2n).span(thread, made.event('task:run'), 3n, 4n, { id: 1.5 })
+    expect(() => modelText(analyse(made))).not.toThrow()
+    expect(new Analysis().result()).toMatchObject({ threads: [], pools: [], findings: [] })
+  })
+
+  test('it becomes text and JSON', () => {
+    const made = new MadeRecording({ maxThreads: 1 })
+    made.life(3, 0, 3000).threads(100, 1)
+    made.batch([3], 40, 20)
+    made.cpu(0, 1, 1).cpu(3, 100, 1).cpu(3, 900, 800)
+    const model = made.model()
+    expect(modelText(model)).toMatch(
+      /^! piscina-1 has too few threads: .* It cost about \d+ ms\.\n {4}time with a queue/,
+    )
+    expect(modelText(model)).toContain('piscina-1: 40 tasks, ')
+    expect(modelText(model)).toContain('run time is: on a CPU 100.0 %\n')
+    const json = JSON.parse(JSON.stringify(modelJson(model))) as { pools: unknown[]; findings: Finding[] }
+    expect(json.pools).toMatchObject([
+      { process: 7, submitter: { pid: 7, threadId: 0 }, slowest: { length: 20 } },
+    ])
+    expect(json.findings[0].id).toBe('too-few-threads')
+  })
+})
+
+describe('findings', () => {
+  /** A batch on one of `cpus` CPUs. */
+  function queued(cpus: number, onCpu: number): MadeRecording {
+    const made = new MadeRecording({ cpus, maxThreads: 1 })
+    made.life(3, 0, 3000).threads(100, 1)
+    const end = made.batch([3], 40, 20, { onCpu })
+    for (let ms = 100; ms <= end; ms += 20) made.cpu(3, ms, ((ms - 100) * onCpu) / 20 + 1)
+    return made
+  }
+
+  test('too few threads: a queue while CPUs are idle', () => {
+    expect(ids(queued(4, 20).model())).toEqual(['too-few-threads'])
+    const [finding] = queued(2, 2).model().findings
+    expect(finding).toMatchObject({ id: 'too-few-threads', severity: 'problem' })
+    expect(finding.advice).toContain('10 % of their time')
+    expect(queued(1, 20).model().findings).toMatchObject([{ id: 'nothing-wrong', severity: 'ok' }])
+  })
+
+  test('more threads than CPUs', () => {
+    const made = (cpus: number, waitingForCpu: number): Model => {
+      const recording = new MadeRecording({ cpus, maxThreads: 2 })
+      recording.batch([3, 4], 40, 20, { onCpu: 20 - waitingForCpu, waitingForCpu })
+      return recording.cpu(3, 1, 1).model()
+    }
+    expect(ids(made(1, 10))).toEqual(['more-threads-than-cpus'])
+    expect(ids(made(1, 5))).toEqual(['more-threads-than-cpus'])
+    expect(ids(made(1, 2))).toEqual([])
+    // Then other programs have the CPUs.
+    expect(ids(made(2, 10))).toEqual([])
+  })
+
+  test('one long task in front of short ones', () => {
+    const made = (long: number, from: number): Model => {
+      const recording = new MadeRecording({ cpus: 1, maxThreads: 1 })
+      const shorts = (start: number): number => {
+        for (let count = 0; count < 50; count += 1) {
+          const at = start + count * 2
+          recording.task({
+            worker: 3,
+            queued: 0,
+            dispatched: at,
+            started: at,
+            finished: at + 2,
+            handled: at + 2,
+          })
+        }
+        return start + 100
+      }
+      const at = from === 0 ? 0 : shorts(0)
+      recording.task({
+        worker: 3,
+        queued: 0,
+        dispatched: at,
+        started: at,
+        finished: at + long,
+        handled: at + long,
+      })
+      if (from === 0) shorts(long)
+      return recording.model()
+    }
+    expect(ids(made(500, 0))).toEqual(['long-task-first'])
+    expect(ids(made(150, 0))).toEqual(['long-task-first'])
+    expect(ids(made(500, 1))).toEqual([])
+    expect(ids(made(10, 0))).toEqual([])
+  })
+
+  test('the main thread is busy while results lie', () => {
+    const made = (stall: number): Model => {
+      const recording = new MadeRecording({ cpus: 1, maxThreads: 1 })
+      let time = 0
+      for (let count = 0; count < 40; count += 1) {
+        const finished = time + 10
+        const handled = finished + (count % 10 === 5 ? stall : 0.1)
+        recording.task({ worker: 3, queued: time, dispatched: time, started: time, finished, handled })
+        time = handled
+      }
+      return recording.model()
+    }
+    expect(ids(made(300))).toEqual(['main-thread-stalled'])
+    expect(ids(made(60))).toEqual(['main-thread-stalled'])
+    expect(ids(made(40))).toEqual([])
+  })
+
+  test('garbage collection', () => {
+    const made = (gc: number): readonly Finding[] => {
+      const recording = new MadeRecording({ cpus: 1, maxThreads: 1 })
+      recording.batch([3], 20, 20, { from: 0, way: 0 })
+      for (let count = 0; count < 20; count += 1) recording.gc(3, count * 20 + 1, count * 20 + 1 + gc, 500)
+      return recording.model().findings
+    }
+    expect(made(10)).toMatchObject([{ id: 'garbage-collection', severity: 'problem' }])
+    expect(made(4)).toMatchObject([{ id: 'garbage-collection', severity: 'hint' }])
+    expect(made(2)).toMatchObject([{ id: 'nothing-wrong' }])
+  })
+
+  test('serializing, and tasks that are too small', () => {
+    const made = (run: number, serialize: number, way = 0.05): Model => {
+      const recording = new MadeRecording({ cpus: 1, maxThreads: 1 })
+      let time = 0
+      for (let count = 0; count < 400; count += 1) {
+        const started = time + way
+        const finished = started + run
+        const handled = finished + serialize + way
+        recording.task({ worker: 3, queued: time, dispatched: time, started, finished, handled, serialize })
+        time = handled
+      }
+      return recording.model()
+    }
+    expect(ids(made(1, 20))).toEqual(['serialization'])
+    expect(ids(made(1, 1.5))).toEqual(['serialization'])
+    expect(ids(made(3, 1.5))).toEqual([])
+    expect(ids(made(0.01, 0, 0.3))).toEqual(['tasks-too-small'])
+    expect(ids(made(0.2, 0, 0.3))).toEqual(['tasks-too-small'])
+    expect(ids(made(1, 0, 0.3))).toEqual([])
+  })
+
+  test('workers start again and again, or late', () => {
+    const often = (workers: number, tasks: number): Model => {
+      const recording = new MadeRecording({ cpus: 1, maxThreads: 1 })
+      for (let count = 0; count < workers; count += 1) {
+        const from = count * 300
+        recording.life(3 + count, from, from + 250)
+        recording.batch([3 + count], tasks, 20, { from: from + 60, way: 0 })
+      }
+      return recording.model()
+    }
+    expect(ids(often(8, 5))).toEqual(['worker-starts'])
+    expect(ids(often(4, 5))).toEqual(['worker-starts'])
+    expect(ids(often(2, 8))).toEqual([])
+    const late = (online: number): Model => {
+      const recording = new MadeRecording({ cpus: 1, maxThreads: 1 })
+      recording.life(3, 0, 3000, { online })
+      recording.task({
+        worker: 3,
+        queued: 0,
+        dispatched: 1,
+        started: online,
+        finished: online + 10,
+        handled: online + 11,
+      })
+      recording.batch([3], 20, 20, { from: online + 20, way: 0 })
+      return recording.model()
+    }
+    expect(ids(late(900))).toEqual(['worker-starts'])
+    expect(ids(late(100))).toEqual([])
+  })
+
+  test('a worker for each piece of work', () => {
+    const made = (workers: number, life: number): Model => {
+      const recording = new MadeRecording()
+      for (let count = 0; count < workers; count += 1) {
+        recording.life(3 + count, count * 10, count * 10 + life, { exitCode: 0 })
+      }
+      return recording.model()
+    }
+    expect(ids(made(20, 60))).toEqual(['worker-starts'])
+    expect(ids(made(6, 200))).toEqual(['worker-starts'])
+    expect(ids(made(20, 600))).toEqual([])
+    expect(ids(made(4, 60))).toEqual([])
+  })
+
+  test('uneven work', () => {
+    const made = (long: number): Model => {
+      const recording = new MadeRecording({ cpus: 2, maxThreads: 2 })
+      recording.task({
+        worker: 3,
+        queued: 0,
+        dispatched: 0,
+        started: 0,
+        finished: long,
+        handled: long,
+        onCpu: long,
+      })
+      recording.batch([4], 20, 10, { from: 0, way: 0 })
+      return recording.model()
+    }
+    expect(ids(made(1000))).toEqual(['uneven-work'])
+    expect(ids(made(500))).toEqual(['uneven-work'])
+    expect(ids(made(220))).toEqual([])
+  })
+
+  test('idle workers, and one that never came', () => {
+    const made = (idle: number, known: number): Model => {
+      const recording = new MadeRecording({ cpus: 4, maxThreads: 4 })
+      for (let threadId = 3; threadId <= 3 + idle; threadId += 1) recording.life(threadId, 0, 3000)
+      recording.threads(100, known)
+      for (let count = 0; count < 50; count += 1) {
+        const at = 100 + count * 20
+        recording.task({
+          worker: 3,
+          queued: at,
+          dispatched: at,
+          started: at,
+          finished: at + 19,
+          handled: at + 20,
+        })
+      }
+      return recording.model()
+    }
+    expect(made(3, 4).findings).toMatchObject([{ id: 'idle-worker', severity: 'hint' }])
+    expect(ids(made(1, 2))).toEqual(['idle-worker'])
+    expect(ids(made(0, 1))).toEqual([])
+    // Others than the pool's.
+    expect(ids(made(3, 1))).toEqual([])
+    const never = new MadeRecording().life(3, 0, 1500, { online: 9999 }).model()
+    expect(never.findings).toMatchObject([{ id: 'idle-worker', severity: 'problem' }])
+    expect(ids(new MadeRecording().life(3, 0, 900, { online: 9999 }).model())).toEqual([])
+  })
+
+  test('a worker that died, and one that was terminated', () => {
+    const made = (end: { exitCode: number; error?: string }): readonly Finding[] => {
+      const recording = new MadeRecording()
+      return recording.life(3, 0, 500, end).life(4, 510, 2000).model().findings
+    }
+    const [died] = made({ exitCode: 1, error: 'out of memory' })
+    expect(died).toMatchObject({ id: 'worker-died', severity: 'problem', at: { from: 0n } })
+    expect(died.title).toContain('others took the place: out of memory.')
+    expect(made({ exitCode: 3 })).toMatchObject([{ id: 'worker-died' }])
+    expect(made({ exitCode: 1 })).toEqual([])
+  })
+
+  test('memory near the limit', () => {
+    const made = (used: bigint): readonly Finding[] =>
+      new MadeRecording().memory(3, 100, used, 100n).model().findings
+    expect(made(95n)).toMatchObject([{ id: 'memory-limit', severity: 'problem' }])
+    expect(made(80n)).toMatchObject([{ id: 'memory-limit', severity: 'hint' }])
+    expect(made(60n)).toEqual([])
+  })
+
+  test('losses make the evidence thin; short runs and unknown CPUs keep silent', () => {
+    const lossy = queued(4, 20)
+    lossy.at(2000, (time) => lossy.trace.loss(lossy.main, time, time, 500))
+    expect(lossy.model().findings).toMatchObject([
+      { id: 'too-few-threads', severity: 'hint', thin: 'The recording lost 500 events and 0 packets.' },
+    ])
+    const short = new MadeRecording()
+    short.batch([3], 4, 20)
+    expect(short.model().findings).toEqual([])
+    const elsewhere = new MadeRecording({ cpus: 8, maxThreads: 1 })
+    elsewhere.batch([3], 40, 20, { onCpu: 0 })
+    const [fine] = elsewhere.model().findings
+    expect(fine.id).toBe('nothing-wrong')
+    expect(fine.title).toContain('the time on CPUs is not known')
+  })
+
+  test('each has an id of its own', () => {
+    expect(new Set(FINDING_IDS).size).toBe(13)
+  })
+})

@@ -1,0 +1,245 @@
+/** A recording of one process with a pool, made by hand. For tests. */
+import { analyse, type Model } from '@rchan/analysis'
+import type { EventClass, TraceThread } from '@rchan/ctf/reader'
+import { MadeTrace } from '../../export/test/made-trace.ts'
+
+export const MS = 1_000_000
+
+/** When a task passed each stage, in ms, and what its run was made of. */
+interface MadeTask {
+  readonly worker: number
+  readonly queued: number
+  readonly dispatched?: number
+  readonly started?: number
+  readonly finished?: number
+  readonly handled?: number
+  readonly onCpu?: number
+  readonly waitingForCpu?: number
+  readonly serialize?: number
+  readonly failed?: boolean
+}
+
+/** Times are ms. Records are sorted by time at the end. */
+export class MadeRecording {
+  readonly trace = new MadeTrace()
+  readonly process = this.trace.process(7)
+  readonly main = this.trace.thread(this.process, 0, 'main')
+  readonly #sampler = this.trace.thread(this.process, 99, 'rchan sampler')
+  readonly #workers = new Map<number, TraceThread>()
+  readonly #classes = new Map<string, EventClass>()
+  readonly #records: { time: number; add: () => void }[] = []
+  #tasks = 0n
+
+  constructor({ cpus = 4, maxThreads = 2 } = {}) {
+    this.at(0, (time) =>
+      this.trace.happened(this.main, this.#class('process:started'), time, {
+        ppid: 1,
+        cpus,
+        command: 'node app.js',
+        folder: '/',
+      }),
+    )
+    this.at(0, (time) =>
+      this.trace.happened(this.main, this.#class('pool:found'), time, {
+        pool: 'piscina-1',
+        kind: 'piscina',
+        minThreads: maxThreads,
+        maxThreads,
+        tasksPerThread: 1,
+      }),
+    )
+  }
+
+  at(ms: number, add: (time: bigint) => unknown): this {
+    this.#records.push({ time: ms, add: () => void add(BigInt(Math.round(ms * MS))) })
+    return this
+  }
+
+  #class(name: string): EventClass {
+    let known = this.#classes.get(name)
+    if (known === undefined) this.#classes.set(name, (known = this.trace.event(name)))
+    return known
+  }
+
+  worker(threadId: number): TraceThread {
+    let known = this.#workers.get(threadId)
+    if (known === undefined) {
+      known = this.trace.thread(this.process, threadId, 'worker')
+      this.#workers.set(threadId, known)
+    }
+    return known
+  }
+
+  life(
+    threadId: number,
+    from: number,
+    to: number,
+    { online = from + 50, exitCode = 1, error = '' } = {},
+  ): this {
+    const id = BigInt(threadId)
+    this.at(from, (time) =>
+      this.trace.begin(this.main, this.#class('worker:life:begin'), id, time, {
+        threadId,
+        heapLimitMb: 0,
+        stackMb: 4,
+      }),
+    )
+    if (online <= to) {
+      this.at(online, (time) =>
+        this.trace.happened(this.main, this.#class('worker:online'), time, { threadId }),
+      )
+      this.at(online, (time) =>
+        this.trace.add({
+          type: 'thread',
+          time,
+          thread: this.worker(threadId),
+          phase: 'came',
+          runs: '/pool/worker.js',
+        }),
+      )
+    }
+    return this.at(to, (time) =>
+      this.trace.end(
+        this.main,
+        this.#class('worker:life:end'),
+        id,
+        time,
+        { exitCode, error },
+        error === '' ? 'ok' : 'failed',
+      ),
+    )
+  }
+
+  cpu(threadId: number, ms: number, onCpu: number, waitingForCpu = 0): this {
+    return this.at(ms, (time) =>
+      this.trace.happened(this.#sampler, this.#class('cpu'), time, {
+        threadId,
+        onCpu: BigInt(Math.round(onCpu * MS)),
+        waitingForCpu: BigInt(Math.round(waitingForCpu * MS)),
+      }),
+    )
+  }
+
+  threads(ms: number, threads: number): this {
+    return this.at(ms, (time) =>
+      this.trace.add({
+        type: 'counter',
+        time,
+        thread: this.main,
+        event: this.#class('pool:piscina-1'),
+        fields: { queued: 0, busy: 0, threads },
+      }),
+    )
+  }
+
+  gc(threadId: number, start: number, end: number, told = end): this {
+    return this.at(told, (time) =>
+      this.trace.span(
+        this.worker(threadId),
+        this.#class('gc'),
+        BigInt(start * MS),
+        BigInt(end * MS),
+        { kind: 'minor' },
+        'ok',
+        time,
+      ),
+    )
+  }
+
+  gcSums(threadId: number, since: number, ms: number, duration: number): this {
+    return this.at(ms, (time) =>
+      this.trace.happened(this.worker(threadId), this.#class('gc:sums'), time, {
+        since: BigInt(since * MS),
+        collections: 3,
+        duration: BigInt(duration * MS),
+      }),
+    )
+  }
+
+  memory(threadId: number, ms: number, heapUsed: bigint, heapLimit: bigint): this {
+    return this.at(ms, (time) =>
+      this.trace.add({
+        type: 'counter',
+        time,
+        thread: this.worker(threadId),
+        event: this.#class('memory'),
+        fields: { heapUsed, heapLimit, external: 0n },
+      }),
+    )
+  }
+
+  task(made: MadeTask): bigint {
+    this.#tasks += 1n
+    const id = this.#tasks
+    const { worker: threadId, queued, dispatched, started, finished, handled, failed = false } = made
+    const { onCpu = 0, waitingForCpu = 0, serialize = 0 } = made
+    const worker = this.worker(threadId)
+    this.at(queued, (time) =>
+      this.trace.begin(this.main, this.#class('task:begin'), id, time, {
+        pool: 'piscina-1',
+        name: 'resize',
+        file: '',
+      }),
+    )
+    if (dispatched !== undefined) {
+      const fields = { id, pool: 'piscina-1', threadId }
+      this.at(dispatched, (time) =>
+        this.trace.happened(this.main, this.#class('task:dispatched'), time, fields),
+      )
+    }
+    if (started !== undefined && finished !== undefined) {
+      const ns = (ms: number): bigint => BigInt(Math.round(ms * MS))
+      const fields = { id, name: 'resize', onCpu: ns(onCpu), waitingForCpu: ns(waitingForCpu) }
+      const outcome = failed ? 'failed' : 'ok'
+      this.at(finished, (time) =>
+        this.trace.span(worker, this.#class('task:run'), ns(started), time, fields, outcome),
+      )
+      const reply = { id, serializeNs: ns(serialize) }
+      this.at(finished + serialize, (time) =>
+        this.trace.happened(worker, this.#class('task:replied'), time, reply),
+      )
+    }
+    if (handled !== undefined) {
+      this.at(handled, (time) =>
+        this.trace.end(this.main, this.#class('task:end'), id, time, {}, failed ? 'failed' : 'ok'),
+      )
+    }
+    return id
+  }
+
+  /** Tasks one after the other on each worker, submitted together at `from`. */
+  batch(
+    workers: readonly number[],
+    each: number,
+    run: number,
+    { from = 100, way = 0.05, onCpu = run, waitingForCpu = 0 } = {},
+  ): number {
+    let end = from
+    for (const worker of workers) {
+      let time = from
+      for (let count = 0; count < each; count += 1) {
+        const started = time + way
+        const finished = started + run
+        this.task({
+          worker,
+          queued: from,
+          dispatched: time,
+          started,
+          finished,
+          handled: finished + way,
+          onCpu,
+          waitingForCpu,
+        })
+        time = finished + way
+      }
+      end = Math.max(end, time)
+    }
+    return end
+  }
+
+  model(options = {}): Model {
+    this.#records.sort((a, b) => a.time - b.time)
+    for (const { add } of this.#records.splice(0)) add()
+    return analyse(this.trace, options)
+  }
+}

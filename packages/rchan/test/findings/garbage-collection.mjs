@@ -1,0 +1,11 @@
+/** Tasks make much garbage; or little. */
+import { pick, poolOf, stream } from './pool.mjs'
+
+const value = pick({
+  strong: { ms: 30, kept: 60_000 },
+  weak: { ms: 30, kept: 25_000 },
+  healthy: { ms: 30, kept: 10 },
+})
+const pool = poolOf(1)
+await stream(pool, 30, 1, 'garbage', value)
+await pool.destroy()

@@ -1,0 +1,59 @@
+/** What the programs' workers do. Durations are ms. */
+
+/** Computes. */
+export function spin(ms) {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+  return ms
+}
+
+/** Waits, without a CPU. */
+export function sleep(ms) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+  return ms
+}
+
+/** Makes garbage for some time, of which `kept` objects live for a while. */
+export function garbage({ ms, kept }) {
+  const end = performance.now() + ms
+  const ring = Array.from({ length: kept })
+  let count = 0
+  while (performance.now() < end) {
+    ring[count % kept] = { count, list: [count, count], text: `${count}` }
+    count += 1
+  }
+  return count
+}
+
+const results = new Map()
+
+/** Returns a large value, made once. */
+export function large({ length, ms }) {
+  spin(ms)
+  let result = results.get(length)
+  if (result === undefined) {
+    result = Array.from({ length }, (_, index) => ({ index, name: `item ${index}` }))
+    results.set(length, result)
+  }
+  return result
+}
+
+/** Ends the worker. */
+export function die() {
+  process.exit(3)
+}
+
+/** Throws. */
+export function fail() {
+  throw new Error('refused')
+}
+
+const held = []
+
+/** Keeps memory. */
+export async function keep(megabytes) {
+  for (let count = 0; count < megabytes; count += 1)
+    held.push(Array.from({ length: 131_072 }, () => count + 0.5))
+  await new Promise((resolve) => setTimeout(resolve, 1300 / 10))
+  return held.length
+}
