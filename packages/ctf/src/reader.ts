@@ -26,9 +26,8 @@ import type {
 } from './types.js'
 import type { PacketHeader } from './stream.js'
 import type { TraceRecord } from './trace-record.js'
-import { readMetadataBytes, streamFiles } from './trace-files.js'
+import { parseOurs, readMetadataBytes, streamFiles } from './trace-files.js'
 import type { StreamReader, TraceSource } from './trace-source.js'
-import { parseMetadata } from './tsdl.js'
 import { TraceError } from './trace-error.js'
 
 export { ALL_CPUS } from './stream.js'
@@ -206,7 +205,7 @@ export function openTrace(folder: string): Trace {
 function openSource(folder: string, nextIndex: () => number): OpenedTrace | ForeignTrace {
   const bytes = readMetadataBytes(folder)
   if (!isOurs(bytes)) return new ForeignTrace(folder, bytes, nextIndex)
-  return new OpenedTrace(folder, parseMetadata(bytes.toString(), join(folder, 'metadata')), nextIndex())
+  return new OpenedTrace(folder, parseOurs(bytes, join(folder, 'metadata')), nextIndex())
 }
 
 /**

@@ -14,6 +14,8 @@ export interface Token {
   readonly at: number
 }
 
+const TAB = 9
+const NEWLINE = 10
 const RETURN = 13
 const BLANK = 32
 const SLASH = 47
@@ -192,7 +194,7 @@ export class Tokens {
       } else if (code === SLASH && text.charCodeAt(this.at + 1) === SLASH) {
         const end = text.indexOf('\n', this.at)
         this.at = end < 0 ? text.length : end
-      } else if (code !== BLANK && !(code >= 9 && code <= RETURN)) return
+      } else if (code !== BLANK && code !== TAB && code !== NEWLINE && code !== RETURN) return
       this.at += 1
     }
   }

@@ -2,6 +2,7 @@
  * The folder of a trace: its metadata, read again when the trace gets new events, threads or
  * strings, and its stream files. Synchronous, on any thread. Never writes.
  */
+import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeDecoder, type Decoder } from './decode.js'
@@ -83,8 +84,24 @@ function versionOf(folder: string): string | undefined {
  * @throws TraceError if there is none, if it is no regular file, or is not rchan's.
  */
 export function readMetadata(folder: string): MetadataInput {
-  const path = join(folder, 'metadata')
-  return parseMetadata(readMetadataBytes(folder).toString(), path)
+  return parseOurs(readMetadataBytes(folder), join(folder, 'metadata'))
+}
+
+/**
+ * Reads metadata that rchan wrote.
+ *
+ * @throws TraceError if it is no UTF-8, or not rchan's.
+ */
+export function parseOurs(bytes: Buffer, path: string): MetadataInput {
+  if (isUtf8(bytes)) return parseMetadata(bytes.toString(), path)
+  for (let line = 1, from = 0; ; line += 1) {
+    const found = bytes.indexOf('\n', from)
+    const end = found < 0 ? bytes.length : found
+    if (!isUtf8(bytes.subarray(from, end)) || found < 0) {
+      throw new TraceError(path, 'expected UTF-8, found bytes that are none', { line })
+    }
+    from = end + 1
+  }
 }
 
 /**

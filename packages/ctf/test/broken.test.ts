@@ -320,6 +320,16 @@ test('losses are not told from a broken stream', () => {
   expect(() => openTrace(folder.path).losses()).toThrow(cut)
 })
 
+test('metadata that is no UTF-8 is refused, with its line', () => {
+  const text = Buffer.from(metadataText(trace))
+  const at = text.indexOf('hostname')
+  text[at + 1] = 0xff
+  writeFileSync(inFolder('metadata'), text)
+  expect(() => openTrace(folder.path)).toThrow(
+    /metadata, line \d+.*expected UTF-8, found bytes that are none/,
+  )
+})
+
 test('a folder without metadata is no trace, and a folder that is missing neither', () => {
   rmSync(inFolder('metadata'))
   expect(() => openTrace(folder.path)).toThrow(/no trace here/)

@@ -2,10 +2,10 @@
  * Damages a small trace in many ways, and reads each result. Run as a process of its own, with a
  * heap limit and a time limit, so that a hang or an endless allocation ends it.
  *
- * node read-damaged.mjs FOLDER SCRATCH PATTERNS, where FOLDER has a whole trace and PATTERNS are
- * numbers that a byte is xored with, joined by commas. `each`: each byte takes the next of them;
- * `all`: each byte takes each. Prints one line of JSON: the faults, and how often the reader
- * refused and accepted.
+ * node read-damaged.mjs FOLDER SCRATCH PATTERNS each|all [STRIDE], where FOLDER has a whole trace
+ * and PATTERNS are numbers that a byte is xored with, joined by commas. `each`: each byte takes the
+ * next of them; `all`: each byte takes each. With a STRIDE only every so many-th byte and length is
+ * tried. Prints one line of JSON: the faults, and how often the reader refused and accepted.
  *
  * A fault is an exception that is no TraceError, or a record that the damage can't explain. What a
  * record says is compared outside of the damaged packet: nothing
@@ -17,7 +17,8 @@ import process from 'node:process'
 import { PACKET, PACKET_HEADER_BYTES } from '@rchan/ctf'
 import { TraceError, openTrace } from '@rchan/ctf/reader'
 
-const [folder, scratch, patternList, mode] = process.argv.slice(2)
+const [folder, scratch, patternList, mode, strideText = '1'] = process.argv.slice(2)
+const stride = Number(strideText)
 const patterns = patternList.split(',').map(Number)
 const files = readdirSync(folder)
 const streams = files.filter((file) => file !== 'metadata')
@@ -124,7 +125,7 @@ for (const file of streams) {
     const inPacket = alone(file, bytes.subarray(start, end))
     const rest = [...pristine.records]
     for (const record of inPacket) rest.splice(rest.indexOf(record), 1)
-    for (let at = start; at < end; at += 1) {
+    for (let at = start; at < end; at += stride) {
       const used = mode === 'all' ? patterns : [patterns[turn++ % patterns.length]]
       for (const pattern of used) {
         const copy = Buffer.from(bytes)
@@ -157,7 +158,7 @@ for (const file of streams) {
   const bytes = whole.get(file)
   const ends = new Set([0, ...packetsOf(bytes).map(({ end }) => end)])
   restore()
-  for (let length = 0; length < bytes.length; length += 1) {
+  for (let length = 0; length < bytes.length; length += stride) {
     writeFileSync(join(damaged, file), bytes.subarray(0, length))
     check('cut', `${file} at ${length}`, (records, error) => {
       const strange = oneBeyond(records, pristine.records)
@@ -197,11 +198,12 @@ for (const file of streams) {
   const metadata = whole.get('metadata')
   restore()
   const other = Buffer.from(metadata)
-  const digit = other.indexOf('uuid = "') + 8
+  // That of the trace; the clock's is in front of it, or behind.
+  const digit = other.indexOf('uuid = "', other.indexOf('trace {')) + 8
   other[digit] = other[digit] === 0x31 ? 0x32 : 0x31
   writeFileSync(join(damaged, 'metadata'), other)
   check('metadata of another', '', mustRefuse)
-  for (let at = 0; at < metadata.length; at += 1) {
+  for (let at = 0; at < metadata.length; at += stride) {
     const used = mode === 'all' ? patterns : [patterns[at % patterns.length]]
     for (const pattern of used) {
       const copy = Buffer.from(metadata)
@@ -210,7 +212,7 @@ for (const file of streams) {
       check('metadata', `byte ${at} ^ ${pattern}`, nothing)
     }
   }
-  for (let length = 0; length < metadata.length; length += 1) {
+  for (let length = 0; length < metadata.length; length += stride) {
     writeFileSync(join(damaged, 'metadata'), metadata.subarray(0, length))
     check('metadata cut', `at ${length}`, nothing)
   }
