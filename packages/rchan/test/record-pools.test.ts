@@ -14,7 +14,10 @@ function program(name: string): string {
 }
 
 /** Records a program that uses a pool. @returns what it printed, and the records of its trace. */
-async function recordPool(file: string, pool: string): Promise<{ stdout: string; records: Recorded[] }> {
+async function recordPool(
+  file: string,
+  pool: string,
+): Promise<{ stdout: string; stderr: string; records: Recorded[] }> {
   const dir = join(freshFolder(), 'recording')
   const { status, stdout, stderr } = await runCommand(process.execPath, [
     COMMAND,
@@ -30,7 +33,7 @@ async function recordPool(file: string, pool: string): Promise<{ stdout: string;
   const [folder] = findTraces(dir)
   const records = [...openTrace(folder).items()].filter((item): item is Recorded => 'event' in item)
   expect(records.filter(({ event }) => event.name === 'probe:off')).toEqual([])
-  return { stdout, records }
+  return { stdout, stderr, records }
 }
 
 function named(records: readonly Recorded[], name: string): Recorded[] {
@@ -93,6 +96,11 @@ describe.each([
     for (const begin of begun.values()) {
       expect(begin.fields).toMatchObject({ pool: `${kind}-1`, name: 'pool-task.mjs' })
     }
+  })
+
+  test('at the end it says how the pool did', async () => {
+    const { stderr } = await recordPool('pool.mjs', pool)
+    expect(stderr).toMatch(new RegExp(`^${kind}-1: 60 tasks, .* 3 failed$`, 'm'))
   })
 
   test('the pool’s own figures: its size, its queue, the tasks that run', async () => {

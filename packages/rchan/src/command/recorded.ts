@@ -44,10 +44,27 @@ export async function tellRecorded(
     }
   }
   for (const { trace, folder } of processes) say(`  ${processText(trace, folder)}`)
+  if (processes.length > 0)
+    await tellFindings(
+      processes.map(({ folder }) => folder),
+      say,
+    )
   say(`recorded into ${shown}:`)
   say(`  rchan summary ${shown}`)
   say(`  rchan convert ${shown} --to perfetto     then open it at https://ui.perfetto.dev`)
   return processes.length > 0
+}
+
+/** Says what is wrong with the program, and its most telling figures. */
+async function tellFindings(folders: readonly string[], say: (text: string) => void): Promise<void> {
+  try {
+    const { openTraces } = await import('@rchan/ctf/reader')
+    const { analyse, modelText } = await import('@rchan/analysis')
+    const text = modelText(analyse(openTraces(folders)))
+    if (text !== '') process.stderr.write(`\n${text}\n`)
+  } catch (error) {
+    say(`the recording can't be analysed: ${error instanceof Error ? error.message : String(error)}`)
+  }
 }
 
 function nameOf(path: string): string {
