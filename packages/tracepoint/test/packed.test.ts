@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openTrace, type TraceItem } from '@rchan/ctf/reader'
 import { afterAll, expect, test } from 'vitest'
+import { readPage } from '../../../test/pages.ts'
 import { lend, packedFolder, runNode, write } from '../../../test/packed.ts'
 
 type Recorded = Extract<TraceItem, { event: unknown }>
@@ -99,6 +100,14 @@ export { text }
   expect(() =>
     execFileSync(process.execPath, [tsc, '-p', alone], { encoding: 'utf8', stdio: 'pipe' }),
   ).not.toThrow()
+})
+
+test('the programs of docs/libraries.md, pasted beside each other, print what the page says', async () => {
+  const { blocks } = readPage('docs/libraries.md')
+  const named = blocks.filter(({ language }) => language === 'js')
+  write(both, Object.fromEntries(named.map(({ code }) => [/^\/\/ ([\w.]+):/.exec(code)?.[1] ?? '', code])))
+  const printed = blocks.find(({ language }) => language === 'text')?.code
+  expect(await runNode(both, ['main.mjs'])).toEqual({ status: 0, stdout: printed, stderr: '' })
 })
 
 test('it depends on nothing', () => {
