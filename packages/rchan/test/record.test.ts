@@ -74,6 +74,19 @@ describe('a program with workers', () => {
     })
   })
 
+  test('a worker is called after its file, though the probes are loaded before it', async () => {
+    const rchan = fileURLToPath(new URL('../dist/cjs/index.js', import.meta.url))
+    const { items } = await recordNode(program('names.cjs'), rchan)
+    const threads = named(items, 'worker:boot').map(({ thread }) => thread.name)
+    expect(threads.sort()).toEqual(['decoder', 'names.cjs', 'worker'])
+    const runs = items.flatMap((item) =>
+      item.type === 'thread' && item.phase === 'came' && threads.includes(item.thread.name)
+        ? [item.runs]
+        : [],
+    )
+    expect(runs.sort()).toEqual([program('names.cjs'), program('names.cjs'), '[worker eval]'])
+  })
+
   test('babeltrace2 reads the trace', async (context) => {
     needReader(context, 'babeltrace2')
     const { dir, items } = await recordNode(program('workers.mjs'))

@@ -9,13 +9,14 @@
 import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from '@rchan/ring'
 import { SPAN_SLOT } from './span-table.js'
 import { NO_STRING_NUMBER } from './strings.js'
-import { Arena, ARENA, PLACE, slotIdentity, THREAD_NAME_BYTES, threadTag } from './arena.js'
+import { Arena, ARENA, PLACE, slotIdentity, threadTag } from './arena.js'
 import { ClockCheck, now, type Clock } from './clock.js'
 import { arenaChannelName, CONTROL, RUNTIME_ABI, type Control } from './control-page.js'
 import { sayLastWords } from './last-words.js'
 import { PlaceClaim } from './place-claim.js'
-import { encodeInto, thisProcess } from './process.js'
+import { thisProcess } from './process.js'
 import { thisControl } from './this-control.js'
+import { ThreadLabel } from './thread-label.js'
 import type { ThreadIdentity } from '@rchan/threads'
 import type { Machine } from './machine.js'
 
@@ -53,8 +54,7 @@ const NO_SPANS = new Int32Array(new SharedArrayBuffer(0))
 export class Cpu {
   readonly control: Control
   readonly #machine: Machine
-  /** The name of this thread, as its places hold it: UTF-8, cut at a character. */
-  readonly #name = new Uint8Array(THREAD_NAME_BYTES)
+  readonly #label: ThreadLabel
   /**
    * The view of the recording that this thread is in. Each recording has its own object, so that no
    * record goes into another recording.
@@ -105,12 +105,7 @@ export class Cpu {
     this.control = control
     this.#machine = control.machine
     this.#place = new PlaceClaim(control)
-    try {
-      encodeInto(this.#machine.threadName, this.#name)
-    } catch {
-      // The stack is full, or the program has broken built-ins before. A trace can do without the
-      // name.
-    }
+    this.#label = new ThreadLabel(this.#machine, () => this.#tellLabel())
   }
 
   /** The identity of this thread. */
@@ -268,11 +263,15 @@ export class Cpu {
    * from the start.
    */
   setThreadName(name: string): void {
-    this.#name.fill(0)
-    encodeInto(name, this.#name)
+    this.#label.give(name)
+    this.#tellLabel()
+  }
+
+  #tellLabel(): void {
     const { arena } = this
     if (arena === undefined || this.view.generation !== this.control.generation) return
-    arena.setThreadName(this.number, this.#name)
+    arena.setThreadName(this.number, this.#label.name)
+    arena.words[arena.placeWord(this.number, PLACE.runs)] = arena.strings.intern(this.#machine.threadFile)
     // Pairs with: Delivery.#readNames, which reads the names again.
     Atomics.add(this.control.words, CONTROL.renamed >> 2, 1)
     this.control.doorbell.ring()
@@ -418,7 +417,7 @@ export class Cpu {
     const me = this.thread
     arena.setStartTicks(cpu, me.startTicks)
     arena.words[arena.placeWord(cpu, PLACE.threadId)] = me.threadId
-    arena.setThreadName(cpu, this.#name)
+    arena.setThreadName(cpu, this.#label.name)
     arena.words[arena.placeWord(cpu, PLACE.spans)] = 0
     arena.words[arena.placeWord(cpu, PLACE.cut)] = 0
     arena.words[arena.placeWord(cpu, PLACE.filtered)] = 0

@@ -327,7 +327,7 @@ export class Delivery {
 
   /** Reads the names of threads again if one has changed. */
   #readNames(): void {
-    // Pairs with: Cpu.setThreadName, Atomics.add after the name.
+    // Pairs with: Cpu.#tellLabel, Atomics.add after the name.
     const renamed = this.#renames
     if (renamed === this.#renamed) return
     this.#renamed = renamed
