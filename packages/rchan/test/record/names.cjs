@@ -3,9 +3,9 @@
 const { Worker, isMainThread, workerData } = require('node:worker_threads')
 
 if (isMainThread) {
-  const rchan = process.argv[2]
-  for (const named of [false, true]) new Worker(__filename, { workerData: { named, rchan } })
-  new Worker('setTimeout(() => {}, 50)', { eval: true })
+  const [, , rchan] = process.argv
+  const workers = [false, true].map((named) => new Worker(__filename, { workerData: { named, rchan } }))
+  workers.push(new Worker('setTimeout(() => {}, 50)', { eval: true }))
 } else {
   if (workerData.named) require(workerData.rchan).nameThread('decoder')
   setTimeout(() => {}, 50)
