@@ -137,8 +137,9 @@ export function boundSpan(
         bad(() => `more than ${MAX_SLOTS} spans of a thread were open`)
         return -1
       }
+      // A full stack throws here, and then nothing has changed.
+      cpu.setSpanCount(own.count + 1)
       own.count += 1
-      cpu.setSpanCount(own.count)
       return own.count - 1
     },
     stale: (token) => {
@@ -212,9 +213,10 @@ function merge(a: unknown, b: unknown): unknown {
 }
 
 /**
- * Returns the source of begin and end. In begin the start comes before the class, which makes the
- * slot an open span for the consumer; in end the record comes before that. A thread that dies
- * between the two leaves a span that has ended, and is told as cut, too.
+ * Returns the source of begin and end. A full stack throws in any call, so begin calls before it
+ * takes a slot, and end frees its slot whatever the encoder does. In begin the start comes before
+ * the class, which makes the slot an open span for the consumer; in end the record comes before
+ * that. A thread that dies between the two leaves a span that has ended, and is told as cut, too.
  */
 function spanSource(id: number, name: string, generation: number, wanted: number): string {
   const classAt = (slot: string): string => `spans[(${slot} << ${SLOT_SHIFT}) + ${CLASS_WORD}]`
@@ -223,6 +225,7 @@ const { spans, starts, open, last, kept, free, now, flags, encoder, grow, stale,
 return {
   begin(args, flag) {
     if (flag !== ${wanted}) return flag === ${NO_FLAG} ? 0 : renew(args, flag)
+    const start = now()
     const top = free[${MAX_SLOTS}] - 1
     let slot
     if (top < 0) {
@@ -236,7 +239,7 @@ return {
     last[slot] = token
     open[slot] = token
     if (args !== undefined) kept[slot] = args
-    starts[slot << 1] = now()
+    starts[slot << 1] = start
     ${classAt('slot')} = ${id + 1}
     return token
   },
@@ -250,11 +253,14 @@ return {
       args = args === undefined ? begun : merge(begun, args)
     }
     open[slot] = 0
-    if (flags[${id}] === ${wanted}) encoder.encode(args, ${generation}, slot, 0, outcome)
-    ${classAt('slot')} = 0
-    const top = free[${MAX_SLOTS}]
-    free[top] = slot
-    free[${MAX_SLOTS}] = top + 1
+    try {
+      if (flags[${id}] === ${wanted}) encoder.encode(args, ${generation}, slot, 0, outcome)
+    } finally {
+      ${classAt('slot')} = 0
+      const top = free[${MAX_SLOTS}]
+      free[top] = slot
+      free[${MAX_SLOTS}] = top + 1
+    }
   },
 }`
 }
@@ -265,6 +271,7 @@ function stepped(id: number, env: SpanEnv, generation: number, wanted: number): 
   return {
     begin(args, flag) {
       if (flag !== wanted) return flag === NO_FLAG ? 0 : renew(args, flag)
+      const start = now()
       const top = free[MAX_SLOTS] - 1
       const slot = top < 0 ? grow() : free[top]
       if (slot < 0) return 0
@@ -273,7 +280,7 @@ function stepped(id: number, env: SpanEnv, generation: number, wanted: number): 
       last[slot] = token
       open[slot] = token
       if (args !== undefined) kept[slot] = args
-      starts[slot << 1] = now()
+      starts[slot << 1] = start
       spans[(slot << SLOT_SHIFT) + CLASS_WORD] = id + 1
       return token
     },
@@ -286,11 +293,14 @@ function stepped(id: number, env: SpanEnv, generation: number, wanted: number): 
       kept[slot] = undefined
       const args = begun === undefined ? given : given === undefined ? begun : merge(begun, given)
       open[slot] = 0
-      if (flags[id] === wanted) encoder.encode(args as typeof given, generation, slot, 0, outcome)
-      spans[word] = 0
-      const top = free[MAX_SLOTS]
-      free[top] = slot
-      free[MAX_SLOTS] = top + 1
+      try {
+        if (flags[id] === wanted) encoder.encode(args as typeof given, generation, slot, 0, outcome)
+      } finally {
+        spans[word] = 0
+        const top = free[MAX_SLOTS]
+        free[top] = slot
+        free[MAX_SLOTS] = top + 1
+      }
       return undefined
     },
   }

@@ -98,19 +98,10 @@ export function span<const F extends StructTypes = NoFields>(
         calls.fail(token)
         throw error
       }
-      if (!isThenable(result)) {
-        calls.end(token)
-        return result
-      }
-      return result.then(
-        (value) => {
-          calls.end(token)
-          return value
-        },
-        (error: unknown) => {
-          calls.fail(token)
-          throw error
-        },
+      return settled(
+        result,
+        () => calls.end(token),
+        () => calls.fail(token),
       )
     },
     using(given: Args): Disposable {
@@ -141,10 +132,39 @@ function durationOf(start: unknown, end: unknown): unknown {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
-  )
+/**
+ * Calls back once when a result is there: now, or when the promise that it is is settled.
+ *
+ * @returns the result; in place of a promise, one with the same outcome.
+ */
+function settled(result: unknown, end: () => void, fail: () => void): unknown {
+  let isOver = false
+  const once = (callback: () => void): void => {
+    if (isOver) return
+    isOver = true
+    callback()
+  }
+  if (typeof result === 'object' && result !== null) {
+    try {
+      const then: unknown = (result as Partial<PromiseLike<unknown>>).then
+      if (typeof then === 'function') {
+        return Reflect.apply(then, result, [
+          (value: unknown) => {
+            once(end)
+            return value
+          },
+          (error: unknown) => {
+            once(fail)
+            throw error
+          },
+        ])
+      }
+    } catch {
+      // It only looks like a promise. Without the span nobody would have asked.
+    }
+  }
+  once(end)
+  return result
 }
 
 interface Facade {

@@ -140,6 +140,42 @@ describe.each([
   })
 })
 
+test('a result that only looks like a promise ends its span, and is returned as it is', async () => {
+  const { startRecording, span } = await import('@rchan/trace')
+  const folder = freshFolder()
+  const odd = span('kinds:odd', { n: 'u32' })
+  const recording = await startRecording({ path: folder })
+  // oxlint-disable unicorn/no-thenable -- that is what is tested
+  const getter = Object.defineProperty({}, 'then', {
+    get() {
+      throw new Error('not for you')
+    },
+  })
+  const broken = {
+    then() {
+      throw new Error('no promise')
+    },
+  }
+  const twice = {
+    then(done: (value: unknown) => void) {
+      done(1)
+      done(2)
+      return 'both'
+    },
+  }
+  // oxlint-enable unicorn/no-thenable
+  expect(odd.run({ n: 0 }, () => getter)).toBe(getter)
+  expect(odd.run({ n: 1 }, () => broken)).toBe(broken)
+  expect(odd.run({ n: 2 }, () => twice)).toBe('both')
+  const summary = await recording.stop()
+  expect([summary.events, summary.discarded]).toEqual([3, 0])
+  expect(opened(summary).map(({ fields }) => [fields.n, fields.outcome])).toEqual([
+    [0, 'ok'],
+    [1, 'ok'],
+    [2, 'ok'],
+  ])
+})
+
 describe('a recording that runs', () => {
   test('is followed, item by item, until it has ended', async () => {
     const { startRecording, span } = await import('@rchan/trace')

@@ -43,6 +43,22 @@ for (const nodeArgs of [[], ['--no-opt'], ['--max-inlined-bytecode-size=0']]) {
   }
 }
 
+test.each([['{}'], ['{"buffers":"global"}']])(
+  'a full stack in the begin or the end of a span uses up no place for open spans: %s',
+  async (options) => {
+    for (const stackKib of [130, 177, 211]) {
+      const ended = await run(
+        'deep-spans.mjs',
+        [join(freshFolder(), 'trace'), '40', options],
+        [`--stack-size=${stackKib}`],
+      )
+      const { threw, open } = printed(ended) as { threw: number; open: number }
+      expect(threw).toBeGreaterThan(0)
+      expect(open).toBe(1024)
+    }
+  },
+)
+
 test.each([
   ['', {}],
   [' in one global buffer', { buffers: 'global' }],
