@@ -88,6 +88,18 @@ describe('a program with workers', () => {
     expect(new Set(runs)).toEqual(new Set([program('names.cjs'), '[worker eval]']))
   })
 
+  test('that starts a recording of its own hears that it is recorded already, with its own events', async () => {
+    const rchan = JSON.stringify(fileURLToPath(new URL('../dist/cjs/index.js', import.meta.url)))
+    const { stdout, items } = await recordNode(
+      '-e',
+      `const { startRecording, tracepoint } = require(${rchan})
+      tracepoint('mine:called', {})({})
+      startRecording().catch(({ message }) => console.log(message))`,
+    )
+    expect(stdout).toMatch(/a recording runs already .*: rchan record, or rchan\/auto, started it/)
+    expect(named(items, 'mine:called')).toHaveLength(1)
+  })
+
   test('babeltrace2 reads the trace', async (context) => {
     needReader(context, 'babeltrace2')
     const { dir, items } = await recordNode(program('workers.mjs'))

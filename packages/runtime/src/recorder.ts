@@ -22,6 +22,7 @@ import { CONTROL } from './control-page.js'
 import { thisCpu, type CpuClient } from './cpu.js'
 import { ExitHook } from './exit-hook.js'
 import type { FlightInit } from './flight.js'
+import { thisProcess } from './process.js'
 import { flush, request, WANT } from './request.js'
 import { Triggers, type TriggerOptions } from './triggers.js'
 import { eventIdentity } from '@rchan/threads'
@@ -216,6 +217,19 @@ export class Recorder {
 /** What a recorder consists of. */
 type Parts = [arena: Arena, worker: Worker | undefined, ended: Promise<RecordingTotals>]
 
+/** What to do about a recording that runs already. */
+const STOP_IT =
+  'stop it before you start the next (a call of a tracepoint writes into one recording only, so a flight ' +
+  "recorder and another recording can't run at the same time)"
+const LEAVE_IT =
+  "rchan record, or rchan/auto, started it before the program, and records the program's own events, too; " +
+  'a program that starts a recording of its own runs without them'
+
+/** Whether `rchan/auto` is loaded in this thread. */
+function isRecordedFromOutside(): boolean {
+  return Reflect.get(thisProcess, Symbol.for('rchan.auto')) === true
+}
+
 /** A recording that has begun to start: it has its arena, and its consumer thread is on its way. */
 class Starting {
   readonly consumer: StartedConsumer | undefined
@@ -236,10 +250,9 @@ class Starting {
     const me = thisCpu.thread
     const holder = control.claimRecorder(me)
     if (holder !== 0) {
+      const who = `started by ${holder === me.identity ? 'this' : 'another'} thread`
       throw new Error(
-        `a recording runs already in this process (started by ${holder === me.identity ? 'this' : 'another'} thread): ` +
-          `stop it before you start the next (a call of a tracepoint writes into one recording only, so a flight ` +
-          `recorder and another recording can't run at the same time)`,
+        `a recording runs already in this process (${who}): ${isRecordedFromOutside() ? LEAVE_IT : STOP_IT}`,
       )
     }
     try {
