@@ -98,3 +98,25 @@ return function (args) {
   dispatch.encode(args, flag)
 }`
 }
+
+/**
+ * What a declaration returns that is no function: an object with calls, and whether they are
+ * recorded. The getter is the prototype's. As a property of each object's own it would make V8 keep
+ * the second object and all later ones as dictionaries, whose calls are found by a search (10 ns).
+ */
+export class Face {
+  readonly #flags: Int32Array
+  readonly #id: number
+
+  constructor(flags: Int32Array, id: number, calls: object) {
+    this.#flags = flags
+    this.#id = id
+    Object.assign(this, calls)
+    Object.freeze(this)
+  }
+
+  /** A plain read: the value is a hint and may be stale by an instant. */
+  get enabled(): boolean {
+    return this.#flags[this.#id] !== 0
+  }
+}

@@ -12,7 +12,7 @@ import {
   type ValueOf,
 } from '@rchan/ctf'
 import { declare, dispatchTo } from './declare.js'
-import { makeFacade, makeSystemCall } from './dispatch.js'
+import { Face, makeFacade, makeSystemCall } from './dispatch.js'
 
 /** The types of no fields. */
 // oxlint-disable-next-line typescript/no-empty-object-type -- it has no keys
@@ -76,8 +76,7 @@ export function asyncSpan<const B extends StructTypes = NoFields, const E extend
     end: makeSystemCall(flags, end.id, name, ends, 'ok'),
     fail: makeSystemCall(flags, end.id, name, ends, 'failed'),
   }
-  Object.defineProperty(face, 'enabled', { get: () => flags[begin.id] !== 0 })
-  return Object.freeze(face) as unknown as AsyncSpan<B, E>
+  return new Face(flags, begin.id, face) as unknown as AsyncSpan<B, E>
 }
 
 /**
@@ -117,8 +116,7 @@ export function flow<const F extends StructTypes = NoFields>(
     step: makeSystemCall(flags, id, name, dispatch, 'step'),
     end: makeSystemCall(flags, id, name, dispatch, 'end'),
   }
-  Object.defineProperty(face, 'enabled', { get: () => flags[id] !== 0 })
-  return Object.freeze(face) as unknown as Flow<F>
+  return new Face(flags, id, face) as unknown as Flow<F>
 }
 
 /** The types of which counters can be. */

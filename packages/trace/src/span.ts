@@ -5,7 +5,7 @@ import type { FieldValuesOf, Level, Schema, StructTypes } from '@rchan/ctf'
 import type { NoFields } from './kinds.js'
 import { compile } from './compile.js'
 import { declare, dispatchTo, spanDispatchTo } from './declare.js'
-import type { SpanDispatch } from './dispatch.js'
+import { Face, type SpanDispatch } from './dispatch.js'
 
 declare const OWED: unique symbol
 /**
@@ -118,8 +118,7 @@ export function span<const F extends StructTypes = NoFields>(
     },
     schema,
   }
-  Object.defineProperty(face, 'enabled', { get: () => flags[id] !== 0 })
-  return Object.freeze(face) as unknown as Span<F>
+  return new Face(flags, id, face) as unknown as Span<F>
 }
 
 /** @returns a value that fits no duration if the times are none, or in the wrong order. */
