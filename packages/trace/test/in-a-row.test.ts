@@ -43,7 +43,7 @@ for (const [name, options] of [
         const count = 7
         const setup = JSON.stringify({ possibleCpus: 6, ...options })
         const { summaries, arrayBuffers } = printed(
-          await run('in-a-row.mjs', [freshFolder(), `${count}`, setup]),
+          await run('in-a-row.mjs', [freshFolder(), `${count}`, setup], ['--expose-gc']),
         ) as Printed
         expect(summaries.length).toBe(count)
         for (const [i, summary] of summaries.entries()) {

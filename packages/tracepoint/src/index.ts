@@ -166,8 +166,26 @@ function schemaOf({ kind, fields, options }: Entry): string {
   }
 }
 
+/** Adds `enabled` to a function. */
 function withEnabled<O extends object>(face: O, place: Place): O {
   return Object.defineProperty(face, 'enabled', { get: () => place.made?.enabled === true })
+}
+
+/**
+ * The calls of what is no function. Its getter is the prototype's: as a property of each object's
+ * own it would make V8 keep all but the first object as dictionaries, whose calls cost 10 ns more.
+ */
+class Face {
+  readonly #place: Place
+
+  constructor(calls: object, place: Place) {
+    this.#place = place
+    Object.assign(this, calls)
+  }
+
+  get enabled(): boolean {
+    return this.#place.made?.enabled === true
+  }
 }
 
 const NOTHING = {
@@ -223,7 +241,7 @@ export function span<const F extends StructTypes = NoFields>(
       if (place.made !== undefined) place.made.between(start, end, given)
     },
   }
-  return withEnabled(face, place) as unknown as LibrarySpan<F>
+  return new Face(face, place) as unknown as LibrarySpan<F>
 }
 
 /** Declares an asynchronous span of a library. See `asyncSpan` of rchan. */
@@ -244,7 +262,7 @@ export function asyncSpan<const B extends StructTypes = NoFields, const E extend
       if (place.made !== undefined) place.made.fail(id, given)
     },
   }
-  return withEnabled(face, place) as unknown as AsyncSpan<B, E>
+  return new Face(face, place) as unknown as AsyncSpan<B, E>
 }
 
 /** Declares a flow of a library. See `flow` of rchan. */
@@ -265,7 +283,7 @@ export function flow<const F extends StructTypes = NoFields>(
       if (place.made !== undefined) place.made.end(id, given)
     },
   }
-  return withEnabled(face, place) as unknown as Flow<F>
+  return new Face(face, place) as unknown as Flow<F>
 }
 
 /** Declares a counter of a library. See `counter` of rchan. */
