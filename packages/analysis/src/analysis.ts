@@ -149,7 +149,9 @@ export class Analysis {
         const task = id === undefined ? undefined : (process.open.get(id) ?? process.closing.get(id))
         if (task === undefined) return
         task.replied = time
-        process.pools.get(task.pool)?.serialized(numberOf(fields.serializeNs) ?? 0)
+        const took = numberOf(fields.serializeNs) ?? 0
+        this.#threadOf(thread, time).runs.worked(this.#at(time) - took, this.#at(time))
+        process.pools.get(task.pool)?.serialized(took)
       }
     }
   }
@@ -219,6 +221,7 @@ export class Analysis {
     task.waitingForCpu = numberOf(fields.waitingForCpu) ?? 0
     task.worker = thread
     task.share = pool.shareOf(thread)
+    task.submitterWaited = this.#threadOf(task.submitter, end).waitingForCpu
     const waited = pool.backlog.waitedForEach
     pool.ran(task, start, end, waited - (process.waitedAtStart.get(id) ?? waited))
     process.waitedAtStart.delete(id)
@@ -254,7 +257,7 @@ export class Analysis {
     else pool.backlog.change(0, -1)
     task.handled = time
     task.outcome = outcome
-    pool.handled(task, time)
+    pool.handled(task, time, this.#threadOf(thread, time).waitingForCpu - task.submitterWaited)
     process.closing.set(id, task)
     if (process.closing.size > MOST_CLOSING) {
       const [[oldest]] = process.closing

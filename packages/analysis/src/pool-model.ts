@@ -9,6 +9,8 @@ import type { TaskState, WorkerShare } from './task-state.js'
 
 /** A result that lay for so long before it was handled was late. */
 const LATE_NS = 50_000_000
+/** Unless the thread that should have handled it waited for a CPU in so much of this time. */
+const STARVED = 0.7
 
 /** What the trace says of a pool when it has found it. */
 export interface PoolSettings {
@@ -100,7 +102,8 @@ export class PoolModel {
     this.#serialize.add(ns)
   }
 
-  handled(task: TaskState, time: bigint): void {
+  /** @param starved how long its submitter waited for a CPU since the task finished. */
+  handled(task: TaskState, time: bigint, starved: number): void {
     this.#to = time
     if (task.outcome === 'failed') this.#failed += 1
     const { dispatched, finished } = task
@@ -108,7 +111,7 @@ export class PoolModel {
     if (finished === undefined) return
     const lay = Math.max(0, Number(time - finished))
     this.#reply.add(lay)
-    if (lay < LATE_NS) return
+    if (lay < LATE_NS || starved >= STARVED * lay) return
     this.#lateReplies += 1
     this.#latest = Math.max(this.#latest, lay)
     this.#late.add(this.#at(finished), this.#at(time))

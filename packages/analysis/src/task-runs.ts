@@ -15,6 +15,8 @@ export interface Interrupted {
   chargeGc(ns: number, isSum: boolean): void
 }
 
+const NOBODY: Interrupted = { chargeGc: () => undefined }
+
 interface Interval {
   readonly start: number
   readonly end: number
@@ -27,7 +29,7 @@ export class TaskRuns<R extends Interrupted> {
   count = 0
   #gcOfSpans = 0
   #gcOfSums = 0
-  readonly #runs: (Interval & { readonly run: R })[] = []
+  readonly #runs: (Interval & { readonly run: Interrupted })[] = []
   readonly #collections: Interval[] = []
 
   /** Time of garbage collections. */
@@ -46,6 +48,11 @@ export class TaskRuns<R extends Interrupted> {
       if (collection.end <= start) break
       run.chargeGc(overlap(collection, start, end), false)
     }
+  }
+
+  /** Notes other work: it shares sums of collections, and nobody is charged with its part. */
+  worked(start: number, end: number): void {
+    if (end > start) push(this.#runs, { start, end, run: NOBODY })
   }
 
   /** Notes a collection. */

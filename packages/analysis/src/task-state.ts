@@ -33,6 +33,8 @@ export class TaskState implements Interrupted {
   outcome: Task['outcome'] = 'cut'
   onCpu = 0
   waitingForCpu = 0
+  /** For how long its submitter had waited for a CPU when it finished, in all. */
+  submitterWaited = 0
   #gcOfSpans = 0
   #gcOfSums = 0
 

@@ -88,6 +88,19 @@ describe('the model', () => {
       [2n, 4 * MS],
     ])
     expect(threads.find(({ thread }) => thread.threadId === 3)?.gcNs).toBe(16 * MS)
+    // What was collected while a reply was serialized is not the tasks'.
+    const replies = new MadeRecording()
+    replies.task({
+      worker: 3,
+      queued: 0,
+      dispatched: 0,
+      started: 0,
+      finished: 10,
+      handled: 41,
+      serialize: 30,
+    })
+    replies.gcSums(3, 0, 45, 16)
+    expect(replies.model().pools[0].parts.gc).toBe(4 * MS)
   })
 
   test('the shares of a thread are those of the kernel', () => {
@@ -246,6 +259,11 @@ describe('findings', () => {
     expect(ids(made(300))).toEqual(['main-thread-stalled'])
     expect(ids(made(60))).toEqual(['main-thread-stalled'])
     expect(ids(made(40))).toEqual([])
+    // It waited for a CPU itself.
+    const starved = new MadeRecording({ cpus: 1, maxThreads: 1 }).cpu(0, 1, 0)
+    starved.batch([3], 20, 10)
+    starved.task({ worker: 3, queued: 400, dispatched: 400, started: 400, finished: 410, handled: 710 })
+    expect(ids(starved.cpu(0, 705, 1, 280).model())).toEqual([])
   })
 
   test('garbage collection', () => {

@@ -11,8 +11,8 @@ export const garbageCollection: Finder = {
     judged(facts).flatMap((pool) => {
       const { gc } = pool.parts
       const part = gc / Math.max(1, pool.run.sum)
-      // A collection that waits for a CPU takes longer for that.
-      const proven = part * (1 - (cpuWaitOf(facts, pool)?.part ?? 0))
+      // A collection may have waited for a CPU, too, and all of that wait may be in its time.
+      const proven = part - (cpuWaitOf(facts, pool)?.part ?? 0)
       if (proven < HINT || gc < LEAST_NS) return []
       return {
         severity: proven >= PROBLEM ? 'problem' : 'hint',

@@ -13,11 +13,7 @@ export const mainStalled: Finder = {
       if (lateReplies.ns < LEAST_NS || lateReplies.ns < LEAST_PART * activeNs) return []
       // Then it reads them, and that takes so long.
       if (messagesOf(facts, pool) > 0 && lateReplies.longest < 10 * reply.p50) return []
-      const use = facts.threads.find(({ thread }) => thread === submitter)
-      // It could have handled them, had there been a CPU for it.
-      if (use !== undefined && use.waitingForCpuNs >= Math.max(0.5 * lateReplies.ns, 3 * use.onCpuNs))
-        return []
-      const stalls = use?.stalls
+      const stalls = facts.threads.find(({ thread }) => thread === submitter)?.stalls
       const who = threadText(submitter)
       return {
         severity: 'problem',

@@ -3,7 +3,7 @@ import { setTimeout as later } from 'node:timers/promises'
 import { pick, poolOf, stream } from './pool.mjs'
 import { spin } from './work.mjs'
 
-const stall = pick({ strong: 300, weak: 80, healthy: 15 })
+const stall = pick({ strong: 300, weak: 120, healthy: 15 })
 const pool = poolOf(2)
 const tasks = stream(pool, 200, 2, 'sleep', 8)
 for (let count = 0; count < 5; count += 1) {

@@ -1,6 +1,6 @@
 /** The pool lets its workers go and starts them again. */
 import { setTimeout as later } from 'node:timers/promises'
-import { batch, pick, poolOf } from './pool.mjs'
+import { pick, poolOf, stream } from './pool.mjs'
 
 const { rounds, idleTimeout } = pick({
   strong: { rounds: 10, idleTimeout: 0 },
@@ -9,7 +9,7 @@ const { rounds, idleTimeout } = pick({
 })
 const pool = poolOf(1, { minThreads: 0, idleTimeout })
 for (let round = 0; round < rounds; round += 1) {
-  await batch(pool, 4, 'spin', 8)
+  await stream(pool, 4, 1, 'spin', 8)
   await later(50)
 }
 await pool.destroy()
