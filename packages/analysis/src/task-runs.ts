@@ -23,7 +23,7 @@ interface Interval {
 }
 
 /** Follows one thread. Times are ns, counted from wherever the caller likes. */
-export class TaskRuns<R extends Interrupted> {
+export class TaskRuns {
   /** Time in tasks; tasks at the same time count once. */
   readonly coverage = new Coverage()
   count = 0
@@ -39,7 +39,7 @@ export class TaskRuns<R extends Interrupted> {
   }
 
   /** Notes a run that has ended. */
-  ran(start: number, end: number, run: R): void {
+  ran(start: number, end: number, run: Interrupted): void {
     this.count += 1
     this.coverage.add(start, end)
     push(this.#runs, { start, end, run })

@@ -1,7 +1,6 @@
 /** What one thread did, so far. */
 import type { TraceThread } from '@rchan/ctf/reader'
 import type { ThreadUse } from './model.js'
-import type { TaskState } from './task-state.js'
 import { TaskRuns } from './task-runs.js'
 
 /** How rchan's sampler thread is called. */
@@ -11,7 +10,7 @@ export const SAMPLER = 'rchan sampler'
 export class ThreadModel {
   /** Of its records; before there is one, of the events that name it. */
   thread: TraceThread
-  readonly runs: TaskRuns<TaskState>
+  readonly runs: TaskRuns
   readonly stalls = { count: 0, ns: 0, longest: 0 }
   /** Since when the thread may have been there; it is later than the first record that names it. */
   from: bigint
@@ -149,7 +148,10 @@ export class ThreadModel {
       taskNs,
       onCpuNs: this.#onCpu,
       waitingForCpuNs: this.#waitingForCpu,
-      beforeTasks: { onCpuNs: this.#onCpuBefore, waitingForCpuNs: this.#waitingBefore },
+      beforeTasks:
+        runs.count === 0
+          ? { onCpuNs: this.#onCpu, waitingForCpuNs: this.#waitingForCpu }
+          : { onCpuNs: this.#onCpuBefore, waitingForCpuNs: this.#waitingBefore },
       gcNs: runs.gc,
       ...(heap === undefined ? {} : { heap: { used: heap.used, limit: this.#limitOf(heap.limit) } }),
       stalls,

@@ -207,6 +207,9 @@ describe('findings', () => {
     expect(ids(made(1, 2))).toEqual([])
     // Then other programs have the CPUs.
     expect(ids(made(2, 10))).toEqual([])
+    expect(made(2, 10).findings).toMatchObject([
+      { id: 'nothing-wrong', thin: expect.stringContaining('50 % of their time') as string },
+    ])
   })
 
   test('one long task in front of short ones', () => {

@@ -7,8 +7,8 @@ export const MS = 1e6
 /** What finders look at. */
 export type Facts = Omit<Model, 'findings'>
 
-/** What a finder says. `id` and `thin` are put in for all. */
-export type Found = Omit<Finding, 'id' | 'thin'>
+/** What a finder says. `id` is put in for all, and what makes all of them thin. */
+export type Found = Omit<Finding, 'id'>
 
 /** Looks for one thing. */
 export interface Finder {

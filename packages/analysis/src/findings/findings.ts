@@ -3,7 +3,18 @@
  * it into this table.
  */
 import type { Finding } from '../model.js'
-import { count, judged, ns, percent, plural, type Facts, type Finder, type Found } from './finder.js'
+import {
+  count,
+  cpuWaitOf,
+  judged,
+  ns,
+  percent,
+  percentText,
+  plural,
+  type Facts,
+  type Finder,
+  type Found,
+} from './finder.js'
 import { garbageCollection } from './garbage-collection.js'
 import { idleWorker } from './idle-worker.js'
 import { longTaskFirst } from './long-task-first.js'
@@ -39,6 +50,8 @@ export const FINDING_IDS: readonly string[] = [...FINDERS.map(({ id }) => id), N
 const SEVERITIES: readonly Finding['severity'][] = ['problem', 'hint', 'ok']
 /** A recording that lost a larger part of what it should have doesn't prove much. */
 const FEW_LOSSES = 100
+/** A machine on which tasks wait so much for a CPU is busy with other things. */
+const TAKEN = 0.2
 
 /** Returns what is found: problems first, of these the dearest first. */
 export function findAll(facts: Facts): Finding[] {
@@ -48,7 +61,7 @@ export function findAll(facts: Facts): Finding[] {
     ...found,
     // What is not proven is no more than a hint.
     severity: thin !== undefined && found.severity === 'problem' ? 'hint' : found.severity,
-    ...(thin === undefined ? {} : { thin }),
+    ...(thin === undefined ? {} : { thin: found.thin === undefined ? thin : `${thin} ${found.thin}` }),
   })
   const findings = FINDERS.flatMap((finder) => finder.find(facts).map((found) => complete(finder.id, found)))
   if (findings.length === 0) {
@@ -74,6 +87,7 @@ function nothingWrong(facts: Facts): Found | undefined {
   const [pool] = pools
   const names = pools.map(({ name }) => name)
   const knowsCpu = facts.threads.some(({ basis }) => basis === 'kernel')
+  const taken = Math.max(...pools.map((each) => cpuWaitOf(facts, each)?.part ?? 0))
   const shown = names.length > 3 ? `${names.length} pools` : names.join(' and ')
   return {
     severity: 'ok',
@@ -93,5 +107,10 @@ function nothingWrong(facts: Facts): Found | undefined {
     costNs: 0,
     advice: 'What takes time is the work of the tasks themselves: look at the slowest.',
     at: { from: facts.from, to: facts.to },
+    ...(taken < TAKEN
+      ? {}
+      : {
+          thin: `Tasks waited for a CPU in ${percentText(taken)} of their time: other programs had them. What needs idle CPUs is not judged then.`,
+        }),
   }
 }

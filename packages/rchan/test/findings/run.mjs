@@ -7,7 +7,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { analyse, FINDING_IDS } from 'rchan/analysis'
@@ -41,6 +41,7 @@ function findingsOf(program, variant) {
 }
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const load = loadavg()[0].toFixed(1)
 const rows = []
 const wrong = []
 for (const program of names.length > 0 ? names : PROGRAMS) {
@@ -73,7 +74,7 @@ const table = [line(head), line(widths.map((width) => '-'.repeat(width))), ...ro
 const summary =
   `${rows.length} programs, ${VARIANTS.length} runs each: ` +
   `${wrong.length === 0 ? 'none missed, no false alarm' : `wrong: ${wrong.join(', ')}`} ` +
-  `(Node ${process.version}, ${availableParallelism()} CPUs).`
+  `(Node ${process.version}, ${availableParallelism()} CPUs, load ${load} at the start).`
 console.log(`${table}\n\n${summary}`)
 if (process.argv.includes('--write')) {
   const page = readFileSync(PAGE, 'utf8')
