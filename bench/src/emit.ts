@@ -11,7 +11,7 @@ import { packetClient } from '@rchan/trace/packet-client'
 import { setFlagsFromString } from 'node:v8'
 import type { BenchTask, Suite } from './harness.js'
 
-const OPERATIONS = 20_000
+export const OPERATIONS = 20_000
 const RECORD_BYTES = 24
 const FIELDS = { id: 'u32', ms: 'f64' } as const
 
@@ -87,7 +87,7 @@ function apartCalls(): void {
   for (let i = 0; i < OPERATIONS; i += 1) apart({ id: i, ms: i * 0.5 })
 }
 
-const task = (name: string, floor: string, run: () => void): BenchTask => ({
+export const task = (name: string, floor: string, run: () => void): BenchTask => ({
   name,
   floor,
   operations: OPERATIONS,
@@ -99,7 +99,7 @@ function disabledCalls(): void {
 }
 
 /** Records into a buffer that is not drained. */
-async function startUndrained(global = false): Promise<Recorder> {
+export async function startUndrained(global = false): Promise<Recorder> {
   return await Recorder.start({
     channel: {
       subbufSize: 2 ** 18,

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { convert } from './convert.js'
 import { drain } from './drain.js'
 import { emit, emitApart, emitGlobal, emitOff } from './emit.js'
+import { emitTypes } from './emit-types.js'
 import { flight } from './flight.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
 import { relayReserve, relaySwitch, relayWrite } from './relay.js'
@@ -21,6 +22,7 @@ const SUITES: readonly Suite[] = [
   emit,
   emitGlobal,
   emitApart,
+  emitTypes,
   relayWrite,
   relayReserve,
   relaySwitch,
