@@ -8,78 +8,18 @@
  */
 import asyncHooks from 'node:async_hooks'
 import events from 'node:events'
-import { threadId as thisThreadId, type MessagePort } from 'node:worker_threads'
-import { counter, now } from '@rchan/trace'
+import type { MessagePort } from 'node:worker_threads'
 import { seeConstructed } from './constructed.js'
 import { asTask, setNumber, taskName } from './envelope.js'
-import { PortPeers } from './port-peers.js'
+import { nextTaskId, Pool, type PoolFacts } from './pool.js'
+import type { PortPeers } from './port-peers.js'
 import type { ProbeContext } from './probe.js'
 import type { PortTap } from './ports.js'
-import { dispatched, poolFound, task, way } from './task-events.js'
+import { dispatched, task, way } from './task-events.js'
 
 /** The classes of pools by their names, and the types of their tasks. */
 const KINDS: Readonly<Record<string, string>> = { Piscina: 'piscina', Tinypool: 'tinypool' }
 const TASK_TYPES: readonly unknown[] = ['Piscina.Task', 'Tinypool.Task']
-/** Numbers of tasks are unique in a process: the thread's number stands above this one's count. */
-const THREAD_UNIT = 2 ** 32
-/** Each pool has a counter of its own, and counters can't be taken back. */
-const MOST_COUNTERS = 64
-/** How often a pool's figures are told, and its threads counted, in ns. */
-const TELL_EVERY_NS = 1_000_000n
-const ASK_EVERY_NS = 10_000_000n
-
-/** A pool of this thread. */
-class Pool {
-  readonly name: string
-  readonly #pool: WeakRef<PoolObject>
-  readonly #kind: string
-  readonly #count: ((values: { queued: number; busy: number; threads: number }) => void) | undefined
-  #isTold = false
-  #toldAt = 0n
-  #askedAt = 0n
-  #threads = 0
-  queued = 0
-  busy = 0
-
-  constructor(pool: object, kind: string, number: number) {
-    this.#pool = new WeakRef<PoolObject>(pool)
-    this.#kind = kind
-    this.name = `${kind}-${number}${thisThreadId === 0 ? '' : `/${thisThreadId}`}`
-    if (number <= MOST_COUNTERS) {
-      this.#count = counter(`pool:${this.name}`, { queued: 'u32', busy: 'u32', threads: 'u32' })
-    }
-  }
-
-  /**
-   * Tells how many tasks it has now, at most once a millisecond, and whenever it has none; with the
-   * first task, what it is.
-   */
-  tell(): void {
-    const isIdle = this.queued === 0 && this.busy === 0
-    const time = now()
-    if (!isIdle && time - this.#toldAt < TELL_EVERY_NS) return
-    this.#toldAt = time
-    const pool = this.#pool.deref()
-    if (!this.#isTold && poolFound.enabled) {
-      this.#isTold = true
-      const { minThreads = 0, maxThreads = 0, concurrentTasksPerWorker = 1 } = pool?.options ?? {}
-      poolFound({
-        pool: this.name,
-        kind: this.#kind,
-        minThreads,
-        maxThreads,
-        tasksPerThread: concurrentTasksPerWorker,
-      })
-    }
-    // It makes a list of its threads each time that it is asked.
-    if (time - this.#askedAt > ASK_EVERY_NS) {
-      this.#askedAt = time
-      this.#threads = pool?.threads?.length ?? 0
-    }
-    this.#count?.({ queued: this.queued, busy: this.busy, threads: this.#threads })
-  }
-}
-
 /** A pool's own object. */
 interface PoolObject {
   readonly options?: Partial<PoolOptions>
@@ -117,32 +57,24 @@ interface Submitted {
 }
 
 /** Watches the pools of the calling thread. */
-export function watchPools(context: ProbeContext): { tap: PortTap; end: () => void } {
+export function watchPools(context: ProbeContext, peers: PortPeers): { tap: PortTap; end: () => void } {
   const pools = new WeakMap<object, Pool>()
-  const numbers = new Map<string, number>()
   /** Tasks that no worker has yet, by their pools' numbers for them. */
   const waiting = new Map<number, Submitted[]>()
   /** Tasks whose own number is not known yet. */
   let fresh: Submitted[] = []
-  const peers = new PortPeers()
-  let lastId = 0
   let current: Pool | undefined
   const undo: (() => void)[] = []
 
   const poolOf = (pool: object, kind: string): Pool => {
     let found = pools.get(pool)
-    if (found === undefined) {
-      const number = (numbers.get(kind) ?? 0) + 1
-      numbers.set(kind, number)
-      pools.set(pool, (found = new Pool(pool, kind, number)))
-    }
+    if (found === undefined) pools.set(pool, (found = new Pool(kind, looker(pool))))
     return found
   }
 
   const submit = (info: TaskInfo): void => {
-    lastId += 1
     const one: Submitted = {
-      id: thisThreadId * THREAD_UNIT + lastId,
+      id: nextTaskId(),
       info,
       pool: current,
       state: 'new',
@@ -272,7 +204,6 @@ export function watchPools(context: ProbeContext): { tap: PortTap; end: () => vo
     way.start(one.id)
     one.pool?.tell()
   }
-  undo.push(() => peers.end())
   return {
     tap,
     end: () => {
@@ -281,8 +212,18 @@ export function watchPools(context: ProbeContext): { tap: PortTap; end: () => vo
   }
 }
 
+/** Returns a function that asks a pool, and does not keep it alive. */
+function looker(pool: PoolObject): () => PoolFacts {
+  const kept = new WeakRef(pool)
+  return () => {
+    const { options, threads } = kept.deref() ?? {}
+    const { minThreads = 0, maxThreads = 0, concurrentTasksPerWorker = 1 } = options ?? {}
+    return { minThreads, maxThreads, tasksPerThread: concurrentTasksPerWorker, threads: threads?.length ?? 0 }
+  }
+}
+
 /** Runs a part of the probe. Its errors are not the program's. */
-function attempt(context: ProbeContext, action: () => void): void {
+export function attempt(context: ProbeContext, action: () => void): void {
   try {
     action()
   } catch (error) {

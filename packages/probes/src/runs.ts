@@ -1,7 +1,7 @@
 /** Tasks as a worker runs them, by the envelopes that pass through its ports. */
 import type { MessagePort } from 'node:worker_threads'
 import { now } from '@rchan/trace'
-import { asReply, asTask, numberIn, taskName } from './envelope.js'
+import { asTask, callIn, numberIn, replyIn, taskName } from './envelope.js'
 import { tellSums } from './gc.js'
 import type { PortTap } from './ports.js'
 import type { ProbeContext } from './probe.js'
@@ -35,7 +35,7 @@ interface Run {
 
 /** Watches the tasks that the calling thread runs. */
 export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => void } {
-  const byPort = new WeakMap<MessagePort, Map<number, Run>>()
+  const byPort = new WeakMap<MessagePort, Map<unknown, Run>>()
   /** Replies between their posting and its end. */
   const leaving = new WeakMap<object, number>()
   let account: Schedstat | undefined
@@ -63,9 +63,11 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
   }
   const tap: PortTap = {
     receiving(port, message) {
+      const id = numberIn(message)
+      if (id === undefined) return
       const envelope = asTask(message)
-      const id = envelope === undefined ? undefined : numberIn(envelope)
-      if (envelope === undefined || id === undefined) return
+      const call = envelope === undefined ? callIn(message) : undefined
+      const name = envelope === undefined ? (call?.name ?? '') : taskName(envelope)
       const start = now()
       const reading = readingAtStart(start)
       const token = run.begin()
@@ -73,14 +75,15 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       way.step(id)
       let runs = byPort.get(port)
       if (runs === undefined) byPort.set(port, (runs = new Map()))
-      runs.set(envelope.taskId, { id, token, name: taskName(envelope), start, reading })
+      runs.set(envelope === undefined ? call?.key : envelope.taskId, { id, token, name, start, reading })
     },
     posting(port, message) {
-      const reply = asReply(message)
-      const runs = reply === undefined ? undefined : byPort.get(port)
-      const one = reply === undefined ? undefined : runs?.get(reply.taskId)
+      const runs = byPort.get(port)
+      if (runs === undefined || runs.size === 0) return
+      const reply = replyIn(message)
+      const one = reply === undefined ? undefined : runs.get(reply.key)
       if (reply === undefined || one === undefined) return
-      runs?.delete(reply.taskId)
+      runs.delete(reply.key)
       areLong = now() - one.start >= LONG_NS
       const isRead = areLong && one.reading !== NO_READING
       last = areLong ? readAccount() : undefined
@@ -90,9 +93,9 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
         onCpu: isRead && last !== undefined ? last.onCpu - one.reading.onCpu : 0,
         waitingForCpu: isRead && last !== undefined ? last.waitingForCpu - one.reading.waitingForCpu : 0,
       }
-      if (reply.error === null || reply.error === undefined) run.end(one.token, fields)
-      else run.fail(one.token, fields)
-      leaving.set(reply, one.id)
+      if (reply.hasFailed) run.fail(one.token, fields)
+      else run.end(one.token, fields)
+      leaving.set(message as object, one.id)
       tellSums(context)
     },
     posted(_port, message, start, end) {

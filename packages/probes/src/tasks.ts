@@ -5,6 +5,8 @@
  * into the pool's own envelope, beside the task, and the worker's side finds it there. So a task is
  * known on both sides, however the pool finds its messages.
  */
+import { watchCalls } from './calls.js'
+import { PortPeers } from './port-peers.js'
 import { tapPorts } from './ports.js'
 import { watchPools } from './pools.js'
 import { watchRuns } from './runs.js'
@@ -12,12 +14,14 @@ import type { Probe } from './probe.js'
 
 export const tasks: Probe = {
   name: 'tasks',
-  description: 'tasks of piscina and tinypool: queued, dispatched, run, replied',
+  description: 'tasks of pools: queued, dispatched, run, replied',
   byDefault: true,
   install(context) {
-    const pools = watchPools(context)
-    const runs = watchRuns(context)
-    const closes = [tapPorts(pools.tap), tapPorts(runs.tap), pools.end, runs.end]
-    return () => closes.forEach((close) => close())
+    const peers = new PortPeers()
+    const watched = [watchPools(context, peers), watchCalls(context, peers), watchRuns(context)]
+    const closes = watched.flatMap(({ tap, end }) => [tapPorts(tap), end])
+    closes.push(() => peers.end())
+    // The classes of Node that are replaced come back in the order in which that happened.
+    return () => closes.toReversed().forEach((close) => close())
   },
 }

@@ -17,6 +17,7 @@ function program(name: string): string {
 async function recordPool(
   file: string,
   pool: string,
+  ...args: string[]
 ): Promise<{ stdout: string; stderr: string; records: Recorded[] }> {
   const dir = join(freshFolder(), 'recording')
   const { status, stdout, stderr } = await runCommand(process.execPath, [
@@ -28,6 +29,7 @@ async function recordPool(
     process.execPath,
     program(file),
     pool,
+    ...args,
   ])
   expect({ status, stderr }).toMatchObject({ status: 0 })
   const [folder] = findTraces(dir)
@@ -133,4 +135,101 @@ test.each(['piscina', 'piscina4'])('%s as CommonJS, extended, on a worker thread
   const [{ fields, thread }] = begun.values()
   expect(thread.threadId).toBeGreaterThan(0)
   expect(fields).toMatchObject({ pool: `piscina-1/${thread.threadId}`, name: 'pool-task.mjs:quick' })
+})
+
+describe.each([
+  ['workerpool', 'workerpool', 'import'],
+  ['workerpool', 'workerpool', 'require'],
+  ['workerpool9', 'workerpool', 'import'],
+  ['jest-worker', 'jest-worker', 'import'],
+  ['jest-worker29', 'jest-worker', 'require'],
+  ['poolifier', 'poolifier', 'import'],
+  ['poolifier', 'poolifier', 'require'],
+])('%s, %s, by %s', (pool, kind, way) => {
+  test('each call is followed from its submission to its reply', async () => {
+    const { stdout, records } = await recordPool('calls-pool.mjs', pool, way)
+    expect(stdout).toBe('60 3526 seven 7\n')
+    const begun = byTask(records, 'task:begin')
+    const ended = byTask(records, 'task:end')
+    const dispatched = byTask(records, 'task:dispatched')
+    const runs = byTask(records, 'task:run')
+    expect([begun.size, ended.size, dispatched.size, runs.size]).toEqual([60, 60, 60, 60])
+    expect(byTask(records, 'task:replied').size).toBeGreaterThanOrEqual(58)
+    for (const [id, run] of runs) {
+      const end = ended.get(id)
+      if (run.type !== 'span' || end?.type !== 'async') throw new Error('no span')
+      const times = [begun.get(id)?.time, dispatched.get(id)?.time, run.start, run.end, end.time].map(Number)
+      expect(times).toEqual(times.toSorted((a, b) => a - b))
+      expect(dispatched.get(id)?.fields).toMatchObject({ pool: `${kind}-1`, threadId: run.thread.threadId })
+      // The one that throws is the eighth, on both sides.
+      const isEighth = Number(id) === 8
+      expect([run.fields.name, run.outcome, end.outcome]).toEqual(
+        isEighth ? ['fails', 'failed', 'failed'] : ['double', 'ok', 'ok'],
+      )
+    }
+    const names = [...begun.values()].map(({ fields }) => fields.name)
+    // poolifier does not tell the name of a task before it sends it.
+    const queued = kind === 'poolifier' ? ['', 'double', 'fails'] : ['double', 'fails']
+    expect(names.filter((name) => !queued.includes(String(name)))).toEqual([])
+    expect(named(records, 'pool:found').map(({ fields }) => fields)).toEqual([
+      { pool: `${kind}-1`, kind, minThreads: 2, maxThreads: 2, tasksPerThread: 1 },
+    ])
+    const counts = named(records, `pool:${kind}-1`).map(({ fields }) => fields)
+    const most = Math.max(...counts.map(({ busy }) => Number(busy)))
+    // One worker may have done all, before the other was ready.
+    expect([1, 2]).toContain(most)
+    expect(counts.at(-1)).toMatchObject({ queued: 0, busy: 0, threads: 2 })
+  })
+})
+
+describe('what goes wrong in a pool', () => {
+  test.each(['workerpool', 'jest-worker'])('%s: a worker that ends in a task', async (pool) => {
+    const { stdout, records } = await recordPool('calls-ends.mjs', pool)
+    expect(stdout).toBe('rejected 4\n')
+    const ended = [...byTask(records, 'task:end').values()]
+    expect(ended).toHaveLength(3)
+    const failed = ended.filter((item) => item.type === 'async' && item.outcome === 'failed')
+    expect(failed).toHaveLength(1)
+    // Its run has no end: the thread has died in it.
+    expect(
+      named(records, 'task:run').filter((run) => run.type === 'span' && run.outcome === 'ok'),
+    ).toHaveLength(2)
+  })
+
+  test('workerpool: last in, first out; cancelled tasks; functions; a queue that is full', async () => {
+    const { stdout, records } = await recordPool('calls-odd.mjs', 'workerpool')
+    expect(stdout).toBe('0,3,2,1 cancelled twice Max queue size of 4 reached true\n')
+    const begun = byTask(records, 'task:begin')
+    const ended = byTask(records, 'task:end')
+    expect([begun.size, ended.size]).toEqual([7, 7])
+    const failed = [...ended].filter(([, item]) => item.type === 'async' && item.outcome === 'failed')
+    expect(failed.map(([id]) => Number(id)).toSorted((a, b) => a - b)).toEqual([5, 6])
+    const runs = named(records, 'task:run').map(({ fields }) => [Number(fields.id), fields.name])
+    expect(runs).toEqual([
+      [1, 'double'],
+      [4, 'double'],
+      [3, 'double'],
+      [2, 'double'],
+      [7, 'run'],
+    ])
+    expect(begun.get(7n)?.fields.name).toBe('twice')
+  })
+
+  test('jest-worker: a rejection that nobody handles ends the program, as without us', async () => {
+    const args = [program('calls-unhandled.cjs')]
+    const alone = await runCommand(process.execPath, args)
+    expect(alone.status).toBe(1)
+    const dir = join(freshFolder(), 'recording')
+    const recorded = await runCommand(process.execPath, [
+      COMMAND,
+      'record',
+      '--dir',
+      dir,
+      '--',
+      process.execPath,
+      ...args,
+    ])
+    expect(recorded).toMatchObject({ status: 1, stdout: alone.stdout })
+    expect(recorded.stderr).toContain('seven 1')
+  })
 })
