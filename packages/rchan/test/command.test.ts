@@ -1,5 +1,6 @@
 /** The command `rchan`, as a process of its own. */
 import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   appendFileSync,
   chmodSync,
@@ -14,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { openTrace, recoverTrace } from '@rchan/ctf/reader'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { packedFolder, runNode } from '../../../test/packed.ts'
@@ -255,6 +256,50 @@ describe('convert', () => {
     expect(await ended).toBe('SIGINT')
     expect(readdirSync(folder).sort()).toEqual(['fifo.csv', 'trace'])
   })
+
+  describe.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL'] as const)(
+    '%s in the middle of a file',
+    (signal) => {
+      /** Begins a conversion, and ends it when half of the file is written. */
+      async function interrupt(folder: string, ...args: string[]): Promise<string[]> {
+        const hold = `--import=${pathToFileURL(fixture('half-write.mjs')).href}`
+        const child = spawn(process.execPath, [hold, COMMAND, 'convert', ...args], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+        })
+        onTestFinished(() => void child.kill('SIGKILL'))
+        const ended = once(child, 'close')
+        expect(String((await once(child.stdout, 'data'))[0])).toBe('half is written\n')
+        const [temporary, ...others] = readdirSync(folder).filter((name) => name.endsWith('.tmp'))
+        expect(others).toEqual([])
+        expect(statSync(join(folder, temporary)).size).toBeGreaterThan(0)
+        child.kill(signal)
+        expect(await ended).toEqual([null, signal])
+        // Nobody can remove anything at a SIGKILL. What is left does not have the name of the file.
+        const left = signal === 'SIGKILL' ? [temporary] : []
+        expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual(left)
+        for (const name of left) expect(name).toMatch(/^\.out\.csv\.\d+\.tmp$/)
+        return readdirSync(folder)
+          .filter((name) => !name.endsWith('.tmp'))
+          .sort()
+      }
+
+      test('leaves no file', async () => {
+        const { folder, trace } = copied()
+        const out = join(folder, 'out.csv')
+        expect(await interrupt(folder, trace, '-o', out)).toEqual(['trace'])
+        // And the next conversion is not kept from it.
+        expect((await rchan('convert', trace, '-o', out)).status).toBe(0)
+      })
+
+      test('leaves the file that was to be replaced', async () => {
+        const { folder, trace } = copied()
+        const out = join(folder, 'out.csv')
+        writeFileSync(out, 'the old one')
+        expect(await interrupt(folder, trace, '-o', out, '--force')).toEqual(['out.csv', 'trace'])
+        expect(readFileSync(out, 'utf8')).toBe('the old one')
+      })
+    },
+  )
 })
 
 describe('recover', () => {
