@@ -25,7 +25,7 @@ const COLORS = {
 
 export const STYLE = `<style>
 ${rules(0)}
-.b{font-weight:600}.end{text-anchor:end}.mid{text-anchor:middle}.label{font-size:10.5px;paint-order:stroke;stroke-width:4}
+.b{font-weight:600}.end{text-anchor:end}.mid{text-anchor:middle}.label{font-size:10.5px;paint-order:stroke;stroke-width:2}
 .came,.halo,.arrow,.cross,.slices,.rule,.cut{fill:none}
 .came{stroke-width:2}.cross{stroke-width:1.6}.cut{stroke-width:1.4}
 .halo{stroke-width:3;stroke-opacity:.55}.arrow{stroke-width:1}.chart{fill-opacity:.5}.loss{fill-opacity:.55}

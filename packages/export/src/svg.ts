@@ -166,7 +166,7 @@ function labels(lane: Lane, top: number, x: (ns: number) => number): string[] {
     if (shown.length * CHARACTER + 8 >= x(to) - x(from)) return []
     const fill = PALETTE[color] ?? OTHER
     const ink = INKS[color] ?? '#000000'
-    return [text(x(from) + 4, top + depth * ROW + 13, shown, 'label', `stroke="${fill}" style="fill:${ink}"`)]
+    return [text(x(from) + 4, top + depth * ROW + 12, shown, 'label', `stroke="${fill}" style="fill:${ink}"`)]
   })
 }
 
