@@ -9,6 +9,11 @@ import { freshFolder, printed, run } from './process.ts'
 for (const [buffers, event] of [
   ['per-thread', 'small'],
   ['per-thread', 'large'],
+  ['per-thread', 'span'],
+  ['per-thread', 'async-begin'],
+  ['per-thread', 'async-bare'],
+  ['per-thread', 'flow'],
+  ['per-thread', 'counter'],
   ['global', 'small'],
   ['global', 'large'],
   ['global', 'full'],
