@@ -11,11 +11,14 @@ if (library === 'comlink') {
   const worker = new Worker(file, { argv: [library] })
   const remote = wrap(nodeEndpoint(worker))
   for (let n = 0; n < 10; n += 1) results.push(await remote.double(n))
+  // One more: the worker is ended as soon as its answer is here, maybe before it has told of it.
+  await remote.double(0)
   await worker.terminate()
 } else if (library === 'threads') {
   const { spawn, Thread, Worker: ThreadWorker } = createRequire(import.meta.url)('threads')
   const thread = await spawn(new ThreadWorker('./calls-threads.cjs'))
   for (let n = 0; n < 10; n += 1) results.push(await thread.double(n))
+  await thread.double(0)
   await Thread.terminate(thread)
 } else {
   const { createSyncFn } = await import('synckit')
