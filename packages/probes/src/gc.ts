@@ -7,12 +7,12 @@
  * its observer hears nothing. So the tasks probe calls `tellSums` at the end of tasks: then V8's
  * own sums of the collections since the last call are an event, without the time of each.
  */
-import { performance, PerformanceObserver, constants, type PerformanceEntry } from 'node:perf_hooks'
+import { PerformanceObserver, constants, type PerformanceEntry } from 'node:perf_hooks'
 import * as v8 from 'node:v8'
 import { now, span, t, tracepoint, whileRecording } from '@rchan/trace'
+import { timesOf } from './observed.js'
 import { guarded, type Probe, type ProbeContext } from './probe.js'
 
-const NS_PER_MS = 1e6
 const NS_PER_US = 1e3
 /** Sums are told at most this often: making them takes V8 some 20 µs. */
 const SUMS_NS = 50_000_000n
@@ -27,7 +27,6 @@ const KIND_OF = new Map<unknown, (typeof KINDS)[number]>([
   [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
   [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weak-callbacks'],
 ])
-const performanceNow = performance.now.bind(performance)
 
 export const gc: Probe = {
   name: 'gc',
@@ -48,14 +47,9 @@ export const gc: Probe = {
 }
 
 function tellCollection(entry: PerformanceEntry): void {
-  const { startTime, duration } = entry
-  const { detail } = entry as { detail?: unknown }
-  // The observer's clock is another one than the trace's, so the age counts.
-  const start = now() - BigInt(Math.round((performanceNow() - startTime) * NS_PER_MS))
-  const { kind } = (detail ?? {}) as { kind?: unknown }
-  gcSpan.between(start, start + BigInt(Math.round(duration * NS_PER_MS)), {
-    kind: KIND_OF.get(kind) ?? 'other',
-  })
+  const { start, end } = timesOf(entry)
+  const { kind } = ((entry as { detail?: unknown }).detail ?? {}) as { kind?: unknown }
+  gcSpan.between(start, end, { kind: KIND_OF.get(kind) ?? 'other' })
 }
 
 let profiler: v8.GCProfiler | undefined

@@ -3,11 +3,11 @@
  * the program's own `performance.mark` and `performance.measure`. Node's observer tells them late,
  * so the spans have times of their own.
  */
-import { performance, PerformanceObserver, type EntryType, type PerformanceEntry } from 'node:perf_hooks'
-import { now, span, t, tracepoint, whileRecording } from '@rchan/trace'
+import { PerformanceObserver, type EntryType, type PerformanceEntry } from 'node:perf_hooks'
+import { span, t, tracepoint, whileRecording } from '@rchan/trace'
+import { timesOf } from './observed.js'
 import { guarded, type Probe } from './probe.js'
 
-const NS_PER_MS = 1e6
 const LONGEST = 200
 const ENTRY_TYPES = ['http', 'dns', 'net', 'measure', 'mark'] as EntryType[]
 
@@ -18,7 +18,6 @@ const dns = span('dns', { what: 'interned', host: text })
 const net = span('net', { host: text, port: 'u32' })
 const measure = span('user:measure', { name: 'interned' })
 const mark = tracepoint('user:mark', { name: 'interned' })
-const performanceNow = performance.now.bind(performance)
 
 export const io: Probe = {
   name: 'io',
@@ -34,10 +33,9 @@ export const io: Probe = {
 }
 
 function tell(entry: PerformanceEntry): void {
-  const { entryType, name, startTime, duration } = entry
+  const { entryType, name } = entry
   const { detail } = entry as { detail?: unknown }
-  const start = now() - BigInt(Math.round((performanceNow() - startTime) * NS_PER_MS))
-  const end = start + BigInt(Math.round(duration * NS_PER_MS))
+  const { start, end } = timesOf(entry)
   switch (entryType) {
     case 'http': {
       const { req = {}, res = {} } = (detail ?? {}) as HttpDetail

@@ -127,7 +127,6 @@ function tellStatus(threadList: ThreadList, file: string): void {
     .then(({ delivered, attempted, pending }) => {
       const { handled, failed } = threadList.tasks
       writeStatus(file, {
-        pid: process.pid,
         threads: threadList.entries().length,
         tasks: handled,
         failedTasks: failed,

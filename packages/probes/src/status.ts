@@ -7,7 +7,6 @@ import { join } from 'node:path'
 
 /** What the status file says. */
 export interface Status {
-  readonly pid: number
   readonly threads: number
   readonly tasks: number
   readonly failedTasks: number

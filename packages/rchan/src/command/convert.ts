@@ -47,7 +47,7 @@ export async function convert(
   { to, output, force = false, all = false, ...selection }: ConvertOptions,
   say: (text: string) => void,
 ): Promise<void> {
-  const format = formatOf(to, output)
+  const format = to ?? formatOfFile(output)
   if (output === '-' && BINARY.includes(format) && process.stdout.isTTY) {
     throw new UsageError(`-o -: ${format} is no text, and standard output is a terminal: give a file with -o`)
   }
@@ -78,12 +78,8 @@ export async function convert(
   )
 }
 
-/** Returns the format that is meant. @throws UsageError if none is. */
-export function formatOf(to: Format | undefined, output: string | undefined): Format {
-  return to ?? guessFormat(output)
-}
-
-function guessFormat(output: string | undefined): Format {
+/** Returns the format that the name of a file tells. @throws UsageError if it tells none. */
+export function formatOfFile(output: string | undefined): Format {
   const names = 'perfetto, chrome, speedscope, jsonl, csv or svg'
   if (output === undefined || output === '-') throw new UsageError(`which format? Say --to ${names}`)
   const [, format] = Object.entries(EXTENSIONS).find(([ending]) => output.endsWith(ending)) ?? []

@@ -71,6 +71,7 @@ export function statusText(seconds: number, statuses: readonly Status[]): string
   const sum = (count: (status: Status) => number): number =>
     statuses.reduce((total, status) => total + count(status), 0)
   const tasks = sum((status) => status.tasks)
+  const failed = sum((status) => status.failedTasks)
   const lost = sum((status) => status.lost)
   const parts = [
     `rchan: ${seconds} s`,
@@ -80,6 +81,7 @@ export function statusText(seconds: number, statuses: readonly Status[]): string
       'thread',
     ),
     ...(tasks > 0 ? [plural(tasks, 'task')] : []),
+    ...(failed > 0 ? [`${failed.toLocaleString('en-US')} failed`] : []),
     plural(
       sum(({ events }) => events),
       'event',

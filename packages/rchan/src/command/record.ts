@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Settings } from '@rchan/probes/settings'
-import { convert, formatOf } from './convert.js'
+import { convert, formatOfFile } from './convert.js'
 import { CommandError, reasonOf, UsageError } from './fault.js'
 import { LiveLine } from './live-line.js'
 import { isRecording, writeRecordingFile } from './recording-file.js'
@@ -51,7 +51,7 @@ export async function record(
   const [file, ...args] = command
   if (file === undefined) throw new UsageError('record: no command: rchan record -- node app.js')
   await checkProbes(options.probe ?? [])
-  for (const report of options.report ?? []) formatOf(undefined, report)
+  for (const report of options.report ?? []) formatOfFile(report)
   const dir = makeFolder(options.dir, options.force === true)
   const started = new Date()
   const line = options.quiet === true ? undefined : LiveLine.start(dir)

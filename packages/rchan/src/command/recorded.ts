@@ -82,7 +82,7 @@ function complaintsIn(dir: string): string[] {
 function processText(trace: Trace, folder: string): string {
   const { facts } = trace
   const threads = facts?.threads.length ?? 0
-  const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+  const bytes = readdirSync(folder).reduce((sum, name) => sum + bytesOf(join(folder, name)), 0)
   const times = facts?.threads.map(({ came }) => came) ?? []
   const from = times.reduce((least, time) => (time < least ? time : least), facts?.end ?? 0n)
   const seconds = facts === undefined ? undefined : Number(facts.end - from) / NS_PER_S
@@ -93,4 +93,10 @@ function processText(trace: Trace, folder: string): string {
     `${(bytes / 1000).toFixed(0)} kB`,
   ]
   return parts.join(', ')
+}
+
+/** What a file takes of the disk: that of a killed process has holes. */
+function bytesOf(path: string): number {
+  const { size, blocks } = statSync(path)
+  return Number.isInteger(blocks) ? Math.min(size, blocks * 512) : size
 }
