@@ -13,7 +13,7 @@ import { seeConstructed } from './constructed.js'
 import { asTask, setNumber, taskName } from './envelope.js'
 import { nextTaskId, Pool, type PoolFacts } from './pool.js'
 import type { PortPeers } from './port-peers.js'
-import type { ProbeContext } from './probe.js'
+import { attempt, type ProbeContext } from './probe.js'
 import type { PortTap } from './ports.js'
 import { dispatched, task, way } from './task-events.js'
 
@@ -219,15 +219,6 @@ function looker(pool: PoolObject): () => PoolFacts {
     const { options, threads } = kept.deref() ?? {}
     const { minThreads = 0, maxThreads = 0, concurrentTasksPerWorker = 1 } = options ?? {}
     return { minThreads, maxThreads, tasksPerThread: concurrentTasksPerWorker, threads: threads?.length ?? 0 }
-  }
-}
-
-/** Runs a part of the probe. Its errors are not the program's. */
-export function attempt(context: ProbeContext, action: () => void): void {
-  try {
-    action()
-  } catch (error) {
-    context.fail(error)
   }
 }
 

@@ -97,3 +97,12 @@ export function guarded<A extends unknown[]>(
     }
   }
 }
+
+/** Runs a part of the probe. Its errors are not the program's. */
+export function attempt(context: ProbeContext, action: () => void): void {
+  try {
+    action()
+  } catch (error) {
+    context.fail(error)
+  }
+}

@@ -4,7 +4,7 @@ import { now } from '@rchan/trace'
 import { asTask, callIn, numberIn, replyIn, taskName } from './envelope.js'
 import { tellSums } from './gc.js'
 import type { PortTap } from './ports.js'
-import type { ProbeContext } from './probe.js'
+import { guarded, type ProbeContext } from './probe.js'
 import { kernelThreadId, Schedstat } from './schedstat.js'
 import { replied, run, way } from './task-events.js'
 
@@ -62,7 +62,7 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
     return last !== undefined && time - last.time < RECENT_NS ? last : readAccount()
   }
   const tap: PortTap = {
-    receiving(port, message) {
+    receiving: guarded(context, (port: MessagePort, message: unknown) => {
       const id = numberIn(message)
       if (id === undefined) return
       const envelope = asTask(message)
@@ -76,8 +76,8 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       let runs = byPort.get(port)
       if (runs === undefined) byPort.set(port, (runs = new Map()))
       runs.set(envelope === undefined ? call?.key : envelope.taskId, { id, token, name, start, reading })
-    },
-    posting(port, message) {
+    }),
+    posting: guarded(context, (port: MessagePort, message: unknown) => {
       const runs = byPort.get(port)
       if (runs === undefined || runs.size === 0) return
       const reply = replyIn(message)
@@ -97,14 +97,14 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       else run.end(one.token, fields)
       leaving.set(message as object, one.id)
       tellSums(context)
-    },
-    posted(_port, message, start, end) {
+    }),
+    posted: guarded(context, (_port: MessagePort, message: unknown, start: bigint, end: bigint) => {
       if (typeof message !== 'object' || message === null) return
       const id = leaving.get(message)
       if (id === undefined) return
       leaving.delete(message)
       replied({ id, serializeNs: end - start })
-    },
+    }),
   }
   return {
     tap,
