@@ -18,7 +18,7 @@ import type {
 import { Extents } from './extent.js'
 import { findAll } from './findings/findings.js'
 import { Largest } from './largest.js'
-import type { Model, Pool, ProcessUse, Stall, ThreadUse } from './model.js'
+import type { Model, Pool, ProcessUse, Stall, Task, ThreadUse } from './model.js'
 import { PoolModel } from './pool-model.js'
 import { TaskState } from './task-state.js'
 import { ThreadModel } from './thread-model.js'
@@ -33,6 +33,8 @@ const MOST_STALLS = 100
 export interface AnalysisOptions {
   /** How many of the slowest tasks of each pool. Default: 20. */
   readonly slowest?: number
+  /** Is given each task, some time after its end: the model itself keeps only the slowest. */
+  readonly onTask?: (task: Task) => void
 }
 
 /** A process, so far. */
@@ -66,6 +68,7 @@ export function analyse(source: ItemSource, options: ItemOptions & AnalysisOptio
 /** A model in the making: for who reads the items anyway. */
 export class Analysis {
   readonly #slowest: number
+  readonly #onTask: ((task: Task) => void) | undefined
   readonly #extents = new Extents()
   readonly #processes = new Map<TraceProcess, ProcessState>()
   readonly #stalls = new Largest<Stall>(MOST_STALLS)
@@ -76,8 +79,9 @@ export class Analysis {
   #knowsCpu = false
   #open = 0
 
-  constructor({ slowest = 20 }: AnalysisOptions = {}) {
+  constructor({ slowest = 20, onTask }: AnalysisOptions = {}) {
     this.#slowest = slowest
+    this.#onTask = onTask
   }
 
   /** Takes the next item, in the order of time. */
@@ -260,8 +264,9 @@ export class Analysis {
     pool.handled(task, time, this.#threadOf(thread, time).waitingForCpu - task.submitterWaited)
     process.closing.set(id, task)
     if (process.closing.size > MOST_CLOSING) {
-      const [[oldest]] = process.closing
+      const [[oldest, closed]] = process.closing
       process.closing.delete(oldest)
+      this.#onTask?.(closed.task())
     }
   }
 
@@ -405,6 +410,9 @@ export class Analysis {
       const pool = state.pools.get(task.pool)
       pool?.backlog.advance(this.#at(end), this.#cpu)
       pool?.cut(task, end)
+    }
+    if (this.#onTask !== undefined) {
+      for (const task of [...state.closing.values(), ...state.open.values()]) this.#onTask(task.task())
     }
     return [...state.pools.values()].map((pool) => {
       const own = new Set([...pool.workers].map(({ threadId }) => threadId))

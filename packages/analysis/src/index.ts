@@ -28,7 +28,7 @@ export type {
   ThreadUse,
 } from './model.js'
 export { durationText, numberText, quantityText } from './quantity.js'
-export { QUANTILE_ERROR, Sketch } from './sketch.js'
+export { QUANTILE_ERROR, Sketch, type Bin } from './sketch.js'
 export { surelyRanFrom, wholeSpans, type WholeSpan } from './spans.js'
 export {
   summarize,

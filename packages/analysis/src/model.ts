@@ -3,6 +3,7 @@
  * wrong. Types only. Times are ns of the trace's clock; durations are ns.
  */
 import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
+import type { Bin } from './sketch.js'
 
 /** How durations are distributed, in ns. All are 0 if there is none. */
 export interface Quantiles {
@@ -12,6 +13,8 @@ export interface Quantiles {
   readonly p90: number
   readonly p99: number
   readonly max: number
+  /** How many durations lie where, four bins for each power of two. */
+  readonly bins: readonly Bin[]
 }
 
 /** What time is made of, in ns. */

@@ -209,5 +209,6 @@ export class PoolModel {
 function quantilesOf(sketch: Sketch): Quantiles {
   const { count, sum } = sketch
   const of = (q: number): number => (count === 0 ? 0 : sketch.quantile(q))
-  return { count, sum, p50: of(0.5), p90: of(0.9), p99: of(0.99), max: count === 0 ? 0 : Number(sketch.max) }
+  const max = count === 0 ? 0 : Number(sketch.max)
+  return { count, sum, p50: of(0.5), p90: of(0.9), p99: of(0.99), max, bins: sketch.bins() }
 }

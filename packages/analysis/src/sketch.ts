@@ -23,6 +23,16 @@ const HIGH = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 1 : 0
 
 type Page = Float64Array | undefined
 
+/** How many bins a power of two has. */
+const BINS = 4
+
+/** How many numbers lie from `from` on and below `to`. */
+export interface Bin {
+  readonly from: number
+  readonly to: number
+  readonly count: number
+}
+
 /** Counts numbers. Any thread; one at a time. */
 export class Sketch {
   /** Finite numbers that were counted. */
@@ -94,6 +104,25 @@ export class Sketch {
       }
     }
     return Number(this.max)
+  }
+
+  /**
+   * Returns how many of the numbers lie where: four bins for each power of two, without the empty
+   * ones. Numbers below 0 are left out; a bin from 0 to 0 has the zeros.
+   */
+  bins(): Bin[] {
+    const bins: Bin[] = this.#zeros === 0 ? [] : [{ from: 0, to: 0, count: this.#zeros }]
+    for (const [exponent, page] of this.#positive.entries()) {
+      if (page === undefined) continue
+      for (let slot = 0; slot < SLOTS; slot += SLOTS / BINS) {
+        const end = slot + SLOTS / BINS
+        const count = page.subarray(slot, end).reduce((sum, each) => sum + each, 0)
+        if (count === 0) continue
+        const to = lowest(exponent + (end === SLOTS ? 1 : 0), end % SLOTS)
+        bins.push({ from: lowest(exponent, slot), to, count })
+      }
+    }
+    return bins
   }
 
   /** The middle of the numbers of a bucket that there can be. */

@@ -141,6 +141,24 @@ describe('the model', () => {
     expect(pool.queue.length).toBeLessThanOrEqual(512)
   })
 
+  test('each task is told once, those without an end last', () => {
+    const made = new MadeRecording()
+    const ids = [1, 2, 3].map((at) =>
+      made.task({
+        worker: 3,
+        queued: at,
+        dispatched: at,
+        started: at,
+        finished: at + 0.5,
+        handled: at + 0.6,
+      }),
+    )
+    const stuck = made.task({ worker: 3, queued: 0, dispatched: 1 })
+    const told: [bigint, string][] = []
+    made.model({ onTask: ({ id, outcome }) => told.push([id, outcome]) })
+    expect(told).toEqual([...ids.map((id) => [id, 'ok']), [stuck, 'cut']])
+  })
+
   test('nothing of it depends on what the fields of a damaged trace are', () => {
     const made = new MadeTrace()
     const thread = made.thread(made.process(1), 0)

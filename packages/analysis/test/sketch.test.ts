@@ -54,3 +54,19 @@ test('bigints keep their extremes; NaN and infinities are counted apart', () => 
 test('of nothing there is no quantile', () => {
   expect(new Sketch().quantile(0.5)).toBe(NaN)
 })
+
+test('each number is in the bin around it, four for each power of two', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 1e12 }), { maxLength: 100 }), (values) => {
+      const bins = sketchOf(values).bins()
+      expect(bins.reduce((sum, { count }) => sum + count, 0)).toBe(values.length)
+      for (const { from, to, count } of bins) {
+        const isIn = (value: number): boolean => (to === 0 ? value === 0 : value >= from && value < to)
+        expect(values.filter(isIn)).toHaveLength(count)
+        expect(to === 0 || to / from <= 1.25).toBe(true)
+      }
+      expect(bins).toEqual([...bins].sort((a, b) => a.from - b.from))
+    }),
+    { seed: 11, numRuns: 500 },
+  )
+})
