@@ -143,7 +143,7 @@ describe('the model', () => {
 
   test('each task is told once, those without an end last', () => {
     const made = new MadeRecording()
-    const ids = [1, 2, 3].map((at) =>
+    const ended = [1, 2, 3].map((at) =>
       made.task({
         worker: 3,
         queued: at,
@@ -156,7 +156,7 @@ describe('the model', () => {
     const stuck = made.task({ worker: 3, queued: 0, dispatched: 1 })
     const told: [bigint, string][] = []
     made.model({ onTask: ({ id, outcome }) => told.push([id, outcome]) })
-    expect(told).toEqual([...ids.map((id) => [id, 'ok']), [stuck, 'cut']])
+    expect(told).toEqual([...ended.map((id) => [id, 'ok']), [stuck, 'cut']])
   })
 
   test('nothing of it depends on what the fields of a damaged trace are', () => {

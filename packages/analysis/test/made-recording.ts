@@ -1,5 +1,5 @@
 /** A recording of one process with a pool, made by hand. For tests. */
-import { analyse, type Model } from '@rchan/analysis'
+import { analyse, type AnalysisOptions, type Model } from '@rchan/analysis'
 import type { EventClass, TraceThread } from '@rchan/ctf/reader'
 import { MadeTrace } from '../../export/test/made-trace.ts'
 
@@ -237,7 +237,7 @@ export class MadeRecording {
     return end
   }
 
-  model(options = {}): Model {
+  model(options: AnalysisOptions = {}): Model {
     this.#records.sort((a, b) => a.time - b.time)
     for (const { add } of this.#records.splice(0)) add()
     return analyse(this.trace, options)
