@@ -8,6 +8,7 @@
  */
 import asyncHooks from 'node:async_hooks'
 import events from 'node:events'
+import { inspect } from 'node:util'
 import type { MessagePort } from 'node:worker_threads'
 import { seeConstructed } from './constructed.js'
 import { asTask, setNumber, taskName } from './envelope.js'
@@ -30,6 +31,7 @@ interface PoolOptions {
   readonly minThreads: number
   readonly maxThreads: number
   readonly concurrentTasksPerWorker: number
+  readonly maxQueue: number
 }
 
 /** The property of a task's own object in its pool that holds what this probe knows of it. */
@@ -89,6 +91,7 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
   /** Tells of the tasks that were made. They know now what they are. */
   const tellFresh = (): void => {
     if (fresh.length === 0) return
+    const aborted: TaskInfo[] = []
     for (const one of fresh) {
       const { info, pool, id } = one
       const { taskId = -1, filename = '', name = 'default', abortSignal } = info
@@ -98,6 +101,7 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
         const onAbort = (): void => attempt(context, () => handle(info, abortSignal.reason ?? 'aborted'))
         abortSignal.addEventListener('abort', onAbort, { once: true })
         one.forgetSignal = () => abortSignal.removeEventListener('abort', onAbort)
+        if (abortSignal.aborted) aborted.push(info)
       }
       task.begin(id, { pool: pool?.name ?? '', name: taskName({ filename, name }), file: filename })
       const same = waiting.get(taskId)
@@ -108,6 +112,8 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
       pool.tell()
     }
     fresh = []
+    // Their pool has refused them, without a word to the task.
+    for (const info of aborted) handle(info, 'aborted')
   }
 
   const leaveQueue = (one: Submitted): void => {
@@ -157,11 +163,17 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
       attempt(context, () => {
         current = poolOf(this, kind)
       })
+      let result: unknown
       try {
-        return run.apply(this, args)
+        return (result = run.apply(this, args))
       } finally {
         current = before
-        attempt(context, tellFresh)
+        attempt(context, () => {
+          const made = fresh.at(-1)
+          tellFresh()
+          if (made?.state !== 'queued' || made.pool !== pools.get(this)) return
+          if (hasRefused(this, result)) handle(made.info, 'refused')
+        })
       }
     }
     undo.push(() => {
@@ -220,6 +232,17 @@ function looker(pool: PoolObject): () => PoolFacts {
     const { minThreads = 0, maxThreads = 0, concurrentTasksPerWorker = 1 } = options ?? {}
     return { minThreads, maxThreads, tasksPerThread: concurrentTasksPerWorker, threads: threads?.length ?? 0 }
   }
+}
+
+/**
+ * Whether a pool has refused a task because its queue is full. It tells that to nobody but the
+ * caller, by a promise that is rejected already. Asking it for its state takes some µs, so only a
+ * pool is asked that limits its queue.
+ */
+function hasRefused({ options }: PoolObject, result: unknown): boolean {
+  const { maxQueue = Infinity } = options ?? {}
+  if (maxQueue === Infinity) return false
+  return /^Promise \{\s*<rejected>/.test(inspect(result, { depth: 0, customInspect: false }))
 }
 
 /** Makes a function that does its work once for each prototype. */

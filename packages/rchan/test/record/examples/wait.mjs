@@ -1,0 +1,1 @@
+export default (ms) => new Promise((done) => setTimeout(done, ms, ms))
