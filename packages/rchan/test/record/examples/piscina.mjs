@@ -136,7 +136,7 @@ const examples = {
     })
     const channel = new BroadcastChannel('rchan examples')
     const said = new Promise((done) => {
-      channel.onmessage = ({ data }) => done(data)
+      channel.addEventListener('message', ({ data }) => done(data))
     })
     await pool.run('everybody')
     const heard = await said

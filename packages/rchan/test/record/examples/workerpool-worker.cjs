@@ -18,7 +18,9 @@ workerpool.worker(
       return true
     },
     moves: (bytes) => new workerpool.Transfer(bytes, [bytes.buffer]),
-    prints: () => void console.log('hello pool'),
+    prints() {
+      console.log('hello pool')
+    },
     throws() {
       throw new Error('thrown')
     },

@@ -17,7 +17,7 @@ const messageOf = (promise) =>
 /** Each makes its pool, uses it, and returns what it says. */
 const examples = {
   async 'a function that is sent'(make) {
-    const add = new Function('a', 'b', 'return a + b')
+    const add = (a, b) => a + b
     return await make().exec(add, [3, 4])
   },
   async 'a worker of its own'(make) {
