@@ -7,6 +7,7 @@ import type {
   AsyncItem,
   DecodedValue,
   EventItem,
+  FlowItem,
   ItemOptions,
   ItemSource,
   SpanItem,
@@ -15,10 +16,13 @@ import type {
   TraceProcess,
   TraceThread,
 } from '@rchan/ctf/reader'
+import { crewsOf } from './crew.js'
 import { Extents } from './extent.js'
+import { idOf, numberOf, textOf } from './field-values.js'
 import { findAll } from './findings/findings.js'
 import { Largest } from './largest.js'
-import type { Model, Pool, ProcessUse, Stall, Task, ThreadUse } from './model.js'
+import { keyOf, MessageModel } from './message-model.js'
+import type { Crew, Model, Pool, ProcessUse, Route, Stall, Task, ThreadUse } from './model.js'
 import { PoolModel } from './pool-model.js'
 import { TaskState } from './task-state.js'
 import { ThreadModel } from './thread-model.js'
@@ -44,6 +48,7 @@ interface ProcessState {
   parentPid: number | undefined
   cpus: number | undefined
   readonly threads: Map<number, ThreadModel>
+  readonly messages: MessageModel
   readonly pools: Map<string, PoolModel>
   readonly open: Map<bigint, TaskState>
   /** Tasks that have ended. The worker may tell the end of its reply later. */
@@ -109,6 +114,7 @@ export class Analysis {
         this.#losses.packets += item.packets
         return
       case 'flow':
+        if (item.event.name === 'message') this.#message(item)
     }
   }
 
@@ -148,6 +154,11 @@ export class Analysis {
       }
       case 'task:dispatched':
         return this.#dispatched(process, time, fields)
+      case 'message:taken': {
+        const key = keyOf(fields)
+        if (key !== undefined) process.messages.taken(key)
+        return
+      }
       case 'task:replied': {
         const id = idOf(fields.id)
         const task = id === undefined ? undefined : (process.open.get(id) ?? process.closing.get(id))
@@ -182,6 +193,13 @@ export class Analysis {
     pool.dispatched(task, time)
   }
 
+  #message({ phase, id, thread, time }: FlowItem): void {
+    const model = this.#threadOf(thread, time)
+    const { messages } = this.#processOf(thread.process)
+    if (phase === 'start') messages.posting(model, Number(id), this.#at(time))
+    else if (phase === 'end') messages.received(model, Number(id), this.#at(time))
+  }
+
   #span({ event: { name }, thread, time, start, end, outcome, fields }: SpanItem): void {
     if (name === 'gc') {
       this.#threadOf(thread, time).runs.collected(this.#at(start), this.#at(end))
@@ -190,10 +208,19 @@ export class Analysis {
       this.#stalls.add(Number(end - start), { thread, from: start, to: end })
     } else if (name === 'worker:boot') {
       const worker = this.#threadOf(thread, time)
+      worker.isProbed = true
       if (start < worker.from) worker.from = start
       if (outcome !== 'cut') worker.ready ??= end
     } else if (name === 'task:run') {
       this.#ran(thread, start, end, outcome, fields)
+    } else if (name === 'message:post' || name === 'message:handle') {
+      const key = keyOf(fields)
+      const model = this.#threadOf(thread, time)
+      const { messages } = this.#processOf(thread.process)
+      const [from, to] = [this.#at(start), this.#at(end)]
+      // A span that was cut off has no fields.
+      if (name === 'message:handle') messages.handled(model, key, from, to)
+      else if (key !== undefined) messages.posted(model, key, from, to, outcome === 'failed')
     }
   }
 
@@ -306,12 +333,14 @@ export class Analysis {
   #processOf(process: TraceProcess): ProcessState {
     let state = this.#processes.get(process)
     if (state === undefined) {
+      const threads = new Map<number, ThreadModel>()
       state = {
         process,
         command: undefined,
         parentPid: undefined,
         cpus: undefined,
-        threads: new Map(),
+        threads,
+        messages: new MessageModel(threads),
         pools: new Map(),
         open: new Map(),
         closing: new Map(),
@@ -365,6 +394,8 @@ export class Analysis {
     const processes: ProcessUse[] = []
     const threads: ThreadUse[] = []
     const pools: Pool[] = []
+    const crews: Crew[] = []
+    const routes: Route[] = []
     for (const state of this.#processes.values()) {
       const { process, command, parentPid, cpus } = state
       processes.push({
@@ -376,7 +407,12 @@ export class Analysis {
       const end = this.#extents.toOf(process)
       const uses = [...state.threads.values()].map((thread) => thread.use(end))
       threads.push(...uses.filter(({ role }) => role !== 'sampler'))
-      pools.push(...this.#poolsOf(state, uses, end))
+      const own = this.#poolsOf(state, uses, end)
+      pools.push(...own)
+      const pooled = new Set(own.flatMap(({ workers }) => workers.map((worker) => worker.thread)))
+      const talks = crewsOf({ ...state, uses, pooled, base: this.#base ?? 0n })
+      crews.push(...talks.crews)
+      routes.push(...talks.routes)
     }
     const cpus = Math.max(0, ...processes.map((process) => process.cpus ?? 0))
     const model = {
@@ -386,6 +422,8 @@ export class Analysis {
       processes,
       threads: threads.sort(byImportance),
       pools,
+      crews,
+      routes: routes.sort((a, b) => b.messages - a.messages),
       stalls: this.#stalls.sorted().sort((a, b) => (a.from < b.from ? -1 : 1)),
       losses: { ...this.#losses },
     }
@@ -394,13 +432,12 @@ export class Analysis {
 
   #poolsOf(state: ProcessState, uses: readonly ThreadUse[], end: bigint): Pool[] {
     // Idle workers are known to be a pool's by what they share with those that had tasks.
-    const kindOf = ({ file = '', name, parent }: ThreadModel): string => `${parent?.threadId} ${name} ${file}`
     const users = new Map<string, number>()
     const kindsOf = (pool: PoolModel): Set<string> =>
       new Set(
         [...pool.workers].flatMap(({ threadId }) => {
           const worker = state.threads.get(threadId)
-          return worker === undefined ? [] : [kindOf(worker)]
+          return worker === undefined ? [] : [worker.kind]
         }),
       )
     for (const pool of state.pools.values()) {
@@ -420,7 +457,7 @@ export class Analysis {
       const isOwn = ({ thread: { threadId } }: ThreadUse): boolean => own.has(threadId)
       const isLike = ({ thread: { threadId }, role }: ThreadUse): boolean => {
         const model = state.threads.get(threadId)
-        return role === 'worker' && model !== undefined && kinds.includes(kindOf(model))
+        return role === 'worker' && model !== undefined && kinds.includes(model.kind)
       }
       const like = uses.filter((use) => isOwn(use) || isLike(use))
       // More than the pool has: then there are others of this kind.
@@ -451,18 +488,4 @@ function byImportance(a: ThreadUse, b: ThreadUse): number {
   if (a.thread.process !== b.thread.process) return a.thread.process.index - b.thread.process.index
   if (a.role !== b.role) return a.role === 'main' ? -1 : 1
   return a.from < b.from ? -1 : a.from > b.from ? 1 : a.thread.threadId - b.thread.threadId
-}
-
-// A trace is untrusted: a field may have another type than the probes give it.
-function numberOf(value: DecodedValue): number | undefined {
-  return typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : undefined
-}
-
-function idOf(value: DecodedValue): bigint | undefined {
-  if (typeof value === 'bigint') return value
-  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : undefined
-}
-
-function textOf(value: DecodedValue): string | undefined {
-  return typeof value === 'string' ? value : undefined
 }

@@ -52,6 +52,11 @@ export class Coverage {
     this.#covered.splice(first, after - first, covered)
   }
 
+  /** Adds the intervals of another one. What it knows together is taken to be covered all over. */
+  addAll(other: Coverage): void {
+    for (const [index, start] of other.#starts.entries()) this.add(start, other.#ends[index])
+  }
+
   /** How much of an interval is covered between two times. */
   #part(index: number, from: number, to: number): number {
     const start = this.#starts[index]

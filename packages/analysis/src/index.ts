@@ -12,6 +12,8 @@ export { LossMarks } from './loss-marks.js'
 export { modelJson, modelText } from './model-text.js'
 export type {
   Backlog,
+  Crew,
+  CrewWorker,
   Evidence,
   Finding,
   Model,
@@ -22,10 +24,12 @@ export type {
   ProcessUse,
   Quantiles,
   QueuePoint,
+  Route,
   Shares,
   Stall,
   Task,
   ThreadUse,
+  Traffic,
 } from './model.js'
 export { durationText, numberText, quantityText } from './quantity.js'
 export { QUANTILE_ERROR, Sketch, type Bin } from './sketch.js'

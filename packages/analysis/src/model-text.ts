@@ -1,23 +1,40 @@
 /** A model as text for people, and as plain data for JSON. */
 import type { TraceThread } from '@rchan/ctf/reader'
-import type { Evidence, Finding, Model, Parts, Pool, Quantiles, Task, ThreadUse } from './model.js'
+import type {
+  Crew,
+  Evidence,
+  Finding,
+  Model,
+  Parts,
+  Pool,
+  Quantiles,
+  Route,
+  Task,
+  ThreadUse,
+} from './model.js'
 import { durationText, numberText, quantityText } from './quantity.js'
 import { shown, table } from './text-table.js'
+import { threadText } from './thread-text.js'
 
 /** How many of the slowest tasks of a pool the text shows. */
 const SLOWEST_SHOWN = 5
+/** How many routes of messages the text shows. */
+const ROUTES_SHOWN = 20
 const SIGNS: Readonly<Record<Finding['severity'], string>> = { problem: '!', hint: '?', ok: '✓' }
 
 /**
- * Returns a model as text, the findings first. Empty if the recording has neither pools nor
- * findings: then it is not one of `rchan record`, or of a program without workers.
+ * Returns a model as text, the findings first. Empty if the recording has neither pools, messages
+ * nor findings: then it is not one of `rchan record`, or of a program without workers.
  */
-export function modelText({ findings, pools, threads, processes }: Model): string {
-  if (findings.length === 0 && pools.length === 0) return ''
+export function modelText({ findings, pools, crews, routes, threads, processes }: Model): string {
+  const told = routes.filter(({ isPools }) => !isPools)
+  if (findings.length === 0 && pools.length === 0 && told.length === 0) return ''
   const parts: string[] = []
   if (findings.length > 0) parts.push(findings.map(findingText).join('\n'))
   const several = processes.length > 1
   for (const pool of pools) parts.push(poolText(pool, several))
+  if (told.length > 0)
+    parts.push(crews.map((crew) => crewText(crew, several)).join('') + routeTable(told, several))
   parts.push(shareTable(threads, several))
   return parts.join('\n')
 }
@@ -59,6 +76,41 @@ function poolText(pool: Pool, several: boolean): string {
   if (slowest.length > 0)
     lines.push('slowest tasks\n', slowestTable(slowest.slice(0, SLOWEST_SHOWN), pool.from))
   return lines.join('')
+}
+
+function crewText({ name, process, parent, workers, there, back }: Crew, several: boolean): string {
+  const count = workers.length
+  const whose = `${threadText(parent)}${several ? ` of process ${process.pid}` : ''}`
+  return (
+    `${shown(name) || 'workers'}: ${count} ${count === 1 ? 'worker' : 'workers'} of ${whose}, ` +
+    `${numberText(there.messages)} messages there, ${numberText(back.messages)} back\n`
+  )
+}
+
+function routeTable(routes: readonly Route[], several: boolean): string {
+  const head = ['messages', 'to', ...(several ? ['process'] : []), 'count']
+  const stages = ['posting', 'on its way', 'handling'].flatMap((stage) => [stage, 'p99'])
+  const rows = [[...head, ...stages, 'not received']]
+  for (const { from, to, messages, post, wait, handle, unhandled } of routes.slice(0, ROUTES_SHOWN)) {
+    rows.push([
+      endText(from),
+      endText(to),
+      ...(several ? [String(from.process.pid)] : []),
+      numberText(messages),
+      ...[post, wait, handle].flatMap(({ count, p50, p99 }) =>
+        [p50, p99].map((value) => (count === 0 ? '–' : durationText(value))),
+      ),
+      unhandled === 0 ? '' : numberText(unhandled),
+    ])
+  }
+  const more = routes.length - ROUTES_SHOWN
+  const left = rows[0].map((_, column) => column < 2)
+  return table(rows, left) + (more > 0 ? `and ${more} more between other threads\n` : '')
+}
+
+/** A thread in a row: its name and its number. */
+function endText({ threadId, name }: TraceThread): string {
+  return threadId === 0 ? 'main' : `${shown(name) || 'worker'} ${threadId}`
 }
 
 function quantileRow(label: string, quantiles: Quantiles): string[] {

@@ -52,6 +52,8 @@ export interface ProcessUse {
 export interface ThreadUse {
   readonly thread: TraceThread
   readonly role: 'main' | 'worker' | 'sampler'
+  /** Whether it tells what it does. A worker with an environment of its own may not. */
+  readonly isProbed: boolean
   /** The file that it runs. */
   readonly runs?: string
   readonly shares: Shares
@@ -193,6 +195,68 @@ export interface Pool {
   readonly slowest: readonly Task[]
 }
 
+/** Messages in one direction. Those by which piscina and tinypool give tasks are not among them. */
+export interface Traffic {
+  readonly messages: number
+  /** Of these, never received in the recording. */
+  readonly unhandled: number
+  /** Of these, taken by `receiveMessageOnPort`. */
+  readonly taken: number
+  /** How long posting took: that is serializing. */
+  readonly post: Quantiles
+  /** From then until the receipt. */
+  readonly wait: Quantiles
+  /** How long its listeners ran, without what they await. */
+  readonly handle: Quantiles
+  /** How long reading them took at most: what is no wait for the thread. */
+  readonly readNs: number
+  /** Messages that lay for at least 50 ms; `ns` counts overlaps once. */
+  readonly late: { readonly count: number; readonly ns: number; readonly longest: number }
+}
+
+/** The messages from one thread to another, by whatever channels. */
+export interface Route extends Traffic {
+  readonly from: TraceThread
+  readonly to: TraceThread
+  /** Whether one of them is a worker of a pool. */
+  readonly isPools: boolean
+}
+
+/** What one worker did for its crew. */
+export interface CrewWorker {
+  readonly thread: TraceThread
+  /** From the thread that started it. */
+  readonly messages: number
+  /** Of these, never received. */
+  readonly unhandled: number
+  /** Messages that it posted. */
+  readonly answers: number
+  /** Time at work on messages: handling them, and, if it answers each, until the answer. */
+  readonly workNs: number
+  /** Since its first message, by the kernel; 0 if it isn't known. */
+  readonly onCpuNs: number
+  readonly waitingForCpuNs: number
+}
+
+/**
+ * Workers without a pool that we know: of one file, started by one thread, which talks with them.
+ */
+export interface Crew {
+  /** Of the file that they run, or theirs. */
+  readonly name: string
+  readonly process: TraceProcess
+  /** The thread that has started them. */
+  readonly parent: TraceThread
+  readonly from: bigint
+  readonly to: bigint
+  /** Time in which messages were on their way, or workers at work on them. */
+  readonly activeNs: number
+  /** The messages to the workers. */
+  readonly there: Traffic
+  readonly back: Traffic
+  readonly workers: readonly CrewWorker[]
+}
+
 /** What is lacking in the recording. */
 export interface ModelLosses {
   readonly events: number
@@ -236,6 +300,9 @@ export interface Model {
   /** Main threads first, then workers as they were started. Without rchan's own threads. */
   readonly threads: readonly ThreadUse[]
   readonly pools: readonly Pool[]
+  readonly crews: readonly Crew[]
+  /** Those with the most messages first. */
+  readonly routes: readonly Route[]
   /** The longest, in the order of time. */
   readonly stalls: readonly Stall[]
   readonly losses: ModelLosses

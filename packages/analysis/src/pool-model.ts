@@ -3,7 +3,8 @@ import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
 import { BacklogModel } from './backlog.js'
 import { Coverage } from './coverage.js'
 import { Largest } from './largest.js'
-import type { Parts, Pool, PoolWorker, Quantiles } from './model.js'
+import type { Parts, Pool, PoolWorker } from './model.js'
+import { quantilesOf } from './quantiles.js'
 import { Sketch } from './sketch.js'
 import type { TaskState, WorkerShare } from './task-state.js'
 
@@ -204,11 +205,4 @@ export class PoolModel {
   #at(time: bigint): number {
     return Number(time - this.#base)
   }
-}
-
-function quantilesOf(sketch: Sketch): Quantiles {
-  const { count, sum } = sketch
-  const of = (q: number): number => (count === 0 ? 0 : sketch.quantile(q))
-  const max = count === 0 ? 0 : Number(sketch.max)
-  return { count, sum, p50: of(0.5), p90: of(0.9), p99: of(0.99), max, bins: sketch.bins() }
 }

@@ -72,6 +72,19 @@ export class Sketch {
     page[(high >>> (20 - MANTISSA_BITS)) & (SLOTS - 1)] += 1
   }
 
+  /** Adds the numbers of another sketch. */
+  addAll(other: Sketch): void {
+    this.count += other.count
+    this.notFinite += other.notFinite
+    this.sum += other.sum
+    if (other.min < this.min) this.min = other.min
+    if (other.max > this.max) this.max = other.max
+    this.#zeros += other.#zeros
+    this.#allWhole = this.#allWhole && other.#allWhole
+    addPages(this.#positive, other.#positive)
+    addPages(this.#negative, other.#negative)
+  }
+
   get mean(): number {
     return this.sum / this.count
   }
@@ -136,6 +149,14 @@ export class Sketch {
 
   #within(value: number): number {
     return Math.max(Number(this.min), Math.min(Number(this.max), value))
+  }
+}
+
+function addPages(to: Page[], from: readonly Page[]): void {
+  for (const [exponent, page] of from.entries()) {
+    if (page === undefined) continue
+    const sum = (to[exponent] ??= new Float64Array(SLOTS))
+    for (let slot = 0; slot < SLOTS; slot += 1) sum[slot] += page[slot]
   }
 }
 

@@ -1,6 +1,7 @@
 /** What one thread did, so far. */
 import type { TraceThread } from '@rchan/ctf/reader'
 import type { ThreadUse } from './model.js'
+import { Talk } from './talk.js'
 import { TaskRuns } from './task-runs.js'
 
 /** How rchan's sampler thread is called. */
@@ -11,6 +12,7 @@ export class ThreadModel {
   /** Of its records; before there is one, of the events that name it. */
   thread: TraceThread
   readonly runs: TaskRuns
+  readonly talk = new Talk()
   readonly stalls = { count: 0, ns: 0, longest: 0 }
   /** Since when the thread may have been there; it is later than the first record that names it. */
   from: bigint
@@ -26,6 +28,8 @@ export class ThreadModel {
   /** Of its old objects, in bytes, if whoever started it has set one. */
   heapLimit = 0
   lost = 0
+  /** Whether the probes are in it: it has said so itself. */
+  isProbed = false
   #onCpuBefore = 0
   #waitingBefore = 0
   /** Whether it was there before the recording. */
@@ -47,6 +51,13 @@ export class ThreadModel {
 
   get name(): string {
     return this.thread.name
+  }
+
+  /**
+   * Workers of one kind do the same: they have their parent, their name and their file in common.
+   */
+  get kind(): string {
+    return `${this.parent?.threadId} ${this.name} ${this.file ?? ''}`
   }
 
   get isSampler(): boolean {
@@ -103,6 +114,7 @@ export class ThreadModel {
   }
 
   memory(used: number, limit: number): void {
+    this.isProbed = true
     if (this.heap === undefined || used * this.heap.limit >= this.heap.used * limit) {
       this.heap = { used, limit }
     }
@@ -128,6 +140,7 @@ export class ThreadModel {
       thread,
       role: this.isSampler ? 'sampler' : thread.threadId === 0 ? 'main' : 'worker',
       ...(file === undefined ? {} : { runs: file }),
+      isProbed: this.isProbed,
       shares: {
         busy: busy / life,
         waitingForCpu: waiting / life,

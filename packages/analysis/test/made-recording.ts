@@ -19,6 +19,21 @@ interface MadeTask {
   readonly failed?: boolean
 }
 
+/** When a message passed each stage, in ms. It goes to a worker from the main thread, or back. */
+interface MadeMessage {
+  readonly worker: number
+  readonly isBack?: boolean
+  /** When posting it begins, and how long that takes. */
+  readonly at: number
+  readonly post?: number
+  readonly received?: number
+  readonly handled?: number
+  readonly isTaken?: boolean
+  /** Of a `MessageChannel`, rather than the worker's own. */
+  readonly channel?: number
+  readonly isRefused?: boolean
+}
+
 /** Times are ms. Records are sorted by time at the end. */
 export class MadeRecording {
   readonly trace = new MadeTrace()
@@ -28,6 +43,7 @@ export class MadeRecording {
   readonly #workers = new Map<number, TraceThread>()
   readonly #classes = new Map<string, EventClass>()
   readonly #records: { time: number; add: () => void }[] = []
+  readonly #posted = new Map<number, number>()
   #tasks = 0n
 
   constructor({ cpus = 4, maxThreads = 2 } = {}) {
@@ -205,6 +221,51 @@ export class MadeRecording {
       )
     }
     return id
+  }
+
+  message(made: MadeMessage): this {
+    const { worker, isBack = false, at, post = 0, received, handled, isTaken = false } = made
+    const { channel = worker * 2, isRefused = false } = made
+    const side = isBack ? 1 : 0
+    const [from, to] = isBack ? [this.worker(worker), this.main] : [this.main, this.worker(worker)]
+    const end = channel * 2 + side
+    const seq = this.#posted.get(end) ?? 0
+    if (!isRefused) this.#posted.set(end, seq + 1)
+    const fields = { channel, side, seq }
+    const ns = (ms: number): bigint => BigInt(Math.round(ms * MS))
+    const flow = (thread: TraceThread, phase: 'start' | 'end', time: bigint): unknown =>
+      this.trace.add({
+        type: 'flow',
+        phase,
+        id: BigInt(end * 2 ** 31 + seq),
+        time,
+        thread,
+        event: this.#class('message'),
+        fields: {},
+      })
+    this.at(at, (time) => flow(from, 'start', time))
+    this.at(at + post, (time) =>
+      this.trace.span(from, this.#class('message:post'), ns(at), time, fields, isRefused ? 'failed' : 'ok'),
+    )
+    if (received === undefined) return this
+    if (isTaken) {
+      this.at(received, (time) => this.trace.happened(to, this.#class('message:taken'), time, fields))
+    }
+    this.at(received, (time) => flow(to, 'end', time))
+    if (handled === undefined) return this
+    return this.at(handled, (time) =>
+      this.trace.span(to, this.#class('message:handle'), ns(received), time, fields),
+    )
+  }
+
+  /** A worker gets a message, works, answers, and the main thread handles that. @returns when. */
+  asked(worker: number, at: number, work: number, { post = 0, back = 0, lay = 0.1, way = 0.1 } = {}): number {
+    const received = at + post + way
+    const done = received + work
+    this.message({ worker, at, post, received, handled: done + back })
+    const answered = done + back + lay
+    this.message({ worker, isBack: true, at: done, post: back, received: answered, handled: answered })
+    return answered
   }
 
   /** Tasks one after the other on each worker, submitted together at `from`. */

@@ -1,6 +1,7 @@
 /** The probe `messages`: programs whose threads talk by ports, and know nothing of rchan. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { analyse } from '@rchan/analysis'
 import { findTraces, openTrace, type TraceItem } from '@rchan/ctf/reader'
 import { expect, test } from 'vitest'
 import { freshFolder, runCommand } from './scenario.ts'
@@ -112,6 +113,14 @@ test.each(['comlink', 'threads', 'synckit'])('%s: calls are messages there and b
   } else {
     expect(busiest.there).toBeGreaterThanOrEqual(10)
     expect(busiest.back).toBeGreaterThanOrEqual(10)
+  }
+  const { crews } = analyse({ items: () => records, wallClock: (time) => time })
+  expect(crews).toMatchObject([{ parent: { threadId: 0 }, workers: [{ thread: { threadId: 3 } }] }])
+  const [{ there, back }] = crews
+  for (const { messages, post, wait, handle } of [there, back]) {
+    expect(messages).toBeGreaterThanOrEqual(10)
+    expect(Math.min(post.count, wait.count)).toBeGreaterThanOrEqual(10)
+    expect(library === 'synckit' || handle.count >= 10).toBe(true)
   }
 })
 

@@ -1,6 +1,6 @@
 /** What a finder is: it looks for one thing that can be wrong, in a model. */
-import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
-import type { Evidence, Finding, Model, Pool, ThreadUse } from '../model.js'
+import type { TraceProcess } from '@rchan/ctf/reader'
+import type { Crew, Evidence, Finding, Model, Pool, ThreadUse } from '../model.js'
 
 export const MS = 1e6
 
@@ -23,6 +23,13 @@ const SHORTEST_NS = 100 * MS
 /** The pools of which there is enough to judge. */
 export function judged({ pools }: Facts): Pool[] {
   return pools.filter(({ tasks, activeNs }) => tasks >= FEWEST_TASKS && activeNs >= SHORTEST_NS)
+}
+
+/** The crews of which there is enough to judge. */
+export function judgedCrews({ crews }: Facts): Crew[] {
+  return crews.filter(
+    ({ there, back, activeNs }) => there.messages + back.messages >= FEWEST_TASKS && activeNs >= SHORTEST_NS,
+  )
 }
 
 export function ns(label: string, value: number): Evidence {
@@ -50,10 +57,15 @@ export function whenOf({ from, to, submitter }: Pool): NonNullable<Finding['at']
   return { thread: submitter, from, to }
 }
 
-/** How a thread is called in a sentence. */
-export function threadText({ threadId, name }: TraceThread): string {
-  if (threadId === 0) return 'the main thread'
-  return name === '' ? `worker ${threadId}` : `worker ${threadId} (${name})`
+/** How a crew is called in a sentence: `the 2 workers of resize.mjs`. */
+export function crewText({ name, workers }: Crew): string {
+  const who = workers.length === 1 ? 'the worker' : `the ${workers.length} workers`
+  return name === '' ? who : `${who} of ${name}`
+}
+
+/** Where in the trace a crew was at work. */
+export function whenOfCrew({ from, to, parent }: Crew): NonNullable<Finding['at']> {
+  return { thread: parent, from, to }
 }
 
 /** The workers of a pool, as threads. */
@@ -81,6 +93,16 @@ export function cpuWaitOf(facts: Facts, pool: Pool): { part: number; ns: number 
     ran += onCpuNs - beforeTasks.onCpuNs
   }
   return waited + ran <= 0 ? undefined : { part: waited / (waited + ran), ns: waited }
+}
+
+/** Which part of the time in which the workers of a crew wanted a CPU they waited for one. */
+export function cpuWaitOfCrew({ workers }: Crew): number {
+  let [waited, ran] = [0, 0]
+  for (const { onCpuNs, waitingForCpuNs } of workers) {
+    waited += waitingForCpuNs
+    ran += onCpuNs
+  }
+  return waited / Math.max(1, waited + ran)
 }
 
 /** `terminate()` ends a worker with 1. */

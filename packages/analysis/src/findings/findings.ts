@@ -2,11 +2,14 @@
  * All that can be found in a recording. A finder looks for one thing; to add one, write it and put
  * it into this table.
  */
-import type { Finding } from '../model.js'
+import type { Crew, Evidence, Finding, Pool } from '../model.js'
 import {
   count,
   cpuWaitOf,
+  cpuWaitOfCrew,
+  crewText,
   judged,
+  judgedCrews,
   ns,
   percent,
   percentText,
@@ -83,27 +86,20 @@ function thinness({ losses }: Facts): string | undefined {
 
 function nothingWrong(facts: Facts): Found | undefined {
   const pools = judged(facts)
-  if (pools.length === 0) return undefined
-  const [pool] = pools
-  const names = pools.map(({ name }) => name)
+  const crews = judgedCrews(facts)
+  if (pools.length + crews.length === 0) return undefined
+  const names = [...pools.map(({ name }) => name), ...crews.map(crewText)]
   const knowsCpu = facts.threads.some(({ basis }) => basis === 'kernel')
-  const taken = Math.max(...pools.map((each) => cpuWaitOf(facts, each)?.part ?? 0))
+  const taken = Math.max(
+    0,
+    ...pools.map((each) => cpuWaitOf(facts, each)?.part ?? 0),
+    ...crews.map(cpuWaitOfCrew),
+  )
   const shown = names.length > 3 ? `${names.length} pools` : names.join(' and ')
   return {
     severity: 'ok',
     title: `Nothing wrong was found in ${shown}${knowsCpu ? '' : '; the time on CPUs is not known on this system'}.`,
-    evidence: [
-      count('tasks', pool.tasks),
-      ns('queue wait, median', pool.wait.p50),
-      ns('run time, median', pool.run.p50),
-      percent(
-        'workers at work',
-        Math.min(
-          1,
-          pool.run.sum / Math.max(1, pool.activeNs * Math.max(1, pool.threadsAtOnce) * pool.tasksPerThread),
-        ),
-      ),
-    ],
+    evidence: pools.length > 0 ? poolEvidence(pools[0]) : crewEvidence(crews[0]),
     costNs: 0,
     advice: 'What takes time is the work of the tasks themselves: look at the slowest.',
     at: { from: facts.from, to: facts.to },
@@ -113,4 +109,25 @@ function nothingWrong(facts: Facts): Found | undefined {
           thin: `Tasks waited for a CPU in ${percentText(taken)} of their time: other programs had them. What needs idle CPUs is not judged then.`,
         }),
   }
+}
+
+function poolEvidence({ tasks, wait, run, activeNs, threadsAtOnce, tasksPerThread }: Pool): Evidence[] {
+  const possible = Math.max(1, activeNs * Math.max(1, threadsAtOnce) * tasksPerThread)
+  return [
+    count('tasks', tasks),
+    ns('queue wait, median', wait.p50),
+    ns('run time, median', run.p50),
+    percent('workers at work', Math.min(1, run.sum / possible)),
+  ]
+}
+
+function crewEvidence({ there, back, workers, activeNs }: Crew): Evidence[] {
+  const work = workers.reduce((sum, { workNs }) => sum + workNs, 0)
+  return [
+    count('messages there', there.messages),
+    count('messages back', back.messages),
+    ns('a message is on its way, median', there.wait.p50),
+    ns('handling, median', there.handle.p50),
+    percent('workers at work', Math.min(1, work / Math.max(1, activeNs * workers.length))),
+  ]
 }

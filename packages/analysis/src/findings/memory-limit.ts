@@ -1,4 +1,5 @@
-import { percent, percentText, threadText, type Finder } from './finder.js'
+import { percent, percentText, type Finder } from './finder.js'
+import { threadText } from '../thread-text.js'
 
 const NEAR = 0.75
 const VERY_NEAR = 0.9

@@ -1,10 +1,32 @@
-import type { Pool } from '../model.js'
-import { cpuWaitOf, judged, MS, ns, percent, whenOf, type Facts, type Finder } from './finder.js'
+import type { Pool, Traffic } from '../model.js'
+import {
+  count,
+  cpuWaitOf,
+  cpuWaitOfCrew,
+  crewText,
+  judged,
+  judgedCrews,
+  MS,
+  ns,
+  percent,
+  whenOf,
+  whenOfCrew,
+  type Facts,
+  type Finder,
+  type Found,
+} from './finder.js'
 
 /** A message that takes so long to get through is large. */
 const LARGE_NS = 0.5 * MS
 const LEAST_NS = 50 * MS
 const MOST_CPU_WAIT = 0.2
+/** Posting alone takes about half of it. */
+const LARGE_POST_NS = LARGE_NS / 2
+/** Messages that take less of a crew's time are not what it waits for. */
+const LEAST_PART = 0.1
+const ADVICE =
+  'Transfer ArrayBuffers (transferList, move()) or share memory (SharedArrayBuffer) instead of copying, ' +
+  'and send less: let the worker read what it needs.'
 
 /** How long large messages of a pool were on their way. */
 export function messagesOf(facts: Facts, pool: Pool): number {
@@ -19,28 +41,61 @@ export function messagesOf(facts: Facts, pool: Pool): number {
 /** Getting messages through takes longer than the tasks. */
 export const serialization: Finder = {
   id: 'serialization',
-  find: (facts) =>
-    judged(facts).flatMap((pool) => {
-      const { run, wake, serialize, reply } = pool
-      const cost = messagesOf(facts, pool)
-      if (cost < run.sum || cost < LEAST_NS) return []
-      return {
-        severity: 'problem',
-        title:
-          `Messages of ${pool.name} take longer than its tasks: a task runs for ${(run.p50 / MS).toPrecision(2)} ms, ` +
-          `getting its data there and back takes ${(cost / Math.max(1, run.count) / MS).toPrecision(2)} ms.`,
-        evidence: [
-          ns('run time, median', run.p50),
-          ns('dispatch to start, median', wake.p50),
-          ns('posting the result, median', serialize.p50),
-          ns('result to handler, median', reply.p50),
-          percent('messages, measured by run time', cost / Math.max(1, run.sum)),
-        ],
-        costNs: cost,
-        advice:
-          'Transfer ArrayBuffers (transferList, move()) or share memory (SharedArrayBuffer) instead of copying, ' +
-          'and send less: let the worker read what it needs.',
-        at: whenOf(pool),
-      }
-    }),
+  find: (facts) => [...inPools(facts), ...inCrews(facts)],
+}
+
+function inPools(facts: Facts): Found[] {
+  return judged(facts).flatMap((pool) => {
+    const { run, wake, serialize, reply } = pool
+    const cost = messagesOf(facts, pool)
+    if (cost < run.sum || cost < LEAST_NS) return []
+    return {
+      severity: 'problem',
+      title:
+        `Messages of ${pool.name} take longer than its tasks: a task runs for ${(run.p50 / MS).toPrecision(2)} ms, ` +
+        `getting its data there and back takes ${(cost / Math.max(1, run.count) / MS).toPrecision(2)} ms.`,
+      evidence: [
+        ns('run time, median', run.p50),
+        ns('dispatch to start, median', wake.p50),
+        ns('posting the result, median', serialize.p50),
+        ns('result to handler, median', reply.p50),
+        percent('messages, measured by run time', cost / Math.max(1, run.sum)),
+      ],
+      costNs: cost,
+      advice: ADVICE,
+      at: whenOf(pool),
+    }
+  })
+}
+
+function inCrews(facts: Facts): Found[] {
+  return judgedCrews(facts).flatMap((crew) => {
+    const { there, back, workers, activeNs } = crew
+    const cost = costOf(there) + costOf(back)
+    const work = workers.reduce((sum, { workNs }) => sum + workNs, 0)
+    // Of the time that posting took, a thread may have waited for a CPU.
+    if (cost * (1 - cpuWaitOfCrew(crew)) < work || cost < LEAST_NS || cost < LEAST_PART * activeNs) return []
+    return {
+      severity: 'problem',
+      title:
+        `Messages to and from ${crewText(crew)} take longer than the work: writing and reading them took ` +
+        `${Math.round(cost / MS)} ms, the work on them ${Math.round(work / MS)} ms.`,
+      evidence: [
+        count('messages there', there.messages),
+        count('messages back', back.messages),
+        ns('posting there, median', there.post.p50),
+        ns('posting back, median', back.post.p50),
+        ns('work of the workers', work),
+        percent('messages, measured by the work', cost / Math.max(1, work)),
+      ],
+      costNs: cost,
+      advice: ADVICE,
+      at: whenOfCrew(crew),
+    }
+  })
+}
+
+/** How long large messages took to be written and read. */
+function costOf({ post, readNs }: Traffic): number {
+  return post.p50 >= LARGE_POST_NS ? post.sum + readNs : 0
 }

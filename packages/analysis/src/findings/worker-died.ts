@@ -1,4 +1,5 @@
-import { count, hasDied, plural, threadText, type Finder } from './finder.js'
+import { count, hasDied, plural, type Finder } from './finder.js'
+import { threadText } from '../thread-text.js'
 
 /** A worker ended by an error, and perhaps another took its place. */
 export const workerDied: Finder = {

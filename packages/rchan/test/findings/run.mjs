@@ -14,7 +14,15 @@ import { analyse, FINDING_IDS } from 'rchan/analysis'
 import { findTraces, openTraces } from 'rchan/reader'
 
 /** The programs whose names are not those of their findings. */
-const FINDING_OF = { 'one-worker-a-task': 'worker-starts' }
+const FINDING_OF = {
+  'one-worker-a-task': 'worker-starts',
+  'never-came': 'idle-worker',
+  'pool-never-came': 'idle-worker',
+  'messages-large': 'serialization',
+  'messages-stalled': 'main-thread-stalled',
+  'messages-idle': 'idle-worker',
+  'messages-uneven': 'uneven-work',
+}
 const PROGRAMS = [...FINDING_IDS, ...Object.keys(FINDING_OF)]
 const VARIANTS = ['strong', 'weak', 'healthy']
 const COMMAND = fileURLToPath(new URL('../../dist/bin/rchan.cjs', import.meta.url))

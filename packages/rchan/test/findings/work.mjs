@@ -57,3 +57,9 @@ export async function keep(megabytes) {
   await new Promise((resolve) => setTimeout(resolve, 1300 / 10))
   return held.length
 }
+
+/** Looks at a list. */
+export function measure({ list, ms }) {
+  spin(ms)
+  return list.length
+}
