@@ -12,6 +12,9 @@ export {
   wholeSpans,
   type AnalysisOptions,
   type Backlog,
+  type Bin,
+  type Crew,
+  type CrewWorker,
   type Distribution,
   type Evidence,
   type FieldSummary,
@@ -24,6 +27,7 @@ export {
   type ProcessUse,
   type Quantiles,
   type QueuePoint,
+  type Route,
   type Shares,
   type Stall,
   type Summary,
@@ -32,6 +36,7 @@ export {
   type ThreadUse,
   type TracepointKind,
   type TracepointSummary,
+  type Traffic,
   type WholeSpan,
 } from '@rchan/analysis'
 export type * from './items.js'

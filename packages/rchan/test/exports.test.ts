@@ -56,9 +56,9 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   },
   analysis: {
     values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch analyse modelJson modelText summarize summaryText wholeSpans`,
-    types: `AnalysisOptions Backlog Distribution Evidence FieldSummary Finding Model ModelLosses Parts Pool PoolWorker
-      ProcessUse Quantiles QueuePoint Shares Stall Summary Task ThreadSummary ThreadUse TracepointKind
-      TracepointSummary WholeSpan ${ITEMS}`,
+    types: `AnalysisOptions Backlog Bin Crew CrewWorker Distribution Evidence FieldSummary Finding Model ModelLosses Parts Pool PoolWorker
+      ProcessUse Quantiles QueuePoint Route Shares Stall Summary Task ThreadSummary ThreadUse TracepointKind
+      TracepointSummary Traffic WholeSpan ${ITEMS}`,
   },
   export: {
     values: 'FORMATS toChrome toCsv toJsonLines toPerfetto toSpeedscope toSvg',

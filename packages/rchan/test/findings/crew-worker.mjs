@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads'
-import * as work from './work.mjs'
+import { measure, sleep, spin } from './work.mjs'
 
+const works = { measure, sleep, spin }
 parentPort.on('message', async ({ name, value }) => {
-  parentPort.postMessage(await work[name](value))
+  parentPort.postMessage(await works[name](value))
 })
