@@ -244,7 +244,7 @@ export class Analysis {
     if (worker.runs.count === 0) {
       worker.beginTasks()
       const ready = worker.ready ?? worker.online ?? start
-      pool.waitedForStart(task, ready < start ? ready : start)
+      worker.loadNs = pool.waitedForStart(task, ready < start ? ready : start, start)
     }
     task.started = start
     task.finished = end

@@ -75,6 +75,8 @@ export interface ThreadUse {
   readonly from: bigint
   readonly to: bigint
   readonly tasks: number
+  /** How long it loaded what it runs, with its first task in its hands. */
+  readonly loadNs: number
   /** Time in tasks. Tasks at the same time count once. */
   readonly taskNs: number
   readonly onCpuNs: number
@@ -188,7 +190,7 @@ export interface Pool {
   readonly waitBehind: readonly number[]
   /** Results that lay for at least 50 ms before they were handled; `ns` counts overlaps once. */
   readonly lateReplies: { readonly count: number; readonly ns: number; readonly longest: number }
-  /** Tasks whose worker was not ready when they were submitted; `ns` counts overlaps once. */
+  /** Tasks that waited for the start of their worker, or for what it loads; `ns` counts overlaps once. */
   readonly startWaits: { readonly tasks: number; readonly ns: number }
   readonly queue: readonly QueuePoint[]
   /** By the time from dispatch to reply, the slowest first. */

@@ -13,6 +13,9 @@ const LATE_NS = 50_000_000
 /** Unless the thread that should have handled it waited for a CPU in so much of this time. */
 const STARVED = 0.7
 
+/** A worker whose first task begins so long after it could have begun loads something. */
+const LOADING_NS = 10_000_000
+
 /** What the trace says of a pool when it has found it. */
 export interface PoolSettings {
   readonly kind: string
@@ -74,11 +77,20 @@ export class PoolModel {
     this.#to = time
   }
 
-  /** A worker's first task began, which was not ready until `readyAt`. */
-  waitedForStart(task: TaskState, readyAt: bigint): void {
-    if (readyAt <= task.queued) return
-    this.#startWaits += 1
-    this.#starts.add(this.#at(task.queued), this.#at(readyAt))
+  /**
+   * A worker's first task began. The worker was ready before: its event loop turned. What it runs it
+   * may have loaded then, with the task in its hands.
+   *
+   * @returns how long that took.
+   */
+  waitedForStart({ queued, dispatched = queued }: TaskState, ready: bigint, start: bigint): number {
+    const from = dispatched > ready ? dispatched : ready
+    const loading = Number(start - from)
+    const isLate = loading >= LOADING_NS
+    if (queued < ready) this.#starts.add(this.#at(queued), this.#at(ready))
+    if (isLate) this.#starts.add(this.#at(from), this.#at(start))
+    if (queued < ready || isLate) this.#startWaits += 1
+    return isLate ? loading : 0
   }
 
   /** A task has run. `waited`: its part of the time that others were queued meanwhile. */

@@ -28,6 +28,8 @@ export class ThreadModel {
   /** Of its old objects, in bytes, if whoever started it has set one. */
   heapLimit = 0
   lost = 0
+  /** How long it loaded what it runs, with its first task in its hands. */
+  loadNs = 0
   /** Whether the probes are in it: it has said so itself. */
   isProbed = false
   #onCpuBefore = 0
@@ -158,6 +160,7 @@ export class ThreadModel {
       from,
       to,
       tasks: runs.count,
+      loadNs: this.loadNs,
       taskNs,
       onCpuNs: this.#onCpu,
       waitingForCpuNs: this.#waitingForCpu,

@@ -349,6 +349,19 @@ describe('findings', () => {
     }
     expect(ids(late(900))).toEqual(['worker-starts'])
     expect(ids(late(100))).toEqual([])
+    const loading = (started: number): Model => {
+      const recording = new MadeRecording({ cpus: 1, maxThreads: 1 }).life(3, 0, 3000)
+      const finished = started + 10
+      recording.task({ worker: 3, queued: 0, dispatched: 1, started, finished, handled: finished })
+      recording.batch([3], 20, 20, { from: finished, way: 0 })
+      return recording.model()
+    }
+    expect(loading(900).threads[1]).toMatchObject({ loadNs: 850 * MS })
+    expect(loading(900).pools[0].startWaits).toEqual({ tasks: 1, ns: 900 * MS })
+    expect(ids(loading(900))).toEqual(['worker-starts'])
+    expect(ids(loading(400))).toEqual(['worker-starts'])
+    expect(ids(loading(100))).toEqual([])
+    expect(loading(55).threads[1]).toMatchObject({ loadNs: 0 })
   })
 
   test('a worker for each piece of work', () => {

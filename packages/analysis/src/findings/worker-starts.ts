@@ -22,15 +22,15 @@ const FEWEST_BARE = 6
 const BOOT_PART = 0.2
 
 /**
- * How long a worker took to start, without the time in which it waited for a CPU, and in which the
- * thread that started it could not hear of it.
+ * How long a worker took to start and to load what it runs, without the time in which it waited for
+ * a CPU, and in which the thread that started it could not hear of it.
  */
 function startOf({ stalls }: Facts, worker: ThreadUse): number {
-  const { spawned, ready, online, from, parent, beforeTasks } = worker
+  const { spawned, ready, online, from, parent, beforeTasks, loadNs } = worker
   const end = ready ?? online
   const start = spawned ?? from
   if (end === undefined || end <= start) return 0
-  let length = Number(end - start) - beforeTasks.waitingForCpuNs
+  let length = Number(end - start) + loadNs - beforeTasks.waitingForCpuNs
   for (const stall of stalls) {
     if (stall.thread !== parent) continue
     length -= Math.max(

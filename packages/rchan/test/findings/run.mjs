@@ -16,6 +16,7 @@ import { findTraces, openTraces } from 'rchan/reader'
 /** The programs whose names are not those of their findings. */
 const FINDING_OF = {
   'one-worker-a-task': 'worker-starts',
+  'workers-start-late': 'worker-starts',
   'never-came': 'idle-worker',
   'pool-never-came': 'idle-worker',
   'messages-large': 'serialization',
