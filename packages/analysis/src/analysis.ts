@@ -256,6 +256,7 @@ export class Analysis {
     const waited = pool.backlog.waitedForEach
     pool.ran(task, start, end, waited - (process.waitedAtStart.get(id) ?? waited))
     process.waitedAtStart.delete(id)
+    if (task.dispatched !== undefined) worker.runs.gotTask(this.#at(task.dispatched), this.#at(start))
     worker.runs.ran(this.#at(start), this.#at(end), task)
   }
 

@@ -27,6 +27,7 @@ export class TaskRuns {
   /** Time in tasks; tasks at the same time count once. */
   readonly coverage = new Coverage()
   count = 0
+  #lastEnd = -Infinity
   #gcOfSpans = 0
   #gcOfSums = 0
   readonly #runs: (Interval & { readonly run: Interrupted })[] = []
@@ -41,6 +42,7 @@ export class TaskRuns {
   /** Notes a run that has ended. */
   ran(start: number, end: number, run: Interrupted): void {
     this.count += 1
+    this.#lastEnd = Math.max(this.#lastEnd, end)
     this.coverage.add(start, end)
     push(this.#runs, { start, end, run })
     for (let index = this.#collections.length - 1; index >= 0; index -= 1) {
@@ -48,6 +50,14 @@ export class TaskRuns {
       if (collection.end <= start) break
       run.chargeGc(overlap(collection, start, end), false)
     }
+  }
+
+  /**
+   * Notes that the thread was given a task that it began to run later. Meanwhile, if it had nothing
+   * else to do, it read the task's message.
+   */
+  gotTask(given: number, start: number): void {
+    this.worked(Math.max(given, this.#lastEnd), start)
   }
 
   /** Notes other work: it shares sums of collections, and nobody is charged with its part. */

@@ -80,7 +80,7 @@ describe('the model', () => {
   test('sums of collections are shared by the tasks since the last; told both ways they count once', () => {
     const made = new MadeRecording()
     made.task({ worker: 3, queued: 0, dispatched: 0, started: 0, finished: 60, handled: 61 })
-    made.task({ worker: 3, queued: 0, dispatched: 61, started: 70, finished: 90, handled: 91 })
+    made.task({ worker: 3, queued: 0, dispatched: 70, started: 70, finished: 90, handled: 91 })
     made.gcSums(3, 0, 95, 16).gc(3, 10, 14, 100)
     const { pools, threads } = made.model()
     expect(pools[0].slowest.map(({ id, gc }) => [id, gc])).toEqual([
@@ -101,6 +101,18 @@ describe('the model', () => {
     })
     replies.gcSums(3, 0, 45, 16)
     expect(replies.model().pools[0].parts.gc).toBe(4 * MS)
+    // Nor what was collected while its message was read.
+    const messages = new MadeRecording()
+    messages.task({ worker: 3, queued: 0, dispatched: 0, started: 10, finished: 20, handled: 21 })
+    messages.task({ worker: 3, queued: 0, dispatched: 20, started: 50, finished: 60, handled: 61 })
+    messages.gcSums(3, 0, 65, 12)
+    expect(messages.model().pools[0].parts.gc).toBe(4 * MS)
+    // A task that was given early is read when the one before is done.
+    const early = new MadeRecording()
+    early.task({ worker: 3, queued: 0, dispatched: 0, started: 0, finished: 20, handled: 21 })
+    early.task({ worker: 3, queued: 0, dispatched: 0, started: 20, finished: 40, handled: 41 })
+    early.gcSums(3, 0, 45, 12)
+    expect(early.model().pools[0].parts.gc).toBe(12 * MS)
   })
 
   test('the shares of a thread are those of the kernel', () => {
@@ -315,6 +327,23 @@ describe('findings', () => {
     expect(ids(made(1, 20))).toEqual(['serialization'])
     expect(ids(made(1, 1.5))).toEqual(['serialization'])
     expect(ids(made(3, 1.5))).toEqual([])
+    // On the way to the worker the message was read: that takes a CPU. Or the worker waited for one.
+    const read = (onCpu: number): Model => {
+      const recording = new MadeRecording({ cpus: 2, maxThreads: 1 }).life(3, 0, 3000).threads(0, 1)
+      for (let count = 0; count < 40; count += 1) {
+        const dispatched = 100 + count * 50
+        const started = dispatched + 40
+        const finished = started + 3
+        recording.task({ worker: 3, queued: dispatched, dispatched, started, finished, handled: finished })
+      }
+      return recording
+        .cpu(3, 143, 50)
+        .cpu(3, 2200, 50 + onCpu, 1500)
+        .model()
+    }
+    expect(ids(read(1600))).toEqual(['serialization'])
+    expect(ids(read(300))).toEqual(['serialization'])
+    expect(ids(read(130))).toEqual([])
     expect(ids(made(0.01, 0, 0.3))).toEqual(['tasks-too-small'])
     expect(ids(made(0.2, 0, 0.3))).toEqual(['tasks-too-small'])
     expect(ids(made(1, 0, 0.3))).toEqual([])

@@ -1,7 +1,6 @@
 import type { Pool, Traffic } from '../model.js'
 import {
   count,
-  cpuWaitOf,
   cpuWaitOfCrew,
   crewText,
   judged,
@@ -11,6 +10,7 @@ import {
   percent,
   whenOf,
   whenOfCrew,
+  workersOf,
   type Facts,
   type Finder,
   type Found,
@@ -19,7 +19,6 @@ import {
 /** A message that takes so long to get through is large. */
 const LARGE_NS = 0.5 * MS
 const LEAST_NS = 50 * MS
-const MOST_CPU_WAIT = 0.2
 /** Posting alone takes about half of it. */
 const LARGE_POST_NS = LARGE_NS / 2
 /** Messages that take less of a crew's time are not what it waits for. */
@@ -30,12 +29,24 @@ const ADVICE =
 
 /** How long large messages of a pool were on their way. */
 export function messagesOf(facts: Facts, pool: Pool): number {
-  const { wake, serialize, reply, tasksPerThread } = pool
-  // The way to the worker also has its waking up, and what else it does.
-  const isClear = tasksPerThread === 1 && (cpuWaitOf(facts, pool)?.part ?? 0) < MOST_CPU_WAIT
-  const there = isClear && wake.p50 >= LARGE_NS ? wake.p50 * wake.count : 0
+  const { serialize, reply } = pool
   const back = serialize.p50 >= LARGE_NS ? Math.max(serialize.sum, reply.count * reply.p50) : 0
-  return there + back
+  return thereOf(facts, pool) + back
+}
+
+/**
+ * The way to the worker also has its waking up, and what else it does. Reading a message takes a
+ * CPU: so it took no more than what the workers had of one outside of tasks.
+ */
+function thereOf(facts: Facts, pool: Pool): number {
+  const { wake, run, tasksPerThread } = pool
+  if (tasksPerThread > 1 || wake.p50 < LARGE_NS) return 0
+  const there = wake.p50 * wake.count
+  const workers = workersOf(facts, pool).filter(({ basis }) => basis === 'kernel')
+  if (workers.length === 0) return there
+  const onCpu = workers.reduce((sum, { onCpuNs, beforeTasks }) => sum + onCpuNs - beforeTasks.onCpuNs, 0)
+  const outside = onCpu - run.sum
+  return outside < LARGE_NS * wake.count ? 0 : Math.min(there, outside)
 }
 
 /** Getting messages through takes longer than the tasks. */
