@@ -24,6 +24,7 @@ import { Largest } from './largest.js'
 import { keyOf, MessageModel } from './message-model.js'
 import type { Crew, Model, Pool, ProcessUse, Route, Stall, Task, ThreadUse } from './model.js'
 import { PoolModel } from './pool-model.js'
+import { Stacks } from './stacks.js'
 import { TaskState } from './task-state.js'
 import { ThreadModel } from './thread-model.js'
 
@@ -78,6 +79,7 @@ export class Analysis {
   readonly #processes = new Map<TraceProcess, ProcessState>()
   readonly #stalls = new Largest<Stall>(MOST_STALLS)
   readonly #losses = { events: 0, packets: 0, tasks: 0 }
+  readonly #stacks = new Stacks()
   #base: bigint | undefined
   /** Time of all threads on CPUs. */
   #cpu = 0
@@ -118,7 +120,13 @@ export class Analysis {
     }
   }
 
-  #event({ event: { name }, thread, time, fields }: EventItem): void {
+  #event(item: EventItem): void {
+    const {
+      event: { name },
+      thread,
+      time,
+      fields,
+    } = item
     const process = this.#processOf(thread.process)
     switch (name) {
       case 'process:started':
@@ -135,6 +143,9 @@ export class Analysis {
         return
       case 'cpu':
         return this.#account(process, time, fields)
+      case 'sample':
+      case 'sample:stack':
+        return this.#sample(item)
       case 'gc:sums':
         this.#threadOf(thread, time).runs.collectedSum(
           this.#at(idOf(fields.since) ?? time),
@@ -169,6 +180,13 @@ export class Analysis {
         process.pools.get(task.pool)?.serialized(took)
       }
     }
+  }
+
+  #sample(item: EventItem): void {
+    const sample = this.#stacks.push(item)
+    if (sample === undefined) return
+    const { thread, from, to, stack, count } = sample
+    this.#threadOf(thread, item.time).sampled(this.#at(from), this.#at(to), stack, count)
   }
 
   #account(process: ProcessState, time: bigint, fields: EventItem['fields']): void {
@@ -252,6 +270,7 @@ export class Analysis {
     task.waitingForCpu = numberOf(fields.waitingForCpu) ?? 0
     task.worker = thread
     task.share = pool.shareOf(thread)
+    task.functions = () => pool.functionsOf(task.name)
     task.submitterWaited = this.#threadOf(task.submitter, end).waitingForCpu
     const waited = pool.backlog.waitedForEach
     pool.ran(task, start, end, waited - (process.waitedAtStart.get(id) ?? waited))
@@ -324,7 +343,9 @@ export class Analysis {
     }
   }
 
-  #thread({ thread, time, phase, runs }: ThreadItem): void {
+  #thread(item: ThreadItem): void {
+    const { thread, time, phase, runs } = item
+    this.#stacks.push(item)
     const known = this.#threadOf(thread, time)
     if (runs !== undefined && runs !== '') known.file = runs
     if (phase === 'came' && time < known.from) known.from = time

@@ -16,6 +16,7 @@ export type {
   CrewWorker,
   Evidence,
   Finding,
+  HotFunction,
   Model,
   ModelLosses,
   Parts,
@@ -25,6 +26,8 @@ export type {
   Quantiles,
   QueuePoint,
   Route,
+  Sampled,
+  SampledTask,
   Shares,
   Stall,
   Task,
@@ -33,6 +36,7 @@ export type {
 } from './model.js'
 export { durationText, numberText, quantityText } from './quantity.js'
 export { QUANTILE_ERROR, Sketch, type Bin } from './sketch.js'
+export { Stacks, type SampledFunction, type Stack, type StackSample } from './stacks.js'
 export { surelyRanFrom, wholeSpans, type WholeSpan } from './spans.js'
 export {
   summarize,

@@ -13,6 +13,7 @@ import type {
   ThreadUse,
 } from './model.js'
 import { durationText, numberText, quantityText } from './quantity.js'
+import { sampledText } from './sampled-text.js'
 import { shown, table } from './text-table.js'
 import { threadText } from './thread-text.js'
 
@@ -26,9 +27,11 @@ const SIGNS: Readonly<Record<Finding['severity'], string>> = { problem: '!', hin
  * Returns a model as text, the findings first. Empty if the recording has neither pools, messages
  * nor findings: then it is not one of `rchan record`, or of a program without workers.
  */
-export function modelText({ findings, pools, crews, routes, threads, processes }: Model): string {
+export function modelText(model: Model): string {
+  const { findings, pools, crews, routes, threads, processes } = model
   const told = routes.filter(({ isPools }) => !isPools)
-  if (findings.length === 0 && pools.length === 0 && told.length === 0) return ''
+  const functions = sampledText(model)
+  if (findings.length === 0 && pools.length === 0 && told.length === 0) return functions
   const parts: string[] = []
   if (findings.length > 0) parts.push(findings.map(findingText).join('\n'))
   const several = processes.length > 1
@@ -36,6 +39,7 @@ export function modelText({ findings, pools, crews, routes, threads, processes }
   if (told.length > 0)
     parts.push(crews.map((crew) => crewText(crew, several)).join('') + routeTable(told, several))
   parts.push(shareTable(threads, several))
+  if (functions !== '') parts.push(functions)
   return parts.join('\n')
 }
 

@@ -39,6 +39,38 @@ export interface Shares {
   readonly idle: number
 }
 
+/** A function in which time went. */
+export interface HotFunction {
+  /** Empty for one without a name; in parentheses where no function ran: `(garbage collector)`. */
+  readonly name: string
+  /** Empty for a function of V8's own. */
+  readonly file: string
+  /** Where it begins, from 1; 0 where that is not known. */
+  readonly line: number
+  readonly column: number
+  /** Time in the function itself. */
+  readonly selfNs: number
+  /** Time in it and in what it called. */
+  readonly totalNs: number
+}
+
+/** In which functions time went, by samples of the stack. */
+export interface Sampled {
+  /** How often V8 has looked. */
+  readonly samples: number
+  /** Time of these samples, without that of the idle ones. */
+  readonly ns: number
+  /** Time in which the thread waited in its event loop. */
+  readonly idleNs: number
+  /** Those with the most own time first. Only the hottest. */
+  readonly functions: readonly HotFunction[]
+}
+
+/** The functions of the tasks of one name. */
+export interface SampledTask extends Sampled {
+  readonly task: string
+}
+
 /** A process of the recording. */
 export interface ProcessUse {
   readonly process: TraceProcess
@@ -89,6 +121,8 @@ export interface ThreadUse {
   readonly stalls: { readonly count: number; readonly ns: number; readonly longest: number }
   /** Records that it lost. */
   readonly lost: number
+  /** If the probe `samples` was on. */
+  readonly sampled?: Sampled
 }
 
 /** An event loop stood still. */
@@ -195,6 +229,8 @@ export interface Pool {
   readonly queue: readonly QueuePoint[]
   /** By the time from dispatch to reply, the slowest first. */
   readonly slowest: readonly Task[]
+  /** By the names of tasks, the dearest first, if the probe `samples` was on. */
+  readonly sampled?: readonly SampledTask[]
 }
 
 /** Messages in one direction. Those by which piscina and tinypool give tasks are not among them. */

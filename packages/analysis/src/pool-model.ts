@@ -2,8 +2,9 @@
 import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
 import { BacklogModel } from './backlog.js'
 import { Coverage } from './coverage.js'
+import { HotFunctions } from './hot-functions.js'
 import { Largest } from './largest.js'
-import type { Parts, Pool, PoolWorker } from './model.js'
+import type { Parts, Pool, PoolWorker, SampledTask } from './model.js'
 import { quantilesOf } from './quantiles.js'
 import { Sketch } from './sketch.js'
 import type { TaskState, WorkerShare } from './task-state.js'
@@ -15,6 +16,9 @@ const STARVED = 0.7
 
 /** A worker whose first task begins so long after it could have begun loads something. */
 const LOADING_NS = 10_000_000
+/** Names of tasks whose functions are told apart; the rest has the name `…`. */
+const MOST_NAMES = 64
+const OTHERS = '…'
 
 /** What the trace says of a pool when it has found it. */
 export interface PoolSettings {
@@ -42,6 +46,7 @@ export class PoolModel {
   readonly #serialize = new Sketch()
   readonly #slowest: Largest<TaskState>
   readonly #waitBehind: number[] = []
+  readonly #functions = new Map<string, HotFunctions>()
   readonly #late = new Coverage()
   readonly #starts = new Coverage()
   #tasks = 0
@@ -155,6 +160,14 @@ export class PoolModel {
     return share
   }
 
+  /** The functions of the tasks of a name. */
+  functionsOf(task: string): HotFunctions {
+    const name = this.#functions.has(task) || this.#functions.size < MOST_NAMES ? task : OTHERS
+    let functions = this.#functions.get(name)
+    if (functions === undefined) this.#functions.set(name, (functions = new HotFunctions()))
+    return functions
+  }
+
   result(knowsCpu: boolean, threads: number, threadsAtOnce: number): Pool {
     const { backlog, settings } = this
     const activeNs = backlog.active
@@ -194,7 +207,14 @@ export class PoolModel {
       startWaits: { tasks: this.#startWaits, ns: this.#starts.length },
       queue: backlog.points(this.#base),
       slowest: this.#slowest.sorted().map((task) => task.task()),
+      ...(this.#functions.size === 0 ? {} : { sampled: this.#sampled() }),
     }
+  }
+
+  #sampled(): SampledTask[] {
+    return [...this.#functions]
+      .map(([task, functions]) => ({ task, ...functions.result() }))
+      .toSorted((a, b) => b.ns - a.ns)
   }
 
   #parts(): Parts {

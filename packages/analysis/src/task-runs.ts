@@ -1,25 +1,36 @@
 /**
- * The runs of tasks on one thread, and the garbage collections that interrupted them.
+ * The runs of tasks on one thread, the garbage collections that interrupted them, and the samples
+ * of stacks in them.
  *
  * A collection comes late, with its own time, or not at all but in a sum; so it may come before or
- * after the run that it interrupted. Both are kept for a while, and whichever comes later finds the
- * other.
+ * after the run that it interrupted. So does a sample. Both are kept for a while, and whichever
+ * comes later finds the other.
  */
 import { Coverage } from './coverage.js'
+import type { Stack } from './stacks.js'
 
 const MOST = 1024
+/** A task may have run for long before its end is told. */
+const MOST_SAMPLES = 32_768
 
 /** What a run is charged with. */
 export interface Interrupted {
   /** Charges it with time of a collection that is known by itself, or of a sum. */
   chargeGc(ns: number, isSum: boolean): void
+  /** Charges it with time in which it had this stack. */
+  chargeSample(stack: Stack, ns: number, count: number): void
 }
 
-const NOBODY: Interrupted = { chargeGc: () => undefined }
+const NOBODY: Interrupted = { chargeGc: () => undefined, chargeSample: () => undefined }
 
 interface Interval {
   readonly start: number
   readonly end: number
+}
+
+interface SampledInterval extends Interval {
+  readonly stack: Stack
+  readonly count: number
 }
 
 /** Follows one thread. Times are ns, counted from wherever the caller likes. */
@@ -32,6 +43,7 @@ export class TaskRuns {
   #gcOfSums = 0
   readonly #runs: (Interval & { readonly run: Interrupted })[] = []
   readonly #collections: Interval[] = []
+  readonly #samples: SampledInterval[] = []
 
   /** Time of garbage collections. */
   get gc(): number {
@@ -49,6 +61,22 @@ export class TaskRuns {
       const collection = this.#collections[index]
       if (collection.end <= start) break
       run.chargeGc(overlap(collection, start, end), false)
+    }
+    for (let index = this.#samples.length - 1; index >= 0; index -= 1) {
+      const sample = this.#samples[index]
+      if (sample.end <= start) break
+      chargeSample(run, sample, start, end)
+    }
+  }
+
+  /** Notes a sample, or several of the same stack. */
+  sampled(start: number, end: number, stack: Stack, count: number): void {
+    const sample = { start, end, stack, count }
+    push(this.#samples, sample, MOST_SAMPLES)
+    for (let index = this.#runs.length - 1; index >= 0; index -= 1) {
+      const interval = this.#runs[index]
+      if (interval.end <= start) break
+      chargeSample(interval.run, sample, interval.start, interval.end)
     }
   }
 
@@ -96,7 +124,14 @@ function overlap({ start, end }: Interval, from: number, to: number): number {
   return Math.max(0, Math.min(end, to) - Math.max(start, from))
 }
 
-function push<T>(list: T[], value: T): void {
+/** Charges a run with its part of a sample. */
+function chargeSample(run: Interrupted, sample: SampledInterval, start: number, end: number): void {
+  const part = overlap(sample, start, end)
+  if (part === 0) return
+  run.chargeSample(sample.stack, part, (sample.count * part) / (sample.end - sample.start))
+}
+
+function push<T>(list: T[], value: T, most = MOST): void {
   list.push(value)
-  if (list.length > 2 * MOST) list.splice(0, MOST)
+  if (list.length > 2 * most) list.splice(0, most)
 }

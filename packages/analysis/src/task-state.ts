@@ -1,6 +1,8 @@
 /** One task, so far. */
 import type { TraceThread } from '@rchan/ctf/reader'
 import type { Task } from './model.js'
+import type { HotFunctions } from './hot-functions.js'
+import type { Stack } from './stacks.js'
 import type { Interrupted } from './task-runs.js'
 
 /** What a worker did for a pool, so far. */
@@ -25,6 +27,8 @@ export class TaskState implements Interrupted {
   readonly queued: bigint
   worker: TraceThread | undefined
   share: WorkerShare | undefined
+  /** Makes the functions of tasks with its name. */
+  functions: (() => HotFunctions) | undefined
   dispatched: bigint | undefined
   started: bigint | undefined
   finished: bigint | undefined
@@ -52,6 +56,10 @@ export class TaskState implements Interrupted {
     if (this.share === undefined) return
     if (isSum) this.share.gcOfSums += ns
     else this.share.gcOfSpans += ns
+  }
+
+  chargeSample(stack: Stack, ns: number, count: number): void {
+    this.functions?.().charge(stack, ns, count)
   }
 
   task(): Task {

@@ -1,6 +1,8 @@
 /** What one thread did, so far. */
 import type { TraceThread } from '@rchan/ctf/reader'
+import { HotFunctions } from './hot-functions.js'
 import type { ThreadUse } from './model.js'
+import type { Stack } from './stacks.js'
 import { Talk } from './talk.js'
 import { TaskRuns } from './task-runs.js'
 
@@ -43,6 +45,7 @@ export class ThreadModel {
   #lastWaitingForCpu = 0
   #utilized = 0
   #utilizations = 0
+  #functions: HotFunctions | undefined
 
   constructor(thread: TraceThread, from: bigint) {
     this.thread = thread
@@ -122,6 +125,13 @@ export class ThreadModel {
     }
   }
 
+  /** Notes a sample of its stack; times as in {@link runs}. */
+  sampled(start: number, end: number, stack: Stack, count: number): void {
+    this.#functions ??= new HotFunctions()
+    this.#functions.charge(stack, end - start, count)
+    this.runs.sampled(start, end, stack, count)
+  }
+
   #limitOf(limit: number): number {
     return this.heapLimit > 0 ? Math.min(limit, this.heapLimit) : limit
   }
@@ -172,6 +182,7 @@ export class ThreadModel {
       ...(heap === undefined ? {} : { heap: { used: heap.used, limit: this.#limitOf(heap.limit) } }),
       stalls,
       lost: this.lost,
+      ...(this.#functions === undefined ? {} : { sampled: this.#functions.result() }),
     }
   }
 }

@@ -172,6 +172,34 @@ export class MadeRecording {
     )
   }
 
+  /** A stack of a slice, told at `ms`: a function that another stack calls. */
+  stack(threadId: number, ms: number, slice: number, id: number, parent: number, name: string): this {
+    return this.at(ms, (time) =>
+      this.trace.happened(this.worker(threadId), this.#class('sample:stack'), time, {
+        slice,
+        id,
+        parent,
+        function: name,
+        file: name.startsWith('(') ? '' : '/app.js',
+        line: 1,
+        column: 1,
+      }),
+    )
+  }
+
+  /** A sample from `start` to `end`, told at `ms`. */
+  sample(threadId: number, ms: number, slice: number, stack: number, start: number, end: number): this {
+    return this.at(ms, (time) =>
+      this.trace.happened(
+        this.worker(threadId),
+        this.#class('sample'),
+        time,
+        { slice, stack, count: end - start, duration: BigInt((end - start) * MS) },
+        BigInt(start * MS),
+      ),
+    )
+  }
+
   memory(threadId: number, ms: number, heapUsed: bigint, heapLimit: bigint): this {
     return this.at(ms, (time) =>
       this.trace.add({

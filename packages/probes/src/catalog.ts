@@ -4,12 +4,13 @@ import { gc } from './gc.js'
 import { io } from './io.js'
 import { loop } from './loop.js'
 import { messages } from './messages.js'
+import { samples } from './samples.js'
 import type { Probe } from './probe.js'
 import { tasks } from './tasks.js'
 import { threads } from './threads.js'
 
 /** The probes, in the order in which they are installed. */
-export const PROBES: readonly Probe[] = [threads, tasks, messages, gc, loop, cpu, io]
+export const PROBES: readonly Probe[] = [threads, tasks, messages, gc, loop, cpu, io, samples]
 
 /** Which probes to use beside the default ones: names; `-NAME` leaves one out; `all` is all. */
 export type ProbeChoice = readonly string[]

@@ -56,8 +56,8 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   },
   analysis: {
     values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch analyse modelJson modelText summarize summaryText wholeSpans`,
-    types: `AnalysisOptions Backlog Bin Crew CrewWorker Distribution Evidence FieldSummary Finding Model ModelLosses Parts Pool PoolWorker
-      ProcessUse Quantiles QueuePoint Route Shares Stall Summary Task ThreadSummary ThreadUse TracepointKind
+    types: `AnalysisOptions Backlog Bin Crew CrewWorker Distribution Evidence FieldSummary Finding HotFunction Model ModelLosses Parts Pool PoolWorker
+      ProcessUse Quantiles QueuePoint Route Sampled SampledTask Shares Stall Summary Task ThreadSummary ThreadUse TracepointKind
       TracepointSummary Traffic WholeSpan ${ITEMS}`,
   },
   export: {

@@ -21,7 +21,7 @@ function say(text: string): void {
 type GivenRecordOptions = Omit<RecordOptions, 'probe'> & { readonly probe?: boolean | string[] }
 
 const PROBES_HELP = `
-Probes: threads, tasks, messages, gc, loop, cpu, io.
+Probes: threads, tasks, messages, gc, loop, cpu, io, samples.
 
 The exit code is that of the command.
 `
