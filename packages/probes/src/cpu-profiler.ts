@@ -9,9 +9,10 @@
  */
 import type { console as InspectorConsole, Profiler, Session } from 'node:inspector'
 import { now } from '@rchan/trace'
+import { reasonOf } from './probe.js'
 
 /** How often V8 looks at the stack, in µs. */
-export const INTERVAL_US = 1000
+export const INTERVAL_US = 2000
 
 /** The parts of `node:inspector` that are used. A Node may be built without it. */
 interface Inspector {
@@ -56,7 +57,7 @@ export class CpuProfiler {
     try {
       this.#session.connect()
     } catch (error) {
-      throw new Error(`V8's inspector can't be used: ${(error as Error).message}`)
+      throw new Error(`V8's inspector can't be used: ${reasonOf(error)}`, { cause: error })
     }
     try {
       this.#session.on('Profiler.consoleProfileFinished', ({ params }) => {

@@ -1,8 +1,8 @@
-// Functions that are known to be hot: on the main thread, in a pool's tasks, in a worker that never returns to its loop.
-// node hot.mjs [exit | listens]
+// Functions that are known to be hot: on the main thread, in a pool's tasks, in a worker that never
+// returns to its loop. node hot.mjs [exit | listens]
 import { Session } from 'node:inspector'
 import { Worker, isMainThread, parentPort } from 'node:worker_threads'
-import Piscina from 'piscina'
+import { Piscina } from 'piscina'
 
 function until(ms) {
   const end = performance.now() + ms
