@@ -1,6 +1,6 @@
 /**
- * The probe `samples`: V8's CPU profile of each thread. V8 looks at the thread's stack every
- * two milliseconds; the thread itself takes what V8 has, in slices, and writes it into the trace with
+ * The probe `samples`: V8's CPU profile of each thread. V8 looks at the thread's stack every two
+ * milliseconds; the thread itself takes what V8 has, in slices, and writes it into the trace with
  * the times at which V8 has looked.
  *
  * A slice is taken from the event loop, every 250 ms, and when a message was posted: a pool's

@@ -77,7 +77,7 @@ describe('functions that are hot', () => {
     expect(tasks.get('hot-task.mjs')?.functions[0]).toMatchObject({
       name: 'spin',
       file: program('hot-task.mjs'),
-      line: 1,
+      line: 2,
       column: 14,
     })
 
