@@ -2,7 +2,7 @@
 function spin(ms) {
   const start = process.cpuUsage()
   let sum = 0
-  while (process.cpuUsage(start).user < ms * 1000) for (let i = 0; i < 5000; i += 1) sum += Math.sqrt(i)
+  while (process.cpuUsage(start).user < ms * 1000) for (let i = 0; i < 300_000; i += 1) sum += Math.sqrt(i)
   return sum
 }
 
