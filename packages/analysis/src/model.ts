@@ -224,7 +224,10 @@ export interface Pool {
   readonly waitBehind: readonly number[]
   /** Results that lay for at least 50 ms before they were handled; `ns` counts overlaps once. */
   readonly lateReplies: { readonly count: number; readonly ns: number; readonly longest: number }
-  /** Tasks that waited for the start of their worker, or for what it loads; `ns` counts overlaps once. */
+  /**
+   * Tasks that waited for the start of their worker, or for what it loads; `ns` counts overlaps
+   * once.
+   */
   readonly startWaits: { readonly tasks: number; readonly ns: number }
   readonly queue: readonly QueuePoint[]
   /** By the time from dispatch to reply, the slowest first. */

@@ -83,8 +83,8 @@ export class PoolModel {
   }
 
   /**
-   * A worker's first task began. The worker was ready before: its event loop turned. What it runs it
-   * may have loaded then, with the task in its hands.
+   * A worker's first task began. The worker was ready before: its event loop turned. What it runs
+   * it may have loaded then, with the task in its hands.
    *
    * @returns how long that took.
    */

@@ -327,7 +327,8 @@ describe('findings', () => {
     expect(ids(made(1, 20))).toEqual(['serialization'])
     expect(ids(made(1, 1.5))).toEqual(['serialization'])
     expect(ids(made(3, 1.5))).toEqual([])
-    // On the way to the worker the message was read: that takes a CPU. Or the worker waited for one.
+    // On the way to the worker the message was read: that takes a CPU. Or the worker waited for
+    // one.
     const read = (onCpu: number): Model => {
       const recording = new MadeRecording({ cpus: 2, maxThreads: 1 }).life(3, 0, 3000).threads(0, 1)
       for (let count = 0; count < 40; count += 1) {
