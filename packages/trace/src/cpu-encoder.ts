@@ -17,17 +17,26 @@ import type { Clock, Cpu, Writer, WriterView } from '@rchan/runtime'
 import { badCalls, fieldFunctions, NO_FLAG, type Bound, type BoundEnv } from './bound.js'
 import {
   argumentCode,
+  bytesWithoutVariable,
   exactBytes,
   fieldCode,
+  hasOwnHead,
   leastBytes,
   parameterList,
   localList,
+  NOT_INLINED,
+  ownCode,
   readArguments,
   storeFields,
   storeSpanTimes,
+  systemCode,
+  systemConvertCode,
+  systemList,
   systemValues,
   type SystemFields,
   variableSum,
+  wrongCall,
+  wrongSource,
 } from './field-code.js'
 import { captureFields, claim, makeScratch, release, type Scratch } from './scratch.js'
 
@@ -85,7 +94,10 @@ export function cpuEnv(cpu: Cpu, writer: Writer, id: number, { fields }: RecordL
  * comment or an expression.
  *
  * Two places store a record: the inline path, and `slowPath` for a record that causes a switch. So
- * the inline path has no joins, and stays small enough for V8 to inline.
+ * the inline path has no joins, and stays small enough for V8 to inline: it does that up to 460
+ * bytes of bytecode, and 920 of all that it inlines into a function. If it does, the caller's
+ * argument object is never made, and numbers stay in registers. So fields in front have functions
+ * of their own, `wrong` and `head`: what these get needs no object.
  */
 export function cpuEncoderSource(
   id: number,
@@ -101,59 +113,86 @@ export function cpuEncoderSource(
   const least = `${fixed}${variableSum(layout, 'leastCode')}`
   const exact = `${fixed}${variableSum(layout, 'exactCode')}`
   const isVariable = fixedBytes < 0
+  const most = isVariable ? bound : `${fixedBytes}`
+  const hasHead = hasOwnHead(layout, system)
+  const parameters = parameterList(system)
   // For a record with texts, the inline path uses an upper bound of its size, and `slowPath` the
   // exact size. The exception: a text has at least as many bytes as characters, so its length alone
   // can show that the record fits no sub-buffer. Such a text may be long, and is not read. The
   // views are constants, so V8 folds them into the code that it inlines; it doesn't do that for
   // parameters. `slowPath` reads the clock again: a packet must not begin after its first record,
-  // and the switch has read the clock in between.
+  // and the switch has read the clock in between. An end of a span asks for the flag itself.
   return `'use strict' // ${name} #${id} of recording ${generation}
 const { view, words, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = env
 const { room, subbufSize, bad, unread, renew, now, textBytes, writeText, limitText, intern } = env
 const { asI64, asU64, floor, spans } = env
+${hasHead ? headSource(id, layout, system) : ''}
 function slowPath(${locals}) {
   let bytes = ${isVariable ? least : fixedBytes}
   ${isVariable ? `if (bytes <= subbufSize) bytes = ${exact}` : ''}
   let at = (words[view.end] + 7) & -8
   if (at + bytes > view.limit) at = room(bytes, at)
   if (at < 0) return
+${hasHead ? systemConvertCode(layout, system) : ''}
   i64[at >> 3] = now()
-${storeCode(id, layout, system)}
+  u32[(at + 8) >> 2] = ${id}
+${fieldCode(layout, system)}
+${endCode(layout)}
 }
-return function (${parameterList(system)}) {
-  if (flag !== ${generation}) return flag === ${NO_FLAG} ? undefined : renew(${parameterList(system)})
-${argumentCode(layout, system)}
-  const time = now()
-  const at = (words[view.end] + 7) & -8
-  if (at + ${isVariable ? bound : fixedBytes} > view.limit) return slowPath(${locals})
-  i64[at >> 3] = time
-${storeCode(id, layout, system)}
+return function (${parameters}) {
+  if (flag !== ${generation}) return ${system.isSpan ? '' : `flag === ${NO_FLAG} ? undefined : renew(${parameters})`}
+${hasHead ? inlineWithHead(layout, system, most, locals) : inlinePath(id, layout, system, most, locals)}
+${endCode(layout)}
 }`
 }
 
-/**
- * Returns code that stores the record at `at`, apart from its time: id, fields, count, and the new
- * end last.
- */
-function storeCode(id: number, layout: RecordLayout, system: SystemFields): string {
-  // The end comes last: until then the record does not exist. Pairs with: ring's Reader.
-  return `  u32[(at + 8) >> 2] = ${id}
-${fieldCode(layout, system)}
-  const end = view.end
-  words[end + 1] += 1
-  words[end] = ${layout.fixedBytes < 0 ? 'cursor' : `at + ${layout.fixedBytes}`}`
+function inlinePath(
+  id: number,
+  layout: RecordLayout,
+  system: SystemFields,
+  most: string,
+  locals: string,
+): string {
+  return `${argumentCode(layout, system)}
+  const time = now()
+  const at = (words[view.end] + 7) & -8
+  if (at + ${most} > view.limit) return slowPath(${locals})
+  i64[at >> 3] = time
+  u32[(at + 8) >> 2] = ${id}
+${fieldCode(layout, system)}`
+}
+
+function inlineWithHead(layout: RecordLayout, system: SystemFields, most: string, locals: string): string {
+  return `${argumentCode(layout, system, wrongCall(layout, system))}
+  const at = head(${most}, ${systemList(system)})
+  if (at < 0) return slowPath(${locals})
+${ownCode(layout, system)}`
 }
 
 /**
- * Returns the bytes of a record whose texts are empty, plus the largest gaps that alignment behind
- * a text can make.
+ * Returns the source of `wrong`, whether fields in front do not fit, and of `head`, which stores
+ * them, the time and the id. It returns where the record is, or −1 if it does not fit there.
  */
-function bytesWithoutVariable({ fields, minBytes }: RecordLayout): number {
-  let bytes = minBytes
-  for (let index = 0; index < fields.length; index += 1) {
-    if (fields[index].offset < 0) bytes += fields[index].alignBytes - 1
-  }
-  return bytes
+function headSource(id: number, layout: RecordLayout, system: SystemFields): string {
+  return `${wrongSource(layout, system)}
+const head = (bytes, ${systemList(system)}) => {
+  const time = now()
+  const at = (words[view.end] + 7) & -8
+  if (at + bytes > view.limit) return -1
+${systemConvertCode(layout, system)}
+  i64[at >> 3] = time
+  u32[(at + 8) >> 2] = ${id}
+${systemCode(layout, system)}${NOT_INLINED}
+  return at
+}`
+}
+
+/** Returns code that makes a record exist: its count, and the new end last. */
+function endCode({ fixedBytes }: RecordLayout): string {
+  // The end comes last: until then the record does not exist. Pairs with: ring's Reader.
+  return `  const end = view.end
+  words[end + 1] += 1
+  words[end] = ${fixedBytes < 0 ? 'cursor' : `at + ${fixedBytes}`}`
 }
 
 /**

@@ -34,7 +34,12 @@ export interface Dispatch {
 export interface SpanDispatch {
   /** @returns a token, or 0 if the span is not recorded. */
   begin(args: Readonly<Record<string, unknown>> | undefined, flag: number): number
-  end(args: Readonly<Record<string, unknown>> | undefined, token: number, outcome: 'ok' | 'failed'): void
+  /** @param outcome undefined for a call in vain. */
+  end(
+    args: Readonly<Record<string, unknown>> | undefined,
+    token: number,
+    outcome: 'ok' | 'failed' | undefined,
+  ): void
 }
 
 /** Makes the facade of a tracepoint. */

@@ -31,7 +31,7 @@ import {
  * without that way, throw the result away at the first switch, and the thread would run slow code
  * again for thousands of records.
  */
-const CALLS_UNTIL_FEEDBACK = 256
+export const CALLS_UNTIL_FEEDBACK = 256
 
 /**
  * Makes a tracepoint's function. Any thread may call this; only the calling thread may use the

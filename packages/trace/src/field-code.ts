@@ -27,6 +27,18 @@ export function variableSum({ fields }: RecordLayout, code: 'leastCode' | 'mostC
 }
 
 /**
+ * Returns the bytes of a record whose texts are empty, plus the largest gaps that alignment behind
+ * a text can make.
+ */
+export function bytesWithoutVariable({ fields, minBytes }: RecordLayout): number {
+  let bytes = minBytes
+  for (let index = 0; index < fields.length; index += 1) {
+    if (fields[index].offset < 0) bytes += fields[index].alignBytes - 1
+  }
+  return bytes
+}
+
+/**
  * Returns a lower bound of the bytes that these values take beyond the minimum of their fields.
  * Reads no value.
  */
@@ -60,33 +72,80 @@ export function exactBytes(
  * V8 inlines encoders by their size. So one call is for everything that can be wrong, and finds out
  * what it was. A value that can't be read stays "unread", which fits no type. (\`var\`, because
  * \`let\` stores \`undefined\` first.) At the end values that fit are replaced by what is stored.
+ *
+ * @param wrong a condition instead of the checks of the fields in front; `''` if they need none.
+ * These are not replaced then. Undefined: they are as the others.
  */
-export function argumentCode(layout: RecordLayout, { count, isSpan }: SystemFields): string {
+export function argumentCode(layout: RecordLayout, system: SystemFields, wrong?: string): string {
   const { fields } = layout
   if (fields.length === 0) return ''
-  let system = ''
-  let unread = ''
-  let reads = ''
-  let misfits = ''
-  let conversions = ''
-  for (let index = 0; index < fields.length; index += 1) {
-    const { name, descriptor } = fields[index]
-    if (index < count) system += `  a${index} = s${index}\n`
-    else {
-      unread += `a${index} = `
-      reads += `    a${index} = args.${name}\n`
-    }
-    // Of a span the first two are a slot, and nothing.
-    if (isSpan && index < SPAN_TIMES) continue
-    misfits += `${misfits === '' ? '' : ' || '}${descriptor.misfitCode(`a${index}`)}`
-    const conversion = descriptor.convertCode(`a${index}`)
-    if (conversion !== '') conversions += `  ${conversion}\n`
-  }
+  const { count } = system
+  let given = ''
+  for (let index = 0; index < count; index += 1) given += `  a${index} = s${index}\n`
+  const first = wrong ?? systemMisfitCode(layout, system)
+  const second = ownMisfitCode(layout, system)
+  const misfits = `${first}${first !== '' && second !== '' ? ' || ' : ''}${second}`
   const locals = localList(layout)
-  const tries = reads === '' ? '' : `  ${unread}unread\n  try {\n${reads}  } catch {}\n`
+  const check = misfits === '' ? '' : `  if (${misfits}) return bad(typeof (args ?? 0), ${locals})\n`
+  const conversions = wrong === undefined ? systemConvertCode(layout, system) : ''
   return `  var ${locals}
-${system}${tries}  if (${misfits}) return bad(typeof (args ?? 0), ${locals})
-${conversions}`
+${given}${readsCode(layout, system)}${check}${conversions}${ownConvertCode(layout, system)}`
+}
+
+/**
+ * Returns an expression that is true if one of the fields in front does not fit; `''` if all do.
+ */
+function systemMisfitCode({ fields }: RecordLayout, { count, isSpan }: SystemFields): string {
+  // The slot and the outcome of a span are not the caller's.
+  if (isSpan) return ''
+  let misfits = ''
+  for (let index = 0; index < count; index += 1) {
+    misfits += `${index === 0 ? '' : ' || '}${fields[index].descriptor.misfitCode(`a${index}`)}`
+  }
+  return misfits
+}
+
+/**
+ * Whether the fields in front have functions of their own: if there are others, whose object V8 can
+ * drop.
+ */
+export function hasOwnHead({ fields }: RecordLayout, { count }: SystemFields): boolean {
+  return count > 0 && fields.length > count
+}
+
+/**
+ * Statements of `head`, which stores what is in front of the caller's fields. They never run (no
+ * record has a negative size), but make it too large to be inlined. If V8 inlined it into the
+ * encoder, the encoder would be too large to be inlined into the caller, where V8 drops the
+ * caller's object and keeps numbers in registers. There is one call in either case. What `head`
+ * gets needs no object.
+ */
+export const NOT_INLINED = `  if (bytes < 0) {\n${'    spans[bytes] = spans[bytes + 1]\n'.repeat(32)}  }\n`
+
+/** Returns the source of `wrong`: whether fields in front do not fit. */
+export function wrongSource(layout: RecordLayout, system: SystemFields): string {
+  const misfits = systemMisfitCode(layout, system)
+  return misfits === '' ? '' : `const wrong = (${systemList(system)}) => ${misfits}`
+}
+
+/** Returns a call of it; `''` if all fit. */
+export function wrongCall(layout: RecordLayout, system: SystemFields): string {
+  return systemMisfitCode(layout, system) === '' ? '' : `wrong(${systemList(system)})`
+}
+
+/** Returns code that replaces the values of the fields in front by what is stored. */
+export function systemConvertCode({ fields }: RecordLayout, { count, isSpan }: SystemFields): string {
+  // Of a span the first two are a slot, and nothing.
+  return conversionsCode(fields, isSpan ? SPAN_TIMES : 0, count)
+}
+
+function conversionsCode(fields: readonly PlacedField[], from: number, to: number): string {
+  let code = ''
+  for (let index = from; index < to; index += 1) {
+    const conversion = fields[index].descriptor.convertCode(`a${index}`)
+    if (conversion !== '') code += `  ${conversion}\n`
+  }
+  return code
 }
 
 /**
@@ -95,9 +154,23 @@ ${conversions}`
  * `cursor` is the end of the previous field.
  */
 export function fieldCode({ fields }: RecordLayout, { isSpan }: SystemFields, hasTime = true): string {
-  let code = isSpan && hasTime ? spanTimesCode('at') : ''
+  return `${isSpan && hasTime ? spanTimesCode('at') : ''}${storesCode(fields, isSpan ? SPAN_TIMES : 0, fields.length)}`
+}
+
+/** Returns code that stores the fields in front. */
+export function systemCode({ fields }: RecordLayout, { count, isSpan }: SystemFields): string {
+  return `${isSpan ? spanTimesCode('at') : ''}${storesCode(fields, isSpan ? SPAN_TIMES : 0, count)}`
+}
+
+/** Returns code that stores the fields behind those in front. */
+export function ownCode({ fields }: RecordLayout, { count }: SystemFields): string {
+  return storesCode(fields, count, fields.length)
+}
+
+function storesCode(fields: readonly PlacedField[], from: number, to: number): string {
+  let code = ''
   let moving = false
-  for (let index = isSpan ? SPAN_TIMES : 0; index < fields.length; index += 1) {
+  for (let index = from; index < to; index += 1) {
     const { descriptor, offset, alignBytes } = fields[index]
     if (moving && alignBytes > 1) code += `  cursor = (cursor + ${alignBytes - 1}) & -${alignBytes}\n`
     const store = descriptor.storeCode(`a${index}`, moving ? 'cursor' : `at + ${offset}`)
@@ -128,6 +201,39 @@ export interface SystemFields {
  */
 export function parameterList({ count }: SystemFields): string {
   return `args, flag${count > 0 ? ', s0' : ''}${count > 1 ? ', s1' : ''}${count > 2 ? ', s2' : ''}`
+}
+
+/**
+ * Returns code that reads the caller's fields, those behind the ones in front, into their
+ * variables.
+ */
+export function readsCode({ fields }: RecordLayout, { count }: SystemFields): string {
+  let unread = ''
+  let reads = ''
+  for (let index = count; index < fields.length; index += 1) {
+    unread += `a${index} = `
+    reads += `    a${index} = args.${fields[index].name}\n`
+  }
+  return reads === '' ? '' : `  ${unread}unread\n  try {\n${reads}  } catch {}\n`
+}
+
+/** Returns an expression that is true if one of the caller's fields does not fit. */
+export function ownMisfitCode({ fields }: RecordLayout, { count }: SystemFields): string {
+  let misfits = ''
+  for (let index = count; index < fields.length; index += 1) {
+    misfits += `${misfits === '' ? '' : ' || '}${fields[index].descriptor.misfitCode(`a${index}`)}`
+  }
+  return misfits
+}
+
+/** Returns code that replaces the values of the caller's fields by what is stored. */
+export function ownConvertCode({ fields }: RecordLayout, { count }: SystemFields): string {
+  return conversionsCode(fields, count, fields.length)
+}
+
+/** Returns the local variables of the fields in front. */
+export function systemList({ count }: SystemFields): string {
+  return `a0${count > 1 ? ', a1' : ''}${count > 2 ? ', a2' : ''}`
 }
 
 /** Start and duration. */

@@ -18,14 +18,22 @@ import { badCalls, fieldFunctions, NO_FLAG, type Bound, type BoundEnv } from './
 import {
   argumentCode,
   fieldCode,
+  hasOwnHead,
   leastBytes,
+  NOT_INLINED,
+  ownCode,
   parameterList,
   readArguments,
   storeFields,
   spanTimesCode,
   storeSpanTimes,
+  systemCode,
+  systemConvertCode,
+  systemList,
   systemValues,
   variableSum,
+  wrongCall,
+  wrongSource,
   type SystemFields,
 } from './field-code.js'
 import { captureFields, claim, makeScratch, release, type Scratch } from './scratch.js'
@@ -93,6 +101,8 @@ export function globalEncoderSource(
 ): string {
   const { fixedBytes } = layout
   const isVariable = fixedBytes < 0
+  // As in cpu-encoder.ts, V8 must be able to inline what gets the arguments.
+  const hasHead = hasOwnHead(layout, system) && !isVariable
   // The views are constants, so V8 folds them into the code that it inlines; it doesn't do that for
   // parameters.
   return `'use strict' // ${name} #${id} of recording ${generation}
@@ -100,10 +110,30 @@ const { writer, time, tag, i32: to, spans } = env
 const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = ${isVariable ? 'env.scratch' : 'env'}
 const { limit: mostCharacters, tooBig } = env.scratch
 const { bad, unread, refused, renew, writeText, limitText, intern, asI64, asU64, floor } = env
+${hasHead ? headSource(id, layout, system) : ''}
 return function (${parameterList(system)}) {
   if (flag !== ${generation}) return flag === ${NO_FLAG} ? undefined : renew(${parameterList(system)})
-${argumentCode(layout, system)}
+${argumentCode(layout, system, hasHead ? wrongCall(layout, system) : undefined)}
 ${isVariable ? textRecordCode(id, layout, system) : fixedRecordCode(id, layout, system)}
+}`
+}
+
+/**
+ * The functions of fields in front: see `cpuEncoderSource`. `head` returns a negative number if it
+ * counted the record as lost.
+ */
+function headSource(id: number, layout: RecordLayout, system: SystemFields): string {
+  return `${wrongSource(layout, system)}
+const head = (bytes, ${systemList(system)}) => {
+${systemConvertCode(layout, system)}
+  const at = writer.reserve(bytes)
+  if (at < 0) {
+    refused()
+    return at
+  }
+${headCode(id, 'at')}
+${systemCode(layout, system)}${NOT_INLINED}
+  return at
 }`
 }
 
@@ -125,6 +155,12 @@ ${system.isSpan ? spanTimesCode('place', 'to') : ''}  writer.commit(place, curso
 }
 
 function fixedRecordCode(id: number, layout: RecordLayout, system: SystemFields): string {
+  if (hasOwnHead(layout, system)) {
+    return `  const at = head(${layout.fixedBytes}, ${systemList(system)})
+  if (at < 0) return
+${ownCode(layout, system)}
+  writer.commit(at, ${layout.fixedBytes})`
+  }
   return `  const at = writer.reserve(${layout.fixedBytes})
   if (at < 0) return refused()
 ${headCode(id, 'at')}

@@ -6,10 +6,15 @@
  * A token names a slot and its use, so the end of a span that has ended already is found out. The
  * uses are counted on from recording to recording.
  */
+import { layoutRecord, type Field, type Schema } from '@rchan/ctf'
 import type { Cpu } from '@rchan/runtime'
 import { NO_FLAG } from './bound.js'
 import { compile } from './compile.js'
+import { cpuEnv } from './cpu-encoder.js'
 import type { Dispatch, SpanDispatch } from './dispatch.js'
+import { CALLS_UNTIL_FEEDBACK } from './facade.js'
+import { globalEnv } from './global-encoder.js'
+import { cpuSpanEnd, globalSpanEnd, type SpanEnd } from './span-end.js'
 
 /** A slot: words of 4 bytes, as a power of two, and the word of its class. */
 const SLOT_SHIFT = 2
@@ -108,11 +113,12 @@ interface SpanEnv {
 export function boundSpan(
   cpu: Cpu,
   id: number,
-  name: string,
+  schema: Schema,
   encoder: Dispatch,
   isLimited: boolean,
   renew: SpanDispatch['begin'],
 ): SpanDispatch {
+  const { name, fields } = schema
   const own = slotsOf(cpu)
   const { open, last, before, kept, free } = own
   const writer = cpu.writer ?? cpu.globalWriter
@@ -150,10 +156,41 @@ export function boundSpan(
   }
   const { generation } = cpu.view
   const flag = isLimited ? -generation : generation
+  const direct = directEnd(cpu, id, fields, generation, flag)
+  const source = spanSource(id, name, generation, flag, direct?.end)
   const bound =
-    (compile(spanSource(id, name, generation, flag), env) as SpanDispatch | undefined) ??
+    (compile(source, { ...direct?.env, ...env }) as SpanDispatch | undefined) ??
     stepped(id, env, generation, flag)
+  // As with the encoders: so V8 knows the rare ways before it optimizes.
+  for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) bound.end(undefined, 0, undefined)
   return isLimited ? limited(cpu, id, bound, env, flag) : bound
+}
+
+/** The end that writes the record itself, and what it uses. */
+interface DirectEnd {
+  readonly end: SpanEnd
+  readonly env: object
+}
+
+/** @returns undefined for records that are made in scratch memory first. */
+function directEnd(
+  cpu: Cpu,
+  id: number,
+  fields: readonly Field[],
+  generation: number,
+  flag: number,
+): DirectEnd | undefined {
+  const { writer, globalWriter } = cpu
+  const isGlobal = globalWriter !== undefined
+  const layout = layoutRecord(fields, isGlobal)
+  if (layout.composite || (isGlobal && layout.fixedBytes < 0)) return undefined
+  const renew = (): void => undefined
+  if (isGlobal) {
+    const env = globalEnv(cpu, globalWriter, id, layout, renew)
+    return { end: globalSpanEnd(id, layout, generation, flag), env }
+  }
+  if (writer === undefined) return undefined
+  return { end: cpuSpanEnd(id, layout, generation, flag), env: cpuEnv(cpu, writer, id, layout, renew) }
 }
 
 /** Begin and end of a span of which only some are wanted. */
@@ -214,14 +251,47 @@ function merge(a: unknown, b: unknown): unknown {
 
 /**
  * Returns the source of begin and end. A full stack throws in any call, so begin calls before it
- * takes a slot, and end frees its slot whatever the encoder does. In begin the start comes before
- * the class, which makes the slot an open span for the consumer; in end the record comes before
- * that. A thread that dies between the two leaves a span that has ended, and is told as cut, too.
+ * takes a slot, and end frees its slot whatever it calls does. In begin the start comes before the
+ * class, which makes the slot an open span for the consumer; in end the record comes before that. A
+ * thread that dies between the two leaves a span that has ended, and is told as cut, too.
+ *
+ * @param direct an end that writes the record itself. The encoder has the rest: fields that were
+ * given when the span began, arguments that don't fit, a record for which there is no room.
  */
-function spanSource(id: number, name: string, generation: number, wanted: number): string {
-  const classAt = (slot: string): string => `spans[(${slot} << ${SLOT_SHIFT}) + ${CLASS_WORD}]`
+function spanSource(
+  id: number,
+  name: string,
+  generation: number,
+  wanted: number,
+  direct: SpanEnd | undefined,
+): string {
+  const check = `typeof token !== 'number' ||
+      open[(slot = token & ${MAX_SLOTS - 1})] !== token ||
+      spans[(word = (slot << ${SLOT_SHIFT}) + ${CLASS_WORD})] !== ${id + 1}`
+  const free = `      spans[word] = 0
+      const top = free[${MAX_SLOTS}]
+      free[top] = slot
+      free[${MAX_SLOTS}] = top + 1`
   return `'use strict' // ${name} #${id} of recording ${generation}
-const { spans, starts, open, last, kept, free, now, flags, encoder, grow, stale, merge, renew } = env
+const { spans, starts, open, last, kept, free, flags, encoder, grow, stale, merge, renew } = env
+const given = (slot, args) => {
+  const begun = kept[slot]
+  kept[slot] = undefined
+  return args === undefined ? begun : merge(begun, args)
+}
+const end = (args, token, outcome) => {
+  var slot, word
+  if (outcome === undefined) return
+  if (${check}) return stale(token)
+  if (kept[slot] !== undefined) args = given(slot, args)
+  open[slot] = 0
+  try {
+    if (flags[${id}] === ${wanted}) encoder.encode(args, ${generation}, slot, 0, outcome)
+  } finally {
+${free}
+  }
+}
+${direct?.declarations ?? 'const { now } = env'}
 return {
   begin(args, flag) {
     if (flag !== ${wanted}) return flag === ${NO_FLAG} ? 0 : renew(args, flag)
@@ -240,28 +310,25 @@ return {
     open[slot] = token
     if (args !== undefined) kept[slot] = args
     starts[slot << 1] = start
-    ${classAt('slot')} = ${id + 1}
+    spans[(slot << ${SLOT_SHIFT}) + ${CLASS_WORD}] = ${id + 1}
     return token
   },
-  end(args, token, outcome) {
-    if (typeof token !== 'number') return stale(token)
-    const slot = token & ${MAX_SLOTS - 1}
-    if (open[slot] !== token || ${classAt('slot')} !== ${id + 1}) return stale(token)
-    const begun = kept[slot]
-    if (begun !== undefined) {
-      kept[slot] = undefined
-      args = args === undefined ? begun : merge(begun, args)
-    }
+  ${
+    direct === undefined
+      ? 'end,'
+      : `end(args, token, outcome) {
+    var slot, word
+    if (outcome === undefined) return
+    if (${check}) return stale(token)
+    if (kept[slot] !== undefined${direct.others}) return end(args, token, outcome)
     open[slot] = 0
     try {
-      if (flags[${id}] === ${wanted}) encoder.encode(args, ${generation}, slot, 0, outcome)
+${direct.body}
     } finally {
-      ${classAt('slot')} = 0
-      const top = free[${MAX_SLOTS}]
-      free[top] = slot
-      free[${MAX_SLOTS}] = top + 1
+${free}
     }
-  },
+  },`
+  }
 }`
 }
 
@@ -285,6 +352,7 @@ function stepped(id: number, env: SpanEnv, generation: number, wanted: number): 
       return token
     },
     end(given, token, outcome) {
+      if (outcome === undefined) return undefined
       if (typeof token !== 'number') return stale(token)
       const slot = token & (MAX_SLOTS - 1)
       const word = (slot << SLOT_SHIFT) + CLASS_WORD

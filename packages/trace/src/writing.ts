@@ -32,18 +32,34 @@ export function spanOf(id: number, schema: Schema, dispatch: { span: SpanDispatc
   const first: SpanDispatch = {
     begin(args, flag) {
       if (!thisCpu.online()) return 0
-      dispatch.span = boundSpan(thisCpu, id, schema.name, encoder, flag < 0, (again, now) =>
-        first.begin(again, now),
-      )
+      const bound = boundSpan(thisCpu, id, schema, encoder, flag < 0, (again, now) => first.begin(again, now))
+      dispatch.span = firstEnd(bound, dispatch)
       thisCpu.onLeave(() => {
         dispatch.span = first
       })
-      return dispatch.span.begin(args, flag)
+      return bound.begin(args, flag)
     },
     // No span of this thread has begun in this recording.
     end() {},
   }
   return first
+}
+
+/** Returns a begin and an end of which the first end takes its slow path, see `Cpu.shutView`. */
+function firstEnd(bound: SpanDispatch, dispatch: { span: SpanDispatch }): SpanDispatch {
+  const once: SpanDispatch = {
+    begin: (args, flag) => bound.begin(args, flag),
+    end(args, token, outcome) {
+      if (dispatch.span === once) dispatch.span = bound
+      thisCpu.shutView()
+      try {
+        bound.end(args, token, outcome)
+      } finally {
+        thisCpu.openView()
+      }
+    },
+  }
+  return once
 }
 
 /** Names the calling thread. */
