@@ -4,8 +4,8 @@ import { freshFolder, printed, run } from './process.ts'
 
 // With a young generation of 1 MiB, an argument object or a BigInt for each event causes a
 // collection at about every 30,000th event, so at least 10 in a round of 500,000. How soon V8
-// compiles the code for good differs; then there is none. Every call is inlined up to the stores of its
-// fields, which are in registers.
+// compiles the code for good differs; then there is none. Every call is inlined up to the stores of
+// its fields, which are in registers.
 for (const [buffers, event] of [
   ['per-thread', 'small'],
   ['per-thread', 'large'],
