@@ -22,6 +22,7 @@ import type {
   TraceItem,
   TraceThread,
 } from '@rchan/ctf/reader'
+import { CalledFunctions } from './called-functions.js'
 import { flowId } from './flow-id.js'
 import { Identities, type ThreadIdentity } from './identity.js'
 import { jsonMembers, jsonString } from './json-text.js'
@@ -44,7 +45,7 @@ const MOST_GONE = 256
  * @returns the file, in pieces of about 64 KiB.
  */
 export function toChrome(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
-  return chromePieces(source, options, true)
+  return chromePieces(new CalledFunctions(source), options, true)
 }
 
 /** @param hasArguments whether slices have the fields of their spans. */

@@ -25,6 +25,7 @@ import type {
   TraceThread,
 } from '@rchan/ctf/reader'
 import { PbfWriter } from 'pbf'
+import { CalledFunctions } from './called-functions.js'
 import { flowId } from './flow-id.js'
 import { FreeLanes } from './free-lanes.js'
 import { Identities } from './identity.js'
@@ -51,7 +52,7 @@ const MOST_INT64 = 2n ** 63n - 1n
 export function* toPerfetto(source: ItemSource, options: ItemOptions = {}): IterableIterator<Uint8Array> {
   const pbf = new PbfWriter(new Uint8Array(CHUNK_BYTES * 2))
   const conversion = new Conversion(pbf, source)
-  for (const item of source.items(options)) {
+  for (const item of new CalledFunctions(source).items(options)) {
     conversion.push(item)
     if (pbf.pos >= CHUNK_BYTES) yield taken(pbf)
   }

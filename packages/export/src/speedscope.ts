@@ -1,9 +1,11 @@
 /**
- * A trace for speedscope: Chrome's trace events, with spans only and without their fields.
+ * A trace for speedscope: Chrome's trace events, with spans only, sampled functions among them, and
+ * without their fields.
  * speedscope takes the fields for a part of the name, so each call of a function would be another
  * function.
  */
 import type { ItemOptions, ItemSource, TraceItem } from '@rchan/ctf/reader'
+import { CalledFunctions } from './called-functions.js'
 import { chromePieces } from './chrome.js'
 
 /**
@@ -12,7 +14,7 @@ import { chromePieces } from './chrome.js'
  * @returns the file, in pieces of about 64 KiB.
  */
 export function toSpeedscope(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
-  return chromePieces(new Spans(source), options, false)
+  return chromePieces(new Spans(new CalledFunctions(source)), options, false)
 }
 
 /** The spans of a trace, and its threads. */
