@@ -287,7 +287,7 @@ export function watchCalls(context: ProbeContext, peers: PortPeers): { tap: Port
   )
 
   const posting = (port: MessagePort, message: unknown): void => {
-    if (isStart(message) && lastEmitter !== undefined) lastEmitter.threads += 1
+    if (lastEmitter !== undefined && isStart(message)) lastEmitter.threads += 1
     if (waiting.length === 0) return
     const call = callIn(message)
     // One that was posted before is a call that is tried again.
@@ -309,7 +309,13 @@ export function watchCalls(context: ProbeContext, peers: PortPeers): { tap: Port
     one.pool.tell()
   }
   const tap: PortTap = {
-    posting: (port, message) => attempt(context, () => posting(port, message)),
+    posting(port, message) {
+      try {
+        posting(port, message)
+      } catch (error) {
+        context.fail(error)
+      }
+    },
     // Before the pool sees it, which then gives the worker its next task.
     receiving: (port, message) => {
       const flying = flights.get(port)

@@ -61,9 +61,17 @@ export class Channels {
     if (type === START_TYPE) this.#starting = this.#endsOf(portsIn(workerData))
   }
 
-  /** The message of this number has come through a known end, with ports in it. */
-  received(through: ChannelEnd, seq: number, ports: readonly unknown[]): void {
-    this.#arrived(through.channel, 1 - through.side, seq, ports)
+  /**
+   * The message of this number has come through a known end.
+   *
+   * @param ports that came with it; undefined if nobody says: the program has taken the message.
+   */
+  received(through: ChannelEnd, seq: number, message: unknown, ports: readonly unknown[] | undefined): void {
+    if (!this.#passage.isUsed) return
+    const found = ports ?? portsIn(message)
+    // Of several ports that were taken, nobody knows which was posted first.
+    if (ports === undefined && found.length > 1) return
+    this.#arrived(through.channel, 1 - through.side, seq, found)
   }
 
   end(): void {

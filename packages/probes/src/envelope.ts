@@ -25,19 +25,18 @@ export interface ReplyEnvelope {
   readonly error: unknown
 }
 
-/** Returns a message as a task's envelope, if it is one. */
-export function asTask(message: unknown): TaskEnvelope | undefined {
-  if (typeof message !== 'object' || message === null || !('taskId' in message)) return undefined
-  const { taskId, filename, name } = message as Partial<TaskEnvelope>
-  const isTask = typeof taskId === 'number' && typeof filename === 'string' && typeof name === 'string'
-  return isTask && 'task' in message ? (message as unknown as TaskEnvelope) : undefined
-}
+/** What a message of piscina or tinypool is, as far as its own properties tell. */
+export const SORT = { other: 0, task: 1, reply: 2 } as const
+export type Sort = (typeof SORT)[keyof typeof SORT]
 
-/** Returns a message as a reply's envelope, if it is one. */
-export function asReply(message: unknown): ReplyEnvelope | undefined {
-  if (typeof message !== 'object' || message === null || !('taskId' in message)) return undefined
-  const isReply = typeof message.taskId === 'number' && 'result' in message && 'error' in message
-  return isReply ? (message as unknown as ReplyEnvelope) : undefined
+/** Tells what a message is. For each message that passes: it makes no object. */
+export function sortOf(message: unknown): Sort {
+  if (typeof message !== 'object' || message === null) return SORT.other
+  const { taskId } = message as Partial<TaskEnvelope>
+  if (typeof taskId !== 'number') return SORT.other
+  const { filename, name } = message as Partial<TaskEnvelope>
+  if (typeof filename === 'string' && typeof name === 'string' && 'task' in message) return SORT.task
+  return 'result' in message && 'error' in message ? SORT.reply : SORT.other
 }
 
 /** A task that is a call of a function by its name. */
@@ -123,8 +122,18 @@ export function numberIn(message: unknown): number | undefined {
   return typeof number === 'number' ? number : undefined
 }
 
+/** The names of a thread's tasks: most tasks are called as the one before. */
+let latest = { filename: '', name: 'default', text: '' }
+
 /** What a task is called: its file, and its function if that is not the default one. */
-export function taskName({ filename, name }: Pick<TaskEnvelope, 'filename' | 'name'>): string {
+export function taskName(filename: string, name: string): string {
+  if (filename !== latest.filename || name !== latest.name) {
+    latest = { filename, name, text: nameOf(filename, name) }
+  }
+  return latest.text
+}
+
+function nameOf(filename: string, name: string): string {
   const file = filename.slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1)
   return name === 'default' ? file : `${file}:${name}`
 }

@@ -8,7 +8,7 @@
 import { getEnvironmentData, setEnvironmentData, type MessagePort } from 'node:worker_threads'
 import { flow, span, tracepoint } from '@rchan/trace'
 import { Channels } from './channels.js'
-import { asReply, asTask } from './envelope.js'
+import { SORT } from './envelope.js'
 import { PortPassage, type ChannelEnd } from './port-passage.js'
 import { tapPorts, type PortTap } from './ports.js'
 import type { Probe, ProbeContext } from './probe.js'
@@ -32,11 +32,42 @@ type Token = ReturnType<typeof post.begin>
 
 /** A message that is being posted or handled. */
 interface Open {
-  readonly port: MessagePort
-  readonly end: ChannelEnd
-  readonly seq: number
+  port: MessagePort
+  end: ChannelEnd
+  seq: number
   /** Undefined if it is only counted. */
-  readonly token: Token | undefined
+  token: Token | undefined
+}
+
+/** The messages that are open now, the newest last. Each takes the object of an earlier one. */
+class OpenMessages {
+  readonly #all: Open[] = []
+  #count = 0
+
+  push(port: MessagePort, end: ChannelEnd, seq: number, token: Token | undefined): void {
+    if (this.#count === this.#all.length) {
+      this.#all.push({ port, end, seq, token })
+    } else {
+      const one = this.#all[this.#count]
+      one.port = port
+      one.end = end
+      one.seq = seq
+      one.token = token
+    }
+    this.#count += 1
+  }
+
+  /**
+   * Takes the one that was begun last, if it is of this port. What is returned counts until the
+   * next call.
+   */
+  pop(port: MessagePort): Open | undefined {
+    if (this.#count === 0) return undefined
+    const one = this.#all[this.#count - 1]
+    if (one.port !== port) return undefined
+    this.#count -= 1
+    return one
+  }
 }
 
 export const messages: Probe = {
@@ -54,24 +85,24 @@ export const messages: Probe = {
 }
 
 function tapOf(channels: Channels, context: ProbeContext): PortTap {
-  const posting: Open[] = []
-  const handling: Open[] = []
+  const posting = new OpenMessages()
+  const handling = new OpenMessages()
   return {
-    posting(port, message, transferred) {
+    posting(port, message, sort, transferred) {
       try {
         const end = channels.endOf(port)
         if (end === undefined) return channels.sendingOnOther(message)
         if (transferred.length > 0) channels.sending(end, transferred)
-        const isTold = !isTask(message)
+        const isTold = sort === SORT.other
         const token = isTold ? post.begin() : undefined
         if (isTold) way.start(flowOf(end.channel, end.side, end.posted))
-        posting.push({ port, end, seq: end.posted, token })
+        posting.push(port, end, end.posted, token)
       } catch (error) {
         context.fail(error)
       }
     },
     posted(port) {
-      const one = last(posting, port)
+      const one = posting.pop(port)
       if (one === undefined) return
       // A getter in the message may have posted others before it.
       const { channel, side, posted } = one.end
@@ -79,36 +110,35 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
       if (one.token !== undefined) post.end(one.token, { channel, side, seq: posted })
     },
     notPosted(port) {
-      const one = last(posting, port)
+      const one = posting.pop(port)
       if (one?.token === undefined) return
       const { channel, side } = one.end
       post.fail(one.token, { channel, side, seq: one.seq })
     },
-    receiving(port, message, ports, isTaken) {
+    receiving(port, message, sort, ports) {
       try {
         const end = channels.endOf(port)
         if (end === undefined) return
         const seq = end.received
         end.received = next(seq)
-        // Of several ports that were taken, nobody knows which was posted first.
-        if (ports.length === 1 || !isTaken) channels.received(end, seq, ports)
-        const isTold = !isTask(message)
+        channels.received(end, seq, message, ports)
+        const isTold = sort === SORT.other
         const { channel } = end
         const side = 1 - end.side
-        if (isTaken) {
+        if (ports === undefined) {
           if (!isTold) return
           taken({ channel, side, seq })
           return way.end(flowOf(channel, side, seq))
         }
         const token = isTold ? handle.begin() : undefined
         if (isTold) way.end(flowOf(channel, side, seq))
-        handling.push({ port, end, seq, token })
+        handling.push(port, end, seq, token)
       } catch (error) {
         context.fail(error)
       }
     },
     handled(port) {
-      const one = last(handling, port)
+      const one = handling.pop(port)
       if (one?.token === undefined) return
       handle.end(one.token, { channel: one.end.channel, side: 1 - one.end.side, seq: one.seq })
     },
@@ -119,21 +149,12 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
   }
 }
 
-/** Takes the one that was begun last, if it is of this port. */
-function last(open: Open[], port: MessagePort): Open | undefined {
-  return open.at(-1)?.port === port ? open.pop() : undefined
-}
-
 function next(count: number): number {
   return (count + 1) >>> 0
 }
 
 function flowOf(channel: number, side: number, seq: number): number {
   return (channel * 2 + side) * END_UNIT + (seq % END_UNIT)
-}
-
-function isTask(message: unknown): boolean {
-  return asTask(message) !== undefined || asReply(message) !== undefined
 }
 
 function passageOfProcess(): PortPassage {

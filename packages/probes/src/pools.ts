@@ -11,10 +11,10 @@ import events from 'node:events'
 import { inspect } from 'node:util'
 import type { MessagePort } from 'node:worker_threads'
 import { seeConstructed } from './constructed.js'
-import { asTask, setNumber, taskName } from './envelope.js'
+import { setNumber, SORT, taskName, type TaskEnvelope } from './envelope.js'
 import { nextTaskId, Pool, type PoolFacts } from './pool.js'
 import type { PortPeers } from './port-peers.js'
-import { attempt, type ProbeContext } from './probe.js'
+import type { ProbeContext } from './probe.js'
 import type { PortTap } from './ports.js'
 import { dispatched, task, way } from './task-events.js'
 
@@ -54,6 +54,8 @@ interface Submitted {
   readonly info: TaskInfo
   readonly pool: Pool | undefined
   state: State
+  /** Another task that waits and has the same number in another pool. */
+  next: Submitted | undefined
   /** Takes back the listener for its being aborted, which its pool does not tell of. */
   forgetSignal: (() => void) | undefined
 }
@@ -62,9 +64,9 @@ interface Submitted {
 export function watchPools(context: ProbeContext, peers: PortPeers): { tap: PortTap; end: () => void } {
   const pools = new WeakMap<object, Pool>()
   /** Tasks that no worker has yet, by their pools' numbers for them. */
-  const waiting = new Map<number, Submitted[]>()
+  const waiting = new Map<number, Submitted>()
   /** Tasks whose own number is not known yet. */
-  let fresh: Submitted[] = []
+  const fresh: Submitted[] = []
   let current: Pool | undefined
   const undo: (() => void)[] = []
 
@@ -80,65 +82,97 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
       info,
       pool: current,
       state: 'new',
+      next: undefined,
       forgetSignal: undefined,
     }
-    Object.defineProperty(info, KNOWN, { value: one })
+    info[KNOWN] = one
     fresh.push(one)
     // Without a pool that is known, nobody asks for it in this turn.
     if (current === undefined) queueMicrotask(tellFresh)
   }
 
+  const tell = (one: Submitted): void => {
+    const { info, pool, id } = one
+    const { taskId = -1, filename = '', name = 'default', abortSignal } = info
+    one.state = 'queued'
+    if (abortSignal instanceof AbortSignal) {
+      const onAbort = (): void => handle(info, abortSignal.reason ?? 'aborted')
+      abortSignal.addEventListener('abort', onAbort, { once: true })
+      one.forgetSignal = () => abortSignal.removeEventListener('abort', onAbort)
+    }
+    task.begin(id, { pool: pool?.name ?? '', name: taskName(filename, name), file: filename })
+    one.next = waiting.get(taskId)
+    waiting.set(taskId, one)
+    if (pool === undefined) return
+    pool.queued += 1
+    pool.tell()
+  }
+
   /** Tells of the tasks that were made. They know now what they are. */
   const tellFresh = (): void => {
     if (fresh.length === 0) return
-    const aborted: TaskInfo[] = []
-    for (const one of fresh) {
-      const { info, pool, id } = one
-      const { taskId = -1, filename = '', name = 'default', abortSignal } = info
-      if (one.state !== 'new') continue
-      one.state = 'queued'
-      if (abortSignal instanceof AbortSignal) {
-        const onAbort = (): void => attempt(context, () => handle(info, abortSignal.reason ?? 'aborted'))
-        abortSignal.addEventListener('abort', onAbort, { once: true })
-        one.forgetSignal = () => abortSignal.removeEventListener('abort', onAbort)
-        if (abortSignal.aborted) aborted.push(info)
+    let aborted: TaskInfo[] | undefined
+    try {
+      for (let index = 0; index < fresh.length; index += 1) {
+        const one = fresh[index]
+        if (one.state !== 'new') continue
+        tell(one)
+        const { abortSignal } = one.info
+        if (abortSignal instanceof AbortSignal && abortSignal.aborted) (aborted ??= []).push(one.info)
       }
-      task.begin(id, { pool: pool?.name ?? '', name: taskName({ filename, name }), file: filename })
-      const same = waiting.get(taskId)
-      if (same === undefined) waiting.set(taskId, [one])
-      else same.push(one)
-      if (pool === undefined) continue
-      pool.queued += 1
-      pool.tell()
+    } catch (error) {
+      context.fail(error)
     }
-    fresh = []
+    fresh.length = 0
     // Their pool has refused them, without a word to the task.
-    for (const info of aborted) handle(info, 'aborted')
+    if (aborted !== undefined) for (const info of aborted) handle(info, 'aborted')
   }
 
   const leaveQueue = (one: Submitted): void => {
     const { taskId = -1 } = one.info
-    const same = waiting.get(taskId)?.filter((each) => each !== one) ?? []
-    if (same.length === 0) waiting.delete(taskId)
-    else waiting.set(taskId, same)
+    let before = waiting.get(taskId)
+    if (before === one) {
+      if (one.next === undefined) waiting.delete(taskId)
+      else waiting.set(taskId, one.next)
+    } else {
+      while (before !== undefined && before.next !== one) before = before.next
+      if (before !== undefined) before.next = one.next
+    }
+    one.next = undefined
     if (one.pool !== undefined) one.pool.queued -= 1
   }
 
   const handle = (info: TaskInfo, error: unknown): void => {
-    tellFresh()
-    const one = info[KNOWN]
-    if (one === undefined || one.state === 'handled') return
-    if (one.state === 'queued') leaveQueue(one)
-    else if (one.pool !== undefined) one.pool.busy -= 1
+    try {
+      tellFresh()
+      const one = info[KNOWN]
+      if (one !== undefined && one.state !== 'handled') leave(one, error !== null && error !== undefined)
+    } catch (failure) {
+      context.fail(failure)
+    }
+  }
+
+  const leave = (one: Submitted, hasFailed: boolean): void => {
     const hasRun = one.state === 'dispatched'
+    if (!hasRun) leaveQueue(one)
+    else if (one.pool !== undefined) one.pool.busy -= 1
     one.state = 'handled'
     one.forgetSignal?.()
-    const hasFailed = error !== null && error !== undefined
     if (hasRun) way.end(one.id)
     if (hasFailed) task.fail(one.id)
     else task.end(one.id)
     context.threadList.countTask(hasFailed)
     one.pool?.tell()
+  }
+
+  /** Ends a task that its pool has refused. */
+  const refuse = (pool: object, one: Submitted, result: unknown): void => {
+    try {
+      if (one.pool === undefined || one.pool !== pools.get(pool)) return
+      if (hasRefused(pool, one.pool.queued, result)) handle(one.info, 'refused')
+    } catch (error) {
+      context.fail(error)
+    }
   }
 
   const patchTask = once((prototype) => {
@@ -148,7 +182,7 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
       try {
         return done.apply(this, args)
       } finally {
-        attempt(context, () => handle(this, args[0]))
+        handle(this, args[0])
       }
     }
     undo.push(() => {
@@ -160,20 +194,19 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
     if (typeof run !== 'function') return
     prototype.run = function (this: object, ...args) {
       const before = current
-      attempt(context, () => {
+      try {
         current = poolOf(this, kind)
-      })
+      } catch (error) {
+        context.fail(error)
+      }
       let result: unknown
       try {
         return (result = run.apply(this, args))
       } finally {
         current = before
-        attempt(context, () => {
-          const made = fresh.at(-1)
-          tellFresh()
-          if (made?.state !== 'queued' || made.pool !== pools.get(this)) return
-          if (hasRefused(this, result)) handle(made.info, 'refused')
-        })
+        const made = fresh.at(-1)
+        tellFresh()
+        if (made?.state === 'queued') refuse(this, made, result)
       }
     }
     undo.push(() => {
@@ -190,23 +223,33 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
         if (kind !== undefined) return patchPool(prototype, kind)
       }
     }),
-    seeConstructed(asyncHooks, 'AsyncResource', (made, [type], newTarget) => {
-      if (!TASK_TYPES.includes(type)) return
-      patchTask(newTarget.prototype as object)
-      submit(made)
+    seeConstructed(asyncHooks, 'AsyncResource', (made, args, newTarget) => {
+      if (!TASK_TYPES.includes(args[0])) return
+      try {
+        patchTask(newTarget.prototype as object)
+        submit(made)
+      } catch (error) {
+        context.fail(error)
+      }
     }),
   )
 
   const tap: PortTap = {
-    posting: (port, message, transferred) => attempt(context, () => posting(port, message, transferred)),
+    posting(port, message, sort, transferred) {
+      try {
+        if (transferred.length > 0) peers.sent(port, transferred)
+        if (sort === SORT.task) dispatch(port, message as TaskEnvelope)
+      } catch (error) {
+        context.fail(error)
+      }
+    },
   }
-  const posting = (port: MessagePort, message: unknown, transferred: readonly unknown[]): void => {
-    peers.sent(port, transferred)
-    const envelope = asTask(message)
-    if (envelope === undefined) return
+  const dispatch = (port: MessagePort, envelope: TaskEnvelope): void => {
     tellFresh()
-    const same = waiting.get(envelope.taskId)
-    const one = same?.find(({ info }) => info.filename === envelope.filename) ?? same?.[0]
+    const first = waiting.get(envelope.taskId)
+    let one = first
+    while (one !== undefined && one.info.filename !== envelope.filename) one = one.next
+    one ??= first
     if (one === undefined) return
     leaveQueue(one)
     one.state = 'dispatched'
@@ -239,9 +282,10 @@ function looker(pool: PoolObject): () => PoolFacts {
  * caller, by a promise that is rejected already. Asking it for its state takes some µs, so only a
  * pool is asked that limits its queue.
  */
-function hasRefused({ options }: PoolObject, result: unknown): boolean {
+function hasRefused({ options }: PoolObject, queued: number, result: unknown): boolean {
   const { maxQueue = Infinity } = options ?? {}
-  if (maxQueue === Infinity) return false
+  // With this one. To ask a promise takes 10 µs.
+  if (queued <= maxQueue) return false
   return /^Promise \{\s*<rejected>/.test(inspect(result, { depth: 0, customInspect: false }))
 }
 

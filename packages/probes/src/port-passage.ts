@@ -5,7 +5,8 @@
  *
  * ```text
  *   +0     i32  channels  any thread   channels that were made in this process
- *   +4     i32  pad [7]
+ *   +4     i32  left      any thread   entries that were left, and not taken yet
+ *   +8     i32  pad [6]
  *   +32    entry [1024]                one for each port on its way
  *
  *   entry  +0   i32  state     both      0: free; 1: being written; 2: there; 3: being read
@@ -21,6 +22,9 @@
  * Who, in what order: the sender takes a free entry (0 → 1), stores the rest, and stores `state` 2
  * before it posts the message. The receiver finds the entry by its key, takes it (2 → 3), reads,
  * and stores 0. A key has one receiver. Pairs with: each side's Atomics on `state`.
+ *
+ * `left` spares the receiver the search for messages without ports. The sender adds 1 before it
+ * posts the message, so the receiver of a port finds at least that.
  */
 
 const ENTRIES = 1024
@@ -30,6 +34,7 @@ const BYTES = (HEAD_WORDS + ENTRIES * ENTRY_WORDS) * 4
 /** An entry stands at most so far behind the place that its key gives it. */
 const REACH = 64
 const CHANNELS = 0
+const LEFT = 1
 const STATE = 0
 const CARRIER = 1
 const SEQ = 2
@@ -79,6 +84,11 @@ export class PortPassage {
     return Atomics.add(this.#words, CHANNELS, 1) >>> 0
   }
 
+  /** Whether a port may be on its way. */
+  get isUsed(): boolean {
+    return Atomics.load(this.#words, LEFT) !== 0
+  }
+
   /** Leaves a port's end for its receiver. With 64 others in its way, it is not left. */
   leave(carrier: Carrier, end: ChannelEnd): void {
     const words = this.#words
@@ -93,6 +103,7 @@ export class PortPassage {
       words[at + POSTED] = end.posted
       words[at + RECEIVED] = end.received
       Atomics.store(words, at + STATE, THERE)
+      Atomics.add(words, LEFT, 1)
       return
     }
   }
@@ -114,6 +125,7 @@ export class PortPassage {
         received: words[at + RECEIVED] >>> 0,
       }
       Atomics.store(words, at + STATE, FREE)
+      Atomics.sub(words, LEFT, 1)
       return end
     }
     return undefined

@@ -10,39 +10,47 @@
  */
 import { syncBuiltinESMExports } from 'node:module'
 import workerThreads, { type MessagePort } from 'node:worker_threads'
-import { now } from '@rchan/trace'
+import { SORT, sortOf, type Sort } from './envelope.js'
 
 /** The method that hands a message to the listeners of a port. The same since Node 16. */
 const DISPATCH = Symbol.for('nodejs.internal.kHybridDispatch')
 /** The property with the ports that came with the message that is dispatched. */
 const RECEIVING = Symbol.for('nodejs.internal.kCurrentlyReceivingPorts')
 
-/** What a probe sees of ports. A tap must not throw. Times are ns of the trace's clock. */
+/** What a probe sees of ports. A tap must not throw. */
 export interface PortTap {
   /** A message will be posted. */
-  posting?(port: MessagePort, message: unknown, transferred: readonly unknown[]): void
-  /** A message was posted: it was serialized from `start` to `end`. */
-  posted?(port: MessagePort, message: unknown, start: bigint, end: bigint): void
+  posting?(port: MessagePort, message: unknown, sort: Sort, transferred: readonly unknown[]): void
+  /** A message was posted: it is serialized. */
+  posted?(port: MessagePort, message: unknown): void
   /** A message could not be posted: `postMessage` has thrown. */
   notPosted?(port: MessagePort): void
   /**
-   * A message has come, and nothing of the program has seen it. `isTaken`: the program has taken it
-   * by `receiveMessageOnPort`; then the ports are in the order in which they stand in it.
+   * A message has come, and nothing of the program has seen it.
+   *
+   * @param ports that came with it; undefined if the program has taken it by
+   * `receiveMessageOnPort`.
    */
-  receiving?(port: MessagePort, message: unknown, ports: readonly unknown[], isTaken: boolean): void
+  receiving?(port: MessagePort, message: unknown, sort: Sort, ports: readonly unknown[] | undefined): void
   /** A message has come that can't be read here (`messageerror`). */
   unreadable?(port: MessagePort): void
   /**
    * The listeners have returned. A message that the program took by `receiveMessageOnPort` is
    * received, and never handled.
    */
-  handled?(port: MessagePort, message: unknown, start: bigint, end: bigint): void
+  handled?(port: MessagePort): void
 }
 
 type Dispatch = (this: MessagePort, data: unknown, type: string, event: unknown) => unknown
 type PortPrototype = MessagePort & { [DISPATCH]?: Dispatch; [RECEIVING]?: readonly unknown[] }
 
-let taps: readonly PortTap[] = []
+const NONE: readonly never[] = []
+/** The taps, and those of them that see what happens to a message: each message passes here. */
+let taps: readonly PortTap[] = NONE
+let posting: readonly Required<Pick<PortTap, 'posting'>>[] = NONE
+let posted: readonly Required<Pick<PortTap, 'posted'>>[] = NONE
+let receiving: readonly Required<Pick<PortTap, 'receiving'>>[] = NONE
+let handled: readonly Required<Pick<PortTap, 'handled'>>[] = NONE
 let restore: (() => void) | undefined
 
 /**
@@ -53,13 +61,21 @@ let restore: (() => void) | undefined
  */
 export function tapPorts(tap: PortTap): () => void {
   restore ??= replace()
-  taps = [...taps, tap]
+  use([...taps, tap])
   return () => {
-    taps = taps.filter((each) => each !== tap)
+    use(taps.filter((each) => each !== tap))
     if (taps.length > 0) return
     restore?.()
     restore = undefined
   }
+}
+
+function use(open: readonly PortTap[]): void {
+  taps = open
+  posting = open.filter((tap) => tap.posting !== undefined) as typeof posting
+  posted = open.filter((tap) => tap.posted !== undefined) as typeof posted
+  receiving = open.filter((tap) => tap.receiving !== undefined) as typeof receiving
+  handled = open.filter((tap) => tap.handled !== undefined) as typeof handled
 }
 
 function replace(): () => void {
@@ -71,10 +87,14 @@ function replace(): () => void {
   const { receiveMessageOnPort } = workerThreads
 
   const tappedPost = function (this: MessagePort, ...args: Parameters<MessagePort['postMessage']>): unknown {
-    const [message, transfer] = args
-    const transferred = transferOf(transfer)
-    for (const tap of taps) tap.posting?.(this, message, transferred)
-    const start = now()
+    // oxlint-disable-next-line prefer-destructuring -- each message passes here: no iterator
+    const message: unknown = args[0]
+    // Taps may be closed meanwhile: the lists themselves are never changed.
+    const before = posting
+    const sort = sortSafely(message)
+    const transferred = transferOf(args[1])
+    for (let index = 0; index < before.length; index += 1)
+      before[index].posting(this, message, sort, transferred)
     // Node's own BroadcastChannel looks at what it returns.
     let result: unknown
     try {
@@ -83,8 +103,8 @@ function replace(): () => void {
       for (const tap of taps) tap.notPosted?.(this)
       throw error
     }
-    const end = now()
-    for (const tap of taps) tap.posted?.(this, message, start, end)
+    const after = posted
+    for (let index = 0; index < after.length; index += 1) after[index].posted(this, message)
     return result
   }
   const tappedDispatch: Dispatch = function (data, type, event) {
@@ -92,22 +112,18 @@ function replace(): () => void {
       if (type === 'messageerror') for (const tap of taps) tap.unreadable?.(this)
       return dispatch.call(this, data, type, event)
     }
-    const ports = (this as PortPrototype)[RECEIVING] ?? []
-    for (const tap of taps) tap.receiving?.(this, data, ports, false)
-    const start = now()
+    const ports = (this as PortPrototype)[RECEIVING] ?? NONE
+    receive(this, data, ports)
     try {
       return dispatch.call(this, data, type, event)
     } finally {
-      const end = now()
-      for (const tap of taps) tap.handled?.(this, data, start, end)
+      const after = handled
+      for (let index = 0; index < after.length; index += 1) after[index].handled(this)
     }
   }
   const tappedReceive: typeof receiveMessageOnPort = (port) => {
     const received = receiveMessageOnPort(port)
-    if (received !== undefined) {
-      const message: unknown = received.message
-      for (const tap of taps) tap.receiving?.(port, message, portsIn(message), true)
-    }
+    if (received !== undefined) receive(port, received.message, undefined)
     return received
   }
 
@@ -127,6 +143,12 @@ function replace(): () => void {
   }
 }
 
+function receive(port: MessagePort, message: unknown, ports: readonly unknown[] | undefined): void {
+  const before = receiving
+  const sort = sortSafely(message)
+  for (let index = 0; index < before.length; index += 1) before[index].receiving(port, message, sort, ports)
+}
+
 function define(target: object, key: PropertyKey, value: unknown): void {
   Object.defineProperty(target, key, { value, writable: true, configurable: true, enumerable: false })
 }
@@ -139,15 +161,18 @@ function alike<F extends (...args: never[]) => unknown>(made: F, original: F): F
   return made
 }
 
-function transferOf(transfer: unknown): readonly unknown[] {
-  if (Array.isArray(transfer)) return transfer
-  const { transfer: listed } = (transfer ?? {}) as { transfer?: unknown }
-  return Array.isArray(listed) ? listed : []
+/** Getters of the program may throw. */
+function sortSafely(message: unknown): Sort {
+  try {
+    return sortOf(message)
+  } catch {
+    return SORT.other
+  }
 }
 
-/** The ports in the outermost object of a message, or the one that it is. */
-function portsIn(message: unknown): readonly unknown[] {
-  if (typeof message !== 'object' || message === null) return []
-  if (message instanceof workerThreads.MessagePort) return [message]
-  return Object.values(message).filter((value) => value instanceof workerThreads.MessagePort)
+function transferOf(transfer: unknown): readonly unknown[] {
+  if (transfer === undefined || transfer === null) return NONE
+  if (Array.isArray(transfer)) return transfer
+  const { transfer: listed } = transfer as { transfer?: unknown }
+  return Array.isArray(listed) ? listed : NONE
 }

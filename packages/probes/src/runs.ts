@@ -1,10 +1,19 @@
 /** Tasks as a worker runs them, by the envelopes that pass through its ports. */
 import type { MessagePort } from 'node:worker_threads'
 import { now } from '@rchan/trace'
-import { asTask, callIn, numberIn, replyIn, taskName } from './envelope.js'
+import {
+  callIn,
+  numberIn,
+  replyIn,
+  SORT,
+  taskName,
+  type ReplyEnvelope,
+  type Sort,
+  type TaskEnvelope,
+} from './envelope.js'
 import { tellSums } from './gc.js'
 import type { PortTap } from './ports.js'
-import { guarded, type ProbeContext } from './probe.js'
+import type { ProbeContext } from './probe.js'
 import { kernelThreadId, Schedstat } from './schedstat.js'
 import { replied, run, way } from './task-events.js'
 
@@ -26,6 +35,9 @@ const LONG_NS = 2_000_000n
 /** A task that this thread runs. */
 interface Run {
   readonly id: number
+  /** Its port, and what its reply has, too. */
+  readonly port: MessagePort
+  readonly key: unknown
   readonly token: ReturnType<typeof run.begin>
   readonly name: string
   /** When it began, in ns. */
@@ -35,9 +47,10 @@ interface Run {
 
 /** Watches the tasks that the calling thread runs. */
 export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => void } {
-  const byPort = new WeakMap<MessagePort, Map<unknown, Run>>()
-  /** Replies between their posting and its end. */
-  const leaving = new WeakMap<object, number>()
+  /** The tasks that have begun, in any order. Mostly there is one. */
+  const open: Run[] = []
+  /** The reply that is being posted: one at a time. */
+  let leaving: { readonly message: unknown; readonly id: number; readonly start: bigint } | undefined
   let account: Schedstat | undefined
   let hasAccount = false
   let last: Reading | undefined
@@ -61,50 +74,94 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
     if (!areLong) return NO_READING
     return last !== undefined && time - last.time < RECENT_NS ? last : readAccount()
   }
-  const tap: PortTap = {
-    receiving: guarded(context, (port: MessagePort, message: unknown) => {
-      const id = numberIn(message)
-      if (id === undefined) return
-      const envelope = asTask(message)
-      const call = envelope === undefined ? callIn(message) : undefined
-      const name = envelope === undefined ? (call?.name ?? '') : taskName(envelope)
-      const start = now()
-      const reading = readingAtStart(start)
-      const token = run.begin()
-      // In the span, so that viewers bind the arrow to it.
-      way.step(id)
-      let runs = byPort.get(port)
-      if (runs === undefined) byPort.set(port, (runs = new Map()))
-      runs.set(envelope === undefined ? call?.key : envelope.taskId, { id, token, name, start, reading })
-    }),
-    posting: guarded(context, (port: MessagePort, message: unknown) => {
-      const runs = byPort.get(port)
-      if (runs === undefined || runs.size === 0) return
+  const take = (port: MessagePort, key: unknown): Run | undefined => {
+    for (let index = open.length - 1; index >= 0; index -= 1) {
+      const one = open[index]
+      if (one.port !== port || one.key !== key) continue
+      open[index] = open[open.length - 1]
+      open.pop()
+      return one
+    }
+    return undefined
+  }
+  const begin = (port: MessagePort, message: object, sort: Sort): void => {
+    const id = numberIn(message)
+    if (id === undefined) return
+    let name = ''
+    let key: unknown
+    if (sort === SORT.task) {
+      const envelope = message as TaskEnvelope
+      name = taskName(envelope.filename, envelope.name)
+      key = envelope.taskId
+    } else {
+      const call = callIn(message)
+      name = call?.name ?? ''
+      key = call?.key
+    }
+    const start = now()
+    const reading = readingAtStart(start)
+    const token = run.begin()
+    // In the span, so that viewers bind the arrow to it.
+    way.step(id)
+    // One that never had its reply.
+    if (open.length > 0) take(port, key)
+    open.push({ id, port, key, token, name, start, reading })
+  }
+  const finish = (port: MessagePort, message: object, sort: Sort): void => {
+    let key: unknown
+    let hasFailed: boolean
+    if (sort === SORT.reply) {
+      const { taskId, error } = message as ReplyEnvelope
+      key = taskId
+      hasFailed = error !== undefined && error !== null
+    } else {
       const reply = replyIn(message)
-      const one = reply === undefined ? undefined : runs.get(reply.key)
-      if (reply === undefined || one === undefined) return
-      runs.delete(reply.key)
-      areLong = now() - one.start >= LONG_NS
-      const isRead = areLong && one.reading !== NO_READING
-      last = areLong ? readAccount() : undefined
-      const fields = {
-        id: one.id,
-        name: one.name,
-        onCpu: isRead && last !== undefined ? last.onCpu - one.reading.onCpu : 0,
-        waitingForCpu: isRead && last !== undefined ? last.waitingForCpu - one.reading.waitingForCpu : 0,
-      }
-      if (reply.hasFailed) run.fail(one.token, fields)
-      else run.end(one.token, fields)
-      leaving.set(message as object, one.id)
-      tellSums(context)
-    }),
-    posted: guarded(context, (_port: MessagePort, message: unknown, start: bigint, end: bigint) => {
+      if (reply === undefined) return
+      key = reply.key
+      hasFailed = reply.hasFailed
+    }
+    const one = take(port, key)
+    if (one === undefined) return
+    areLong = now() - one.start >= LONG_NS
+    const isRead = areLong && one.reading !== NO_READING
+    last = areLong ? readAccount() : undefined
+    const fields = {
+      id: one.id,
+      name: one.name,
+      onCpu: isRead && last !== undefined ? last.onCpu - one.reading.onCpu : 0,
+      waitingForCpu: isRead && last !== undefined ? last.waitingForCpu - one.reading.waitingForCpu : 0,
+    }
+    if (hasFailed) run.fail(one.token, fields)
+    else run.end(one.token, fields)
+    tellSums(context)
+    leaving = { message, id: one.id, start: now() }
+  }
+  const tap: PortTap = {
+    receiving(port, message, sort) {
       if (typeof message !== 'object' || message === null) return
-      const id = leaving.get(message)
-      if (id === undefined) return
-      leaving.delete(message)
-      replied({ id, serializeNs: end - start })
-    }),
+      try {
+        begin(port, message, sort)
+      } catch (error) {
+        context.fail(error)
+      }
+    },
+    posting(port, message, sort) {
+      if (open.length === 0 || typeof message !== 'object' || message === null) return
+      try {
+        finish(port, message, sort)
+      } catch (error) {
+        context.fail(error)
+      }
+    },
+    posted(_port, message) {
+      if (leaving === undefined || leaving.message !== message) return
+      const { id, start } = leaving
+      leaving = undefined
+      replied({ id, serializeNs: now() - start })
+    },
+    notPosted() {
+      leaving = undefined
+    },
   }
   return {
     tap,

@@ -6,7 +6,8 @@
  * ```text
  *   +0     i32  tasks     any thread   tasks that were handled, for the line of progress
  *   +4     i32  failed    any thread   of them, failed
- *   +8     i32  pad [2]
+ *   +8     i32  used      any thread   entries that were ever used: the rest is free
+ *   +12    i32  pad
  *   +16    entry [512]                 one for each thread
  *
  *   entry  +0   i32  owner     thread, sampler   0: free; else Node's thread id + 1
@@ -22,6 +23,7 @@ const ENTRY_WORDS = 4
 const BYTES = (HEAD_WORDS + ENTRIES * ENTRY_WORDS) * 4
 const TASKS = 0
 const FAILED = 1
+const USED = 2
 const OWNER = 0
 const TID = 1
 const BEATS = 2
@@ -56,6 +58,7 @@ export class ThreadList {
     for (let slot = 0; slot < ENTRIES; slot += 1) {
       const at = HEAD_WORDS + slot * ENTRY_WORDS
       if (Atomics.compareExchange(this.#words, at + OWNER, 0, threadId + 1) !== 0) continue
+      this.#use(slot + 1)
       Atomics.store(this.#words, at + BEATS, 0)
       Atomics.store(this.#words, at + LIMIT_MS, 0)
       Atomics.store(this.#words, at + TID, tid)
@@ -104,7 +107,8 @@ export class ThreadList {
   /** The threads that stand in it. */
   entries(): ListedThread[] {
     const found: ListedThread[] = []
-    for (let slot = 0; slot < ENTRIES; slot += 1) {
+    const used = Math.min(ENTRIES, Atomics.load(this.#words, USED))
+    for (let slot = 0; slot < used; slot += 1) {
       const at = HEAD_WORDS + slot * ENTRY_WORDS
       const owner = Atomics.load(this.#words, at + OWNER)
       if (owner === 0) continue
@@ -117,5 +121,13 @@ export class ThreadList {
       })
     }
     return found
+  }
+
+  /** Notes that so many entries were used. */
+  #use(count: number): void {
+    for (;;) {
+      const used = Atomics.load(this.#words, USED)
+      if (used >= count || Atomics.compareExchange(this.#words, USED, used, count) === used) return
+    }
   }
 }
