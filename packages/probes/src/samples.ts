@@ -45,7 +45,7 @@ export const samples: Probe = {
       if (slice !== undefined) records.tell(slice)
     }
     const closeTap = tapPorts({
-      posted: guarded(context, (_port, _message, _start, end: bigint) => takeIfDue(end)),
+      posted: guarded(context, () => takeIfDue(now())),
     })
     const end = whileRecording(() => {
       attempt(context, () => {
