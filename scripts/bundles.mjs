@@ -5,12 +5,14 @@
 //   costs as separate modules. recording.js has the code that only a recording thread needs, and in
 //   index.js the writing half of tracing is a text (writing-half.mjs).
 // - rchan/dist/bin/rchan.cjs: the command, with its argument library. It takes the rest from the
-//   files of dist/cjs, each when it is needed. Beside it, the licences of the libraries that rchan's
-//   files contain.
+//   files of dist/cjs, each when it is needed. Beside it, the licences of the libraries that
+//   rchan's files contain.
 // - tracepoint/dist/{esm,cjs}/index.js: what authors of libraries use.
 // - trace/dist/consumer-source.js: the whole program of the consumer thread as a string. So that
 //   thread needs no file, and does not depend on how the program resolves its modules.
 // - relay-node/dist/sink-source.js: the same for the consumer thread of relay channels.
+// - report/dist/page-source.js: the script and the style sheet of the page that `rchan report`
+//   writes.
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -32,6 +34,7 @@ export const ENTRIES = [
   'ctf',
   'analysis',
   'export',
+  'report',
   'probes',
   'auto',
 ]
@@ -92,6 +95,12 @@ const LIBRARIES = {
   pbf: `${packages}/export`,
   'd3-array': `${packages}/export`,
   internmap: `${packages}/export`,
+  ...Object.fromEntries(
+    ['scale', 'shape', 'color', 'format', 'interpolate', 'path', 'time', 'time-format'].map((name) => [
+      `d3-${name}`,
+      `${packages}/report`,
+    ]),
+  ),
 }
 /** Small modules that stand in the command's own file. */
 const IN_THE_COMMAND = ['@rchan/probes/settings', '@rchan/probes/status']
@@ -100,6 +109,7 @@ const OF_THE_COMMAND = {
   '@rchan/ctf/reader': 'reader',
   '@rchan/analysis': 'analysis',
   '@rchan/export': 'export',
+  '@rchan/report': 'report',
   '@rchan/probes': 'probes',
   [RECORDING]: 'recording',
 }
@@ -143,18 +153,35 @@ function licences() {
   return `The files of rchan contain code of these libraries.\n\n${texts.join(`\n${'-'.repeat(72)}\n\n`)}`
 }
 
-/** Takes the programs of consumer threads from this build, not from the previous one. */
-function consumerPrograms(texts) {
+/** Takes texts that the build makes from this build, not from the previous one. */
+function madeTexts(texts) {
+  const nameOf = (path) => /(\w+)-source\.js$/.exec(path)[1]
   return {
-    name: 'consumer programs',
+    name: 'made texts',
     setup({ onResolve, onLoad }) {
       // In a fresh clone the files don't exist yet.
-      onResolve({ filter: /[/\\](consumer|sink)-source\.js$/ }, ({ path }) => ({ path, namespace: 'made' }))
-      onLoad({ filter: /./, namespace: 'made' }, ({ path }) => ({
-        contents: path.endsWith('sink-source.js') ? texts.sink : texts.consumer,
+      onResolve({ filter: /[/\\](consumer|sink|page)-source\.js$/ }, ({ path }) => ({
+        path,
+        namespace: 'made',
       }))
+      onLoad({ filter: /./, namespace: 'made' }, ({ path }) => ({ contents: texts[nameOf(path)] }))
     },
   }
+}
+
+/** The script and the style sheet of the page that a report is. */
+async function pageSource() {
+  const common = { bundle: true, write: false, minify: true, legalComments: 'none', logLevel: 'warning' }
+  const folder = `${packages}/report/page`
+  const browser = { platform: 'browser', target: ['chrome100', 'firefox113', 'safari16.4'] }
+  const [script, style] = await Promise.all(
+    [
+      { ...browser, entryPoints: [`${folder}/main.ts`], format: 'esm' },
+      { entryPoints: [`${folder}/style.css`] },
+    ].map(async (more) => (await build({ ...common, ...more })).outputFiles[0].text.trim()),
+  )
+  if (script.includes('</script')) throw new Error('the script of the page has the end of a script in it')
+  return `export const script = ${JSON.stringify(script)}\nexport const style = ${JSON.stringify(style)}\n`
 }
 
 /** A program as the text that a worker evaluates. */
@@ -186,7 +213,14 @@ export async function bundles() {
   const consumer = `export const consumerSource = ${JSON.stringify(program)}\n`
   const sinkProgram = await programOf(`${packages}/relay-node/dist/sink-program.js`, 'rchan-sink.js')
   const sink = `export const sinkSource = ${JSON.stringify(sinkProgram)}\n`
+  const page = await pageSource()
+  const texts = { consumer, sink, page }
   const files = [
+    { path: `${packages}/report/dist/page-source.js`, text: page },
+    {
+      path: `${packages}/report/dist/page-source.d.ts`,
+      text: 'export declare const script: string\nexport declare const style: string\n',
+    },
     { path: `${packages}/trace/dist/consumer-source.js`, text: consumer },
     {
       path: `${packages}/trace/dist/consumer-source.d.ts`,
@@ -220,7 +254,7 @@ export async function bundles() {
         entryPoints: [`${packages}/rchan/dist/${name}.js`],
         plugins: [
           recordingBeside,
-          consumerPrograms({ consumer, sink }),
+          madeTexts(texts),
           ...(name === 'index' ? [writingHalf] : []),
           ...(ON_INDEX.includes(name) ? [tracingBeside] : []),
         ],
@@ -234,7 +268,7 @@ export async function bundles() {
         contents: `export { requestSnapshot, start, startNow } from '${RECORDING}'`,
         resolveDir: `${packages}/rchan`,
       },
-      plugins: [consumerPrograms({ consumer, sink })],
+      plugins: [madeTexts(texts)],
     })
     files.push({ path: `${folder}/recording.js`, text })
     const forLibraries = `${packages}/tracepoint/dist/${format}`

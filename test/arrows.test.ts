@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,14 +21,28 @@ const ARROWS: Record<string, readonly string[]> = {
   trace: ['runtime', 'ctf'],
   analysis: ['ctf'],
   export: ['analysis', 'ctf'],
+  report: ['analysis', 'ctf'],
   probes: ['trace'],
   // Types only: a test of the package holds that its file imports nothing.
   tracepoint: ['trace', 'ctf'],
-  rchan: ['ring', 'sync', 'relay', 'relay-node', 'runtime', 'trace', 'ctf', 'analysis', 'export', 'probes'],
+  rchan: [
+    'ring',
+    'sync',
+    'relay',
+    'relay-node',
+    'runtime',
+    'trace',
+    'ctf',
+    'analysis',
+    'export',
+    'report',
+    'probes',
+  ],
 }
 /** Libraries by others, of packages that no tracing worker loads. They are bundled into rchan. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   export: ['pbf', 'd3-array'],
+  report: ['d3-array', 'd3-scale', 'd3-shape'],
   rchan: ['commander'],
 }
 /** Packages that users install. */
@@ -36,11 +50,14 @@ const PUBLISHED = ['rchan', 'tracepoint']
 /** Packages that know nothing of Node. */
 const WITHOUT_NODE = ['ring', 'sync', 'relay']
 
+/** `page` is what a browser runs of a package. */
 function sourceFiles(name: string): string[] {
-  const folder = join(PACKAGES, name, 'src')
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => join(folder, file))
+  const folders = ['src', 'page'].map((folder) => join(PACKAGES, name, folder)).filter(existsSync)
+  return folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => join(folder, file)),
+  )
 }
 
 function sources(name: string): string[] {

@@ -8,8 +8,9 @@ export { AsyncPairs, MOST_OPEN, type OpenAsync } from './async-pairs.js'
 export { Coverage } from './coverage.js'
 export { Extents } from './extent.js'
 export { FINDING_IDS } from './findings/findings.js'
+export { Largest } from './largest.js'
 export { LossMarks } from './loss-marks.js'
-export { modelJson, modelText } from './model-text.js'
+export { evidenceText, modelJson, modelText } from './model-text.js'
 export type {
   Backlog,
   Crew,
@@ -48,3 +49,4 @@ export {
   type TracepointSummary,
 } from './summary.js'
 export { summaryText } from './summary-text.js'
+export { SAMPLER } from './thread-model.js'

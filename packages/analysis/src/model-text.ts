@@ -55,7 +55,8 @@ function findingText({ severity, title, evidence, costNs, advice, thin }: Findin
   ].join('\n')
 }
 
-function evidenceText({ value, unit }: Evidence): string {
+/** Returns a figure with its unit. */
+export function evidenceText({ value, unit }: Evidence): string {
   return unit === '%' ? `${numberText(value)} %` : quantityText(value, unit)
 }
 

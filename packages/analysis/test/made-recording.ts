@@ -326,9 +326,14 @@ export class MadeRecording {
     return end
   }
 
-  model(options: AnalysisOptions = {}): Model {
+  /** The trace, of all that was made so far. */
+  finished(): MadeTrace {
     this.#records.sort((a, b) => a.time - b.time)
     for (const { add } of this.#records.splice(0)) add()
-    return analyse(this.trace, options)
+    return this.trace
+  }
+
+  model(options: AnalysisOptions = {}): Model {
+    return analyse(this.finished(), options)
   }
 }

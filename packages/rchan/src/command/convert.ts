@@ -1,23 +1,27 @@
 /** `rchan convert`: a trace as other programs want it. */
 import { dirname, isAbsolute, join, basename, relative, resolve, sep } from 'node:path'
 import { realpathSync } from 'node:fs'
-import type { Format } from '@rchan/export'
+import type { Format, FormatDescription } from '@rchan/export'
 import { CommandError, UsageError } from './fault.js'
 import { openFile, ReaderGone, standardOutput, type Output } from './output.js'
 import { CountedSource } from './progress.js'
 import { selectionOf, type SelectionOptions } from './selection.js'
+import { commandOf } from './recording-file.js'
 import { findTrace, openMeant, type Meant } from './trace-folder.js'
+
+/** What a trace becomes: a format, or a page. */
+export type Target = Format | 'html'
 
 /** As the command line has them. */
 export interface ConvertOptions extends SelectionOptions {
-  readonly to?: Format
+  readonly to?: Target
   readonly output?: string
   readonly force?: boolean
   readonly all?: boolean
 }
 
 /** Formats by the extensions of files. */
-const EXTENSIONS: Readonly<Record<string, Format>> = {
+const EXTENSIONS: Readonly<Record<string, Target>> = {
   '.pftrace': 'perfetto',
   '.perfetto-trace': 'perfetto',
   '.speedscope.json': 'speedscope',
@@ -26,19 +30,21 @@ const EXTENSIONS: Readonly<Record<string, Format>> = {
   '.ndjson': 'jsonl',
   '.csv': 'csv',
   '.svg': 'svg',
+  '.html': 'html',
 }
 /** Formats that are not text. */
-const BINARY: readonly Format[] = ['perfetto']
+const BINARY: readonly Target[] = ['perfetto']
 /** So many bytes are written at once. */
 const BATCH_BYTES = 2 ** 18
 
-const HINTS: Readonly<Record<Format, string>> = {
+const HINTS: Readonly<Record<Target, string>> = {
   perfetto: 'open it at https://ui.perfetto.dev',
   chrome: 'open it at https://ui.perfetto.dev, or in the Performance panel of DevTools',
   speedscope: 'open it at https://www.speedscope.app',
   jsonl: 'one item a line',
   csv: 'one item a row',
   svg: 'open it in a browser',
+  html: 'open it in a browser',
 }
 
 /** Converts a trace, and says where it is. */
@@ -53,8 +59,7 @@ export async function convert(
   }
   const meant = await findTrace(path, all, say)
   const trace = await openMeant(meant, say)
-  const { FORMATS } = await import('@rchan/export')
-  const { convert: pieces, extension } = FORMATS[format]
+  const { convert: pieces, extension } = await makerOf(format, meant)
   const ends = ('traces' in trace ? trace.traces : [trace]).map(({ facts }) => facts?.end)
   const source = new CountedSource(trace, ends.length === 1 ? ends[0] : undefined)
   const wanted = selectionOf(selection, trace)
@@ -78,9 +83,26 @@ export async function convert(
   )
 }
 
+type Maker = Pick<FormatDescription, 'convert' | 'extension'>
+
+async function makerOf(target: Target, { folder }: Meant): Promise<Maker> {
+  if (target !== 'html') {
+    const { FORMATS } = await import('@rchan/export')
+    return FORMATS[target]
+  }
+  const { toReport } = await import('@rchan/report')
+  const title = commandOf(folder)
+  return {
+    extension: '.html',
+    *convert(source, options) {
+      yield toReport(source, { ...options, ...(title === undefined ? {} : { title }) })
+    },
+  }
+}
+
 /** Returns the format that the name of a file tells. @throws UsageError if it tells none. */
-export function formatOfFile(output: string | undefined): Format {
-  const names = 'perfetto, chrome, speedscope, jsonl, csv or svg'
+export function formatOfFile(output: string | undefined): Target {
+  const names = 'perfetto, chrome, speedscope, jsonl, csv, svg or html'
   if (output === undefined || output === '-') throw new UsageError(`which format? Say --to ${names}`)
   const [, format] = Object.entries(EXTENSIONS).find(([ending]) => output.endsWith(ending)) ?? []
   if (format === undefined) {

@@ -93,9 +93,10 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
     .option('--flight', 'keep only the last moments, and write them when rchan snapshot asks')
     .option(
       '--report <file>',
-      'at the end, write this: a picture (.svg), or what the extension says, see rchan convert (repeatable)',
-      collect,
+      'at the end, write a page (.html), a picture (.svg), or what else the extension says (repeatable; default: report.html in the folder)',
+      (name: string, before: unknown) => collect(name, Array.isArray(before) ? (before as string[]) : []),
     )
+    .option('--no-report', 'write no page')
     .option('-f, --force', 'replace a recording that is in the folder')
     .option('-q, --quiet', 'no line of progress')
     .addHelpText('after', PROBES_HELP)
@@ -122,6 +123,7 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
           'jsonl',
           'csv',
           'svg',
+          'html',
         ]),
       )
       .option('-o, --output <file>', 'where to; - is standard output (default: beside the trace)')
@@ -129,6 +131,18 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
   ).action(async (trace: string, options: ConvertOptions) => {
     const { convert } = await import('./convert.js')
     await convert(trace, options, say)
+  })
+
+  selecting(
+    program
+      .command('report')
+      .description('Writes a page: what is wrong, what every thread did, the slowest tasks.')
+      .argument('<trace>', TRACE)
+      .option('-o, --output <file>', 'where to; - is standard output (default: beside the trace)')
+      .option('-f, --force', 'replace a file that exists'),
+  ).action(async (trace: string, options: Omit<ConvertOptions, 'to'>) => {
+    const { convert } = await import('./convert.js')
+    await convert(trace, { ...options, to: 'html' }, say)
   })
 
   selecting(

@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Settings } from '@rchan/probes/settings'
 import { convert, formatOfFile } from './convert.js'
 import { CommandError, reasonOf, UsageError } from './fault.js'
@@ -20,10 +20,14 @@ export interface RecordOptions {
   readonly events?: readonly string[]
   readonly bufferSize?: number
   readonly flight?: boolean
-  readonly report?: readonly string[]
+  /** Files to write at the end; false for none. */
+  readonly report?: readonly string[] | false
   readonly force?: boolean
   readonly quiet?: boolean
 }
+
+/** What is written at the end, into the folder. */
+const PAGE = 'report.html'
 
 /** Exit codes as shells have them. */
 const NOT_FOUND = 127
@@ -51,8 +55,10 @@ export async function record(
   const [file, ...args] = command
   if (file === undefined) throw new UsageError('record: no command: rchan record -- node app.js')
   await checkProbes(options.probe ?? [])
-  for (const report of options.report ?? []) formatOfFile(report)
+  // A wrong name is said before the program runs.
+  for (const report of options.report || []) formatOfFile(report)
   const dir = makeFolder(options.dir, options.force === true)
+  const reports = options.report === false ? [] : (options.report ?? [join(dir, PAGE)])
   const started = new Date()
   const line = options.quiet === true ? undefined : LiveLine.start(dir)
   const settings = settingsOf(options, dir, line !== undefined)
@@ -82,7 +88,7 @@ export async function record(
   }
   writeRecordingFile(dir, { command, started, ended: new Date(), ...end })
   const hasTraces = await tellRecorded(dir, options.flight === true, say)
-  if (hasTraces) for (const report of options.report ?? []) await writeReport(dir, report, say)
+  if (hasTraces) for (const report of reports) await writeReport(dir, report, say)
   return end.signal === null ? (end.code ?? 0) : SIGNALLED + constants.signals[end.signal]
 }
 
@@ -140,10 +146,16 @@ function makeFolder(dir: string | undefined, force: boolean): string {
 /** A report that can't be written is said, and is no failure of the program that was recorded. */
 async function writeReport(dir: string, file: string, say: (text: string) => void): Promise<void> {
   try {
-    await convert(dir, { output: file, force: true }, say)
+    await convert(dir, { output: isAbsolute(file) ? shownPath(file) : file, force: true }, say)
   } catch (error) {
     say(`--report: ${reasonOf(error)}`)
   }
+}
+
+/** A path as short as it can be said here. */
+function shownPath(path: string): string {
+  const shorter = relative(process.cwd(), path)
+  return shorter.startsWith('..') ? path : shorter
 }
 
 function removeIfEmpty(dir: string): void {

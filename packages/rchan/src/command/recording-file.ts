@@ -28,10 +28,15 @@ export function writeRecordingFile(dir: string, recorded: RecordedCommand): void
 
 /** Whether a folder is one recording, of several processes. */
 export function isRecording(dir: string): boolean {
+  return commandOf(dir) !== undefined
+}
+
+/** The command line that was recorded into a folder; undefined if it is no such folder. */
+export function commandOf(dir: string): string | undefined {
   try {
     const { command } = JSON.parse(readFileSync(join(dir, NAME), 'utf8')) as Partial<RecordedCommand>
-    return Array.isArray(command)
+    return Array.isArray(command) ? command.join(' ') : undefined
   } catch {
-    return false
+    return undefined
   }
 }

@@ -1,0 +1,3 @@
+/** The entry `rchan/report`: a recording as a page. */
+export { toReport, type ReportOptions } from '@rchan/report'
+export type * from './items.js'

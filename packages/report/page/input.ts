@@ -1,0 +1,134 @@
+/** Mouse, touch, wheel and keys, as what they mean for the timeline. */
+
+/** What a user can ask for. Lengths are pixels of the canvas. */
+export interface Actions {
+  /** `factor` > 1 shows more. `x`: what stays where it is; the middle if it isn't given. */
+  zoom(factor: number, x?: number): void
+  /** By a part of what is shown, or by pixels. */
+  panPart(part: number): void
+  panPixels(pixels: number): void
+  /** Whether a wheel can zoom out no more: then it scrolls the page. */
+  isAll(): boolean
+  /** Whether something is where the timeline is drawn, the overview, or the labels. */
+  areaAt(x: number, y: number): 'plot' | 'overview' | 'labels'
+  /** Shows the part around a place of the overview. */
+  showOverviewAt(x: number): void
+  choose(x: number, y: number): void
+  hover(x: number, y: number, isOver: boolean): void
+  fit(): void
+  step(isForward: boolean): void
+  chooseNothing(): void
+}
+
+/** A pointer that moved farther than this, in pixels, has not clicked. */
+const CLICK = 4
+const WHEEL = 500
+const PINCHED_WHEEL = 120
+const KEY_ZOOM = 0.7
+const KEY_PAN = 0.2
+
+/** Listens. */
+export function listen(canvas: HTMLCanvasElement, actions: Actions): void {
+  listenToWheel(canvas, actions)
+  listenToPointers(canvas, actions)
+  document.addEventListener('keydown', (event) => {
+    const { target, key } = event
+    if (event.ctrlKey || event.metaKey || event.altKey) return
+    if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) return
+    const action = keyOf(key, actions)
+    // Elsewhere arrows scroll the page.
+    if (action === undefined || (key.startsWith('Arrow') && target !== canvas)) return
+    event.preventDefault()
+    action()
+  })
+}
+
+function keyOf(key: string, actions: Actions): (() => void) | undefined {
+  switch (key.length === 1 ? key.toLowerCase() : key) {
+    case 'w':
+    case 'ArrowUp':
+    case '+':
+      return () => actions.zoom(KEY_ZOOM)
+    case 's':
+    case 'ArrowDown':
+    case '-':
+      return () => actions.zoom(1 / KEY_ZOOM)
+    case 'a':
+    case 'ArrowLeft':
+      return () => actions.panPart(-KEY_PAN)
+    case 'd':
+    case 'ArrowRight':
+      return () => actions.panPart(KEY_PAN)
+    case 'f':
+      return () => actions.fit()
+    case 'n':
+      return () => actions.step(true)
+    case 'p':
+      return () => actions.step(false)
+    case 'Escape':
+      return () => actions.chooseNothing()
+    default:
+      return undefined
+  }
+}
+
+function listenToWheel(canvas: HTMLCanvasElement, actions: Actions): void {
+  const onWheel = (event: WheelEvent): void => {
+    if (actions.areaAt(event.offsetX, event.offsetY) !== 'plot') return
+    const unit = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : 16
+    const [x, y] = [event.deltaX * unit, event.deltaY * unit]
+    if (event.shiftKey || Math.abs(x) > Math.abs(y)) {
+      event.preventDefault()
+      actions.panPixels(x === 0 ? y : x)
+      return
+    }
+    if (y > 0 && actions.isAll() && !event.ctrlKey) return
+    event.preventDefault()
+    actions.zoom(Math.exp(y / (event.ctrlKey ? PINCHED_WHEEL : WHEEL)), event.offsetX)
+  }
+  canvas.addEventListener('wheel', onWheel, { passive: false })
+}
+
+function listenToPointers(canvas: HTMLCanvasElement, actions: Actions): void {
+  const held = new Map<number, { x: number; y: number }>()
+  let moved = 0
+  let isOverview = false
+  canvas.addEventListener('pointerdown', (event) => {
+    if (event.pointerType === 'mouse' && event.button !== 0) return
+    canvas.setPointerCapture(event.pointerId)
+    held.set(event.pointerId, { x: event.offsetX, y: event.offsetY })
+    moved = 0
+    isOverview = actions.areaAt(event.offsetX, event.offsetY) === 'overview'
+    if (isOverview) actions.showOverviewAt(event.offsetX)
+  })
+  canvas.addEventListener('pointermove', (event) => {
+    const { offsetX: x, offsetY: y } = event
+    const before = held.get(event.pointerId)
+    if (before === undefined) {
+      actions.hover(x, y, true)
+      return
+    }
+    actions.hover(x, y, false)
+    moved += Math.abs(x - before.x) + Math.abs(y - before.y)
+    const widthBefore = widthOf(held)
+    held.set(event.pointerId, { x, y })
+    if (isOverview) actions.showOverviewAt(x)
+    else if (held.size === 2) {
+      const [a, b] = [...held.values()]
+      actions.zoom(Math.max(1, widthBefore) / Math.max(1, widthOf(held)), (a.x + b.x) / 2)
+    } else if (moved > CLICK) actions.panPixels(before.x - x)
+  })
+  const release = (event: PointerEvent): void => {
+    const wasHeld = held.delete(event.pointerId)
+    if (event.type !== 'pointerup' || !wasHeld || moved > CLICK || isOverview || held.size > 0) return
+    actions.choose(event.offsetX, event.offsetY)
+  }
+  canvas.addEventListener('pointerup', release)
+  canvas.addEventListener('pointercancel', release)
+  canvas.addEventListener('pointerleave', () => actions.hover(0, 0, false))
+}
+
+function widthOf(held: ReadonlyMap<number, { readonly x: number }>): number {
+  const [a, b] = [...held.values()]
+  return b === undefined ? 0 : Math.abs(a.x - b.x)
+}

@@ -1,0 +1,563 @@
+/**
+ * Draws the timeline on a canvas. In a lane only what can be seen is looked at: slices that share a
+ * pixel are found by halving, and become one mark, as high as the part of the pixel's time that
+ * they take. So a million of them is drawn as fast as a thousand.
+ */
+import { durationText, numberText } from '@rchan/analysis'
+import { bisectLeft, bisectRight } from 'd3-array'
+import { scaleLinear, type ScaleLinear } from 'd3-scale'
+import { area, curveStepAfter } from 'd3-shape'
+import type { Lane } from '../src/page-data.js'
+import { PALETTE, type Colors } from './colors.js'
+import { AXIS, BAND, EVENTS, HEAD, LANE, OVERVIEW, type Layout, type Row } from './layout.js'
+import type { Chosen, Search } from './selection.js'
+import type { Timeline } from './timeline.js'
+import type { View } from './view.js'
+
+const FONT = 'system-ui, sans-serif'
+const LABELS = 190
+const LABELS_NARROW = 104
+const NARROW = 640
+/** A name is written on slices of at least this width. */
+const WRITTEN = 28
+const MOST_ARROWS = 40
+const FAILED = 1
+const CUT = 2
+
+/** What is drawn. */
+export interface Scene {
+  readonly timeline: Timeline
+  readonly layout: Layout
+  readonly view: View
+  readonly search: Search
+  readonly chosen: Chosen
+  readonly colors: Colors
+  /** How far the rows are scrolled, in pixels. */
+  readonly scrolled: number
+  readonly width: number
+  readonly height: number
+}
+
+/** The width of the labels. */
+export function labelsWidth(width: number): number {
+  return width < NARROW ? LABELS_NARROW : LABELS
+}
+
+/** Draws scenes. */
+export class Painter {
+  readonly #context: CanvasRenderingContext2D
+  #overview: Float64Array | undefined
+  #scene!: Scene
+  #x!: ScaleLinear<number, number>
+
+  constructor(context: CanvasRenderingContext2D) {
+    this.#context = context
+  }
+
+  draw(scene: Scene): void {
+    const { view, layout, width, height, scrolled, colors, timeline } = scene
+    const context = this.#context
+    this.#scene = scene
+    this.#x = scaleLinear([view.from, view.to], [labelsWidth(width), width])
+    context.textBaseline = 'middle'
+    context.fillStyle = colors.paper
+    context.fillRect(0, 0, width, height)
+    context.save()
+    context.beginPath()
+    context.rect(0, HEAD, width, height - HEAD)
+    context.clip()
+    context.translate(0, -scrolled)
+    this.#grid(layout.height)
+    for (const row of layout.rows) {
+      if (row.top + row.height < scrolled || row.top > scrolled + height) continue
+      if (row.kind === 'process') this.#process(row)
+      else if (row.kind === 'chart') this.#chart(row)
+      else this.#thread(row)
+    }
+    this.#plot(() => {
+      for (const loss of timeline.data.losses) if (loss.thread < 0) this.#loss(loss, HEAD, 6)
+      this.#arrows()
+    })
+    context.restore()
+    this.#axis()
+    this.#drawOverview()
+  }
+
+  /** The overview is that of another width. */
+  forgetOverview(): void {
+    this.#overview = undefined
+  }
+
+  /** Draws where the labels are not. */
+  #plot(draw: () => void): void {
+    const context = this.#context
+    const { width, layout } = this.#scene
+    const left = labelsWidth(width)
+    context.save()
+    context.beginPath()
+    context.rect(left, 0, width - left, layout.height)
+    context.clip()
+    draw()
+    context.restore()
+  }
+
+  #text(text: string, x: number, y: number, color: string, size = 12, most?: number): void {
+    const context = this.#context
+    context.font = `${size}px ${FONT}`
+    context.fillStyle = color
+    context.fillText(most === undefined ? text : this.#cut(text, most), x, y)
+  }
+
+  /** Cuts a text to a width. */
+  #cut(text: string, most: number): string {
+    const context = this.#context
+    if (context.measureText(text).width <= most) return text
+    let low = 0
+    let high = text.length
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (context.measureText(`${text.slice(0, middle)}…`).width <= most) low = middle
+      else high = middle - 1
+    }
+    return low === 0 ? '' : `${text.slice(0, low)}…`
+  }
+
+  #ticks(): { at: number; text: string }[] {
+    const { width } = this.#scene
+    const values = this.#x.ticks(Math.max(2, Math.floor((width - labelsWidth(width)) / 110)))
+    const step = values.length > 1 ? values[1] - values[0] : 1
+    const [one, unit] =
+      step >= 1e8 ? [1e9, 's'] : step >= 1e5 ? [1e6, 'ms'] : step >= 100 ? [1e3, 'µs'] : [1, 'ns']
+    return values.map((at) => ({ at, text: `${Number((at / one).toFixed(6)).toLocaleString('en')} ${unit}` }))
+  }
+
+  #grid(height: number): void {
+    const context = this.#context
+    context.fillStyle = this.#scene.colors.line
+    for (const { at } of this.#ticks()) context.fillRect(Math.round(this.#x(at)), HEAD, 1, height)
+  }
+
+  #axis(): void {
+    const { width, colors } = this.#scene
+    const context = this.#context
+    context.fillStyle = colors.paper
+    context.fillRect(0, 0, width, HEAD)
+    for (const { at, text } of this.#ticks()) {
+      const x = Math.round(this.#x(at))
+      if (x + 20 > width) continue
+      context.fillStyle = colors.line
+      context.fillRect(x, OVERVIEW, 1, AXIS)
+      this.#text(text, x + 4, OVERVIEW + AXIS / 2, colors.faint, 11)
+    }
+    this.#text(durationText(this.#scene.view.span), 8, OVERVIEW + AXIS / 2, colors.faint, 11)
+    context.fillStyle = colors.line
+    context.fillRect(0, HEAD - 1, width, 1)
+  }
+
+  /** All of the time: how many threads are at work, and which part is shown below. */
+  #drawOverview(): void {
+    const { timeline, view, width, colors } = this.#scene
+    const context = this.#context
+    const { from, to } = timeline.data
+    const left = labelsWidth(width)
+    const all = scaleLinear([from, to], [left, width])
+    const columns = Math.max(1, Math.floor(width - left))
+    if (this.#overview?.length !== columns) this.#overview = this.#activity(columns)
+    const most = Math.max(1e-9, ...this.#overview)
+    context.fillStyle = colors.band
+    context.fillRect(left, 0, width - left, OVERVIEW - 2)
+    context.fillStyle = colors.onCpu
+    for (let column = 0; column < columns; column += 1) {
+      const high = (this.#overview[column] / most) * (OVERVIEW - 4)
+      if (high > 0) context.fillRect(left + column, OVERVIEW - 2 - Math.max(1, high), 1, Math.max(1, high))
+    }
+    const shown = [all(view.from), all(view.to)] as const
+    context.globalAlpha = 0.6
+    context.fillStyle = colors.paper
+    context.fillRect(left, 0, shown[0] - left, OVERVIEW - 2)
+    context.fillRect(shown[1], 0, width - shown[1], OVERVIEW - 2)
+    context.globalAlpha = 1
+    context.strokeStyle = colors.accent
+    context.lineWidth = 1.5
+    context.strokeRect(shown[0] + 0.75, 0.75, Math.max(2, shown[1] - shown[0] - 1.5), OVERVIEW - 3.5)
+    this.#text('all', 8, OVERVIEW / 2, colors.faint, 11)
+  }
+
+  /** How many threads are at work, by column. */
+  #activity(columns: number): Float64Array {
+    const { timeline } = this.#scene
+    const { data, parts } = timeline
+    const width = (data.to - data.from) / columns
+    const result = new Float64Array(columns)
+    for (const [thread, { lanes }] of parts.entries()) {
+      const [lane] = lanes
+      const { density } = data.threads[thread]
+      for (let column = 0; column < columns; column += 1) {
+        const start = data.from + column * width
+        const covered =
+          lane === undefined || lane.isAsync ? 0 : timeline.covered(lane, start, start + width) / width
+        const leftOut =
+          density.length === 0 ? 0 : density[Math.floor((column / columns) * density.length)] / 1000
+        result[column] += Math.min(1, covered + leftOut)
+      }
+    }
+    return result
+  }
+
+  #process({ place, top, height }: Row): void {
+    const { timeline, colors, width } = this.#scene
+    const context = this.#context
+    context.fillStyle = colors.band
+    context.fillRect(0, top, width, height)
+    context.font = `bold 12px ${FONT}`
+    context.fillStyle = colors.ink
+    context.fillText(this.#cut(timeline.data.processes[place].label, width - 16), 8, top + height / 2)
+  }
+
+  #chart({ place, top, height }: Row): void {
+    const { timeline, colors, width } = this.#scene
+    const { label, times, series } = timeline.data.charts[place]
+    const context = this.#context
+    const inks = [colors.accent, colors.onCpu]
+    const left = labelsWidth(width)
+    const most = Math.max(1e-9, ...series.map(({ values }) => values.reduce((a, b) => Math.max(a, b), 0)))
+    const y = scaleLinear([0, most], [top + height - 6, top + 4])
+    this.#text(label, 8, top + 12, colors.ink, 12, left - 16)
+    this.#text(series.map((each) => each.label).join(', '), 8, top + 28, colors.faint, 11, left - 16)
+    this.#plot(() => {
+      for (const [index, { values }] of series.entries()) {
+        const first = Math.max(0, bisectRight(times, this.#scene.view.from) - 1)
+        const after = Math.min(times.length, bisectLeft(times, this.#scene.view.to) + 1)
+        const points = Array.from({ length: Math.max(0, after - first) }, (_, each) => first + each)
+        const drawn = area<number>()
+          .x((point) => Math.max(-10, Math.min(width + 10, this.#x(times[point]))))
+          .y0(y(0))
+          .y1((point) => y(values[point]))
+          .curve(curveStepAfter)
+          .context(context)
+        context.beginPath()
+        drawn(points)
+        context.globalAlpha = 0.35
+        context.fillStyle = inks[index % inks.length]
+        context.fill()
+        context.globalAlpha = 1
+        context.strokeStyle = inks[index % inks.length]
+        context.lineWidth = 1
+        context.stroke()
+      }
+    })
+    const text = numberText(Number(most.toPrecision(3)))
+    context.font = `11px ${FONT}`
+    const wide = context.measureText(text).width
+    context.fillStyle = colors.paper
+    context.fillRect(width - wide - 10, top + 3, wide + 8, 13)
+    this.#text(text, width - wide - 6, top + 10, colors.faint, 11)
+    context.fillStyle = colors.line
+    context.fillRect(0, top + height - 1, width, 1)
+  }
+
+  #thread(row: Row): void {
+    const { timeline, colors, width, layout, chosen, search } = this.#scene
+    const { place, top, height } = row
+    const thread = timeline.data.threads[place]
+    const { lanes, events } = timeline.parts[place]
+    const context = this.#context
+    const left = labelsWidth(width)
+    if (chosen.thread === place) {
+      context.fillStyle = colors.band
+      context.fillRect(0, top, width, height)
+    }
+    const isFound = search.isActive && search.hasThread(place)
+    this.#text(thread.label, 8, top + 11, isFound ? colors.accent : colors.ink, 12, left - 16)
+    if (layout.isRoomy) this.#text(thread.about, 8, top + 26, colors.faint, 11, left - 16)
+    this.#plot(() => {
+      this.#life(thread, top, height)
+      this.#stalls(place, top, height)
+      this.#band(thread.cpu, top + 1)
+      this.#density(thread.density, top, height)
+      let y = top + BAND + 1
+      for (const lane of lanes) {
+        this.#lane(lane, y)
+        y += LANE
+      }
+      if (events[1] > events[0]) this.#events(events, y)
+      for (const loss of timeline.data.losses) if (loss.thread === place) this.#loss(loss, top, height)
+    })
+    context.fillStyle = colors.line
+    context.fillRect(0, top + height - 1, width, 1)
+  }
+
+  /** Where the thread is not there, the row is darker. */
+  #life({ from, to }: { readonly from: number; readonly to: number }, top: number, height: number): void {
+    const { colors, width } = this.#scene
+    const context = this.#context
+    const left = labelsWidth(width)
+    const [start, end] = [this.#x(from), this.#x(to)]
+    context.fillStyle = colors.band
+    if (start > left) context.fillRect(left, top, Math.min(start, width) - left, height - 1)
+    if (end < width) context.fillRect(Math.max(end, left), top, width - Math.max(end, left), height - 1)
+  }
+
+  #stalls(thread: number, top: number, height: number): void {
+    const { timeline, colors } = this.#scene
+    const { stalls } = timeline.data
+    const context = this.#context
+    for (let index = 0; index < stalls.from.length; index += 1) {
+      if (stalls.thread[index] !== thread) continue
+      const [start, end] = [this.#x(stalls.from[index]), this.#x(stalls.to[index])]
+      context.globalAlpha = 0.22
+      context.fillStyle = colors.stall
+      context.fillRect(start, top, Math.max(1, end - start), height - 1)
+      context.globalAlpha = 1
+      context.fillRect(start, top + height - 4, Math.max(1, end - start), 3)
+    }
+  }
+
+  /** On a CPU, and above that waiting for one, by column. */
+  #band(
+    {
+      times,
+      onCpu,
+      waiting,
+    }: { readonly times: Float64Array; readonly onCpu: Float64Array; readonly waiting: Float64Array },
+    y: number,
+  ): void {
+    const { colors, view, width } = this.#scene
+    const context = this.#context
+    const last = times.length - 1
+    if (last < 1) return
+    const high = BAND - 2
+    context.fillStyle = colors.band
+    context.fillRect(this.#x(times[0]), y, this.#x(times[last]) - this.#x(times[0]), high)
+    let index = Math.max(0, bisectRight(times, view.from) - 1)
+    while (index < last && times[index] < view.to) {
+      // Those that share a pixel are averaged.
+      const from = times[index]
+      const pixel = Math.floor(this.#x(from)) + 1
+      let ran = 0
+      let waited = 0
+      do {
+        const ns = times[index + 1] - times[index]
+        ran += (onCpu[index] / 1000) * ns
+        waited += (waiting[index] / 1000) * ns
+        index += 1
+      } while (index < last && this.#x(times[index + 1]) < pixel)
+      const span = Math.max(1, times[index] - from)
+      const start = Math.max(-1, this.#x(from))
+      const wide = Math.max(1, Math.min(width, this.#x(times[index])) - start)
+      const running = (ran / span) * high
+      const idle = (waited / span) * high
+      context.fillStyle = colors.onCpu
+      context.fillRect(start, y + high - running, wide, running)
+      context.fillStyle = colors.waiting
+      context.fillRect(start, y + high - running - idle, wide, idle)
+    }
+  }
+
+  /** What is left out, as a grey line. */
+  #density(density: Float64Array, top: number, height: number): void {
+    const { timeline, colors } = this.#scene
+    if (density.length === 0) return
+    const { from, to } = timeline.data
+    const part = (to - from) / density.length
+    const context = this.#context
+    context.fillStyle = colors.other
+    for (const [index, value] of density.entries()) {
+      if (value === 0) continue
+      const start = this.#x(from + index * part)
+      const high = Math.max(1, (value / 1000) * 5)
+      context.fillRect(
+        start,
+        top + height - 2 - high,
+        Math.max(1, this.#x(from + (index + 1) * part) - start),
+        high,
+      )
+    }
+  }
+
+  #lane(lane: Lane, y: number): void {
+    const { timeline, view, search, width } = this.#scene
+    const { start } = timeline.data.slices
+    const { ends } = timeline
+    const after = lane.first + lane.count
+    const perPixel = view.span / Math.max(1, width - labelsWidth(width))
+    let slice = timeline.firstAfter(lane, view.from)
+    while (slice < after && start[slice] < view.to) {
+      if (ends[slice] - start[slice] >= perPixel) {
+        this.#slice(slice, y)
+        slice += 1
+        continue
+      }
+      // All that begin in this pixel. The last may be wide: then it is drawn by itself.
+      const column = Math.floor(this.#x(start[slice]))
+      let next = Math.max(slice + 1, timeline.firstFrom(this.#x.invert(column + 1), slice, after))
+      if (next - slice > 1 && ends[next - 1] - start[next - 1] >= perPixel) next -= 1
+      this.#mark(slice, next, column, y, timeline.sum(slice, next) / perPixel, search.isActive)
+      slice = next
+    }
+  }
+
+  /** Narrow slices, in one column. */
+  #mark(first: number, after: number, column: number, y: number, part: number, isSearching: boolean): void {
+    const { timeline, colors, search } = this.#scene
+    const { name, outcome } = timeline.data.slices
+    const context = this.#context
+    let shown = timeline.longest(first, after)
+    if (isSearching) {
+      let found = first
+      while (found < after && !search.hasSlice(found)) found += 1
+      if (found < after) shown = found
+      else context.globalAlpha = 0.2
+    }
+    const high = Math.max(3, Math.min(1, part) * (LANE - 2))
+    context.fillStyle = outcome[shown] === FAILED ? colors.bad : this.#colorOf(name[shown])
+    context.fillRect(column, y + LANE - 2 - high, 1, high)
+    context.globalAlpha = 1
+  }
+
+  #colorOf(name: number): string {
+    const { timeline, colors } = this.#scene
+    if (timeline.data.names[name] === 'gc') return colors.gc
+    const rank = timeline.ranks[name]
+    return rank < PALETTE ? colors.palette[rank] : colors.other
+  }
+
+  #slice(slice: number, y: number): void {
+    const { timeline, colors, width, search, chosen } = this.#scene
+    const { start, name, outcome } = timeline.data.slices
+    const context = this.#context
+    const left = Math.max(labelsWidth(width) - 2, this.#x(start[slice]))
+    const end = Math.min(width + 2, this.#x(timeline.ends[slice]))
+    const wide = Math.max(1, end - left - (end - left > 3 ? 1 : 0))
+    const high = LANE - 2
+    if (search.isActive && !search.hasSlice(slice)) context.globalAlpha = 0.2
+    context.fillStyle = this.#colorOf(name[slice])
+    context.fillRect(left, y, wide, high)
+    if (outcome[slice] === FAILED) {
+      context.fillStyle = colors.bad
+      context.fillRect(left, y, wide, 3)
+    } else if (outcome[slice] === CUT) {
+      // A torn edge.
+      context.fillStyle = colors.bad
+      context.beginPath()
+      for (let at = 0; at < high; at += 4) {
+        context.moveTo(left + wide, y + at)
+        context.lineTo(left + Math.max(0, wide - 5), y + at + 2)
+        context.lineTo(left + wide, y + at + 4)
+      }
+      context.fill()
+    }
+    if (wide > WRITTEN) {
+      this.#text(timeline.data.names[name[slice]], left + 4, y + high / 2 + 0.5, colors.onSlice, 11, wide - 8)
+    }
+    context.globalAlpha = 1
+    if (slice === chosen.slice) {
+      context.strokeStyle = colors.ink
+      context.lineWidth = 2
+      context.strokeRect(left, y, wide, high)
+    }
+  }
+
+  #events([first, after]: readonly [number, number], y: number): void {
+    const { timeline, colors, view, search, chosen } = this.#scene
+    const { time } = timeline.data.events
+    const context = this.#context
+    let drawn = -1
+    for (
+      let event = bisectLeft(time, view.from, first, after);
+      event < after && time[event] <= view.to;
+      event += 1
+    ) {
+      const column = Math.floor(this.#x(time[event]))
+      const isFound = search.isActive && search.hasEvent(event)
+      if (column === drawn && event !== chosen.event && !isFound) continue
+      drawn = column
+      context.fillStyle = event === chosen.event ? colors.ink : isFound ? colors.accent : colors.other
+      context.beginPath()
+      context.moveTo(column + 0.5, y + 1)
+      context.lineTo(column + 3.5, y + EVENTS - 2)
+      context.lineTo(column - 2.5, y + EVENTS - 2)
+      context.fill()
+    }
+  }
+
+  #loss({ from, to }: { readonly from: number; readonly to: number }, top: number, height: number): void {
+    const { colors, width } = this.#scene
+    const context = this.#context
+    const start = this.#x(from)
+    const end = this.#x(to)
+    if (end < labelsWidth(width) || start > width) return
+    const wide = Math.max(2, end - start)
+    context.fillStyle = colors.bad
+    context.globalAlpha = 0.3
+    context.fillRect(start, top, wide, height - 1)
+    context.globalAlpha = 1
+    context.fillRect(start, top, wide, 2)
+  }
+
+  #arrows(): void {
+    const { timeline, chosen } = this.#scene
+    const { data } = timeline
+    const task = chosen.task
+    if (task >= 0) {
+      const { queued, dispatched, started, finished, handled, submitter, worker } = data.tasks
+      const from = queued[task]
+      if (dispatched[task] >= 0) {
+        this.#line(submitter[task], from, from + dispatched[task])
+        if (started[task] >= 0)
+          this.#arrow(submitter[task], from + dispatched[task], worker[task], from + started[task])
+      }
+      if (finished[task] >= 0 && handled[task] >= 0)
+        this.#arrow(worker[task], from + finished[task], submitter[task], from + handled[task])
+    }
+    if (chosen.slice < 0) return
+    const { start } = data.slices
+    const lane = timeline.laneOf(chosen.slice)
+    const ways = timeline.waysIn(lane.thread, start[chosen.slice], timeline.ends[chosen.slice], MOST_ARROWS)
+    const { thread, time } = data.flows
+    for (const [first, after] of ways) {
+      for (let point = first + 1; point < after; point += 1)
+        this.#arrow(thread[point - 1], time[point - 1], thread[point], time[point])
+    }
+  }
+
+  /** The middle of a thread's first lane. */
+  #heightOf(thread: number): number | undefined {
+    const row = this.#scene.layout.ofThread(thread)
+    return row === undefined ? undefined : row.top + BAND + LANE / 2
+  }
+
+  /** The time in the queue. */
+  #line(thread: number, from: number, to: number): void {
+    const y = this.#heightOf(thread)
+    if (y === undefined) return
+    const context = this.#context
+    context.strokeStyle = this.#scene.colors.ink
+    context.lineWidth = 1.5
+    context.setLineDash([3, 3])
+    context.beginPath()
+    context.moveTo(this.#x(from), y)
+    context.lineTo(this.#x(to), y)
+    context.stroke()
+    context.setLineDash([])
+  }
+
+  #arrow(fromThread: number, from: number, toThread: number, to: number): void {
+    const [startY, endY] = [this.#heightOf(fromThread), this.#heightOf(toThread)]
+    if (startY === undefined || endY === undefined) return
+    const context = this.#context
+    const [startX, endX] = [this.#x(from), this.#x(to)]
+    const bend = Math.max(12, Math.abs(endX - startX) / 2)
+    context.strokeStyle = context.fillStyle = this.#scene.colors.ink
+    context.lineWidth = 1.5
+    context.beginPath()
+    context.moveTo(startX, startY)
+    context.bezierCurveTo(startX + bend, startY, endX - bend, endY, endX, endY)
+    context.stroke()
+    context.beginPath()
+    context.moveTo(endX, endY)
+    context.lineTo(endX - 6, endY - 3.5)
+    context.lineTo(endX - 6, endY + 3.5)
+    context.fill()
+  }
+}

@@ -1,0 +1,80 @@
+/** What is chosen, and what is searched for. */
+import type { Timeline } from './timeline.js'
+
+/**
+ * What is chosen: nothing, a slice, a task, an event, or a thread. Numbers are places; −1: none.
+ */
+export interface Chosen {
+  readonly slice: number
+  readonly task: number
+  readonly event: number
+  readonly thread: number
+}
+
+export const NOTHING: Chosen = { slice: -1, task: -1, event: -1, thread: -1 }
+
+/** Slices, events and threads whose name or fields contain a text. */
+export class Search {
+  readonly #timeline: Timeline
+  #names = new Uint8Array()
+  #texts = new Uint8Array()
+  #threads = new Uint8Array()
+  isActive = false
+  slices = 0
+  events = 0
+
+  constructor(timeline: Timeline) {
+    this.#timeline = timeline
+  }
+
+  set(text: string): void {
+    const sought = text.trim().toLowerCase()
+    this.isActive = sought !== ''
+    const { names, texts, threads, slices, events } = this.#timeline.data
+    const found = (all: readonly string[]): Uint8Array<ArrayBuffer> =>
+      Uint8Array.from(all, (each) => Number(this.isActive && each.toLowerCase().includes(sought)))
+    this.#names = found(names)
+    this.#texts = found(texts)
+    this.#threads = found(threads.map(({ label }) => label))
+    const countOf = (count: number, has: (index: number) => boolean): number => {
+      let sum = 0
+      for (let index = 0; index < count; index += 1) if (has(index)) sum += 1
+      return sum
+    }
+    this.slices = this.isActive ? countOf(slices.start.length, (slice) => this.hasSlice(slice)) : 0
+    this.events = this.isActive ? countOf(events.time.length, (event) => this.hasEvent(event)) : 0
+  }
+
+  hasSlice(slice: number): boolean {
+    const { name, text } = this.#timeline.data.slices
+    return this.#names[name[slice]] === 1 || (text[slice] >= 0 && this.#texts[text[slice]] === 1)
+  }
+
+  hasEvent(event: number): boolean {
+    const { name, text } = this.#timeline.data.events
+    return this.#names[name[event]] === 1 || (text[event] >= 0 && this.#texts[text[event]] === 1)
+  }
+
+  hasThread(thread: number): boolean {
+    return this.#threads[thread] === 1
+  }
+
+  /**
+   * The next slice in the order of time, or the one before; from the start again after the last.
+   */
+  nextSlice(from: number, isForward: boolean): number {
+    const { start } = this.#timeline.data.slices
+    const isAfter = (a: number, b: number): boolean => {
+      const order = start[a] - start[b] || a - b
+      return isForward ? order > 0 : order < 0
+    }
+    let next = -1
+    let first = -1
+    for (let slice = 0; slice < start.length; slice += 1) {
+      if (!this.hasSlice(slice)) continue
+      if (first < 0 || isAfter(first, slice)) first = slice
+      if (from >= 0 && isAfter(slice, from) && (next < 0 || isAfter(next, slice))) next = slice
+    }
+    return next < 0 ? first : next
+  }
+}

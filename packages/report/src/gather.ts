@@ -1,0 +1,503 @@
+/**
+ * From the items of a recording, and the model of it, to what a page shows. Reads the items once,
+ * in the order of time, in memory that has bounds.
+ */
+import { AsyncPairs, Largest, SAMPLER, type Model, type Task } from '@rchan/analysis'
+import type {
+  CounterItem,
+  DecodedValue,
+  EventItem,
+  FlowItem,
+  ItemFields,
+  Outcome,
+  SpanItem,
+  TraceItem,
+  TraceProcess,
+  TraceThread,
+} from '@rchan/ctf/reader'
+import { ChartSeries } from './chart-series.js'
+import { CpuAccount } from './cpu-account.js'
+import { KeptEvents } from './kept-events.js'
+import { KeptSlices } from './kept-slices.js'
+import { lanesOf } from './lanes.js'
+import type { Chart, Column, Flows, Loss, PageData, PageThread, Tasks } from './page-data.js'
+import { Rows } from './rows.js'
+
+const OUTCOMES: readonly Outcome[] = ['ok', 'failed', 'cut']
+const CUT = OUTCOMES.indexOf('cut')
+/** What the page shows in other ways, or not at all. */
+const OWN_ASYNCS: ReadonlySet<string> = new Set(['task', 'worker:life'])
+const OWN_SPANS: ReadonlySet<string> = new Set(['loop:stall'])
+const OWN_COUNTERS = /^(memory|loop|pool:.*)$/
+const OWN_EVENTS = /^(cpu|gc:sums|pool:found|process:started|(task|worker|loop|probe|rchan):.*)$/
+const OWN_FLOWS: ReadonlySet<string> = new Set(['task:flow'])
+
+const MOST_SLICES = 1_000_000
+const MOST_EVENTS = 50_000
+const MOST_FLOW_POINTS = 200_000
+const MOST_TASKS = 30_000
+const MOST_CHARTS = 12
+const MOST_LOSSES = 2000
+const MOST_STALLS = 5000
+const DENSITY_PARTS = 1024
+const LONGEST_VALUE = 100
+const MOST_FIELDS = 20
+
+interface FlowPoint {
+  readonly way: number
+  readonly name: number
+  readonly time: number
+  readonly thread: number
+}
+
+interface Counted {
+  readonly process: TraceProcess
+  readonly label: string
+  readonly series: Map<string, ChartSeries>
+}
+
+/** Gathers what a page shows. */
+export class Gatherer {
+  readonly #slices: KeptSlices
+  readonly #events = new KeptEvents(MOST_EVENTS)
+  readonly #tasks = new Largest<Task>(MOST_TASKS)
+  readonly #asyncs = new AsyncPairs<string>()
+  readonly #names = new Numbered()
+  readonly #threads: TraceThread[] = []
+  readonly #numbers = new Map<TraceThread, number>()
+  readonly #accounts = new Map<TraceProcess, Map<number, CpuAccount>>()
+  readonly #flows: FlowPoint[] = []
+  readonly #ways = new Map<string, number>()
+  readonly #counters = new Map<string, Counted>()
+  readonly #stalls: { thread: number; from: number; to: number }[] = []
+  readonly #losses: { thread: number; from: number; to: number; text: string }[] = []
+  #base: bigint | undefined
+  #to = 0n
+  #isOver = false
+  #lostFlows = 0
+  #lostTasks = 0
+  #lostCharts = 0
+  #lostLosses = 0
+
+  /** @param most how many slices are kept. */
+  constructor(most = MOST_SLICES) {
+    this.#slices = new KeptSlices(most)
+  }
+
+  /** Takes the next item. */
+  push(item: TraceItem): void {
+    this.#base ??= item.time
+    if (item.time > this.#to) this.#to = item.time
+    switch (item.type) {
+      case 'span':
+        return this.#span(item)
+      case 'async':
+        return this.#async(item)
+      case 'event':
+        return this.#event(item)
+      case 'counter':
+        return this.#counter(item)
+      case 'flow':
+        return this.#flow(item)
+      case 'loss':
+        return this.#loss(
+          item,
+          item.thread,
+          `${item.events} ${item.events === 1 ? 'event was' : 'events were'} lost`,
+        )
+      case 'gap':
+        return this.#loss(
+          item,
+          undefined,
+          `${item.packets} ${item.packets === 1 ? 'packet is' : 'packets are'} missing, of CPU ${item.cpu}`,
+        )
+      case 'thread':
+    }
+  }
+
+  /** Takes a task that is over. */
+  addTask(task: Task): void {
+    this.#tasks.add(lengthOf(task), task)
+  }
+
+  /** Keeps half of the slices only. */
+  shrink(): void {
+    this.#slices.shrink()
+  }
+
+  /** Returns what a page shows. Cuts the spans that are open. */
+  result(model: Model): PageData {
+    if (!this.#isOver) {
+      this.#isOver = true
+      for (const { begin, value } of this.#asyncs.open()) {
+        this.#add(begin, true, begin.name, begin.time, this.#to, CUT, value)
+      }
+    }
+    const rows = new Rows(model, this.#threads)
+    const rowOf = (thread: number): number => (thread < 0 ? -1 : rows.of(this.#threads[thread]))
+    const { lanes, tooDeep } = lanesOf(this.#slices.slices, rowOf)
+    const sorted = lanes.flatMap(({ slices }) => slices)
+    const tasks = this.#tasksOf(model)
+    const texts = new Numbered()
+    const numberOf = (text: string): number => (text === '' ? -1 : texts.of(text))
+    const column = <T>(values: readonly T[], of: (value: T) => number): Column =>
+      Float64Array.from(values, of)
+    const places = new Map(
+      tasks.map(({ id, submitter }, place) => [taskKey(submitter.process, Number(id)), place]),
+    )
+    let first = 0
+    const slices = {
+      start: column(sorted, ({ start }) => start),
+      duration: column(sorted, ({ duration }) => duration),
+      name: column(sorted, ({ name }) => name),
+      outcome: column(sorted, ({ outcome }) => outcome),
+      text: column(sorted, ({ text }) => numberOf(text)),
+      task: column(sorted, ({ thread, task }) =>
+        task < 0 ? -1 : (places.get(taskKey(this.#threads[thread].process, task)) ?? -1),
+      ),
+    }
+    const events = this.#events.kept
+      .map((event) => ({ ...event, row: rowOf(event.thread) }))
+      .filter(({ row }) => row >= 0)
+      .sort((a, b) => a.row - b.row || a.time - b.time)
+    const from = Math.min(
+      0,
+      sorted.reduce((least, { start }) => Math.min(least, start), 0),
+    )
+    const to = Math.max(from + 1, this.#at(this.#to))
+    return {
+      from,
+      to,
+      names: this.#names.all,
+      texts: texts.all,
+      processes: rows.processes,
+      threads: rows.threads.map((thread, row) => this.#thread(thread, row, rows, { from, to })),
+      lanes: lanes.map(({ thread, isAsync, slices: { length: count } }) => {
+        first += count
+        return { thread, isAsync, first: first - count, count }
+      }),
+      slices,
+      leftOut: {
+        shorterThan: this.#slices.shortest,
+        count: this.#slices.leftOut,
+        sums: [...this.#slices.sums]
+          .map(([name, { count, ns }]) => ({ name: this.#names.all[name], count, ns }))
+          .sort((a, b) => b.ns - a.ns)
+          .slice(0, 10),
+        tooDeep,
+        everyEvent: this.#events.every,
+        flows: this.#lostFlows,
+        tasks: this.#lostTasks,
+        charts: this.#lostCharts,
+        losses: this.#lostLosses,
+      },
+      events: {
+        time: column(events, ({ time }) => time),
+        thread: column(events, ({ row }) => row),
+        name: column(events, ({ name }) => name),
+        text: column(events, ({ text }) => numberOf(text)),
+      },
+      flows: this.#flowColumns(rowOf),
+      tasks: this.#taskColumns(tasks, rows),
+      charts: [...poolCharts(model, rows, (time) => this.#at(time)), ...this.#charts(rows)],
+      stalls: this.#stallColumns(rowOf),
+      losses: this.#losses.map((loss): Loss => ({ ...loss, thread: rowOf(loss.thread) })),
+    }
+  }
+
+  #at(time: bigint): number {
+    return Number(time - (this.#base ?? 0n))
+  }
+
+  #threadOf(thread: TraceThread): number {
+    let number = this.#numbers.get(thread)
+    if (number === undefined) this.#numbers.set(thread, (number = this.#threads.push(thread) - 1))
+    return number
+  }
+
+  #add(
+    { thread }: { readonly thread: TraceThread },
+    isAsync: boolean,
+    name: string,
+    start: bigint,
+    end: bigint,
+    outcome: number,
+    text: string,
+    task = -1,
+  ): void {
+    if (thread.name === SAMPLER) return
+    this.#slices.add({
+      thread: this.#threadOf(thread),
+      isAsync,
+      name: this.#names.of(name),
+      start: this.#at(start),
+      duration: Math.max(0, Number(end - start)),
+      outcome,
+      text,
+      task,
+    })
+  }
+
+  #span(item: SpanItem): void {
+    const { event, thread, start, end, outcome, fields } = item
+    const { name } = event
+    if (name === 'loop:stall' && this.#stalls.length < MOST_STALLS) {
+      this.#stalls.push({ thread: this.#threadOf(thread), from: this.#at(start), to: this.#at(end) })
+    }
+    if (OWN_SPANS.has(name)) return
+    const isRun = name === 'task:run'
+    const id = isRun ? Number(fields.id ?? -1) : -1
+    const shown = isRun && typeof fields.name === 'string' && fields.name !== '' ? fields.name : name
+    this.#add(
+      item,
+      false,
+      isRun ? shown : name,
+      start,
+      end,
+      OUTCOMES.indexOf(outcome),
+      isRun ? '' : textOf(fields),
+      Number.isFinite(id) ? id : -1,
+    )
+  }
+
+  #async(item: Extract<TraceItem, { type: 'async' }>): void {
+    if (OWN_ASYNCS.has(item.name)) return
+    if (item.phase === 'begin') {
+      this.#asyncs.begin(
+        item,
+        () => textOf(item.fields),
+        ({ begin, value }) => this.#add(begin, true, begin.name, begin.time, item.time, CUT, value),
+      )
+      return
+    }
+    const open = this.#asyncs.end(item)
+    // The begin may have been lost, or lie before what is read: then nothing is known of its
+    // length.
+    const begin = open?.begin ?? item
+    const text = [open?.value ?? '', textOf(item.fields)].filter((each) => each !== '').join('\n')
+    const outcome = open === undefined ? CUT : OUTCOMES.indexOf(item.outcome ?? 'ok')
+    this.#add(begin, true, item.name, begin.time, item.time, outcome, text)
+  }
+
+  #event({ event: { name }, thread, time, at, fields }: EventItem): void {
+    if (name === 'cpu') return this.#account(thread.process, time, fields)
+    if (OWN_EVENTS.test(name) || thread.name === SAMPLER) return
+    this.#events.add(() => ({
+      thread: this.#threadOf(thread),
+      name: this.#names.of(name),
+      time: this.#at(at),
+      text: textOf(fields),
+    }))
+  }
+
+  #account(process: TraceProcess, time: bigint, { threadId, onCpu, waitingForCpu }: ItemFields): void {
+    let accounts = this.#accounts.get(process)
+    if (accounts === undefined) this.#accounts.set(process, (accounts = new Map()))
+    const id = Number(threadId)
+    let account = accounts.get(id)
+    if (account === undefined) accounts.set(id, (account = new CpuAccount()))
+    const [ran, waited] = [Number(onCpu), Number(waitingForCpu)]
+    if (Number.isFinite(ran) && Number.isFinite(waited)) account.add(this.#at(time), ran, waited)
+  }
+
+  #counter({ event: { name }, thread, time, fields }: CounterItem): void {
+    if (OWN_COUNTERS.test(name) || thread.name === SAMPLER) return
+    const key = `${thread.process.index} ${name}`
+    let counted = this.#counters.get(key)
+    if (counted === undefined) {
+      if (this.#counters.size >= MOST_CHARTS) {
+        this.#lostCharts += 1
+        return
+      }
+      counted = { process: thread.process, label: name, series: new Map() }
+      this.#counters.set(key, counted)
+    }
+    for (const [field, value] of Object.entries(fields)) {
+      const number = typeof value === 'bigint' ? Number(value) : value
+      if (typeof number !== 'number' || !Number.isFinite(number)) continue
+      let series = counted.series.get(field)
+      if (series === undefined) counted.series.set(field, (series = new ChartSeries()))
+      series.add(this.#at(time), number)
+    }
+  }
+
+  #flow({ event: { name }, thread, time, id }: FlowItem): void {
+    if (OWN_FLOWS.has(name)) return
+    if (this.#flows.length >= MOST_FLOW_POINTS) {
+      this.#lostFlows += 1
+      return
+    }
+    const key = `${thread.process.index} ${name} ${id}`
+    let way = this.#ways.get(key)
+    if (way === undefined) this.#ways.set(key, (way = this.#ways.size))
+    this.#flows.push({
+      way,
+      name: this.#names.of(name),
+      time: this.#at(time),
+      thread: this.#threadOf(thread),
+    })
+  }
+
+  #loss(
+    { from, to }: { readonly from: bigint; readonly to: bigint },
+    thread: TraceThread | undefined,
+    text: string,
+  ): void {
+    if (this.#losses.length >= MOST_LOSSES) {
+      this.#lostLosses += 1
+      return
+    }
+    const number = thread === undefined ? -1 : this.#threadOf(thread)
+    this.#losses.push({ thread: number, from: this.#at(from), to: this.#at(to), text })
+  }
+
+  #thread(
+    { process, id, label, about, use }: Rows['threads'][number],
+    row: number,
+    rows: Rows,
+    extent: { readonly from: number; readonly to: number },
+  ): PageThread {
+    const density = new Float64Array(DENSITY_PARTS)
+    let hasLeftOut = false
+    for (const [number, each] of this.#slices.densities) {
+      if (rows.of(this.#threads[number]) !== row) continue
+      hasLeftOut = true
+      each.within(extent.from, extent.to, DENSITY_PARTS).forEach((part, index) => {
+        density[index] = Math.min(1000, density[index] + part)
+      })
+    }
+    const account = this.#accounts.get(rows.processOf(process))?.get(id) ?? new CpuAccount()
+    return {
+      process,
+      id,
+      label,
+      about,
+      from: use === undefined ? extent.from : this.#at(use.from),
+      to: use === undefined ? extent.to : this.#at(use.to),
+      cpu: account.band(),
+      density: hasLeftOut ? density : new Float64Array(),
+    }
+  }
+
+  #tasksOf({ pools }: Model): Task[] {
+    const kept = this.#tasks.sorted()
+    const keys = new Set(kept.map(({ id, submitter }) => taskKey(submitter.process, Number(id))))
+    const slowest = pools.flatMap((pool) => pool.slowest)
+    const all = [
+      ...kept,
+      ...slowest.filter(({ id, submitter }) => !keys.has(taskKey(submitter.process, Number(id)))),
+    ]
+    this.#lostTasks = pools.reduce((sum, { tasks }) => sum + tasks, 0) - all.length
+    return all.sort((a, b) => (a.queued < b.queued ? -1 : 1))
+  }
+
+  #taskColumns(tasks: readonly Task[], rows: Rows): Tasks {
+    const column = (of: (task: Task) => number): Column => Float64Array.from(tasks, of)
+    const since = (stage: 'dispatched' | 'started' | 'finished' | 'handled'): Column =>
+      column(({ queued, [stage]: time }) => (time === undefined ? -1 : Math.max(0, Number(time - queued))))
+    const part = (name: 'onCpu' | 'waitingForCpu' | 'gc' | 'blocked'): Column =>
+      column(({ [name]: ns }) => (ns === undefined ? -1 : Math.round(ns)))
+    return {
+      pool: column(({ pool }) => this.#names.of(pool)),
+      name: column(({ name }) => this.#names.of(name)),
+      submitter: column(({ submitter }) => rows.of(submitter)),
+      worker: column(({ worker }) => (worker === undefined ? -1 : rows.of(worker))),
+      queued: column(({ queued }) => this.#at(queued)),
+      dispatched: since('dispatched'),
+      started: since('started'),
+      finished: since('finished'),
+      handled: since('handled'),
+      onCpu: part('onCpu'),
+      waiting: part('waitingForCpu'),
+      gc: part('gc'),
+      blocked: part('blocked'),
+      outcome: column(({ outcome }) => OUTCOMES.indexOf(outcome)),
+    }
+  }
+
+  #flowColumns(rowOf: (thread: number) => number): Flows {
+    const points = this.#flows
+      .map((point) => ({ ...point, row: rowOf(point.thread) }))
+      .filter(({ row }) => row >= 0)
+      .sort((a, b) => a.way - b.way || a.time - b.time)
+    const column = (of: (point: (typeof points)[number]) => number): Column => Float64Array.from(points, of)
+    return {
+      way: column(({ way }) => way),
+      name: column(({ name }) => name),
+      time: column(({ time }) => time),
+      thread: column(({ row }) => row),
+    }
+  }
+
+  #stallColumns(rowOf: (thread: number) => number): PageData['stalls'] {
+    const shown = this.#stalls.map((stall) => ({ ...stall, row: rowOf(stall.thread) }))
+    return {
+      thread: Float64Array.from(shown, ({ row }) => row),
+      from: Float64Array.from(shown, ({ from }) => from),
+      to: Float64Array.from(shown, ({ to }) => to),
+    }
+  }
+
+  #charts(rows: Rows): Chart[] {
+    return [...this.#counters.values()].flatMap(({ process, label, series }) =>
+      [...series].map(([field, { times, values }]): Chart => ({
+        label: field === 'value' && series.size === 1 ? label : `${label} ${field}`,
+        process: rows.placeOf(process),
+        times: Float64Array.from(times),
+        series: [{ label: field, values: Float64Array.from(values) }],
+      })),
+    )
+  }
+}
+
+function poolCharts({ pools }: Model, rows: Rows, at: (time: bigint) => number): Chart[] {
+  return pools
+    .filter(({ queue }) => queue.length > 1)
+    .map(({ name, process, queue }): Chart => ({
+      label: name,
+      process: rows.placeOf(process),
+      times: Float64Array.from(queue, ({ time }) => at(time)),
+      series: [
+        { label: 'queued', values: Float64Array.from(queue, ({ queued }) => queued) },
+        { label: 'running', values: Float64Array.from(queue, ({ running }) => running) },
+      ],
+    }))
+}
+
+/** Texts by number. */
+class Numbered {
+  readonly all: string[] = []
+  readonly #numbers = new Map<string, number>()
+
+  of(text: string): number {
+    let number = this.#numbers.get(text)
+    if (number === undefined) this.#numbers.set(text, (number = this.all.push(text) - 1))
+    return number
+  }
+}
+
+function taskKey({ index }: TraceProcess, id: number): string {
+  return `${index} ${id}`
+}
+
+function lengthOf({ queued, dispatched, finished, handled }: Task): number {
+  return Number((handled ?? finished ?? dispatched ?? queued) - (dispatched ?? queued))
+}
+
+/** Fields as they are shown: one a line. */
+function textOf(fields: ItemFields): string {
+  const lines = Object.entries(fields)
+    .slice(0, MOST_FIELDS)
+    .map(([name, value]) => `${name}: ${valueText(value)}`)
+  return lines.join('\n')
+}
+
+function valueText(value: DecodedValue): string {
+  const text = typeof value === 'object' ? JSON.stringify(value, plain) : String(value)
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text
+}
+
+function plain(_: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value)
+  return value instanceof Uint8Array ? [...value] : value
+}
