@@ -66,7 +66,10 @@ describe('the command line', () => {
     [['convert'], /^rchan: missing required argument 'trace'\n/],
     [['convert', 'x', 'y', '--to', 'csv'], /^rchan: too many arguments/],
     [['convert', 'x', '--to', 'pdf'], /^rchan: option '--to <format>' argument 'pdf' is invalid/],
-    [['convert', 'x'], /^rchan: which format\? Say --to perfetto, chrome, speedscope, jsonl, csv, svg or html\n$/],
+    [
+      ['convert', 'x'],
+      /^rchan: which format\? Say --to perfetto, chrome, speedscope, jsonl, csv, svg or html\n$/,
+    ],
     [['convert', 'x', '-o', 'x.pdf'], /^rchan: -o x\.pdf: its name does not tell the format/],
     [['summary', 'x', '--jsn'], /^rchan: unknown option '--jsn'\n\(Did you mean --json\?\)\n$/],
     [['snapshot', 'x'], /^rchan: .*Expected the number of a process/],
