@@ -63,7 +63,7 @@ export function evidenceText({ value, unit }: Evidence): string {
 function poolText(pool: Pool, several: boolean): string {
   const { name, tasks, perSecond, threadsAtOnce, failed, cut, wait, wake, run, reply, parts, slowest } = pool
   const head = [
-    `${shown(name) || 'pool'}${several ? ` of process ${pool.process.pid}` : ''}:`,
+    `${shown(name)}${several ? ` of process ${pool.process.pid}` : ''}:`,
     `${numberText(tasks)} tasks,`,
     `${numberText(perSecond)} a second, ${threadsAtOnce} ${threadsAtOnce === 1 ? 'thread' : 'threads'}`,
     ...(failed > 0 ? [`, ${failed} failed`] : []),
@@ -88,7 +88,7 @@ function crewText({ name, process, parent, workers, there, back }: Crew, several
   const whose = `${threadText(parent)}${several ? ` of process ${process.pid}` : ''}`
   return (
     `${shown(name) || 'workers'}: ${count} ${count === 1 ? 'worker' : 'workers'} of ${whose}, ` +
-    `${numberText(there.messages)} messages there, ${numberText(back.messages)} back\n`
+    `${numberText(there.messages)} ${there.messages === 1 ? 'message' : 'messages'} there, ${numberText(back.messages)} back\n`
   )
 }
 

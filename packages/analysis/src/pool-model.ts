@@ -173,7 +173,8 @@ export class PoolModel {
     const activeNs = backlog.active
     const { kind, minThreads, maxThreads, tasksPerThread } = settings
     return {
-      name: this.#name,
+      // Its tasks did not tell which one it is.
+      name: this.#name === '' ? 'pool' : this.#name,
       kind,
       process: this.process,
       submitter: this.#submitter,

@@ -18,7 +18,7 @@ import type { ProbeContext } from './probe.js'
 import type { PortTap } from './ports.js'
 import { dispatched, task, way } from './task-events.js'
 
-/** The classes of pools by their names, and the types of their tasks. */
+/** Pools by what they call themselves, and the types of their tasks. */
 const KINDS: Readonly<Record<string, string>> = { Piscina: 'piscina', Tinypool: 'tinypool' }
 const TASK_TYPES: readonly unknown[] = ['Piscina.Task', 'Tinypool.Task']
 /** A pool's own object. */
@@ -215,12 +215,14 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
   })
 
   undo.push(
-    seeConstructed(events, 'EventEmitterAsyncResource', (_made, _args, newTarget) => {
-      // A program may have a class of its own on top.
-      for (let each: unknown = newTarget; typeof each === 'function'; each = Object.getPrototypeOf(each)) {
-        const { name, prototype } = each as { name: string; prototype: object }
-        const kind = KINDS[name]
-        if (kind !== undefined) return patchPool(prototype, kind)
+    seeConstructed(events, 'EventEmitterAsyncResource', (_made, args, newTarget) => {
+      try {
+        // Pools say it themselves. Their class may have another name, from a bundler.
+        const kind = kindIn(args[0])
+        const prototype = kind === undefined ? undefined : ownerOfRun(newTarget)
+        if (kind !== undefined && prototype !== undefined) patchPool(prototype, kind)
+      } catch (error) {
+        context.fail(error)
       }
     }),
     seeConstructed(asyncHooks, 'AsyncResource', (made, args, newTarget) => {
@@ -265,6 +267,23 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
       for (const each of undo.splice(0).toReversed()) each()
     },
   }
+}
+
+/** What a pool calls itself when it is constructed. */
+function kindIn(options: unknown): string | undefined {
+  if (typeof options !== 'object' || options === null) return undefined
+  const { name } = options as { name?: unknown }
+  return typeof name === 'string' && Object.hasOwn(KINDS, name) ? KINDS[name] : undefined
+}
+
+/** The prototype of a pool: a program may have a class of its own on top. */
+function ownerOfRun(made: unknown): object | undefined {
+  let owner: object | undefined
+  for (let each = made; typeof each === 'function'; each = Object.getPrototypeOf(each)) {
+    const { prototype } = each as { prototype?: object }
+    if (prototype !== undefined && Object.hasOwn(prototype, 'run')) owner = prototype
+  }
+  return owner
 }
 
 /** Returns a function that asks a pool, and does not keep it alive. */

@@ -1,7 +1,10 @@
 /** The probe `tasks`: pools that know nothing of rchan, each in its real releases. */
-import { join } from 'node:path'
+import { cpSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findTraces, openTrace, type TraceItem } from '@rchan/ctf/reader'
+import { build } from 'esbuild'
 import { describe, expect, test } from 'vitest'
 import { freshFolder, runCommand } from './scenario.ts'
 
@@ -10,7 +13,7 @@ type Recorded = Extract<TraceItem, { event: unknown }>
 const COMMAND = fileURLToPath(new URL('../dist/bin/rchan.cjs', import.meta.url))
 
 function program(name: string): string {
-  return fileURLToPath(new URL(`./record/${name}`, import.meta.url))
+  return resolve(fileURLToPath(new URL('./record', import.meta.url)), name)
 }
 
 /** Records a program that uses a pool. @returns what it printed, and the records of its trace. */
@@ -135,6 +138,42 @@ test.each(['piscina', 'piscina4'])('%s as CommonJS, extended, on a worker thread
   const [{ fields, thread }] = begun.values()
   expect(thread.threadId).toBeGreaterThan(0)
   expect(fields).toMatchObject({ pool: `piscina-1/${thread.threadId}`, name: 'pool-task.mjs:quick' })
+})
+
+test('a pool in a bundle whose names are short', async () => {
+  const folder = freshFolder()
+  await build({
+    stdin: {
+      contents: `
+        const { Piscina } = require('piscina')
+        class Own extends Piscina {
+          run(...args) { return super.run(...args) }
+        }
+        const pool = new Own({ filename: __dirname + '/task.js', minThreads: 1, maxThreads: 1 })
+        Promise.all(Array.from({ length: 20 }, (_, n) => pool.run(n))).then(async (all) => {
+          await pool.destroy()
+          console.log(all.join(' '))
+        })`,
+      resolveDir: fileURLToPath(new URL('.', import.meta.url)),
+    },
+    bundle: true,
+    minify: true,
+    platform: 'node',
+    outfile: join(folder, 'bundle.js'),
+  })
+  // The file of its workers is found beside it, and that one's modules.
+  const dist = dirname(createRequire(import.meta.url).resolve('piscina'))
+  cpSync(dist, folder, { recursive: true })
+  writeFileSync(join(folder, 'task.js'), 'module.exports = (n) => n * 2')
+  const { stdout, records } = await recordPool(join(folder, 'bundle.js'), 'piscina')
+  expect(stdout).toBe(`${Array.from({ length: 20 }, (_, n) => n * 2).join(' ')}\n`)
+  const begun = [...byTask(records, 'task:begin').values()]
+  expect(begun).toHaveLength(20)
+  expect(new Set(begun.map(({ fields }) => fields.pool))).toEqual(new Set(['piscina-1']))
+  expect(byTask(records, 'task:run').size).toBe(20)
+  expect(named(records, 'pool:found').map(({ fields }) => fields)).toMatchObject([
+    { kind: 'piscina', maxThreads: 1 },
+  ])
 })
 
 describe.each([
