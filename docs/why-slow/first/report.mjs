@@ -1,0 +1,10 @@
+// Prints what was sold best in three years, month by month.
+import { Piscina } from 'piscina'
+import { salesOf } from './sales.mjs'
+
+const pool = new Piscina({ filename: new URL('./best.mjs', import.meta.url).href, maxThreads: 2 })
+const began = performance.now()
+const months = Array.from({ length: 36 }, (_, month) => pool.run(salesOf(month)))
+for (const [month, best] of (await Promise.all(months)).entries()) console.log(month, best.join(', '))
+console.error(`${Math.round(performance.now() - began)} ms`)
+await pool.destroy()

@@ -1,0 +1,16 @@
+// Stands for a database: the sales of a month.
+export function salesOf(month) {
+  let state = month + 1
+  const random = (below) => {
+    state = (state * 48_271) % 2_147_483_647
+    return state % below
+  }
+  return Array.from({ length: 20_000 }, (_, index) => ({
+    id: month * 100_000 + index,
+    customer: `customer ${random(2000)}`,
+    product: `product ${random(300)}`,
+    quantity: 1 + random(9),
+    price: random(10_000) / 100,
+    day: 1 + random(28),
+  }))
+}
