@@ -74,6 +74,35 @@ describe('a program with workers', () => {
     })
   })
 
+  test('has a page at the end, where it is wanted', async () => {
+    const { dir, stderr } = await record([process.execPath, program('workers.mjs')])
+    expect(stderr).toMatch(/report\.html: \d+ items, .* open it in a browser/)
+    const page = readFileSync(join(dir, 'report.html'), 'utf8')
+    expect(page).toMatch(/<h1>[^<]*workers\.mjs<\/h1>/)
+    expect(page.includes('id="threads"')).toBe(true)
+    expect(readdirSync(dir).length).toBe(3)
+
+    const without = await record([process.execPath, '-e', '1'], ['--no-report'])
+    expect(readdirSync(without.dir)).not.toContain('report.html')
+    expect(without.stderr).not.toContain('.html')
+
+    const elsewhere = [join(freshFolder(), 'a.html'), join(freshFolder(), 'b.svg')]
+    const other = await record(
+      [process.execPath, '-e', '1'],
+      elsewhere.flatMap((file) => ['--report', file]),
+    )
+    expect(elsewhere.map((file) => existsSync(file))).toEqual([true, true])
+    expect(readdirSync(other.dir)).not.toContain('report.html')
+
+    // The page changes nothing of the program's end.
+    const failed = await record([process.execPath, '-e', 'process.exit(3)'], ['--report', '/no/such/a.html'])
+    expect(failed.status).toBe(3)
+    expect(failed.stderr).toContain('--report: /no/such/a.html')
+    const unknown = await record([process.execPath, '-e', 'process.exit(3)'], ['--report', 'a.xyz'])
+    expect(unknown.status).toBe(2)
+    expect(existsSync(unknown.dir)).toBe(false)
+  })
+
   test('a worker is called after its file, though the probes are loaded before it', async () => {
     const rchan = fileURLToPath(new URL('../dist/cjs/index.js', import.meta.url))
     const { items } = await recordNode(program('names.cjs'), rchan)

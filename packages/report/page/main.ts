@@ -7,7 +7,8 @@ import { showDetail } from './detail.js'
 import { hit } from './hit.js'
 import { listen } from './input.js'
 import { HEAD, Layout, OVERVIEW } from './layout.js'
-import { labelsWidth, Painter } from './paint.js'
+import { Painter } from './paint.js'
+import { labelsWidth } from './scene.js'
 import { NOTHING, Search, type Chosen } from './selection.js'
 import { makeSortable } from './tables.js'
 import { Timeline } from './timeline.js'
@@ -296,7 +297,6 @@ class Page {
       canvas.width = wide
       canvas.height = high
       canvas.style.height = `${height}px`
-      this.#painter.forgetOverview()
     }
     canvas.getContext('2d')?.setTransform(ratio, 0, 0, ratio, 0, 0)
     this.#painter.draw({

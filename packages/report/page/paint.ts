@@ -8,50 +8,29 @@ import { bisectLeft, bisectRight } from 'd3-array'
 import { scaleLinear, type ScaleLinear } from 'd3-scale'
 import { area, curveStepAfter } from 'd3-shape'
 import type { Lane } from '../src/page-data.js'
-import { PALETTE, type Colors } from './colors.js'
-import { AXIS, BAND, EVENTS, HEAD, LANE, OVERVIEW, type Layout, type Row } from './layout.js'
-import type { Chosen, Search } from './selection.js'
-import type { Timeline } from './timeline.js'
-import type { View } from './view.js'
+import { PALETTE } from './colors.js'
+import { AXIS, BAND, EVENTS, HEAD, LANE, OVERVIEW, type Row } from './layout.js'
+import { drawArrows } from './arrows.js'
+import { Overview } from './overview.js'
+import { FONT, Pen } from './pen.js'
+import { labelsWidth, type Scene } from './scene.js'
 
-const FONT = 'system-ui, sans-serif'
-const LABELS = 190
-const LABELS_NARROW = 104
-const NARROW = 640
 /** A name is written on slices of at least this width. */
 const WRITTEN = 28
-const MOST_ARROWS = 40
 const FAILED = 1
 const CUT = 2
-
-/** What is drawn. */
-export interface Scene {
-  readonly timeline: Timeline
-  readonly layout: Layout
-  readonly view: View
-  readonly search: Search
-  readonly chosen: Chosen
-  readonly colors: Colors
-  /** How far the rows are scrolled, in pixels. */
-  readonly scrolled: number
-  readonly width: number
-  readonly height: number
-}
-
-/** The width of the labels. */
-export function labelsWidth(width: number): number {
-  return width < NARROW ? LABELS_NARROW : LABELS
-}
 
 /** Draws scenes. */
 export class Painter {
   readonly #context: CanvasRenderingContext2D
-  #overview: Float64Array | undefined
+  readonly #overview = new Overview()
+  readonly #pen: Pen
   #scene!: Scene
   #x!: ScaleLinear<number, number>
 
   constructor(context: CanvasRenderingContext2D) {
     this.#context = context
+    this.#pen = new Pen(context)
   }
 
   draw(scene: Scene): void {
@@ -76,16 +55,11 @@ export class Painter {
     }
     this.#plot(() => {
       for (const loss of timeline.data.losses) if (loss.thread < 0) this.#loss(loss, HEAD, 6)
-      this.#arrows()
+      drawArrows(scene, this.#pen, this.#x)
     })
     context.restore()
     this.#axis()
-    this.#drawOverview()
-  }
-
-  /** The overview is that of another width. */
-  forgetOverview(): void {
-    this.#overview = undefined
+    this.#overview.draw(scene, this.#pen)
   }
 
   /** Draws where the labels are not. */
@@ -99,27 +73,6 @@ export class Painter {
     context.clip()
     draw()
     context.restore()
-  }
-
-  #text(text: string, x: number, y: number, color: string, size = 12, most?: number): void {
-    const context = this.#context
-    context.font = `${size}px ${FONT}`
-    context.fillStyle = color
-    context.fillText(most === undefined ? text : this.#cut(text, most), x, y)
-  }
-
-  /** Cuts a text to a width. */
-  #cut(text: string, most: number): string {
-    const context = this.#context
-    if (context.measureText(text).width <= most) return text
-    let low = 0
-    let high = text.length
-    while (low < high) {
-      const middle = (low + high + 1) >> 1
-      if (context.measureText(`${text.slice(0, middle)}…`).width <= most) low = middle
-      else high = middle - 1
-    }
-    return low === 0 ? '' : `${text.slice(0, low)}…`
   }
 
   #ticks(): { at: number; text: string }[] {
@@ -147,61 +100,11 @@ export class Painter {
       if (x + 20 > width) continue
       context.fillStyle = colors.line
       context.fillRect(x, OVERVIEW, 1, AXIS)
-      this.#text(text, x + 4, OVERVIEW + AXIS / 2, colors.faint, 11)
+      this.#pen.text(text, x + 4, OVERVIEW + AXIS / 2, colors.faint, 11)
     }
-    this.#text(durationText(this.#scene.view.span), 8, OVERVIEW + AXIS / 2, colors.faint, 11)
+    this.#pen.text(durationText(this.#scene.view.span), 8, OVERVIEW + AXIS / 2, colors.faint, 11)
     context.fillStyle = colors.line
     context.fillRect(0, HEAD - 1, width, 1)
-  }
-
-  /** All of the time: how many threads are at work, and which part is shown below. */
-  #drawOverview(): void {
-    const { timeline, view, width, colors } = this.#scene
-    const context = this.#context
-    const { from, to } = timeline.data
-    const left = labelsWidth(width)
-    const all = scaleLinear([from, to], [left, width])
-    const columns = Math.max(1, Math.floor(width - left))
-    if (this.#overview?.length !== columns) this.#overview = this.#activity(columns)
-    const most = Math.max(1e-9, ...this.#overview)
-    context.fillStyle = colors.band
-    context.fillRect(left, 0, width - left, OVERVIEW - 2)
-    context.fillStyle = colors.onCpu
-    for (let column = 0; column < columns; column += 1) {
-      const high = (this.#overview[column] / most) * (OVERVIEW - 4)
-      if (high > 0) context.fillRect(left + column, OVERVIEW - 2 - Math.max(1, high), 1, Math.max(1, high))
-    }
-    const shown = [all(view.from), all(view.to)] as const
-    context.globalAlpha = 0.6
-    context.fillStyle = colors.paper
-    context.fillRect(left, 0, shown[0] - left, OVERVIEW - 2)
-    context.fillRect(shown[1], 0, width - shown[1], OVERVIEW - 2)
-    context.globalAlpha = 1
-    context.strokeStyle = colors.accent
-    context.lineWidth = 1.5
-    context.strokeRect(shown[0] + 0.75, 0.75, Math.max(2, shown[1] - shown[0] - 1.5), OVERVIEW - 3.5)
-    this.#text('all', 8, OVERVIEW / 2, colors.faint, 11)
-  }
-
-  /** How many threads are at work, by column. */
-  #activity(columns: number): Float64Array {
-    const { timeline } = this.#scene
-    const { data, parts } = timeline
-    const width = (data.to - data.from) / columns
-    const result = new Float64Array(columns)
-    for (const [thread, { lanes }] of parts.entries()) {
-      const [lane] = lanes
-      const { density } = data.threads[thread]
-      for (let column = 0; column < columns; column += 1) {
-        const start = data.from + column * width
-        const covered =
-          lane === undefined || lane.isAsync ? 0 : timeline.covered(lane, start, start + width) / width
-        const leftOut =
-          density.length === 0 ? 0 : density[Math.floor((column / columns) * density.length)] / 1000
-        result[column] += Math.min(1, covered + leftOut)
-      }
-    }
-    return result
   }
 
   #process({ place, top, height }: Row): void {
@@ -211,7 +114,7 @@ export class Painter {
     context.fillRect(0, top, width, height)
     context.font = `bold 12px ${FONT}`
     context.fillStyle = colors.ink
-    context.fillText(this.#cut(timeline.data.processes[place].label, width - 16), 8, top + height / 2)
+    context.fillText(this.#pen.cut(timeline.data.processes[place].label, width - 16), 8, top + height / 2)
   }
 
   #chart({ place, top, height }: Row): void {
@@ -222,8 +125,8 @@ export class Painter {
     const left = labelsWidth(width)
     const most = Math.max(1e-9, ...series.map(({ values }) => values.reduce((a, b) => Math.max(a, b), 0)))
     const y = scaleLinear([0, most], [top + height - 6, top + 4])
-    this.#text(label, 8, top + 12, colors.ink, 12, left - 16)
-    this.#text(series.map((each) => each.label).join(', '), 8, top + 28, colors.faint, 11, left - 16)
+    this.#pen.text(label, 8, top + 12, colors.ink, 12, left - 16)
+    this.#pen.text(series.map((each) => each.label).join(', '), 8, top + 28, colors.faint, 11, left - 16)
     this.#plot(() => {
       for (const [index, { values }] of series.entries()) {
         const first = Math.max(0, bisectRight(times, this.#scene.view.from) - 1)
@@ -251,7 +154,7 @@ export class Painter {
     const wide = context.measureText(text).width
     context.fillStyle = colors.paper
     context.fillRect(width - wide - 10, top + 3, wide + 8, 13)
-    this.#text(text, width - wide - 6, top + 10, colors.faint, 11)
+    this.#pen.text(text, width - wide - 6, top + 10, colors.faint, 11)
     context.fillStyle = colors.line
     context.fillRect(0, top + height - 1, width, 1)
   }
@@ -268,8 +171,8 @@ export class Painter {
       context.fillRect(0, top, width, height)
     }
     const isFound = search.isActive && search.hasThread(place)
-    this.#text(thread.label, 8, top + 11, isFound ? colors.accent : colors.ink, 12, left - 16)
-    if (layout.isRoomy) this.#text(thread.about, 8, top + 26, colors.faint, 11, left - 16)
+    this.#pen.text(thread.label, 8, top + 11, isFound ? colors.accent : colors.ink, 12, left - 16)
+    if (layout.isRoomy) this.#pen.text(thread.about, 8, top + 26, colors.faint, 11, left - 16)
     this.#plot(() => {
       this.#life(thread, top, height)
       this.#stalls(place, top, height)
@@ -448,7 +351,14 @@ export class Painter {
       context.fill()
     }
     if (wide > WRITTEN) {
-      this.#text(timeline.data.names[name[slice]], left + 4, y + high / 2 + 0.5, colors.onSlice, 11, wide - 8)
+      this.#pen.text(
+        timeline.data.names[name[slice]],
+        left + 4,
+        y + high / 2 + 0.5,
+        colors.onSlice,
+        11,
+        wide - 8,
+      )
     }
     context.globalAlpha = 1
     if (slice === chosen.slice) {
@@ -493,71 +403,5 @@ export class Painter {
     context.fillRect(start, top, wide, height - 1)
     context.globalAlpha = 1
     context.fillRect(start, top, wide, 2)
-  }
-
-  #arrows(): void {
-    const { timeline, chosen } = this.#scene
-    const { data } = timeline
-    const task = chosen.task
-    if (task >= 0) {
-      const { queued, dispatched, started, finished, handled, submitter, worker } = data.tasks
-      const from = queued[task]
-      if (dispatched[task] >= 0) {
-        this.#line(submitter[task], from, from + dispatched[task])
-        if (started[task] >= 0)
-          this.#arrow(submitter[task], from + dispatched[task], worker[task], from + started[task])
-      }
-      if (finished[task] >= 0 && handled[task] >= 0)
-        this.#arrow(worker[task], from + finished[task], submitter[task], from + handled[task])
-    }
-    if (chosen.slice < 0) return
-    const { start } = data.slices
-    const lane = timeline.laneOf(chosen.slice)
-    const ways = timeline.waysIn(lane.thread, start[chosen.slice], timeline.ends[chosen.slice], MOST_ARROWS)
-    const { thread, time } = data.flows
-    for (const [first, after] of ways) {
-      for (let point = first + 1; point < after; point += 1)
-        this.#arrow(thread[point - 1], time[point - 1], thread[point], time[point])
-    }
-  }
-
-  /** The middle of a thread's first lane. */
-  #heightOf(thread: number): number | undefined {
-    const row = this.#scene.layout.ofThread(thread)
-    return row === undefined ? undefined : row.top + BAND + LANE / 2
-  }
-
-  /** The time in the queue. */
-  #line(thread: number, from: number, to: number): void {
-    const y = this.#heightOf(thread)
-    if (y === undefined) return
-    const context = this.#context
-    context.strokeStyle = this.#scene.colors.ink
-    context.lineWidth = 1.5
-    context.setLineDash([3, 3])
-    context.beginPath()
-    context.moveTo(this.#x(from), y)
-    context.lineTo(this.#x(to), y)
-    context.stroke()
-    context.setLineDash([])
-  }
-
-  #arrow(fromThread: number, from: number, toThread: number, to: number): void {
-    const [startY, endY] = [this.#heightOf(fromThread), this.#heightOf(toThread)]
-    if (startY === undefined || endY === undefined) return
-    const context = this.#context
-    const [startX, endX] = [this.#x(from), this.#x(to)]
-    const bend = Math.max(12, Math.abs(endX - startX) / 2)
-    context.strokeStyle = context.fillStyle = this.#scene.colors.ink
-    context.lineWidth = 1.5
-    context.beginPath()
-    context.moveTo(startX, startY)
-    context.bezierCurveTo(startX + bend, startY, endX - bend, endY, endX, endY)
-    context.stroke()
-    context.beginPath()
-    context.moveTo(endX, endY)
-    context.lineTo(endX - 6, endY - 3.5)
-    context.lineTo(endX - 6, endY + 3.5)
-    context.fill()
   }
 }

@@ -2,20 +2,14 @@
  * The page around the timeline: findings, pools, threads and the slowest tasks as HTML, so that a
  * screen reader, a printer and a browser without scripts have them, too.
  */
-import {
-  durationText,
-  evidenceText,
-  numberText,
-  type Finding,
-  type Model,
-  type Pool,
-  type Quantiles,
-  type Task,
-  type ThreadUse,
-} from '@rchan/analysis'
-import { histogram } from './histogram.js'
+import { durationText, evidenceText, numberText, type Finding, type Model } from '@rchan/analysis'
+import { crewSection } from './crew-section.js'
+import { functionSection } from './function-section.js'
 import { html, Markup } from './markup.js'
 import type { PageData } from './page-data.js'
+import { poolSection } from './pool-section.js'
+import { slowestSection } from './task-section.js'
+import { threadRowOf, threadSection } from './thread-section.js'
 
 /** What stands at the top of a page. */
 export interface Head {
@@ -30,7 +24,6 @@ export interface PageFiles {
   readonly style: string
 }
 
-const SLOWEST_SHOWN = 100
 const SIGNS: Readonly<Record<Finding['severity'], string>> = { problem: '!', hint: '?', ok: '✓' }
 const SEVERITIES: Readonly<Record<Finding['severity'], string>> = {
   problem: 'Problem: ',
@@ -71,8 +64,8 @@ export function pageText(head: Head, model: Model, data: PageData, packed: strin
         </header>
         <main>
           ${findingsPart(model, data, at)} ${timelinePart(data)}
-          ${model.pools.map((pool, index) => poolPart(pool, index, model))} ${slowestPart(model, data, at)}
-          ${threadsPart(model, data)}
+          ${model.pools.map((pool, index) => poolSection(pool, index, model))} ${crewSection(model)}
+          ${slowestSection(model, data, at)} ${functionSection(model)} ${threadSection(model, data)}
         </main>
         <script type="application/octet-stream" id="data">
           ${packed}
@@ -140,12 +133,7 @@ function findingsPart({ findings, losses }: Model, data: PageData, at: (time: bi
 function linked({ title, at: place }: Finding, data: PageData, at: (time: bigint) => number): Markup {
   if (place === undefined) return html`${title}`
   const { thread } = place
-  const row =
-    thread === undefined
-      ? -1
-      : data.threads.findIndex(
-          ({ id, process }) => id === thread.threadId && data.processes[process].pid === thread.process.pid,
-        )
+  const row = thread === undefined ? -1 : threadRowOf(data, thread)
   const target = [`from=${at(place.from)}`, `to=${at(place.to)}`, ...(row < 0 ? [] : [`thread=${row}`])].join(
     '&',
   )
@@ -224,249 +212,4 @@ function leftOutPart({ leftOut }: PageData): Markup {
   return html`<p class="faint" id="left-out">
     Left out, to keep this page small: ${lines.join(' ')} All of it is in the recording.
   </p>`
-}
-
-function poolPart(pool: Pool, index: number, { processes }: Model): Markup {
-  const { name, tasks, perSecond, threadsAtOnce, failed, cut, parts, run } = pool
-  const several = processes.length > 1
-  const rows: readonly (readonly [string, Quantiles])[] = [
-    ['queued', pool.wait],
-    ['to the worker', pool.wake],
-    ['run', run],
-    ['result handled', pool.reply],
-  ]
-  const figure = (title: string, { bins, p50, p99, count }: Quantiles): Markup =>
-    count === 0
-      ? html``
-      : html`<figure>
-          ${histogram(`${title}: half below ${durationText(p50)}, 99 % below ${durationText(p99)}`, bins, [
-            { label: 'p50', at: p50 },
-            { label: 'p99', at: p99 },
-          ])}
-          <figcaption>${title}</figcaption>
-        </figure>`
-  return html`<section aria-labelledby="pool-${index}">
-    <h2 id="pool-${index}">
-      ${name === '' ? 'Pool' : name}${several ? ` of process ${pool.process.pid}` : ''}
-    </h2>
-    <p>
-      ${numberText(tasks)} ${tasks === 1 ? 'task' : 'tasks'}, ${numberText(perSecond)} a second,
-      ${threadsAtOnce} ${threadsAtOnce === 1 ? 'thread' : 'threads'} at
-      once${failed > 0 ? html`, <span class="bad">${numberText(failed)} failed</span>` : html``}${cut > 0 ? html`, <span class="bad">${numberText(cut)} without an end</span>` : html``}.
-    </p>
-    ${partsBar(parts, run.sum)}
-    <div class="wide">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">stage</th>
-            ${['p50', 'p90', 'p99', 'max'].map((each) => html`<th scope="col" class="n">${each}</th>`)}
-          </tr>
-        </thead>
-        <tbody>
-          ${rows.map(
-            ([label, quantiles]) =>
-              html`<tr>
-                <th scope="row">${label}</th>
-                ${[quantiles.p50, quantiles.p90, quantiles.p99, quantiles.max].map(
-                  (value) => html`<td class="n">${quantiles.count === 0 ? '–' : durationText(value)}</td>`,
-                )}
-              </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>
-    <div class="figures">${figure('Time in the queue', pool.wait)}${figure('Run time', run)}</div>
-  </section>`
-}
-
-/** What run times are made of, as a bar. */
-function partsBar(parts: Pool['parts'], sum: number): Markup {
-  const all: readonly (readonly [string, string, number])[] = [
-    ['on-cpu', 'on a CPU', parts.onCpu],
-    ['waiting', 'waiting for a CPU', parts.waitingForCpu],
-    ['gc', 'garbage collection', parts.gc],
-    ['blocked', 'blocked', parts.blocked],
-    ['unknown', 'not known', parts.unknown],
-  ]
-  const shown = all.filter(([, , ns]) => ns >= 0.0005 * sum)
-  if (sum === 0 || shown.length === 0) return html``
-  const percent = (ns: number): string => ((ns / sum) * 100).toFixed(1)
-  return html`<div class="parts">
-    <span>Run time is</span>
-    <div class="bar" aria-hidden="true">
-      ${shown.map(
-        ([name, , ns]) =>
-          html`<i class="${name}" style="flex-grow:${Math.max(0.0005, ns / sum).toFixed(4)}"></i>`,
-      )}
-    </div>
-    <span
-      >${shown.map(([name, label, ns]) => html`<span class="part"><i class="${name}"></i>${label} ${percent(ns)} %</span> `)}</span
-    >
-  </div>`
-}
-
-function slowestPart({ pools, from }: Model, data: PageData, at: (time: bigint) => number): Markup {
-  const slowest = pools
-    .flatMap((pool) => pool.slowest)
-    .map((task) => ({ task, ns: totalOf(task) }))
-    .sort((a, b) => b.ns - a.ns)
-    .slice(0, SLOWEST_SHOWN)
-  if (slowest.length === 0) return longestPart(data)
-  const place = placesOf(data)
-  const head = [
-    'task',
-    'pool',
-    'at',
-    'worker',
-    'queued',
-    'to worker',
-    'run',
-    'result',
-    'on CPU',
-    'no CPU',
-    'GC',
-    'blocked',
-    'end',
-  ]
-  return html`<section aria-labelledby="slowest-head">
-    <h2 id="slowest-head">Slowest tasks</h2>
-    <div class="wide">
-      <table class="sortable" id="slowest">
-        ${headRow(head, (name) => !['task', 'pool', 'end'].includes(name))}
-        <tbody>
-          ${slowest.map(({ task }) => {
-            const { name, pool, worker, queued, dispatched, started, finished, handled, outcome } = task
-            const known = place(at(queued), task)
-            return html`<tr>
-              <th scope="row">
-                ${known < 0 ? html`${name === '' ? 'task' : name}` : html`<a href="#task=${known}">${name === '' ? 'task' : name}</a>`}
-              </th>
-              <td>${pool}</td>
-              ${timeCell(Number(queued - from))}
-              <td class="n">${worker === undefined ? '–' : worker.threadId}</td>
-              ${between(queued, dispatched)}${between(dispatched, started)}${between(started, finished)}${between(finished, handled)}
-              ${[task.onCpu, task.waitingForCpu, task.gc, task.blocked].map((ns) => timeCell(ns))}
-              <td>${outcome === 'ok' ? '' : outcome}</td>
-            </tr>`
-          })}
-        </tbody>
-      </table>
-    </div>
-  </section>`
-}
-
-/** Without pools, the longest spans. */
-function longestPart(data: PageData): Markup {
-  const { start, duration, name, outcome } = data.slices
-  const longest = [...duration.keys()].sort((a, b) => duration[b] - duration[a]).slice(0, SLOWEST_SHOWN)
-  if (longest.length === 0) return html``
-  const threads = new Map<number, number>()
-  const laneOf = (slice: number): number =>
-    data.lanes.find(({ first, count }) => slice >= first && slice < first + count)?.thread ?? -1
-  for (const slice of longest) threads.set(slice, laneOf(slice))
-  return html`<section aria-labelledby="slowest-head">
-    <h2 id="slowest-head">Longest spans</h2>
-    <div class="wide">
-      <table class="sortable" id="slowest">
-        ${headRow(['span', 'thread', 'at', 'duration', 'end'], (each) => ['at', 'duration'].includes(each))}
-        <tbody>
-          ${longest.map(
-            (slice) =>
-              html`<tr>
-                <th scope="row"><a href="#slice=${slice}">${data.names[name[slice]]}</a></th>
-                <td>${data.threads[threads.get(slice) ?? -1]?.label ?? ''}</td>
-                ${timeCell(start[slice])}${timeCell(duration[slice])}
-                <td>${['', 'failed', 'cut off'][outcome[slice]]}</td>
-              </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>
-  </section>`
-}
-
-function threadsPart({ threads, processes }: Model, data: PageData): Markup {
-  if (threads.length === 0) return html``
-  const several = processes.length > 1
-  const head = [
-    'thread',
-    'id',
-    ...(several ? ['process'] : []),
-    'busy',
-    'no CPU',
-    'GC',
-    'idle',
-    'tasks',
-    'stalled',
-    'heap',
-    'lost',
-    'end',
-  ]
-  const percent = (part: number): Markup =>
-    html`<td class="n" data-value="${part.toFixed(6)}">${(part * 100).toFixed(1)} %</td>`
-  const rowOf = (use: ThreadUse): number =>
-    data.threads.findIndex(
-      ({ id, process }) =>
-        id === use.thread.threadId && data.processes[process].pid === use.thread.process.pid,
-    )
-  return html`<section aria-labelledby="threads-head">
-    <h2 id="threads-head">Threads</h2>
-    <div class="wide">
-      <table class="sortable" id="threads">
-        ${headRow(head, (name) => !['thread', 'end'].includes(name))}
-        <tbody>
-          ${threads.map((use) => {
-            const { thread, role, shares, tasks, stalls, heap, lost, error, exitCode } = use
-            const label =
-              thread.name !== '' ? thread.name : role === 'main' ? 'main' : `worker ${thread.threadId}`
-            const end = error?.split('\n')[0] ?? ((exitCode ?? 0) > 1 ? `exit code ${exitCode}` : '')
-            return html`<tr>
-              <th scope="row"><a href="#thread=${rowOf(use)}">${label}</a></th>
-              <td class="n" data-value="${thread.threadId}">${thread.threadId}</td>
-              ${several ? html`<td class="n" data-value="${thread.process.pid}">${thread.process.pid}</td>` : html``}
-              ${[shares.busy, shares.waitingForCpu, shares.gc, shares.idle].map(percent)}
-              <td class="n" data-value="${tasks}">${numberText(tasks)}</td>
-              ${timeCell(stalls.count === 0 ? undefined : stalls.ns)}
-              <td class="n" data-value="${heap?.used ?? -1}">
-                ${heap === undefined ? '–' : `${Math.round(heap.used / 2 ** 20)} of ${Math.round(heap.limit / 2 ** 20)} MiB`}
-              </td>
-              <td class="n" data-value="${lost}">${numberText(lost)}</td>
-              <td>${end}</td>
-            </tr>`
-          })}
-        </tbody>
-      </table>
-    </div>
-  </section>`
-}
-
-function headRow(names: readonly string[], isNumber: (name: string) => boolean): Markup {
-  return html`<thead>
-    <tr>
-      ${names.map((name) => html`<th scope="col" ${isNumber(name) ? html` class="n"` : html``}>${name}</th>`)}
-    </tr>
-  </thead>`
-}
-
-function timeCell(ns: number | undefined): Markup {
-  return html`<td class="n" data-value="${ns ?? -1}">${ns === undefined ? '–' : durationText(ns)}</td>`
-}
-
-function between(start: bigint | undefined, end: bigint | undefined): Markup {
-  return timeCell(start === undefined || end === undefined ? undefined : Number(end - start))
-}
-
-function totalOf({ queued, dispatched, finished, handled }: Task): number {
-  return Number((handled ?? finished ?? dispatched ?? queued) - (dispatched ?? queued))
-}
-
-/** Finds the place of a task in the page's data. */
-function placesOf({ tasks, threads, processes }: PageData): (queued: number, task: Task) => number {
-  const places = new Map<string, number>()
-  for (let place = 0; place < tasks.queued.length; place += 1) {
-    const row = threads[tasks.submitter[place]]
-    places.set(`${processes[row?.process]?.pid} ${tasks.queued[place]}`, place)
-  }
-  return (queued, { submitter }) => places.get(`${submitter.process.pid} ${queued}`) ?? -1
 }

@@ -5,7 +5,6 @@
 import { AsyncPairs, Largest, SAMPLER, type Model, type Task } from '@rchan/analysis'
 import type {
   CounterItem,
-  DecodedValue,
   EventItem,
   FlowItem,
   ItemFields,
@@ -22,6 +21,7 @@ import { KeptSlices } from './kept-slices.js'
 import { lanesOf } from './lanes.js'
 import type { Chart, Column, Flows, Loss, PageData, PageThread, Tasks } from './page-data.js'
 import { Rows } from './rows.js'
+import { fieldsText, shownName } from './shown-text.js'
 
 const OUTCOMES: readonly Outcome[] = ['ok', 'failed', 'cut']
 const CUT = OUTCOMES.indexOf('cut')
@@ -29,7 +29,8 @@ const CUT = OUTCOMES.indexOf('cut')
 const OWN_ASYNCS: ReadonlySet<string> = new Set(['task', 'worker:life'])
 const OWN_SPANS: ReadonlySet<string> = new Set(['loop:stall'])
 const OWN_COUNTERS = /^(memory|loop|pool:.*)$/
-const OWN_EVENTS = /^(cpu|gc:sums|pool:found|process:started|(task|worker|loop|probe|rchan):.*)$/
+const OWN_EVENTS =
+  /^(cpu|gc:sums|pool:found|process:started|sample|(sample|message|task|worker|loop|rchan):.*)$/
 const OWN_FLOWS: ReadonlySet<string> = new Set(['task:flow'])
 
 const MOST_SLICES = 1_000_000
@@ -40,8 +41,6 @@ const MOST_CHARTS = 12
 const MOST_LOSSES = 2000
 const MOST_STALLS = 5000
 const DENSITY_PARTS = 1024
-const LONGEST_VALUE = 100
-const MOST_FIELDS = 20
 
 interface FlowPoint {
   readonly way: number
@@ -247,15 +246,14 @@ export class Gatherer {
     if (OWN_SPANS.has(name)) return
     const isRun = name === 'task:run'
     const id = isRun ? Number(fields.id ?? -1) : -1
-    const shown = isRun && typeof fields.name === 'string' && fields.name !== '' ? fields.name : name
     this.#add(
       item,
       false,
-      isRun ? shown : name,
+      shownName(name, fields),
       start,
       end,
       OUTCOMES.indexOf(outcome),
-      isRun ? '' : textOf(fields),
+      isRun ? '' : fieldsText(fields),
       Number.isFinite(id) ? id : -1,
     )
   }
@@ -265,7 +263,7 @@ export class Gatherer {
     if (item.phase === 'begin') {
       this.#asyncs.begin(
         item,
-        () => textOf(item.fields),
+        () => fieldsText(item.fields),
         ({ begin, value }) => this.#add(begin, true, begin.name, begin.time, item.time, CUT, value),
       )
       return
@@ -274,7 +272,7 @@ export class Gatherer {
     // The begin may have been lost, or lie before what is read: then nothing is known of its
     // length.
     const begin = open?.begin ?? item
-    const text = [open?.value ?? '', textOf(item.fields)].filter((each) => each !== '').join('\n')
+    const text = [open?.value ?? '', fieldsText(item.fields)].filter((each) => each !== '').join('\n')
     const outcome = open === undefined ? CUT : OUTCOMES.indexOf(item.outcome ?? 'ok')
     this.#add(begin, true, item.name, begin.time, item.time, outcome, text)
   }
@@ -284,9 +282,9 @@ export class Gatherer {
     if (OWN_EVENTS.test(name) || thread.name === SAMPLER) return
     this.#events.add(() => ({
       thread: this.#threadOf(thread),
-      name: this.#names.of(name),
+      name: this.#names.of(shownName(name, fields)),
       time: this.#at(at),
-      text: textOf(fields),
+      text: fieldsText(fields),
     }))
   }
 
@@ -482,22 +480,4 @@ function taskKey({ index }: TraceProcess, id: number): string {
 
 function lengthOf({ queued, dispatched, finished, handled }: Task): number {
   return Number((handled ?? finished ?? dispatched ?? queued) - (dispatched ?? queued))
-}
-
-/** Fields as they are shown: one a line. */
-function textOf(fields: ItemFields): string {
-  const lines = Object.entries(fields)
-    .slice(0, MOST_FIELDS)
-    .map(([name, value]) => `${name}: ${valueText(value)}`)
-  return lines.join('\n')
-}
-
-function valueText(value: DecodedValue): string {
-  const text = typeof value === 'object' ? JSON.stringify(value, plain) : String(value)
-  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text
-}
-
-function plain(_: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return String(value)
-  return value instanceof Uint8Array ? [...value] : value
 }

@@ -1,0 +1,32 @@
+/** Heads and cells of tables. The page's script sorts by `data-value`. */
+import { durationText, numberText } from '@rchan/analysis'
+import { html, type Markup } from './markup.js'
+
+/** The head of a table. @param isNumber whether a column has numbers. */
+export function headRow(names: readonly string[], isNumber: (name: string) => boolean): Markup {
+  return html`<thead>
+    <tr>
+      ${names.map((name) => html`<th scope="col" ${isNumber(name) ? html` class="n"` : html``}>${name}</th>`)}
+    </tr>
+  </thead>`
+}
+
+/** A duration in ns. */
+export function timeCell(ns: number | undefined): Markup {
+  return html`<td class="n" data-value="${ns ?? -1}">${ns === undefined ? '–' : durationText(ns)}</td>`
+}
+
+/** The time between two stages. */
+export function between(start: bigint | undefined, end: bigint | undefined): Markup {
+  return timeCell(start === undefined || end === undefined ? undefined : Number(end - start))
+}
+
+/** A number. */
+export function numberCell(value: number): Markup {
+  return html`<td class="n" data-value="${value}">${numberText(value)}</td>`
+}
+
+/** A part of something, from 0 to 1. */
+export function partCell(part: number): Markup {
+  return html`<td class="n" data-value="${part.toFixed(6)}">${(part * 100).toFixed(1)} %</td>`
+}

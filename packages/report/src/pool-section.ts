@@ -1,0 +1,85 @@
+/** A pool: how long its tasks were queued and ran, and what their run time is made of. */
+import { durationText, numberText, type Model, type Pool, type Quantiles } from '@rchan/analysis'
+import { histogram } from './histogram.js'
+import { html, type Markup } from './markup.js'
+
+/** @param index its number on the page. */
+export function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
+  const { name, tasks, perSecond, threadsAtOnce, failed, cut, parts, run } = pool
+  const several = processes.length > 1
+  const rows: readonly (readonly [string, Quantiles])[] = [
+    ['queued', pool.wait],
+    ['to the worker', pool.wake],
+    ['run', run],
+    ['result handled', pool.reply],
+  ]
+  const figure = (title: string, { bins, p50, p99, count }: Quantiles): Markup =>
+    count === 0
+      ? html``
+      : html`<figure>
+          ${histogram(`${title}: half below ${durationText(p50)}, 99 % below ${durationText(p99)}`, bins, [
+            { label: 'p50', at: p50 },
+            { label: 'p99', at: p99 },
+          ])}
+          <figcaption>${title}</figcaption>
+        </figure>`
+  return html`<section aria-labelledby="pool-${index}">
+    <h2 id="pool-${index}">
+      ${name === '' ? 'Pool' : name}${several ? ` of process ${pool.process.pid}` : ''}
+    </h2>
+    <p>
+      ${numberText(tasks)} ${tasks === 1 ? 'task' : 'tasks'}, ${numberText(perSecond)} a second,
+      ${threadsAtOnce} ${threadsAtOnce === 1 ? 'thread' : 'threads'} at
+      once${failed > 0 ? html`, <span class="bad">${numberText(failed)} failed</span>` : html``}${cut > 0 ? html`, <span class="bad">${numberText(cut)} without an end</span>` : html``}.
+    </p>
+    ${partsBar(parts, run.sum)}
+    <div class="wide">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">stage</th>
+            ${['p50', 'p90', 'p99', 'max'].map((each) => html`<th scope="col" class="n">${each}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            ([label, quantiles]) =>
+              html`<tr>
+                <th scope="row">${label}</th>
+                ${[quantiles.p50, quantiles.p90, quantiles.p99, quantiles.max].map(
+                  (value) => html`<td class="n">${quantiles.count === 0 ? '–' : durationText(value)}</td>`,
+                )}
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+    <div class="figures">${figure('Time in the queue', pool.wait)}${figure('Run time', run)}</div>
+  </section>`
+}
+
+/** What run times are made of, as a bar. */
+function partsBar(parts: Pool['parts'], sum: number): Markup {
+  const all: readonly (readonly [string, string, number])[] = [
+    ['on-cpu', 'on a CPU', parts.onCpu],
+    ['waiting', 'waiting for a CPU', parts.waitingForCpu],
+    ['gc', 'garbage collection', parts.gc],
+    ['blocked', 'blocked', parts.blocked],
+    ['unknown', 'not known', parts.unknown],
+  ]
+  const shown = all.filter(([, , ns]) => ns >= 0.0005 * sum)
+  if (sum === 0 || shown.length === 0) return html``
+  const percent = (ns: number): string => ((ns / sum) * 100).toFixed(1)
+  return html`<div class="parts">
+    <span>Run time is</span>
+    <div class="bar" aria-hidden="true">
+      ${shown.map(
+        ([name, , ns]) =>
+          html`<i class="${name}" style="flex-grow:${Math.max(0.0005, ns / sum).toFixed(4)}"></i>`,
+      )}
+    </div>
+    <span
+      >${shown.map(([name, label, ns]) => html`<span class="part"><i class="${name}"></i>${label} ${percent(ns)} %</span> `)}</span
+    >
+  </div>`
+}

@@ -1,0 +1,102 @@
+/** The slowest tasks with their stages; without a pool, the longest spans. */
+import type { Model, Task } from '@rchan/analysis'
+import { between, headRow, timeCell } from './cells.js'
+import { html, type Markup } from './markup.js'
+import type { PageData } from './page-data.js'
+
+const SLOWEST_SHOWN = 100
+
+/** @param at gives the page's time of a time of the trace. */
+export function slowestSection({ pools, from }: Model, data: PageData, at: (time: bigint) => number): Markup {
+  const slowest = pools
+    .flatMap((pool) => pool.slowest)
+    .map((task) => ({ task, ns: totalOf(task) }))
+    .sort((a, b) => b.ns - a.ns)
+    .slice(0, SLOWEST_SHOWN)
+  if (slowest.length === 0) return longestSection(data)
+  const place = placesOf(data)
+  const head = [
+    'task',
+    'pool',
+    'at',
+    'worker',
+    'queued',
+    'to worker',
+    'run',
+    'result',
+    'on CPU',
+    'no CPU',
+    'GC',
+    'blocked',
+    'end',
+  ]
+  return html`<section aria-labelledby="slowest-head">
+    <h2 id="slowest-head">Slowest tasks</h2>
+    <div class="wide">
+      <table class="sortable" id="slowest">
+        ${headRow(head, (name) => !['task', 'pool', 'end'].includes(name))}
+        <tbody>
+          ${slowest.map(({ task }) => {
+            const { name, pool, worker, queued, dispatched, started, finished, handled, outcome } = task
+            const known = place(at(queued), task)
+            return html`<tr>
+              <th scope="row">
+                ${known < 0 ? html`${name === '' ? 'task' : name}` : html`<a href="#task=${known}">${name === '' ? 'task' : name}</a>`}
+              </th>
+              <td>${pool}</td>
+              ${timeCell(Number(queued - from))}
+              <td class="n">${worker === undefined ? '–' : worker.threadId}</td>
+              ${between(queued, dispatched)}${between(dispatched, started)}${between(started, finished)}${between(finished, handled)}
+              ${[task.onCpu, task.waitingForCpu, task.gc, task.blocked].map((ns) => timeCell(ns))}
+              <td>${outcome === 'ok' ? '' : outcome}</td>
+            </tr>`
+          })}
+        </tbody>
+      </table>
+    </div>
+  </section>`
+}
+
+/** Without pools, the longest spans. */
+function longestSection(data: PageData): Markup {
+  const { start, duration, name, outcome } = data.slices
+  const longest = [...duration.keys()].sort((a, b) => duration[b] - duration[a]).slice(0, SLOWEST_SHOWN)
+  if (longest.length === 0) return html``
+  const threads = new Map<number, number>()
+  const laneOf = (slice: number): number =>
+    data.lanes.find(({ first, count }) => slice >= first && slice < first + count)?.thread ?? -1
+  for (const slice of longest) threads.set(slice, laneOf(slice))
+  return html`<section aria-labelledby="slowest-head">
+    <h2 id="slowest-head">Longest spans</h2>
+    <div class="wide">
+      <table class="sortable" id="slowest">
+        ${headRow(['span', 'thread', 'at', 'duration', 'end'], (each) => ['at', 'duration'].includes(each))}
+        <tbody>
+          ${longest.map(
+            (slice) =>
+              html`<tr>
+                <th scope="row"><a href="#slice=${slice}">${data.names[name[slice]]}</a></th>
+                <td>${data.threads[threads.get(slice) ?? -1]?.label ?? ''}</td>
+                ${timeCell(start[slice])}${timeCell(duration[slice])}
+                <td>${['', 'failed', 'cut off'][outcome[slice]]}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+  </section>`
+}
+
+function totalOf({ queued, dispatched, finished, handled }: Task): number {
+  return Number((handled ?? finished ?? dispatched ?? queued) - (dispatched ?? queued))
+}
+
+/** Finds the place of a task in the page's data. */
+function placesOf({ tasks, threads, processes }: PageData): (queued: number, task: Task) => number {
+  const places = new Map<string, number>()
+  for (let place = 0; place < tasks.queued.length; place += 1) {
+    const row = threads[tasks.submitter[place]]
+    places.set(`${processes[row?.process]?.pid} ${tasks.queued[place]}`, place)
+  }
+  return (queued, { submitter }) => places.get(`${submitter.process.pid} ${queued}`) ?? -1
+}
