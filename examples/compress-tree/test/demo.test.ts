@@ -61,7 +61,7 @@ type Recorded = Extract<TraceItem, { event: unknown }>
 
 describe('the demo, recorded, on a small folder', () => {
   const out = join(sandbox, 'recording')
-  const picture = join(sandbox, 'timeline.svg')
+  const page = join(sandbox, 'report.html')
   let paths: string[]
   let demo: Run
   let trace: ReturnType<typeof openTrace>
@@ -70,9 +70,9 @@ describe('the demo, recorded, on a small folder', () => {
 
   beforeAll(async () => {
     paths = makeTree('my files')
-    const record = ['record', '--dir', out, '--report', picture, '--', process.execPath, MAIN]
+    const record = ['record', '--dir', out, '--report', page, '--', process.execPath, MAIN]
     demo = await run(COMMAND, ...record, 'my files')
-    expect(demo.stderr).toContain('timeline.svg')
+    expect(demo.stderr).toContain('report.html')
     expect(demo.status).toBe(0)
     const [folder] = findTraces(out)
     trace = openTrace(folder)
@@ -111,11 +111,12 @@ describe('the demo, recorded, on a small folder', () => {
     expect(countEvents('babeltrace2', findTraces(out))).toBe(records.length)
   })
 
-  test('the picture has a lane for each worker', () => {
-    const svg = readFileSync(picture, 'utf8')
+  test('the page has a row for each worker, and the slowest tasks', () => {
+    const html = readFileSync(page, 'utf8')
+    const rows = [...html.matchAll(/<a href="#thread=\d+">([^<]*)<\/a>/g)].map(([, name]) => name)
     const workers = new Set(named('task:run').map(({ thread }) => thread.threadId))
-    for (const threadId of workers) expect(svg).toContain(`>thread ${threadId}<`)
-    expect(svg).toContain('>task:run<')
+    expect(rows).toEqual(['main', ...[...workers].map(() => 'worker.js')])
+    expect(html.match(/<a href="#task=\d+">/g)?.length).toBeGreaterThan(0)
   })
 })
 

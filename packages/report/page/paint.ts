@@ -3,7 +3,7 @@
  * pixel are found by halving, and become one mark, as high as the part of the pixel's time that
  * they take. So a million of them is drawn as fast as a thousand.
  */
-import { durationText, numberText } from '@rchan/analysis'
+import { durationText, quantityText } from '@rchan/analysis'
 import { bisectLeft, bisectRight } from 'd3-array'
 import { scaleLinear, type ScaleLinear } from 'd3-scale'
 import { area, curveStepAfter } from 'd3-shape'
@@ -119,7 +119,7 @@ export class Painter {
 
   #chart({ place, top, height }: Row): void {
     const { timeline, colors, width } = this.#scene
-    const { label, times, series } = timeline.data.charts[place]
+    const { label, unit, times, series } = timeline.data.charts[place]
     const context = this.#context
     const inks = [colors.accent, colors.onCpu]
     const left = labelsWidth(width)
@@ -149,7 +149,7 @@ export class Painter {
         context.stroke()
       }
     })
-    const text = numberText(Number(most.toPrecision(3)))
+    const text = quantityText(Number(most.toPrecision(3)), unit)
     context.font = `11px ${FONT}`
     const wide = context.measureText(text).width
     context.fillStyle = colors.paper

@@ -53,6 +53,8 @@ interface Counted {
   readonly process: TraceProcess
   readonly label: string
   readonly series: Map<string, ChartSeries>
+  /** By series. */
+  readonly units: ReadonlyMap<string, string>
 }
 
 /** Gathers what a page shows. */
@@ -298,7 +300,7 @@ export class Gatherer {
     if (Number.isFinite(ran) && Number.isFinite(waited)) account.add(this.#at(time), ran, waited)
   }
 
-  #counter({ event: { name }, thread, time, fields }: CounterItem): void {
+  #counter({ event: { name, fields: described }, thread, time, fields }: CounterItem): void {
     if (OWN_COUNTERS.test(name) || thread.name === SAMPLER) return
     const key = `${thread.process.index} ${name}`
     let counted = this.#counters.get(key)
@@ -307,7 +309,10 @@ export class Gatherer {
         this.#lostCharts += 1
         return
       }
-      counted = { process: thread.process, label: name, series: new Map() }
+      const units = new Map(
+        described.map((field) => [field.name, typeof field.type === 'string' ? '' : (field.type.unit ?? '')]),
+      )
+      counted = { process: thread.process, label: name, series: new Map(), units }
       this.#counters.set(key, counted)
     }
     for (const [field, value] of Object.entries(fields)) {
@@ -437,12 +442,13 @@ export class Gatherer {
   }
 
   #charts(rows: Rows): Chart[] {
-    return [...this.#counters.values()].flatMap(({ process, label, series }) =>
+    return [...this.#counters.values()].flatMap(({ process, label, series, units }) =>
       [...series].map(([field, { times, values }]): Chart => ({
         label: field === 'value' && series.size === 1 ? label : `${label} ${field}`,
+        unit: units.get(field) ?? '',
         process: rows.placeOf(process),
         times: Float64Array.from(times),
-        series: [{ label: field, values: Float64Array.from(values) }],
+        series: [{ label: '', values: Float64Array.from(values) }],
       })),
     )
   }
@@ -453,6 +459,7 @@ function poolCharts({ pools }: Model, rows: Rows, at: (time: bigint) => number):
     .filter(({ queue }) => queue.length > 1)
     .map(({ name, process, queue }): Chart => ({
       label: name,
+      unit: '',
       process: rows.placeOf(process),
       times: Float64Array.from(queue, ({ time }) => at(time)),
       series: [

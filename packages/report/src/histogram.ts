@@ -38,6 +38,7 @@ export function histogram(label: string, bins: readonly Bin[], marks: readonly M
   const highest = Math.max(...shown.map(({ count }) => count))
   const y = scaleLinear([0, highest], [HEIGHT - BOTTOM, TOP])
   const round = (value: number): number => Math.round(value * 10) / 10
+  const isAtEnd = (value: number): boolean => x(value) > WIDTH - 30
   const powers = x.ticks().filter((value) => Number.isInteger(Math.log10(value)))
   return html`<svg class="histogram" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">
     ${shown.map(
@@ -64,7 +65,8 @@ export function histogram(label: string, bins: readonly Bin[], marks: readonly M
         ({ label: name, at }, index) =>
           html`<path class="mark" d="M${round(x(at))} ${TOP - 6}V${HEIGHT - BOTTOM}" /><text
               class="mark"
-              x="${round(x(at)) + 3}"
+              x="${round(x(at)) + (isAtEnd(at) ? -3 : 3)}"
+              text-anchor="${isAtEnd(at) ? 'end' : 'start'}"
               y="${TOP - 7 + (index % 2) * 9}"
               >${name}</text
             >`,

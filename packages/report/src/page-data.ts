@@ -141,6 +141,8 @@ export interface Tasks {
 /** Numbers over time. */
 export interface Chart {
   readonly label: string
+  /** `bytes`, `ns`; empty for a number. */
+  readonly unit: string
   readonly process: number
   readonly times: Column
   readonly series: readonly { readonly label: string; readonly values: Column }[]

@@ -4,7 +4,8 @@ import { between, headRow, timeCell } from './cells.js'
 import { html, type Markup } from './markup.js'
 import type { PageData } from './page-data.js'
 
-const SLOWEST_SHOWN = 100
+const SLOWEST_SHOWN = 50
+const LONGEST_SHOWN = 25
 
 /** @param at gives the page's time of a time of the trace. */
 export function slowestSection({ pools, from }: Model, data: PageData, at: (time: bigint) => number): Markup {
@@ -60,7 +61,7 @@ export function slowestSection({ pools, from }: Model, data: PageData, at: (time
 /** Without pools, the longest spans. */
 function longestSection(data: PageData): Markup {
   const { start, duration, name, outcome } = data.slices
-  const longest = [...duration.keys()].sort((a, b) => duration[b] - duration[a]).slice(0, SLOWEST_SHOWN)
+  const longest = [...duration.keys()].sort((a, b) => duration[b] - duration[a]).slice(0, LONGEST_SHOWN)
   if (longest.length === 0) return html``
   const threads = new Map<number, number>()
   const laneOf = (slice: number): number =>

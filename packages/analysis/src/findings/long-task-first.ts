@@ -1,3 +1,4 @@
+import { durationText } from '../quantity.js'
 import { count, judged, MS, ns, percent, percentText, whenOf, type Finder } from './finder.js'
 
 /** A run is long when it takes so many times the median. */
@@ -29,8 +30,8 @@ export const longTaskFirst: Finder = {
         severity: 'problem',
         title:
           `In ${pool.name}, short tasks waited behind long ones: half of the tasks ran for less than ` +
-          `${(run.p50 / MS).toPrecision(2)} ms, but ${percentText(behind / all)} of the queue wait was behind ` +
-          `tasks of up to ${(run.max / MS).toPrecision(3)} ms.`,
+          `${durationText(run.p50)}, but ${percentText(behind / all)} of the queue wait was behind ` +
+          `tasks of up to ${durationText(run.max)}.`,
         evidence: [
           ns('run time, median', run.p50),
           ns('run time, longest', run.max),

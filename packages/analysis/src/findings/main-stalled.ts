@@ -1,3 +1,4 @@
+import { durationText } from '../quantity.js'
 import {
   count,
   crewText,
@@ -36,7 +37,7 @@ function inPools(facts: Facts): Found[] {
       severity: 'problem',
       title:
         `${threadTextFirst(submitter)} was busy while ${plural(lateReplies.count, 'result')} of ${name} waited to be ` +
-        `handled, up to ${Math.round(lateReplies.longest / MS)} ms.`,
+        `handled, up to ${durationText(lateReplies.longest)}.`,
       evidence: [
         count('results that waited 50 ms or more', lateReplies.count),
         ns('longest', lateReplies.longest),
@@ -67,7 +68,7 @@ function inCrews(facts: Facts): Found[] {
       severity: 'problem',
       title:
         `${threadTextFirst(parent)} was busy while ${plural(late.count, 'message')} of ${crewText(crew)} waited to be ` +
-        `handled, up to ${Math.round(late.longest / MS)} ms.`,
+        `handled, up to ${durationText(late.longest)}.`,
       evidence: [
         count('messages that waited 50 ms or more', late.count),
         ns('longest', late.longest),

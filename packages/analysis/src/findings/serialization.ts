@@ -1,3 +1,4 @@
+import { durationText } from '../quantity.js'
 import type { Pool, Traffic } from '../model.js'
 import {
   count,
@@ -63,8 +64,8 @@ function inPools(facts: Facts): Found[] {
     return {
       severity: 'problem',
       title:
-        `Messages of ${pool.name} take longer than its tasks: a task runs for ${(run.p50 / MS).toPrecision(2)} ms, ` +
-        `getting its data there and back takes ${(cost / Math.max(1, run.count) / MS).toPrecision(2)} ms.`,
+        `Messages of ${pool.name} take longer than its tasks: a task runs for ${durationText(run.p50)}, ` +
+        `getting its data there and back takes ${durationText(cost / Math.max(1, run.count))}.`,
       evidence: [
         ns('run time, median', run.p50),
         ns('dispatch to start, median', wake.p50),
@@ -90,7 +91,7 @@ function inCrews(facts: Facts): Found[] {
       severity: 'problem',
       title:
         `Messages to and from ${crewText(crew)} take longer than the work: writing and reading them took ` +
-        `${Math.round(cost / MS)} ms, the work on them ${Math.round(work / MS)} ms.`,
+        `${durationText(cost)}, the work on them ${durationText(work)}.`,
       evidence: [
         count('messages there', there.messages),
         count('messages back', back.messages),

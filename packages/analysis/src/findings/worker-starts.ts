@@ -1,3 +1,4 @@
+import { durationText } from '../quantity.js'
 import type { ThreadUse } from '../model.js'
 import {
   count,
@@ -70,7 +71,7 @@ export const workerStarts: Finder = {
           severity: 'problem',
           title:
             `${name} started ${plural(workers.length, 'worker')} for at most ${threadsAtOnce} at a time: it shrinks and ` +
-            `grows, and each start takes ${Math.round(start / MS)} ms.`,
+            `grows, and each start takes ${durationText(start)}.`,
           evidence,
           costNs: Math.max(startWaits.ns, all / Math.max(1, threadsAtOnce)),
           advice:
@@ -81,7 +82,7 @@ export const workerStarts: Finder = {
         found.push({
           severity: startWaits.ns >= 0.2 * pool.activeNs ? 'problem' : 'hint',
           title:
-            `The workers of ${name} start late: one takes ${Math.round(start / MS)} ms, and ` +
+            `The workers of ${name} start late: one takes ${durationText(start)}, and ` +
             `${plural(startWaits.tasks, 'task')} waited for that.`,
           evidence,
           costNs: startWaits.ns,
@@ -123,8 +124,8 @@ function bareWorkers(facts: Facts, threads: readonly ThreadUse[]): Found[] {
         severity: 'problem',
         title:
           `The program starts a worker for each piece of work: ${plural(same.length, 'worker')}` +
-          `${first.runs === undefined ? '' : ` of ${first.runs.split(/[\\/]/).at(-1)}`} lived for ${Math.round(life / MS)} ms each, of which ` +
-          `${Math.round(start / MS)} ms were the start.`,
+          `${first.runs === undefined ? '' : ` of ${first.runs.split(/[\\/]/).at(-1)}`} lived for ${durationText(life)} each, of which ` +
+          `${durationText(start)} were the start.`,
         evidence: [count('workers', same.length), ns('life, median', life), ns('start, median', start)],
         costNs: starts.reduce((sum, each) => sum + each, 0),
         advice: 'Keep workers and send them the work: a pool (piscina, tinypool) does that.',
