@@ -123,7 +123,7 @@ test.each([
 
 function importsOf(name: string): string[] {
   const found = sources(name).flatMap((text) => [
-    ...text.matchAll(/(?:\bfrom|\bimport|\brequire\()\s*\(?['"]([^'"\n]+)['"]/g),
+    ...text.matchAll(/(?:\bfrom\s|\bimport|\brequire\()\s*\(?['"]([^'"\n]+)['"]/g),
   ])
   return [...new Set(found.map((match) => match[1]))].filter((target) => !target.startsWith('.'))
 }
