@@ -17,6 +17,9 @@ const NS_PER_US = 1e3
 /** Sums are told at most this often: making them takes V8 some 20 µs. */
 const SUMS_NS = 50_000_000n
 
+/** Steps of a collection, and what comes after one. They take time, and are no collections. */
+const PARTS: readonly string[] = ['IncrementalMarking', 'ProcessWeakCallbacks']
+
 const KINDS = ['minor', 'major', 'incremental', 'weak-callbacks', 'other'] as const
 const gcSpan = span('gc', { kind: t.enum(...KINDS) })
 const sums = tracepoint('gc:sums', { since: 'u64', collections: 'u32', duration: 'u64' })
@@ -78,7 +81,8 @@ export function tellSums(context: ProbeContext): void {
     const { statistics } = profiler.stop()
     const duration = statistics.reduce((total, { cost }) => total + cost, 0)
     if (statistics.length > 0) {
-      sums({ since, collections: statistics.length, duration: Math.round(duration * NS_PER_US) })
+      const collections = statistics.filter(({ gcType }) => !PARTS.includes(gcType)).length
+      sums({ since, collections, duration: Math.round(duration * NS_PER_US) })
     }
     startSums()
   } catch (error) {

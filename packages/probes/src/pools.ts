@@ -20,6 +20,8 @@ import { dispatched, task, way } from './task-events.js'
 
 /** Pools by what they call themselves, and the types of their tasks. */
 const KINDS: Readonly<Record<string, string>> = { Piscina: 'piscina', Tinypool: 'tinypool' }
+/** The methods of pools that submit a task; `runTask` is piscina's old one. */
+const SUBMITTING = ['run', 'runTask'] as const
 const TASK_TYPES: readonly unknown[] = ['Piscina.Task', 'Tinypool.Task']
 /** A pool's own object. */
 interface PoolObject {
@@ -63,6 +65,8 @@ interface Submitted {
 /** Watches the pools of the calling thread. */
 export function watchPools(context: ProbeContext, peers: PortPeers): { tap: PortTap; end: () => void } {
   const pools = new WeakMap<object, Pool>()
+  /** Prototypes of tasks whose pools are known. */
+  const known = new WeakSet<object>()
   /** Tasks that no worker has yet, by their pools' numbers for them. */
   const waiting = new Map<number, Submitted>()
   /** Tasks whose own number is not known yet. */
@@ -190,9 +194,12 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
     })
   })
   const patchPool = once((prototype, kind: string) => {
-    const { run } = prototype
+    for (const name of SUBMITTING) patchSubmitting(prototype, name, kind)
+  })
+  const patchSubmitting = (prototype: Patched, name: (typeof SUBMITTING)[number], kind: string): void => {
+    const run = prototype[name]
     if (typeof run !== 'function') return
-    prototype.run = function (this: object, ...args) {
+    prototype[name] = function (this: object, ...args) {
       const before = current
       try {
         current = poolOf(this, kind)
@@ -210,9 +217,9 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
       }
     }
     undo.push(() => {
-      prototype.run = run
+      prototype[name] = run
     })
-  })
+  }
 
   undo.push(
     seeConstructed(events, 'EventEmitterAsyncResource', (_made, args, newTarget) => {
@@ -228,7 +235,11 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
     seeConstructed(asyncHooks, 'AsyncResource', (made, args, newTarget) => {
       if (!TASK_TYPES.includes(args[0])) return
       try {
-        patchTask(newTarget.prototype as object)
+        const prototype = newTarget.prototype as object
+        // What a pool does on its own account, tinypool's teardown, is none of the program's tasks.
+        if (current !== undefined) known.add(prototype)
+        else if (known.has(prototype)) return
+        patchTask(prototype)
         submit(made)
       } catch (error) {
         context.fail(error)
@@ -324,4 +335,5 @@ function once<A extends unknown[]>(
 interface Patched {
   done?: (...args: unknown[]) => unknown
   run?: (...args: unknown[]) => unknown
+  runTask?: (...args: unknown[]) => unknown
 }

@@ -7,10 +7,13 @@ const { Piscina } = await import(name)
 const file = (of) => new URL(`./${of}`, import.meta.url).href
 const counted = (pool) => {
   let tasks = 0
-  const { run } = pool
-  pool.run = (...args) => {
-    tasks += 1
-    return run.apply(pool, args)
+  for (const name of ['run', 'runTask']) {
+    const submit = pool[name]
+    if (submit === undefined) continue
+    pool[name] = (...args) => {
+      tasks += 1
+      return submit.apply(pool, args)
+    }
   }
   return { pool, tasks: () => tasks }
 }
@@ -88,6 +91,10 @@ const examples = {
     const said = new Promise((done) => pool.once('message', done))
     const answer = await pool.run()
     return name === 'piscina' ? `${await said} ${answer}` : answer
+  },
+  async 'by its old name'(make) {
+    const pool = make({ filename: file('add.mjs') })
+    return await (pool.runTask ?? pool.run).call(pool, { a: 1, b: 2 })
   },
   async 'what is moved'(make) {
     const pool = make({ filename: file('moves.mjs'), argv: [name] })

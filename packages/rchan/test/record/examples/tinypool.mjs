@@ -38,6 +38,15 @@ const examples = {
     await pool.recycleWorkers()
     return before + (await Promise.all([pool.run(2), pool.run(2), pool.run(2)])).length
   },
+  async 'a teardown of each worker'(make) {
+    const pool = make({
+      filename: file('teardown.mjs'),
+      isolateWorkers: true,
+      maxThreads: 2,
+      teardown: 'teardown',
+    })
+    return [await pool.run(1), await pool.run(2), await pool.run(3)].join()
+  },
   async 'child processes'(make) {
     const pool = make({ filename: file('add.mjs'), runtime: 'child_process', maxThreads: 1 })
     return [await pool.run({ a: 1, b: 2 }), await pool.run({ a: 3, b: 4 })].join()

@@ -1,0 +1,108 @@
+/**
+ * The programs of others that `npm run field` records: how each is started, and what it says of
+ * itself that the trace must say, too. Paths are relative to the folder of the installation.
+ */
+import { copyFileSync, cpSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Files of webpack that ESLint looks at. */
+const LINTED = ['Chunk', 'ChunkGraph', 'Compilation', 'Compiler', 'FileSystemInfo', 'MultiCompiler'].map(
+  (name) => `${name}.js`,
+)
+const VITEST_FILES = 6
+const COPIED = 5
+const PROJECT = 'programs/vitest'
+
+/**
+ * Each has a `name`, the `packages` whose versions are told, and:
+ *
+ * - `command`: arguments of Node; `cwd`, `env`; `prepare(folder)` makes the files that it needs;
+ * - `exitCode`: that it must have;
+ * - `tasks(output)`: how many tasks it has given to pools, by its own account;
+ * - `workers`, `processes`: how many it starts, if that does not depend on the machine.
+ */
+export const PROGRAMS = [
+  {
+    name: 'eslint --concurrency',
+    packages: ['eslint'],
+    cwd: 'linted',
+    prepare(folder) {
+      const target = join(folder, 'linted')
+      mkdirSync(target, { recursive: true })
+      copyFileSync(join(folder, 'programs/eslint.config.mjs'), join(target, 'eslint.config.mjs'))
+      for (const name of LINTED) {
+        copyFileSync(join(folder, `node_modules/webpack/lib/${name}`), join(target, name))
+      }
+    },
+    command: ['../node_modules/eslint/bin/eslint.js', '.', '--concurrency', '2'],
+    exitCode: 1,
+    tasks: () => 0,
+    workers: 2,
+    processes: 1,
+  },
+  ...['threads', 'forks', 'vmThreads'].map((pool) => ({
+    name: `vitest --pool=${pool}`,
+    packages: ['vitest'],
+    ...vitest(pool, '../../node_modules/vitest/vitest.mjs'),
+    tasks: () => 0,
+    ...(pool === 'forks' ? { workers: 0, processes: 1 + VITEST_FILES } : { processes: 1 }),
+    ...(pool === 'threads' ? { workers: VITEST_FILES } : {}),
+  })),
+  ...['threads', 'forks', 'vmThreads'].map((pool) => ({
+    name: `vitest 3 --pool=${pool}`,
+    packages: ['vitest3/vitest', 'vitest3/tinypool'],
+    ...vitest(pool, '../../vitest3/node_modules/vitest/vitest.mjs'),
+    // Its pool is one of tinypool, with a task for each file.
+    tasks: () => VITEST_FILES,
+    ...(pool === 'forks' ? { workers: 0 } : { processes: 1 }),
+  })),
+  {
+    name: 'terser-webpack-plugin',
+    packages: ['terser-webpack-plugin', 'webpack'],
+    command: ['programs/webpack.mjs'],
+    exitCode: 0,
+    tasks: tasksIn,
+    processes: 1,
+  },
+  {
+    name: '@rollup/plugin-terser',
+    packages: ['@rollup/plugin-terser', 'rollup'],
+    command: ['programs/rollup.mjs'],
+    exitCode: 0,
+    // Its workers are bare ones, not a pool that the probe `tasks` knows.
+    tasks: () => 0,
+    workers: 2,
+    processes: 1,
+  },
+  {
+    name: 'fastify with piscina',
+    packages: ['fastify', 'piscina', 'autocannon'],
+    command: ['programs/server.mjs'],
+    exitCode: 0,
+    tasks: tasksIn,
+    workers: 2,
+    processes: 2,
+  },
+]
+
+/** A run of vitest over a folder of its own, by pool: five files that pass, one that fails. */
+function vitest(pool, file) {
+  const cwd = `${PROJECT}-${pool}`
+  return {
+    cwd,
+    prepare(folder) {
+      const target = join(folder, cwd)
+      cpSync(join(folder, PROJECT), target, { recursive: true })
+      for (let copy = 1; copy < COPIED; copy += 1) {
+        copyFileSync(join(target, 'sums.spec.mjs'), join(target, `sums-${copy}.spec.mjs`))
+      }
+    },
+    command: [file, 'run', `--pool=${pool}`],
+    env: { FIELD_POOL: pool },
+    exitCode: 1,
+  }
+}
+
+function tasksIn(output) {
+  return Number(/^tasks: (\d+)$/m.exec(output)?.[1])
+}
