@@ -163,7 +163,7 @@ function versionOf(folder, path) {
 function foundIn(name, model, { alone, recorded, count }) {
   const workers = model.threads.filter(({ role }) => role === 'worker')
   const sum = (of) => workers.reduce((total, thread) => total + of(thread), 0)
-  const life = sum(({ from, to }) => Number(to - from))
+  const life = sum(({ from, to }) => Number(to) - Number(from))
   const percent = (ns) => `${((100 * ns) / life).toFixed(0)} %`
   const lines = [
     `${(alone.ms / 1000).toFixed(1)} s alone, ${(recorded.ms / 1000).toFixed(1)} s recorded` +

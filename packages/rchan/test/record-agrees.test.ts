@@ -98,7 +98,7 @@ describe('an event loop that stands still for 300 ms', () => {
   test.each(['queued', 'dispatched', 'running', 'replied'])('while a task is %s', async (stage) => {
     const { folders, items } = await record('stalls.mjs', [stage])
     const [pool] = analyse(openTraces(folders)).pools
-    const last = pool.slowest.toSorted((a, b) => Number(b.id - a.id))[0]
+    const last = pool.slowest.toSorted((a, b) => Number(b.id) - Number(a.id))[0]
     expect(last.outcome).toBe('ok')
     // Its parts are measured from below: a busy machine makes them longer.
     expect(stagesOf(last)[stage]).toBeGreaterThan(295 * MS)

@@ -93,7 +93,7 @@ export function minorCollectionsOf(items, threadId) {
   return items
     .filter(({ event, thread }) => event?.name === 'gc' && thread.threadId === threadId)
     .filter(({ fields }) => fields.kind === 'minor')
-    .toSorted((a, b) => Number(a.start - b.start))
+    .toSorted((a, b) => Number(a.start) - Number(b.start))
     .map(({ start, end }) => msBetween(start, end))
 }
 
@@ -113,5 +113,5 @@ export function differencesFromUsage(items, used) {
 }
 
 function msBetween(from, to) {
-  return Number(to - from) / 1e6
+  return (Number(to) - Number(from)) / 1e6
 }

@@ -10,11 +10,11 @@ perfHooks.createHistogram = (...args) => {
   const histogram = createHistogram(...args)
   const values = []
   lists.push(values)
-  const { record } = histogram
+  const record = histogram.record.bind(histogram)
   histogram.record = (value) => {
     // piscina gives µs.
     values.push(value / 1000)
-    record.call(histogram, value)
+    record(value)
   }
   return histogram
 }

@@ -6,7 +6,7 @@ export default function task({ flags, waits = false, standMs = 0 }) {
     // The reply is posted before.
     setImmediate(() => Atomics.store(flags, REPLIED, 1))
     Atomics.store(flags, BEGUN, 1)
-    while (waits && Atomics.load(flags, GO) === 0);
+    if (waits) while (Atomics.load(flags, GO) === 0);
   }
   const end = performance.now() + standMs
   while (performance.now() < end);

@@ -2,8 +2,8 @@
 // submitted, and what came out. Arguments: the module of the pool.
 import { MessageChannel, BroadcastChannel } from 'node:worker_threads'
 
-const [, , name] = process.argv
-const { Piscina } = await import(name)
+const [, , module] = process.argv
+const { Piscina } = await import(module)
 const file = (of) => new URL(`./${of}`, import.meta.url).href
 const counted = (pool) => {
   let tasks = 0
@@ -87,17 +87,17 @@ const examples = {
     return results.join()
   },
   async 'messages of a worker'(make) {
-    const pool = make({ filename: file('says.mjs'), atomics: name === 'piscina' ? 'disabled' : undefined })
+    const pool = make({ filename: file('says.mjs'), atomics: module === 'piscina' ? 'disabled' : undefined })
     const said = new Promise((done) => pool.once('message', done))
     const answer = await pool.run()
-    return name === 'piscina' ? `${await said} ${answer}` : answer
+    return module === 'piscina' ? `${await said} ${answer}` : answer
   },
   async 'by its old name'(make) {
     const pool = make({ filename: file('add.mjs') })
     return await (pool.runTask ?? pool.run).call(pool, { a: 1, b: 2 })
   },
   async 'what is moved'(make) {
-    const pool = make({ filename: file('moves.mjs'), argv: [name] })
+    const pool = make({ filename: file('moves.mjs'), argv: [module] })
     const bytes = new Uint8Array(1000).fill(7)
     const result = await pool.run(Piscina.move(bytes))
     return `${bytes.length} ${result.length} ${result[999]}`
@@ -139,7 +139,7 @@ const examples = {
   async 'a broadcast'(make) {
     const pool = make({
       filename: file('broadcast.mjs'),
-      atomics: name === 'piscina' ? 'disabled' : undefined,
+      atomics: module === 'piscina' ? 'disabled' : undefined,
     })
     const channel = new BroadcastChannel('rchan examples')
     const said = new Promise((done) => {
