@@ -75,8 +75,8 @@ export const PROGRAMS = [
     processes: 1,
   },
   {
-    name: 'fastify with piscina',
-    packages: ['fastify', 'piscina', 'autocannon'],
+    name: 'fastify under autocannon',
+    packages: ['fastify', 'piscina'],
     command: ['programs/server.mjs'],
     exitCode: 0,
     tasks: tasksIn,

@@ -46,7 +46,12 @@ export function recordThisProgram(startNow: () => StartNow): void {
 
 function record(settings: Settings, start: StartNow): void {
   const { dir, events, bufferSize, isFlight } = settings
-  mkdirSync(dir, { recursive: true })
+  try {
+    mkdirSync(dir, { recursive: true })
+  } catch (error) {
+    // Where permissions are missing, the recording knows which ones, and says so.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED') throw error
+  }
   const place = join(dir, nameOfProcess())
   start({
     ...(isFlight ? { mode: 'flight', dir: place } : { path: place }),

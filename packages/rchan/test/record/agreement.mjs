@@ -37,7 +37,7 @@ export function differencesFromPiscina(items, { waits, runs }) {
   }
 }
 
-/** The collections that `--trace-gc` has printed, by isolate, in ms. `steps`: of marking, before. */
+/** The collections that `--trace-gc` has printed, by isolate, in ms; `steps` of marking before. */
 export function collectionsIn(output) {
   const line =
     /^\[\d+:(0x[\da-f]+)[^\]]*\] +\d+ ms: ([\w-]+) .*? MB, (?:pooled: \S+ MB, )?([\d.]+) \/ [\d.]+ ms +(?:\(\+ ([\d.]+) ms in)?/gm

@@ -1,0 +1,283 @@
+/** `rchan record` of programs that do what makes recording hard: they do it, and it is said. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findTraces, openTrace, openTraces, type TraceItem } from '@rchan/ctf/reader'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { freshFolder, runCommand, type Ended } from './scenario.ts'
+
+type Recorded = Extract<TraceItem, { event: unknown }>
+
+const COMMAND = fileURLToPath(new URL('../dist/bin/rchan.cjs', import.meta.url))
+/** Before Node 22.13 the model was an experiment. */
+const MODEL = process.allowedNodeEnvironmentFlags.has('--permission')
+  ? '--permission'
+  : '--experimental-permission'
+
+function program(name: string): string {
+  return fileURLToPath(new URL(`./record/wrong/${name}`, import.meta.url))
+}
+
+async function record(command: readonly string[], cwd?: string): Promise<Ended & { readonly dir: string }> {
+  const dir = join(freshFolder(), 'recording')
+  const args = [COMMAND, 'record', '--dir', dir, '--', ...command]
+  if (cwd === undefined) return { ...(await runCommand(process.execPath, args)), dir }
+  const shell = ['-c', 'cd "$0" && exec "$@"', cwd, process.execPath, ...args]
+  return { ...(await runCommand('sh', shell)), dir }
+}
+
+/** Records a program, which must end and print as it does alone. */
+async function recordAsAlone(...args: string[]): Promise<Ended & { dir: string; records: Recorded[] }> {
+  const alone = await runCommand(process.execPath, args)
+  const recorded = await record([process.execPath, ...args])
+  expect({ status: recorded.status, stdout: recorded.stdout }).toEqual({
+    status: alone.status,
+    stdout: alone.stdout,
+  })
+  expect(recorded.stderr.startsWith(alone.stderr)).toBe(true)
+  return { ...recorded, records: recordsIn(recorded.dir) }
+}
+
+function recordsIn(dir: string): Recorded[] {
+  const records = [...openTraces(findTraces(dir)).items()]
+  return records.filter((item): item is Recorded => 'event' in item)
+}
+
+function named(records: readonly Recorded[], name: string): Recorded[] {
+  return records.filter(({ event }) => event.name === name)
+}
+
+/** Starts `rchan record`, and waits until the program has said something. */
+async function start(dir: string, ...args: string[]): Promise<{ child: ChildProcess; said: string }> {
+  const child = spawn(process.execPath, [COMMAND, 'record', '--dir', dir, '--', process.execPath, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const said = await new Promise<string>((done) => child.stdout.setEncoding('utf8').once('data', done))
+  return { child, said }
+}
+
+async function ended(child: ChildProcess): Promise<{ status: number | null; stderr: string }> {
+  let stderr = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const status = await new Promise<number | null>((done) => child.once('close', done))
+  return { status, stderr }
+}
+
+describe('a program that', () => {
+  test('ends at once, and one whose worker does', async () => {
+    const { records } = await recordAsAlone(
+      '-e',
+      `new (require('node:worker_threads').Worker)('process.exit(0)', { eval: true })`,
+    )
+    expect(named(records, 'worker:life:begin')).toHaveLength(1)
+    const { dir } = await record([process.execPath, '-e', 'process.reallyExit(4)'])
+    expect(named(recordsIn(dir), 'process:started')).toHaveLength(1)
+  })
+
+  test('forks a hundred children: each has a trace, and all are one', async () => {
+    const { status, stdout, stderr, dir } = await record([process.execPath, program('hundred.mjs'), '100'])
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '0\n' })
+    const records = recordsIn(dir)
+    expect(findTraces(dir)).toHaveLength(101)
+    const started = named(records, 'process:started')
+    expect(started).toHaveLength(101)
+    const [parent] = started.filter(({ fields }) => String(fields.command).endsWith('hundred.mjs 100'))
+    const children = started.filter(({ fields }) => fields.ppid === parent.thread.process.pid)
+    expect(children).toHaveLength(100)
+    expect(stderr).not.toMatch(/can't be|not recorded/)
+  })
+
+  test('replaces process.env: its children are not reached, its workers are', async () => {
+    const { dir, records } = await recordAsAlone(program('environment.mjs'), 'replaced')
+    expect(findTraces(dir)).toHaveLength(1)
+    // Node gives a worker the variables that the process has, not those of the object.
+    expect(named(records, 'worker:life:end')).toHaveLength(1)
+    expect(named(records, 'worker:boot')).toHaveLength(1)
+  })
+
+  test('sets its own NODE_OPTIONS: the child has those, and no others', async () => {
+    const { dir, stdout } = await recordAsAlone(program('environment.mjs'), 'options')
+    expect(stdout).toContain('child --no-warnings')
+    expect(findTraces(dir)).toHaveLength(1)
+  })
+
+  test('gives workers and children an execArgv: they have it, and are recorded', async () => {
+    const { dir, records, stdout } = await recordAsAlone(program('environment.mjs'), 'execArgv')
+    expect(stdout).toContain('child --no-warnings')
+    expect(findTraces(dir)).toHaveLength(2)
+    expect(named(records, 'worker:boot')).toHaveLength(2)
+  })
+
+  test('changes its folder: the recording is where it should be, and nothing is there', async () => {
+    const elsewhere = freshFolder()
+    const { records, dir } = await recordAsAlone(program('environment.mjs'), 'folder', elsewhere)
+    expect(readdirSync(elsewhere)).toEqual([])
+    // Also that of the child, which it has started there.
+    expect(findTraces(dir)).toHaveLength(2)
+    expect(named(records, 'process:started').map(({ fields }) => fields.folder)).toContain(elsewhere)
+  })
+
+  test('closes stdin, stdout and stderr', async () => {
+    const { status, dir } = await record([process.execPath, program('closed.cjs')])
+    expect(status).toBe(6)
+    expect(named(recordsIn(dir), 'worker:life:end')).toHaveLength(1)
+  })
+
+  test('is started without stdin, stdout and stderr', async () => {
+    const dir = join(freshFolder(), 'recording')
+    const line = `exec "$0" "$1" record --dir "$2" -- "$0" -e 'process.exitCode = 6' <&- >&- 2>&-`
+    const { status } = await runCommand('sh', ['-c', line, process.execPath, COMMAND, dir])
+    expect(status).toBe(6)
+    expect(named(recordsIn(dir), 'process:started')).toHaveLength(1)
+  })
+
+  test('removes the folder of the recording', async () => {
+    const { status, stdout, stderr } = await record([process.execPath, program('removes.cjs')])
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'removed\n' })
+    expect(stderr).toMatch(
+      /the folder of the recording is gone|nothing was recorded|can't be read|was killed/,
+    )
+  })
+})
+
+describe('under Node’s permission model', () => {
+  const command = [process.execPath, MODEL, '--allow-fs-read=*', '-p', '1 + 1']
+
+  test('a program runs, and the flags that recording needs are told', async () => {
+    const { status, stdout, stderr } = await record(command)
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '2\n' })
+    expect(stderr).toMatch(/rchan: (not recorded: |process \d+ is not recorded: ).*permission model/)
+    expect(stderr).toContain('--allow-worker')
+    expect(stderr).toContain('nothing was recorded')
+  })
+
+  test('it is recorded with these flags', async () => {
+    const dir = join(freshFolder(), 'recording')
+    const flags = ['--allow-worker', `--allow-fs-write=${dir}/*`]
+    const { status } = await runCommand(process.execPath, [
+      COMMAND,
+      'record',
+      '--dir',
+      dir,
+      '--',
+      ...command.toSpliced(2, 0, ...flags),
+    ])
+    expect(status).toBe(0)
+    expect(named(recordsIn(dir), 'process:started')).toHaveLength(1)
+  })
+})
+
+describe('a folder in which nothing can be written', () => {
+  test('by --dir: it is said, and the program is not started', async () => {
+    const folder = freshFolder()
+    writeFileSync(join(folder, 'file'), '')
+    const { status, stdout, stderr } = await runCommand(process.execPath, [
+      COMMAND,
+      'record',
+      '--dir',
+      join(folder, 'file', 'recording'),
+      '--',
+      process.execPath,
+      '-p',
+      '1',
+    ])
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toMatch(/^rchan: --dir .*can't be made: /)
+  })
+
+  test.skipIf(process.platform !== 'linux')('the folder that one is in: --dir is advised', async () => {
+    const line = `cd /proc && exec "$0" "$1" record -- "$0" -p 1`
+    const { status, stdout, stderr } = await runCommand('sh', ['-c', line, process.execPath, COMMAND])
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toMatch(/^rchan: \/proc\/rchan-.*can't be made: .*: choose another place with --dir, /)
+  })
+
+  test('once the program runs: it goes on, and it is said', async () => {
+    const dir = join(freshFolder(), 'recording')
+    // A file stands where the folder of the process should be.
+    const line = `mkdir -p "$2/$$-node" && touch "$2/$$-node/metadata" && exec "$0" -p 1`
+    const { status, stdout, stderr } = await runCommand(process.execPath, [
+      COMMAND,
+      'record',
+      '--dir',
+      dir,
+      '--',
+      'sh',
+      '-c',
+      line,
+      process.execPath,
+      '',
+      dir,
+    ])
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '1\n' })
+    expect(stderr).toMatch(/rchan: not recorded: \d+-node: .*(not empty|exists)/)
+  })
+})
+
+describe('a program that', () => {
+  test('is killed: what it has traced is there, and that it was killed is said', async () => {
+    const { status, stderr, dir } = await record([process.execPath, program('killed.mjs')])
+    expect(status).toBe(128 + 9)
+    expect(stderr).toMatch(/process \d+-killed, was killed, or still runs/)
+    expect(named(recordsIn(dir), 'user:mark').map(({ fields }) => fields.name)).toContain('before')
+  })
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('hangs: %s ends it, and the trace is there', async (signal) => {
+    const dir = join(freshFolder(), 'recording')
+    const { child } = await start(dir, program('hangs.mjs'))
+    const end = ended(child)
+    await expect.poll(() => stalledIn(dir), { timeout: 60_000 }).toBe(true)
+    child.kill(signal)
+    const { status, stderr } = await end
+    expect(status).toBe(128 + (signal === 'SIGINT' ? 2 : 15))
+    expect(stderr).toContain('rchan summary')
+    const [stalled] = named(recordsIn(dir), 'loop:stalled')
+    expect(stalled.fields).toMatchObject({ threadId: 0 })
+    expect(JSON.parse(readFileSync(join(dir, 'recording.json'), 'utf8'))).toMatchObject({ signal })
+  })
+
+  test('ignores SIGINT: it goes on, and is recorded to its end', async () => {
+    const dir = join(freshFolder(), 'recording')
+    const { child } = await start(dir, program('ignores.mjs'))
+    const end = ended(child)
+    child.kill('SIGINT')
+    expect((await end).status).toBe(8)
+    expect(named(recordsIn(dir), 'user:mark').map(({ fields }) => fields.name)).toEqual(['interrupted'])
+  })
+
+  test('goes on when rchan record is killed: its trace is whole', async () => {
+    const dir = join(freshFolder(), 'recording')
+    const { child, said } = await start(dir, program('ignores.mjs'))
+    const pid = Number(said)
+    child.kill('SIGKILL')
+    await new Promise((done) => child.once('exit', done))
+    process.kill(pid, 'SIGINT')
+    await expect.poll(() => isAlive(pid), { timeout: 60_000 }).toBe(false)
+    const [folder] = findTraces(dir)
+    expect(basename(folder)).toBe(`${pid}-ignores`)
+    expect(openTrace(folder).facts).toBeDefined()
+    expect(named(recordsIn(dir), 'user:mark')).toHaveLength(1)
+  })
+})
+
+/** Whether it is in the files already that an event loop stands still. */
+function stalledIn(dir: string): boolean {
+  if (!existsSync(dir)) return false
+  try {
+    return named(recordsIn(dir), 'loop:stalled').length > 0
+  } catch {
+    // There is none yet.
+    return false
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
