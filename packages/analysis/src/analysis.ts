@@ -206,6 +206,7 @@ export class Analysis {
     pool.backlog.advance(this.#at(time), this.#cpu)
     pool.backlog.change(-1, 1)
     task.dispatched = time
+    task.size = numberOf(fields.size) ?? 0
     task.worker = worker.thread
     process.waitedAtStart.set(id, pool.backlog.waitedForEach)
     pool.dispatched(task, time)
@@ -266,6 +267,7 @@ export class Analysis {
     }
     task.started = start
     task.finished = end
+    task.read = Math.max(0, numberOf(fields.read) ?? 0)
     task.onCpu = numberOf(fields.onCpu) ?? 0
     task.waitingForCpu = numberOf(fields.waitingForCpu) ?? 0
     task.worker = thread

@@ -142,11 +142,15 @@ export interface Task {
   readonly worker?: TraceThread
   readonly queued: bigint
   readonly dispatched?: bigint
+  /** The worker began to read its message. */
+  readonly woken?: bigint
   readonly started?: bigint
   readonly finished?: bigint
   readonly replied?: bigint
   readonly handled?: bigint
   readonly outcome: 'ok' | 'failed' | 'cut'
+  /** Bytes of binary data and text in it, as far as the probe has looked. */
+  readonly size?: number
   readonly onCpu?: number
   readonly waitingForCpu?: number
   readonly gc?: number

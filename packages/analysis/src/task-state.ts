@@ -35,6 +35,10 @@ export class TaskState implements Interrupted {
   replied: bigint | undefined
   handled: bigint | undefined
   outcome: Task['outcome'] = 'cut'
+  /** Bytes; 0: not known. */
+  size = 0
+  /** How long the worker read its message, in ns; 0: not known. */
+  read = 0
   onCpu = 0
   waitingForCpu = 0
   /** For how long its submitter had waited for a CPU when it finished, in all. */
@@ -76,11 +80,13 @@ export class TaskState implements Interrupted {
       ...(worker === undefined ? {} : { worker }),
       queued,
       ...(dispatched === undefined ? {} : { dispatched }),
+      ...(started === undefined || this.read === 0 ? {} : { woken: started - BigInt(this.read) }),
       ...(started === undefined ? {} : { started }),
       ...(finished === undefined ? {} : { finished }),
       ...(replied === undefined ? {} : { replied }),
       ...(handled === undefined ? {} : { handled }),
       outcome,
+      ...(this.size === 0 ? {} : { size: this.size }),
       ...(run === undefined ? {} : { gc }),
       ...(run === undefined || !isKnown
         ? {}

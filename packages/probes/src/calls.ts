@@ -18,6 +18,7 @@ import type { PortPeers } from './port-peers.js'
 import { attempt, type ProbeContext } from './probe.js'
 import type { PortTap } from './ports.js'
 import { dispatched, task, way } from './task-events.js'
+import { sizeOf } from './task-size.js'
 
 const MODULES = /workerpool|jest-worker/
 const RESOURCE = 'poolifier:task'
@@ -286,7 +287,7 @@ export function watchCalls(context: ProbeContext, peers: PortPeers): { tap: Port
     }),
   )
 
-  const posting = (port: MessagePort, message: unknown): void => {
+  const posting = (port: MessagePort, message: unknown, transferred: readonly unknown[]): void => {
     if (lastEmitter !== undefined && isStart(message)) lastEmitter.threads += 1
     if (waiting.length === 0) return
     const call = callIn(message)
@@ -304,14 +305,19 @@ export function watchCalls(context: ProbeContext, peers: PortPeers): { tap: Port
     let flying = flights.get(port)
     if (flying === undefined) flights.set(port, (flying = new Map()))
     flying.set(call.key, one)
-    dispatched({ id: one.id, pool: one.pool.name, threadId: peers.threadOf(port) ?? 0 })
+    dispatched({
+      id: one.id,
+      pool: one.pool.name,
+      threadId: peers.threadOf(port) ?? 0,
+      size: sizeOf(call.args, transferred, call.kind === 'poolifier' ? 1 : 2),
+    })
     way.start(one.id)
     one.pool.tell()
   }
   const tap: PortTap = {
-    posting(port, message) {
+    posting(port, message, _sort, transferred) {
       try {
-        posting(port, message)
+        posting(port, message, transferred)
       } catch (error) {
         context.fail(error)
       }

@@ -16,6 +16,7 @@ export interface TaskEnvelope {
   readonly taskId: number
   readonly filename: string
   readonly name: string
+  readonly task: unknown
   [NUMBER]?: unknown
 }
 

@@ -1,19 +1,21 @@
 /**
  * The probe `io`: what Node itself measures: requests by HTTP, look-ups of names, connections; and
- * the program's own `performance.mark` and `performance.measure`. Node's observer tells them late,
- * so the spans have times of their own.
+ * the program's own `performance.mark`, `performance.measure` and `console.time`. Node's observer
+ * tells them late, so the spans have times of their own.
  */
 import { PerformanceObserver, type EntryType, type PerformanceEntry } from 'node:perf_hooks'
 import { span, t, tracepoint, whileRecording } from '@rchan/trace'
+import { watchConsoleTimers } from './console-timers.js'
 import { timesOf } from './observed.js'
 import { guarded, type Probe } from './probe.js'
 
 const LONGEST = 200
-const ENTRY_TYPES = ['http', 'dns', 'net', 'measure', 'mark'] as EntryType[]
+const ENTRY_TYPES = ['http', 'dns', 'net', 'resource', 'measure', 'mark'] as EntryType[]
 
 const text = t.string({ max: LONGEST })
 const httpRequest = span('http:request', { method: 'interned', url: text, status: 'u32' })
 const httpClient = span('http:client', { method: 'interned', url: text, status: 'u32' })
+const fetched = span('fetch', { url: text, status: 'u32' })
 const dns = span('dns', { what: 'interned', host: text })
 const net = span('net', { host: text, port: 'u32' })
 const measure = span('user:measure', { name: 'interned' })
@@ -21,14 +23,18 @@ const mark = tracepoint('user:mark', { name: 'interned' })
 
 export const io: Probe = {
   name: 'io',
-  description: 'HTTP, DNS, connections, performance.mark and measure',
+  description: 'HTTP, DNS, connections, performance.mark and measure, console.time',
   byDefault: true,
   install: (context) =>
     whileRecording(() => {
       const observer = new PerformanceObserver(guarded(context, (list) => list.getEntries().forEach(tell)))
       // A type that this Node does not have is passed over.
       observer.observe({ entryTypes: ENTRY_TYPES })
-      return () => observer.disconnect()
+      const endTimers = watchConsoleTimers(context)
+      return () => {
+        observer.disconnect()
+        endTimers()
+      }
     }),
 }
 
@@ -47,6 +53,13 @@ function tell(entry: PerformanceEntry): void {
       })
       return
     }
+    case 'resource': {
+      const { initiatorType, responseStatus } = entry as Partial<Fetched>
+      if (initiatorType !== 'fetch') return
+      // Node 20 does not tell the status.
+      fetched.between(start, end, { url: name, status: Number(responseStatus ?? 0) >>> 0 })
+      return
+    }
     case 'dns': {
       const { host, hostname } = (detail ?? {}) as { host?: unknown; hostname?: unknown }
       dns.between(start, end, { what: name, host: textOf(host ?? hostname) })
@@ -63,6 +76,12 @@ function tell(entry: PerformanceEntry): void {
     default:
       mark.at(start, { name })
   }
+}
+
+/** What an entry of a fetch has beside. */
+interface Fetched {
+  readonly initiatorType: unknown
+  readonly responseStatus: unknown
 }
 
 interface HttpDetail {

@@ -17,6 +17,7 @@ import type { PortPeers } from './port-peers.js'
 import type { ProbeContext } from './probe.js'
 import type { PortTap } from './ports.js'
 import { dispatched, task, way } from './task-events.js'
+import { sizeOf } from './task-size.js'
 
 /** Pools by what they call themselves, and the types of their tasks. */
 const KINDS: Readonly<Record<string, string>> = { Piscina: 'piscina', Tinypool: 'tinypool' }
@@ -251,13 +252,13 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
     posting(port, message, sort, transferred) {
       try {
         if (transferred.length > 0) peers.sent(port, transferred)
-        if (sort === SORT.task) dispatch(port, message as TaskEnvelope)
+        if (sort === SORT.task) dispatch(port, message as TaskEnvelope, transferred)
       } catch (error) {
         context.fail(error)
       }
     },
   }
-  const dispatch = (port: MessagePort, envelope: TaskEnvelope): void => {
+  const dispatch = (port: MessagePort, envelope: TaskEnvelope, transferred: readonly unknown[]): void => {
     tellFresh()
     const first = waiting.get(envelope.taskId)
     let one = first
@@ -268,7 +269,12 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
     one.state = 'dispatched'
     if (one.pool !== undefined) one.pool.busy += 1
     setNumber(envelope, one.id)
-    dispatched({ id: one.id, pool: one.pool?.name ?? '', threadId: peers.threadOf(port) ?? 0 })
+    dispatched({
+      id: one.id,
+      pool: one.pool?.name ?? '',
+      threadId: peers.threadOf(port) ?? 0,
+      size: sizeOf(envelope.task, transferred),
+    })
     way.start(one.id)
     one.pool?.tell()
   }

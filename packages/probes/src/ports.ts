@@ -10,6 +10,7 @@
  */
 import { syncBuiltinESMExports } from 'node:module'
 import workerThreads, { type MessagePort } from 'node:worker_threads'
+import { now } from '@rchan/trace'
 import { SORT, sortOf, type Sort } from './envelope.js'
 
 /** The method that hands a message to the listeners of a port. The same since Node 16. */
@@ -52,6 +53,8 @@ let posted: readonly Required<Pick<PortTap, 'posted'>>[] = NONE
 let receiving: readonly Required<Pick<PortTap, 'receiving'>>[] = NONE
 let handled: readonly Required<Pick<PortTap, 'handled'>>[] = NONE
 let restore: (() => void) | undefined
+/** When the program asked for a message by `receiveMessageOnPort` the last time. */
+let askedAt = 0n
 
 /**
  * Opens a tap on the calling thread.
@@ -68,6 +71,11 @@ export function tapPorts(tap: PortTap): () => void {
     restore?.()
     restore = undefined
   }
+}
+
+/** When the thread has begun to read the message that it is receiving by `receiveMessageOnPort`. */
+export function readSince(): bigint {
+  return askedAt
 }
 
 function use(open: readonly PortTap[]): void {
@@ -122,6 +130,7 @@ function replace(): () => void {
     }
   }
   const tappedReceive: typeof receiveMessageOnPort = (port) => {
+    askedAt = now()
     const received = receiveMessageOnPort(port)
     if (received !== undefined) receive(port, received.message, undefined)
     return received

@@ -12,7 +12,8 @@ import {
   type TaskEnvelope,
 } from './envelope.js'
 import { tellSums } from './gc.js'
-import type { PortTap } from './ports.js'
+import { tellMemoryIfDue } from './memory.js'
+import { readSince, type PortTap } from './ports.js'
 import type { ProbeContext } from './probe.js'
 import { kernelThreadId, Schedstat } from './schedstat.js'
 import { replied, run, way } from './task-events.js'
@@ -42,6 +43,8 @@ interface Run {
   readonly name: string
   /** When it began, in ns. */
   readonly start: bigint
+  /** How long reading its message took. */
+  readonly read: bigint
   readonly reading: Reading
 }
 
@@ -84,7 +87,7 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
     }
     return undefined
   }
-  const begin = (port: MessagePort, message: object, sort: Sort): void => {
+  const begin = (port: MessagePort, message: object, sort: Sort, isTaken: boolean): void => {
     const id = numberIn(message)
     if (id === undefined) return
     let name = ''
@@ -99,13 +102,14 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       key = call?.key
     }
     const start = now()
+    const read = isTaken ? start - readSince() : 0n
     const reading = readingAtStart(start)
     const token = run.begin()
     // In the span, so that viewers bind the arrow to it.
     way.step(id)
     // One that never had its reply.
     if (open.length > 0) take(port, key)
-    open.push({ id, port, key, token, name, start, reading })
+    open.push({ id, port, key, token, name, start, read, reading })
   }
   const finish = (port: MessagePort, message: object, sort: Sort): void => {
     let key: unknown
@@ -122,7 +126,8 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
     }
     const one = take(port, key)
     if (one === undefined) return
-    areLong = now() - one.start >= LONG_NS
+    const end = now()
+    areLong = end - one.start >= LONG_NS
     const isRead = areLong && one.reading !== NO_READING
     last = areLong ? readAccount() : undefined
     const fields = {
@@ -130,17 +135,19 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       name: one.name,
       onCpu: isRead && last !== undefined ? last.onCpu - one.reading.onCpu : 0,
       waitingForCpu: isRead && last !== undefined ? last.waitingForCpu - one.reading.waitingForCpu : 0,
+      read: one.read,
     }
     if (hasFailed) run.fail(one.token, fields)
     else run.end(one.token, fields)
     tellSums(context)
+    tellMemoryIfDue(end)
     leaving = { message, id: one.id, start: now() }
   }
   const tap: PortTap = {
-    receiving(port, message, sort) {
+    receiving(port, message, sort, ports) {
       if (typeof message !== 'object' || message === null) return
       try {
-        begin(port, message, sort)
+        begin(port, message, sort, ports === undefined)
       } catch (error) {
         context.fail(error)
       }

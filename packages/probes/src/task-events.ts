@@ -5,17 +5,24 @@ const ns = t.u64({ unit: 'ns' })
 
 /** On the thread that submits: from the submission until the reply was handled. */
 export const task = asyncSpan('task', { begin: { pool: 'interned', name: 'interned', file: 'interned' } })
-/** It was given to a worker. */
-export const dispatched = tracepoint('task:dispatched', { id: 'u64', pool: 'interned', threadId: 'u32' })
+/** It was given to a worker. `size`: see `task-size.ts`. */
+export const dispatched = tracepoint('task:dispatched', {
+  id: 'u64',
+  pool: 'interned',
+  threadId: 'u32',
+  size: t.u32({ unit: 'bytes' }),
+})
 /**
  * On the worker: from the moment at which it has the task until it has the result. `onCpu` and
  * `waitingForCpu` are the kernel's figures for its thread in this time; 0 where they are not known.
+ * `read`: how long reading its message took before that; 0 where the event loop has read it.
  */
 export const run = span('task:run', {
   id: 'u64',
   name: 'interned',
   onCpu: ns,
   waitingForCpu: ns,
+  read: ns,
 })
 /** On the worker: the reply was posted. */
 export const replied = tracepoint('task:replied', { id: 'u64', serializeNs: ns })

@@ -10,13 +10,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { errorMonitor } from 'node:events'
 import { availableParallelism } from 'node:os'
-import { getHeapStatistics } from 'node:v8'
 import type { Worker } from 'node:worker_threads'
-import { asyncSpan, counter, span, tracepoint, whileRecording } from '@rchan/trace'
+import { asyncSpan, span, tracepoint, whileRecording } from '@rchan/trace'
+import { MEMORY_INTERVAL_MS, startMemory, tellMemory } from './memory.js'
 import { guarded, reasonOf, type Probe, type ProbeContext } from './probe.js'
 
 const CHANNEL = 'worker_threads'
-const MEMORY_INTERVAL_MS = 1000
 // As they are now: the program may replace them.
 const { setImmediate, setInterval, clearInterval } = globalThis
 
@@ -37,12 +36,6 @@ const online = tracepoint('worker:online', { threadId: 'u32' })
  * In the worker: from the first code of the preload until its event loop turns for the first time.
  */
 const boot = span('worker:boot')
-const memory = counter('memory', {
-  heapUsed: 'u64',
-  heapLimit: 'u64',
-  external: 'u64',
-})
-
 export const threads: Probe = {
   name: 'threads',
   description: 'workers: start, online, ready, exit, memory',
@@ -67,22 +60,19 @@ export const threads: Probe = {
           folder: process.cwd(),
         })
       }
-      tellMemory()
+      const endMemory = startMemory()
       const timer = setInterval(guarded(context, tellMemory), MEMORY_INTERVAL_MS)
       timer.unref()
-      return () => clearInterval(timer)
+      return () => {
+        clearInterval(timer)
+        endMemory()
+      }
     })
     return () => {
       unsubscribe(CHANNEL, seen)
       end()
     }
   },
-}
-
-function tellMemory(): void {
-  if (!memory.enabled) return
-  const { used_heap_size, heap_size_limit, external_memory } = getHeapStatistics()
-  memory({ heapUsed: used_heap_size, heapLimit: heap_size_limit, external: external_memory })
 }
 
 function watch(worker: Worker, context: ProbeContext): void {
