@@ -31,6 +31,8 @@ export class OpenedTrace implements TraceSource {
   readonly clock: MetadataClock
   readonly events: readonly EventClass[]
   readonly #threads = new Map<string, TraceThread>()
+  /** Of each CPU the thread that was asked for last: the records of one come in a row. */
+  readonly #latest = new Map<number, TraceThread>()
 
   /** @param index of the process among those that are opened together. */
   constructor(folder: string, metadata: MetadataInput, index: number) {
@@ -66,6 +68,8 @@ export class OpenedTrace implements TraceSource {
 
   /** The thread with a number. One object for each. */
   readonly threadOf = (threadId: number, cpu: number, generation: number): TraceThread => {
+    const latest = this.#latest.get(cpu)
+    if (latest?.threadId === threadId) return latest
     // A thread id is not used twice. In a global trace it is cut to 16 bits, and the CPU tells on.
     const key = `${threadId} ${cpu}`
     let thread = this.#threads.get(key)
@@ -74,6 +78,7 @@ export class OpenedTrace implements TraceSource {
       thread = { process: this.process, threadId, name, cpu, generation }
       this.#threads.set(key, thread)
     }
+    this.#latest.set(cpu, thread)
     return thread
   }
 

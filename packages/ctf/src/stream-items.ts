@@ -3,8 +3,9 @@
  * between them what the packets tell of losses and gaps. Keeps one packet in memory. Synchronous,
  * on any thread.
  */
+import { itemMaker, type ItemMaker } from './item-maker.js'
 import type { TraceItem, TraceThread } from './items.js'
-import { SYSTEM_FIELDS, type EventClass, type Kind } from './schema.js'
+import type { EventClass } from './schema.js'
 import { ALL_CPUS, type PacketHeader } from './stream.js'
 import type { TraceRecord } from './trace-record.js'
 import type { StreamReader, TraceSource } from './trace-source.js'
@@ -28,6 +29,10 @@ export class StreamItems {
   #previous: PacketHeader | undefined
   #reader: StreamReader | undefined
   #nextPath = 0
+  readonly #makers = new Map<EventClass, ItemMaker>()
+  /** The class of the last record, and what makes its items. */
+  #event: EventClass | undefined
+  #maker: ItemMaker | undefined
 
   /** @param paths the files of the stream, in their order. */
   constructor(
@@ -50,9 +55,8 @@ export class StreamItems {
   /** Steps to the next item. @returns whether there is one (of a live stream: yet). */
   next(): boolean {
     for (;;) {
-      const told = this.#told.shift()
-      if (told !== undefined) {
-        this.item = told
+      if (this.#told.length > 0) {
+        this.item = this.#told.shift()
         return true
       }
       const reader = this.#open()
@@ -120,80 +124,12 @@ export class StreamItems {
     const { threadId, cpu, generation, context } = record
     const thread = this.#source.threadOf(threadId, cpu, generation, record)
     if (!this.#filter.wants(thread, event)) return undefined
-    const { kind = 'event' } = event
-    if (kind === 'event') {
-      const { fields } = record
-      if (context !== undefined) return { type: 'event', time, at: time, thread, event, fields, context }
-      return { type: 'event', time, at: time, thread, event, fields }
+    if (event !== this.#event || this.#maker === undefined) {
+      let maker = this.#makers.get(event)
+      if (maker === undefined) this.#makers.set(event, (maker = itemMaker(event)))
+      this.#event = event
+      this.#maker = maker
     }
-    return itemOf(kind, time, thread, event, record.fields)
+    return this.#maker(time, thread, record.fields, context)
   }
-}
-
-/**
- * Turns a record of a kind into an item. The types of its own fields were checked: see `schema`.
- */
-function itemOf(
-  kind: Exclude<Kind, 'event'>,
-  time: bigint,
-  thread: TraceThread,
-  whole: EventClass,
-  all: TraceRecord['fields'],
-): TraceItem {
-  const event = userClass(kind, whole)
-  // Not a copy of which some are deleted: V8 makes a slow dictionary of that.
-  const fields: Record<string, TraceRecord['fields'][string]> = {}
-  for (const { name } of event.fields) {
-    const value = all[name]
-    if (value !== undefined) fields[name] = value
-  }
-  switch (kind) {
-    case 'late-event':
-      return { type: 'event', time, at: all.at as bigint, thread, event, fields }
-    case 'span': {
-      const start = all.start as bigint
-      const end = start + (all.duration as bigint)
-      return {
-        type: 'span',
-        time,
-        start,
-        end,
-        outcome: all.outcome as 'ok' | 'failed',
-        thread,
-        event,
-        fields,
-      }
-    }
-    case 'async-begin': {
-      const name = baseName(event.name)
-      return { type: 'async', phase: 'begin', time, name, id: all.id as bigint, thread, event, fields }
-    }
-    case 'async-end': {
-      const name = baseName(event.name)
-      const outcome = all.outcome as 'ok' | 'failed'
-      return { type: 'async', phase: 'end', time, name, id: all.id as bigint, outcome, thread, event, fields }
-    }
-    case 'flow': {
-      const phase = all.phase as 'start' | 'step' | 'end'
-      return { type: 'flow', phase, time, id: all.id as bigint, thread, event, fields }
-    }
-    default:
-      return { type: 'counter', time, thread, event, fields }
-  }
-}
-
-const userClasses = new WeakMap<EventClass, EventClass>()
-
-/** The class as its user declared it: without the fields of its kind. */
-export function userClass(kind: Kind, event: EventClass): EventClass {
-  const known = userClasses.get(event)
-  if (known !== undefined) return known
-  const own = { ...event, fields: event.fields.slice(SYSTEM_FIELDS[kind].length) }
-  userClasses.set(event, own)
-  return own
-}
-
-/** The name of an asynchronous span, without what tells its begin from its end. */
-export function baseName(name: string): string {
-  return name.replace(/:(?:begin|end)$/, '')
 }

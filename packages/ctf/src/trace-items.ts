@@ -6,7 +6,8 @@ import type { CutFact } from './facts.js'
 import type { ItemOptions, ThreadItem, TraceItem, TraceProcess, TraceThread } from './items.js'
 import { matcherOf } from './patterns.js'
 import type { EventClass } from './schema.js'
-import { baseName, StreamItems, userClass, type StreamFilter } from './stream-items.js'
+import { baseName, userClass } from './item-maker.js'
+import { StreamItems, type StreamFilter } from './stream-items.js'
 import type { TraceSource } from './trace-source.js'
 
 /** What a merge takes from: something that has items in the order of their times. */
@@ -44,14 +45,67 @@ export function checkItemOptions(options: unknown): ItemOptions {
 }
 
 /** Yields the items of traces, sorted by time. */
-export function* itemsOf(traces: readonly TraceSource[], options: ItemOptions): IterableIterator<TraceItem> {
-  const sources = traces.flatMap((trace) => sourcesOf(trace, options))
-  try {
-    yield* merged(sources)
-  } finally {
-    for (const source of sources) source.close()
+export function itemsOf(traces: readonly TraceSource[], options: ItemOptions): IterableIterator<TraceItem> {
+  return new Items(traces, options)
+}
+
+/** An iterator in the form of a class: a generator costs a tenth of a read. */
+class Items implements IterableIterator<TraceItem> {
+  readonly #traces: readonly TraceSource[]
+  readonly #options: ItemOptions
+  #sources: readonly Source[] | undefined
+  readonly #heap = new Heap()
+  /** The source of the last item, which has to step before the next one. */
+  #current: Source | undefined
+  #isOver = false
+
+  constructor(traces: readonly TraceSource[], options: ItemOptions) {
+    this.#traces = traces
+    this.#options = options
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<TraceItem, undefined> {
+    if (this.#isOver) return { done: true, value: undefined }
+    try {
+      this.#step()
+    } catch (error) {
+      this.return()
+      throw error
+    }
+    const first = this.#heap.first
+    if (first === undefined) return this.return()
+    this.#current = first
+    return { done: false, value: first.item as TraceItem }
+  }
+
+  return(): IteratorReturnResult<undefined> {
+    this.#isOver = true
+    for (const source of this.#sources ?? []) source.close()
+    return { done: true, value: undefined }
+  }
+
+  /** Brings the source with the next item to the top of the heap. */
+  #step(): void {
+    const heap = this.#heap
+    if (this.#sources === undefined) {
+      this.#sources = this.#traces.flatMap((trace) => sourcesOf(trace, this.#options))
+      for (const source of this.#sources) if (source.next()) heap.push(source)
+    } else if (this.#current !== undefined) {
+      if (this.#current.next()) heap.sinkFirst()
+      else heap.pop()
+    }
   }
 }
+
+// It has what all iterators have, as a generator does.
+Object.setPrototypeOf(
+  Items.prototype,
+  Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object,
+)
 
 /** Yields the items of recordings that run, as they come. Ends some time after they have ended. */
 export async function* followed(

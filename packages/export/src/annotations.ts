@@ -6,7 +6,7 @@
  */
 import type { DecodedValue, Field, FieldType } from '@rchan/ctf/reader'
 import type { PbfWriter } from 'pbf'
-import { ANNOTATION, TRACK_EVENT, writeVarint64 } from './messages.js'
+import { ANNOTATION, putVarint, TAG, TRACK_EVENT, writeVarint64 } from './messages.js'
 
 /** Writes the value of an annotation: the members behind its name. */
 type WriteValue = (pbf: PbfWriter, value: DecodedValue) => void
@@ -15,6 +15,8 @@ type WriteValue = (pbf: PbfWriter, value: DecodedValue) => void
 export interface PlannedField {
   readonly name: string
   readonly iid: number
+  /** How values of the most frequent types are written. */
+  readonly way: 'uint' | 'text' | 'other'
   readonly write: WriteValue
 }
 
@@ -43,21 +45,120 @@ export function planFields(fields: readonly Field[], names: Interned, iids: Set<
   return fields.map(({ name, type }) => {
     const iid = names.iid(name)
     iids.add(iid)
-    return { name, iid, write: writerOf(type, names, iids) }
+    const write = writerOf(type, names, iids)
+    const way = write === writeUint ? 'uint' : write === writeString ? 'text' : 'other'
+    return { name, iid, way, write }
   })
 }
 
 /** Writes fields as annotations of a track event. */
-export function writeFields(
-  pbf: PbfWriter,
-  fields: readonly PlannedField[],
-  values: Readonly<Record<string, DecodedValue>>,
-): void {
-  for (let index = 0; index < fields.length; index += 1) {
-    const { name, iid, write } = fields[index]
-    const value = values[name]
-    if (value !== undefined) writeAnnotation(pbf, TRACK_EVENT.annotations, iid, write, value)
+export type WriteFields = (pbf: PbfWriter, values: Readonly<Record<string, DecodedValue>>) => void
+
+/** Records of a class before the writer of its fields is compiled: many classes are rare. */
+const STEPPED_RECORDS = 100
+
+/**
+ * Returns what writes the fields of a class. After some records it is compiled for that class, so
+ * that V8 finds each value at once, and inlines how it is written.
+ *
+ * @param name of the class.
+ */
+export function fieldsWriter(name: string, fields: readonly PlannedField[]): WriteFields {
+  const ways: WriteField[] = fields.map(({ iid, way, write }) => {
+    if (way === 'uint') return (pbf, value) => putUint(pbf, iid, value)
+    if (way === 'text') return (pbf, value) => putText(pbf, iid, value as string)
+    return (pbf, value) => writeAnnotation(pbf, TRACK_EVENT.annotations, iid, write, value)
+  })
+  let left = STEPPED_RECORDS
+  let compiled: WriteFields | undefined
+  return (pbf, values) => {
+    if (compiled !== undefined) return compiled(pbf, values)
+    left -= 1
+    if (left === 0) compiled = compiledWriter(name, fields)
+    for (let index = 0; index < fields.length; index += 1) {
+      const value = values[fields[index].name]
+      if (value !== undefined) ways[index](pbf, value)
+    }
+    return undefined
   }
+}
+
+type WriteField = (pbf: PbfWriter, value: DecodedValue) => void
+
+/** @returns undefined where the program forbids code from texts. */
+function compiledWriter(name: string, fields: readonly PlannedField[]): WriteFields | undefined {
+  let body = ''
+  for (const [index, { name: field, iid, way }] of fields.entries()) {
+    const call = way === 'other' ? `others[${index}](pbf, value)` : `${way}(pbf, ${iid}, value)`
+    body += `  value = values[${JSON.stringify(field)}]\n  if (value !== undefined) ${call}\n`
+  }
+  const others = fields.map(({ iid, write }): WriteField => {
+    return (pbf, value) => writeAnnotation(pbf, TRACK_EVENT.annotations, iid, write, value)
+  })
+  try {
+    // The name makes the text the class's own, and with it what V8 learns of it.
+    // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- all names are quoted
+    const make = new Function(
+      'uint, text, others',
+      `'use strict'; ${JSON.stringify(name)}; return (pbf, values) => {\n  let value\n${body}}`,
+    ) as (uint: typeof putUint, text: typeof putText, others: readonly WriteField[]) => WriteFields
+    return make(putUint, putText, others)
+  } catch {
+    return undefined
+  }
+}
+
+/** Bytes of an annotation without its text: tags, lengths, numbers. */
+const MOST_BYTES = 24
+/** Characters of a text that is put byte by byte: then all lengths take one byte. */
+const MOST_CHARACTERS = 80
+
+function putUint(pbf: PbfWriter, iid: number, given: DecodedValue): void {
+  const value = typeof given === 'bigint' ? Number(given) : (given as number)
+  if (value > Number.MAX_SAFE_INTEGER) {
+    writeAnnotation(pbf, TRACK_EVENT.annotations, iid, writeUint, given)
+    return
+  }
+  if (pbf.pos + MOST_BYTES > pbf.length) pbf.realloc(MOST_BYTES)
+  const { buf } = pbf
+  const lengthAt = pbf.pos + 1
+  buf[pbf.pos] = TAG.annotation
+  let at = lengthAt + 1
+  buf[at++] = TAG.nameIid
+  at = putVarint(buf, at, iid)
+  buf[at++] = TAG.uint
+  at = putVarint(buf, at, value)
+  buf[lengthAt] = at - lengthAt - 1
+  pbf.pos = at
+}
+
+function putText(pbf: PbfWriter, iid: number, text: string): void {
+  const { length } = text
+  if (length > MOST_CHARACTERS || !putShort(pbf, iid, text)) writeText(pbf, iid, text)
+}
+
+/** @returns whether it has put the text: it must have no other characters than ASCII's. */
+function putShort(pbf: PbfWriter, iid: number, text: string): boolean {
+  const { length } = text
+  if (pbf.pos + MOST_BYTES + length > pbf.length) pbf.realloc(MOST_BYTES + length)
+  const { buf } = pbf
+  const lengthAt = pbf.pos + 1
+  buf[pbf.pos] = TAG.annotation
+  let at = lengthAt + 1
+  buf[at++] = TAG.nameIid
+  at = putVarint(buf, at, iid)
+  buf[at++] = TAG.string
+  buf[at++] = length
+  let all = 0
+  for (let index = 0; index < length; index += 1) {
+    const code = text.charCodeAt(index)
+    all |= code
+    buf[at++] = code
+  }
+  if (all > 127) return false
+  buf[lengthAt] = at - lengthAt - 1
+  pbf.pos = at
+  return true
 }
 
 /** Writes one annotation whose value is a text. */

@@ -65,6 +65,24 @@ export const ANNOTATION = {
 export const INTERNED = { categories: 1, names: 2, annotationNames: 3 } as const
 export const INTERNED_ENTRY = { iid: 1, name: 2 } as const
 
+/** Types on the wire. */
+const VARINT = 0
+const MESSAGE = 2
+
+/** The bytes of a field's number and type; all that are written often take one. */
+export const TAG = {
+  packet: (TRACE.packet << 3) | MESSAGE,
+  timestamp: (PACKET.timestamp << 3) | VARINT,
+  trackEvent: (PACKET.trackEvent << 3) | MESSAGE,
+  type: (TRACK_EVENT.type << 3) | VARINT,
+  trackUuid: (TRACK_EVENT.trackUuid << 3) | VARINT,
+  annotation: (TRACK_EVENT.annotations << 3) | MESSAGE,
+  nameIid: (ANNOTATION.nameIid << 3) | VARINT,
+  bool: (ANNOTATION.bool << 3) | VARINT,
+  uint: (ANNOTATION.uint << 3) | VARINT,
+  string: (ANNOTATION.string << 3) | MESSAGE,
+} as const
+
 const LOW = 0xffff_ffffn
 
 /** Writes a field of type int64 or uint64. */
@@ -75,18 +93,24 @@ export function writeVarint64(pbf: PbfWriter, field: number, value: bigint): voi
     else writeLarge(pbf, field, number)
     return
   }
-  const bits = BigInt.asUintN(64, value)
   pbf.writeTag(field, 0)
   pbf.realloc(10)
+  pbf.pos = putVarint64(pbf.buf, pbf.pos, value)
+}
+
+/** Puts 64 bits. The caller has seen to it that 10 bytes are there. @returns the end. */
+export function putVarint64(buf: Uint8Array, start: number, value: bigint): number {
+  const bits = BigInt.asUintN(64, value)
+  let at = start
   let low = Number(bits & LOW)
   let high = Number(bits >> 32n)
-  const { buf } = pbf
   while (high > 0 || low > 127) {
-    buf[pbf.pos++] = (low & 127) | 128
+    buf[at++] = (low & 127) | 128
     low = ((low >>> 7) | (high << 25)) >>> 0
     high >>>= 7
   }
-  buf[pbf.pos++] = low
+  buf[at++] = low
+  return at
 }
 
 /** Writes a field of type fixed64. */
@@ -102,8 +126,24 @@ export function writeFixed64(pbf: PbfWriter, field: number, value: bigint): void
 function writeLarge(pbf: PbfWriter, field: number, value: number): void {
   pbf.writeTag(field, 0)
   pbf.realloc(8)
-  const { buf } = pbf
-  let at = pbf.pos
+  pbf.pos = putVarint(pbf.buf, pbf.pos, value)
+}
+
+/**
+ * Puts a whole number from 0 to 2^53. The caller has seen to it that 8 bytes are there. @returns
+ * the end.
+ */
+export function putVarint(buf: Uint8Array, start: number, value: number): number {
+  let at = start
+  if (value < 2 ** 28) {
+    let rest = value
+    while (rest > 127) {
+      buf[at++] = (rest & 127) | 128
+      rest >>>= 7
+    }
+    buf[at++] = rest
+    return at
+  }
   let high = Math.floor(value / 2 ** 28)
   const low = value - high * 2 ** 28
   buf[at++] = (low & 127) | 128
@@ -115,7 +155,26 @@ function writeLarge(pbf: PbfWriter, field: number, value: number): void {
     high >>>= 7
   }
   buf[at++] = high
-  pbf.pos = at
+  return at
+}
+
+/**
+ * Sets the length of a message that ends where the writer is.
+ *
+ * @param lengthAt where its one byte is; the message follows. If it needs more, the message moves.
+ */
+export function closeMessage(pbf: PbfWriter, lengthAt: number): void {
+  const length = pbf.pos - lengthAt - 1
+  if (length < 128) {
+    pbf.buf[lengthAt] = length
+    return
+  }
+  let more = 0
+  for (let rest = length; rest > 127; rest = Math.floor(rest / 128)) more += 1
+  pbf.realloc(more)
+  pbf.buf.copyWithin(lengthAt + 1 + more, lengthAt + 1, pbf.pos)
+  putVarint(pbf.buf, lengthAt, length)
+  pbf.pos += more
 }
 
 /** Returns the bytes of fields, which are written often. */
@@ -127,9 +186,9 @@ export function bytesOf(write: (pbf: PbfWriter) => void): Uint8Array {
 
 /** Writes fields whose bytes are known. They are few: a loop is faster than a call. */
 export function writeKnown(pbf: PbfWriter, bytes: Uint8Array): void {
-  pbf.realloc(bytes.length)
-  const { buf } = pbf
-  let at = pbf.pos
-  for (let index = 0; index < bytes.length; index += 1) buf[at++] = bytes[index]
-  pbf.pos = at
+  const { length } = bytes
+  if (pbf.pos + length > pbf.length) pbf.realloc(length)
+  const { buf, pos } = pbf
+  for (let index = 0; index < length; index += 1) buf[pos + index] = bytes[index]
+  pbf.pos = pos + length
 }

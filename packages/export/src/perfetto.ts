@@ -222,14 +222,17 @@ class Conversion {
   #span({ thread, event, start, end, outcome, fields }: SpanItem): void {
     const state = this.#thread(thread)
     const { sequence } = state
-    const lane = state.lanes.place(this.#times.of(start), this.#times.of(end))
+    const from = this.#times.of(start)
+    const to = this.#times.of(end)
+    const lane = state.lanes.place(from, to)
     const track =
       lane === 0
         ? 0
         : this.#laneTrack(state.laneTracks, lane, state.track, this.#identities.thread(thread).name)
     const cut = outcome === 'cut' ? 'end' : undefined
-    sequence.begin(start, track, this.#plans.of(event), fields, outcome === 'failed', cut)
-    sequence.end(end, track)
+    const isExact = this.#times.areExact && to <= Number.MAX_SAFE_INTEGER
+    sequence.begin(isExact ? from : start, track, this.#plans.of(event), fields, outcome === 'failed', cut)
+    sequence.end(isExact ? to : end, track)
   }
 
   /** The track of a lane; a new one for a span that has no lane. */

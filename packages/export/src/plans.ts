@@ -4,7 +4,7 @@
  */
 import { SYSTEM_FIELDS } from '@rchan/ctf'
 import type { EventClass, Field } from '@rchan/ctf/reader'
-import { Interned, planFields, type PlannedField } from './annotations.js'
+import { fieldsWriter, Interned, planFields, type WriteFields } from './annotations.js'
 import { bytesOf, TRACK_EVENT, TYPE } from './messages.js'
 
 /** How the items of an event class are written. */
@@ -12,7 +12,7 @@ export interface Plan {
   readonly nameIid: number
   readonly name: string
   readonly categoryIids: readonly number[]
-  readonly fields: readonly PlannedField[]
+  readonly writeFields: WriteFields
   /** The fields of a track event that are always the same, for the begin of a slice. */
   readonly beginBytes: Uint8Array
   /** The same for an instant. */
@@ -20,6 +20,9 @@ export interface Plan {
   /** All names of annotations that can be written. */
   readonly annotationIids: readonly number[]
 }
+
+/** Ids below are looked up in a list. */
+const MOST_LATEST = 4096
 
 /** Makes the plans of a trace. */
 export class Plans {
@@ -33,9 +36,14 @@ export class Plans {
   readonly outcomeIid = this.annotations.iid('rchan.outcome')
   readonly cutIid = this.annotations.iid('rchan.cut')
   readonly #plans = new Map<EventClass, Plan>()
+  /** The plan that an id had last, and its class. */
+  readonly #latest: { readonly event: EventClass; readonly plan: Plan }[] = []
 
   /** @param name of the slices; by default that of the event. */
   of(event: EventClass, name = event.name): Plan {
+    const { id } = event
+    const latest = id < MOST_LATEST ? this.#latest[id] : undefined
+    if (latest?.event === event) return latest.plan
     let plan = this.#plans.get(event)
     if (plan === undefined) {
       const { level = 'info' } = event
@@ -43,6 +51,7 @@ export class Plans {
       plan = this.make(name, categories, userFields(event))
       this.#plans.set(event, plan)
     }
+    if (id < MOST_LATEST) this.#latest[id] = { event, plan }
     return plan
   }
 
@@ -62,7 +71,7 @@ export class Plans {
       categoryIids,
       beginBytes: bytesFor(TYPE.begin),
       instantBytes: bytesFor(TYPE.instant),
-      fields: planFields(fields, this.annotations, iids),
+      writeFields: fieldsWriter(name, planFields(fields, this.annotations, iids)),
       annotationIids: [...iids],
     }
   }

@@ -7,15 +7,19 @@
  */
 import type { DecodedValue } from '@rchan/ctf/reader'
 import type { PbfWriter } from 'pbf'
-import { writeFields, writeText } from './annotations.js'
+import { writeText } from './annotations.js'
 import {
   bytesOf,
   CLOCK_ID,
+  closeMessage,
   DEFAULTS,
   INTERNED,
   INTERNED_ENTRY,
   PACKET,
+  putVarint,
+  putVarint64,
   SEQUENCE,
+  TAG,
   TRACE,
   TRACK_EVENT,
   TYPE,
@@ -31,11 +35,17 @@ export interface FlowPoint {
   readonly ends: boolean
 }
 
+/** A time: a number, if it is exact. */
+export type Time = number | bigint
+
 /** The value of a counter. */
 export interface CounterValue {
   readonly value: number | bigint
   readonly isDouble: boolean
 }
+
+/** Bytes of a packet without its fields and what it interns. */
+const MOST_BYTES = 128
 
 type Fields = Readonly<Record<string, DecodedValue>>
 
@@ -62,13 +72,6 @@ export class Sequence {
   readonly #annotations = new Set<number>()
   // The event that is being written. These are members, so that no object is made for each event.
   #fresh: Fresh | undefined
-  #time = 0n
-  /** Whether it is the end of a slice on the thread's track, which always has the same bytes. */
-  #isBareEnd = false
-  #type = 0
-  #own = 0
-  #plan: Plan | undefined
-  #fields: Fields | undefined
   #failed = false
   #cut: 'start' | 'end' | undefined
   #flow: FlowPoint | undefined
@@ -103,7 +106,7 @@ export class Sequence {
    * @param track 0 for that of the thread.
    */
   begin(
-    time: bigint,
+    time: Time,
     track: number,
     plan: Plan,
     fields: Fields,
@@ -118,15 +121,13 @@ export class Sequence {
   }
 
   /** Writes the end of a slice about which nothing more is to be said. */
-  end(time: bigint, track: number): void {
-    this.#isBareEnd = track === 0
+  end(time: Time, track: number): void {
     this.#write(TYPE.end, time, track, undefined, undefined)
-    this.#isBareEnd = false
   }
 
   /** Writes the end of a slice that says more of it. */
   endWith(
-    time: bigint,
+    time: Time,
     track: number,
     plan: Plan,
     fields: Fields | undefined,
@@ -141,33 +142,83 @@ export class Sequence {
   }
 
   /** Writes an instant of the thread; maybe as a point of a flow. */
-  instant(time: bigint, plan: Plan, fields: Fields, flow?: FlowPoint): void {
+  instant(time: Time, plan: Plan, fields: Fields, flow?: FlowPoint): void {
     this.#flow = flow
     this.#write(TYPE.instant, time, 0, plan, fields)
     this.#flow = undefined
   }
 
   /** Writes a value of a counter. */
-  counter(time: bigint, track: number, counter: CounterValue): void {
+  counter(time: Time, track: number, counter: CounterValue): void {
     this.#counter = counter
     this.#write(TYPE.counter, time, track, undefined, undefined)
     this.#counter = undefined
   }
 
-  #write(
-    type: number,
-    time: bigint,
-    track: number,
-    plan: Plan | undefined,
-    fields: Fields | undefined,
-  ): void {
-    this.#fresh = plan === undefined || this.#planned.has(plan) ? undefined : this.#intern(plan)
-    this.#type = type
-    this.#time = time
-    this.#own = track
-    this.#plan = plan
-    this.#fields = fields
-    this.#pbf.writeMessage(TRACE.packet, writePacket, this)
+  #write(type: number, time: Time, track: number, plan: Plan | undefined, fields: Fields | undefined): void {
+    const pbf = this.#pbf
+    const fresh = plan === undefined || this.#planned.has(plan) ? undefined : this.#intern(plan)
+    // Without pbf's functions for messages: they take a function for each, and cost half of the
+    // time.
+    if (pbf.pos + MOST_BYTES > pbf.length) pbf.realloc(MOST_BYTES)
+    let { buf } = pbf
+    const packetAt = pbf.pos + 1
+    buf[pbf.pos] = TAG.packet
+    buf[packetAt + 1] = TAG.timestamp
+    pbf.pos = putTime(buf, packetAt + 2, time)
+    if (fresh !== undefined) {
+      this.#fresh = fresh
+      pbf.writeMessage(PACKET.internedData, writeFresh, this)
+      pbf.realloc(MOST_BYTES)
+      ;({ buf } = pbf)
+    }
+    if (type === TYPE.end && plan === undefined && track === 0) writeKnown(pbf, this.#endBytes)
+    else {
+      writeKnown(pbf, this.#headBytes)
+      const eventAt = pbf.pos + 1
+      buf[pbf.pos] = TAG.trackEvent
+      pbf.pos = eventAt + 1
+      this.#writeEvent(type, track, plan, fields)
+      closeMessage(pbf, eventAt)
+    }
+    closeMessage(pbf, packetAt)
+  }
+
+  #writeEvent(type: number, track: number, plan: Plan | undefined, fields: Fields | undefined): void {
+    const pbf = this.#pbf
+    const flow = this.#flow
+    const counter = this.#counter
+    const { buf } = pbf
+    let at = pbf.pos
+    if (plan === undefined || type === TYPE.end) {
+      buf[at++] = TAG.type
+      buf[at++] = type
+    }
+    if (track !== 0) {
+      buf[at++] = TAG.trackUuid
+      at = putVarint(buf, at, track)
+    }
+    pbf.pos = at
+    if (plan !== undefined) {
+      const failed = this.#failed
+      const cut = this.#cut
+      // The end of a slice with a name or a category would end only a slice that has the same.
+      if (type !== TYPE.end) {
+        writeKnown(pbf, type === TYPE.begin ? plan.beginBytes : plan.instantBytes)
+        if (failed) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.failed)
+        if (cut !== undefined) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.cut)
+      }
+      if (failed) writeText(pbf, this.#plans.outcomeIid, 'failed')
+      if (cut !== undefined) writeText(pbf, this.#plans.cutIid, cut)
+      if (fields !== undefined) plan.writeFields(pbf, fields)
+    }
+    if (flow !== undefined) {
+      writeFixed64(pbf, flow.ends ? TRACK_EVENT.terminatingFlowIds : TRACK_EVENT.flowIds, flow.id)
+    }
+    if (counter === undefined) return
+    const { value, isDouble } = counter
+    if (isDouble) pbf.writeDoubleField(TRACK_EVENT.doubleCounterValue, Number(value))
+    else writeVarint64(pbf, TRACK_EVENT.counterValue, BigInt(value))
   }
 
   #begin(afterLoss: boolean): void {
@@ -195,50 +246,6 @@ export class Sequence {
     }
   }
 
-  /** @internal For {@link writePacket}. */
-  writePacket(pbf: PbfWriter): void {
-    writeVarint64(pbf, PACKET.timestamp, this.#time)
-    if (this.#fresh !== undefined) pbf.writeMessage(PACKET.internedData, writeFresh, this)
-    if (this.#isBareEnd) {
-      writeKnown(pbf, this.#endBytes)
-      return
-    }
-    writeKnown(pbf, this.#headBytes)
-    pbf.writeMessage(PACKET.trackEvent, writeEvent, this)
-  }
-
-  /** @internal For {@link writeEvent}. */
-  writeEvent(pbf: PbfWriter): void {
-    const plan = this.#plan
-    const flow = this.#flow
-    const counter = this.#counter
-    const type = this.#type
-    if (plan === undefined || type === TYPE.end) pbf.writeVarintField(TRACK_EVENT.type, type)
-    if (this.#own !== 0) pbf.writeVarintField(TRACK_EVENT.trackUuid, this.#own)
-    if (plan !== undefined) {
-      const failed = this.#failed
-      const cut = this.#cut
-      const fields = this.#fields
-      const { fields: planned } = plan
-      // The end of a slice with a name or a category would end only a slice that has the same.
-      if (type !== TYPE.end) {
-        writeKnown(pbf, type === TYPE.begin ? plan.beginBytes : plan.instantBytes)
-        if (failed) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.failed)
-        if (cut !== undefined) pbf.writeVarintField(TRACK_EVENT.categoryIids, this.#plans.cut)
-      }
-      if (failed) writeText(pbf, this.#plans.outcomeIid, 'failed')
-      if (cut !== undefined) writeText(pbf, this.#plans.cutIid, cut)
-      if (fields !== undefined) writeFields(pbf, planned, fields)
-    }
-    if (flow !== undefined) {
-      writeFixed64(pbf, flow.ends ? TRACK_EVENT.terminatingFlowIds : TRACK_EVENT.flowIds, flow.id)
-    }
-    if (counter === undefined) return
-    const { value, isDouble } = counter
-    if (isDouble) pbf.writeDoubleField(TRACK_EVENT.doubleCounterValue, Number(value))
-    else writeVarint64(pbf, TRACK_EVENT.counterValue, BigInt(value))
-  }
-
   /** @internal For {@link writeFresh}. */
   writeFresh(pbf: PbfWriter): void {
     const { categories, names, annotations } = this.#fresh as Fresh
@@ -253,12 +260,10 @@ function writeType(type: number, pbf: PbfWriter): void {
   pbf.writeVarintField(TRACK_EVENT.type, type)
 }
 
-function writePacket(sequence: Sequence, pbf: PbfWriter): void {
-  sequence.writePacket(pbf)
-}
-
-function writeEvent(sequence: Sequence, pbf: PbfWriter): void {
-  sequence.writeEvent(pbf)
+/** @returns the end. */
+function putTime(buf: Uint8Array, at: number, time: Time): number {
+  const number = Number(time)
+  return number < 2 ** 53 ? putVarint(buf, at, number) : putVarint64(buf, at, BigInt(time))
 }
 
 function writeFresh(sequence: Sequence, pbf: PbfWriter): void {

@@ -6,6 +6,13 @@ export class Times {
   /** A machine that is up for less than 50 days: the clock's own numbers are small enough. */
   #areSmall = false
 
+  /**
+   * Whether safe numbers are the times themselves. As such they are written faster than bigints.
+   */
+  get areExact(): boolean {
+    return this.#areSmall
+  }
+
   of(time: bigint): number {
     if (this.#areSmall) return Number(time)
     if (this.#base === undefined) {
