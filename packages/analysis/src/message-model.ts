@@ -106,8 +106,9 @@ export class MessageModel {
     const { freeFrom } = to.talk
     const starved = to.waitingForCpu - message.starved
     to.talk.messagingNs += route.received({ posted, postNs, time, freeFrom, starved, isTaken })
-    from.talk.active.add(start, time)
-    to.talk.active.add(start, time)
+    const onWay = Math.max(start, to.talk.firstAt)
+    from.talk.active.add(onWay, time)
+    to.talk.active.add(onWay, time)
     message.route = route
     if (message.posted === undefined) return
     route.post.add(postNs)

@@ -14,10 +14,15 @@ const [LEAST_ANSWERS, MOST_ANSWERS] = [0.5, 1.5]
 export class Talk {
   /** Time at work on messages. */
   readonly work = new Coverage()
-  /** The same, and the time in which messages were on their way from or to it. */
+  /**
+   * The same, and the time in which messages were on their way from or to it. That of messages
+   * to it counts from when the first has come: until then it may have been starting.
+   */
   readonly active = new Coverage()
   received = 0
   posted = 0
+  /** When the first message came. */
+  firstAt = Infinity
   /** Since when it can take the next message, as far as messages tell. */
   freeFrom = -Infinity
   /** For how long it had been on a CPU, and had waited for one, when its first message came. */
@@ -40,6 +45,7 @@ export class Talk {
   receives(time: number, onCpu: number, waitingForCpu: number): void {
     this.before ??= { onCpu, waitingForCpu }
     this.received += 1
+    this.firstAt = Math.min(this.firstAt, time)
     if (this.#unanswered === 0) this.#since = time
     this.#unanswered += 1
   }

@@ -108,6 +108,14 @@ describe('crews', () => {
     expect(routes.filter(({ isPools }) => isPools)).toMatchObject([{ to: { threadId: 6 } }])
   })
 
+  test('what waits for the start of a worker is not time in which the crew is active', () => {
+    const made = crew(1)
+    made.message({ worker: 3, at: 0, received: 300, handled: 310 })
+    made.message({ worker: 3, at: 0, received: 310, handled: 320 })
+    made.message({ worker: 3, at: 400, received: 405, handled: 415 })
+    expect(made.model().crews[0].activeNs).toBe(35 * MS)
+  })
+
   test('a worker that awaits something is at work until it answers', () => {
     const made = crew(1)
     made.message({ worker: 3, at: 100, received: 100, handled: 101 })
@@ -184,6 +192,44 @@ describe('findings without a pool', () => {
     for (let time = 100, count = 0; count < 20; count += 1) time = starved.asked(3, time, 10)
     const last = starved.asked(3, 1000, 10, { lay: 300 })
     expect(ids(starved.cpu(0, last - 5, 1, 280).model())).toEqual([])
+  })
+
+  test('messages wait for too few workers while CPUs are idle', () => {
+    const made = (onCpu: number, queued = 40): Model => {
+      const recording = crew(1).cpu(0, 1, 0).cpu(3, 90, 1)
+      for (let count = 0; count < 40; count += 1) {
+        const at = 100 + count * 20
+        recording.message({ worker: 3, at: queued > 1 ? 100 : at, received: at, handled: at + 20 })
+        recording.message({ worker: 3, isBack: true, at: at + 20, received: at + 20, handled: at + 20 })
+      }
+      return recording
+        .cpu(3, 950, 1 + onCpu)
+        .cpu(0, 951, 10)
+        .model()
+    }
+    expect(made(800).findings).toMatchObject([{ id: 'too-few-threads', severity: 'problem' }])
+    expect(made(800).findings[0].advice).toContain('Start about 4 workers')
+    const [sleeps] = made(80).findings
+    expect(sleeps).toMatchObject({ id: 'too-few-threads' })
+    expect(sleeps.advice).toContain('on a CPU for only 10 %')
+    expect(ids(made(800, 1))).toEqual([])
+    expect(ids(made(3000))).toEqual([])
+  })
+
+  test('garbage collection takes the time of the work', () => {
+    const made = (gc: number, post = 0): Model => {
+      const recording = crew(1)
+      for (let time = 100, count = 0; count < 20; count += 1) {
+        if (gc > 0) recording.gc(3, Math.ceil(time) + 1, Math.ceil(time) + 1 + gc, 4000)
+        time = recording.asked(3, time, 20, { post })
+      }
+      return recording.model()
+    }
+    expect(made(10).findings).toMatchObject([{ id: 'garbage-collection', severity: 'problem' }])
+    expect(made(4).findings).toMatchObject([{ id: 'garbage-collection', severity: 'hint' }])
+    expect(ids(made(2))).toEqual([])
+    // It may be that of reading the messages.
+    expect(ids(made(10, 1))).toEqual([])
   })
 
   test('a worker has nothing to do; one has nearly all', () => {

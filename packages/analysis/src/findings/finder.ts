@@ -63,6 +63,11 @@ export function crewText({ name, workers }: Crew): string {
   return name === '' ? who : `${who} of ${name}`
 }
 
+/** The same text, at the beginning of a sentence. */
+export function capital(text: string): string {
+  return text[0].toUpperCase() + text.slice(1)
+}
+
 /** Where in the trace a crew was at work. */
 export function whenOfCrew({ from, to, parent }: Crew): NonNullable<Finding['at']> {
   return { thread: parent, from, to }
@@ -95,14 +100,15 @@ export function cpuWaitOf(facts: Facts, pool: Pool): { part: number; ns: number 
   return waited + ran <= 0 ? undefined : { part: waited / (waited + ran), ns: waited }
 }
 
-/** Which part of the time in which the workers of a crew wanted a CPU they waited for one. */
+/** Which part of their working time the workers of a crew waited for a CPU. */
 export function cpuWaitOfCrew({ workers }: Crew): number {
-  let [waited, ran] = [0, 0]
-  for (const { onCpuNs, waitingForCpuNs } of workers) {
+  let [waited, ran, worked] = [0, 0, 0]
+  for (const { onCpuNs, waitingForCpuNs, workNs } of workers) {
     waited += waitingForCpuNs
     ran += onCpuNs
+    worked += workNs
   }
-  return waited / Math.max(1, waited + ran)
+  return waited / Math.max(1, waited + ran, worked)
 }
 
 /** `terminate()` ends a worker with 1. */

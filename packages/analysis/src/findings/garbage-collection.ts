@@ -1,32 +1,74 @@
-import { cpuWaitOf, judged, MS, ns, percent, percentText, whenOf, type Finder } from './finder.js'
+import {
+  cpuWaitOf,
+  cpuWaitOfCrew,
+  crewText,
+  judged,
+  judgedCrews,
+  MS,
+  ns,
+  percent,
+  percentText,
+  whenOf,
+  whenOfCrew,
+  type Facts,
+  type Finder,
+  type Found,
+} from './finder.js'
+import { largeMessagesOf } from './serialization.js'
 
 const HINT = 0.15
 const PROBLEM = 0.3
 const LEAST_NS = 50 * MS
+const ADVICE =
+  'Make less garbage: reuse buffers, work in parts. Or give workers a larger young generation: ' +
+  'resourceLimits: { maxYoungGenerationSizeMb: 64 }.'
 
 /** Garbage collection takes the tasks' time. */
 export const garbageCollection: Finder = {
   id: 'garbage-collection',
-  find: (facts) =>
-    judged(facts).flatMap((pool) => {
-      const { gc } = pool.parts
-      const part = gc / Math.max(1, pool.run.sum)
-      // A collection may have waited for a CPU, too, and all of that wait may be in its time.
-      const proven = part - (cpuWaitOf(facts, pool)?.part ?? 0)
-      if (proven < HINT || gc < LEAST_NS) return []
-      return {
-        severity: proven >= PROBLEM ? 'problem' : 'hint',
-        title: `Garbage collection took ${percentText(part)} of the time of ${pool.name}'s tasks.`,
-        evidence: [
-          ns('garbage collection in tasks', gc),
-          ns('run time of all tasks', pool.run.sum),
-          percent('part', part),
-        ],
-        costNs: gc / Math.max(1, pool.workers.length),
-        advice:
-          'Make less garbage: reuse buffers, work in parts. Or give workers a larger young generation: ' +
-          'resourceLimits: { maxYoungGenerationSizeMb: 64 }.',
-        at: whenOf(pool),
-      }
-    }),
+  find: (facts) => [...inPools(facts), ...inCrews(facts)],
+}
+
+function inPools(facts: Facts): Found[] {
+  return judged(facts).flatMap((pool) => {
+    const { gc } = pool.parts
+    const part = gc / Math.max(1, pool.run.sum)
+    // A collection may have waited for a CPU, too, and all of that wait may be in its time.
+    const proven = part - (cpuWaitOf(facts, pool)?.part ?? 0)
+    if (proven < HINT || gc < LEAST_NS) return []
+    return {
+      severity: proven >= PROBLEM ? 'problem' : 'hint',
+      title: `Garbage collection took ${percentText(part)} of the time of ${pool.name}'s tasks.`,
+      evidence: [
+        ns('garbage collection in tasks', gc),
+        ns('run time of all tasks', pool.run.sum),
+        percent('part', part),
+      ],
+      costNs: gc / Math.max(1, pool.workers.length),
+      advice: ADVICE,
+      at: whenOf(pool),
+    }
+  })
+}
+
+function inCrews(facts: Facts): Found[] {
+  return judgedCrews(facts).flatMap((crew) => {
+    // Reading large messages makes garbage, too: then they are what is wrong.
+    if (largeMessagesOf(crew) > 0) return []
+    const { workers } = crew
+    const own = new Set(workers.map(({ thread }) => thread))
+    const gc = facts.threads.reduce((sum, { thread, gcNs }) => (own.has(thread) ? sum + gcNs : sum), 0)
+    const work = workers.reduce((sum, { workNs }) => sum + workNs, 0)
+    const part = gc / Math.max(1, work)
+    const proven = part - cpuWaitOfCrew(crew)
+    if (part > 1 || proven < HINT || gc < LEAST_NS) return []
+    return {
+      severity: proven >= PROBLEM ? 'problem' : 'hint',
+      title: `Garbage collection took ${percentText(part)} of the time of ${crewText(crew)}.`,
+      evidence: [ns('garbage collection', gc), ns('time at work', work), percent('part', part)],
+      costNs: gc / workers.length,
+      advice: ADVICE,
+      at: whenOfCrew(crew),
+    }
+  })
 }

@@ -1,5 +1,5 @@
 import { durationText } from '../quantity.js'
-import type { Pool, Traffic } from '../model.js'
+import type { Crew, Pool, Traffic } from '../model.js'
 import {
   count,
   cpuWaitOfCrew,
@@ -83,7 +83,7 @@ function inPools(facts: Facts): Found[] {
 function inCrews(facts: Facts): Found[] {
   return judgedCrews(facts).flatMap((crew) => {
     const { there, back, workers, activeNs } = crew
-    const cost = costOf(there) + costOf(back)
+    const cost = largeMessagesOf(crew)
     const work = workers.reduce((sum, { workNs }) => sum + workNs, 0)
     // Of the time that posting took, a thread may have waited for a CPU.
     if (cost * (1 - cpuWaitOfCrew(crew)) < work || cost < LEAST_NS || cost < LEAST_PART * activeNs) return []
@@ -105,6 +105,11 @@ function inCrews(facts: Facts): Found[] {
       at: whenOfCrew(crew),
     }
   })
+}
+
+/** How long large messages from and to a crew took to be written and read. */
+export function largeMessagesOf({ there, back }: Crew): number {
+  return costOf(there) + costOf(back)
 }
 
 /** How long large messages took to be written and read. */

@@ -1,16 +1,23 @@
 import {
+  capital,
   clamp,
   count,
   cpusOf,
   cpuWaitOf,
+  cpuWaitOfCrew,
+  crewText,
   judged,
+  judgedCrews,
   MS,
   ns,
   percent,
   percentText,
   plural,
   whenOf,
+  whenOfCrew,
+  type Facts,
   type Finder,
+  type Found,
 } from './finder.js'
 
 /** A queue for so much of the pool's time. */
@@ -22,53 +29,101 @@ const IN_TASKS = 0.6
 const IDLE_PART = 0.3
 const LEAST_IDLE = 0.5
 const MOST_CPU_WAIT = 0.2
+/** So many messages wait for the workers of a crew, on average. */
+const LEAST_WAITING = 1
 /** Tasks that are less on a CPU wait for other things. */
 const AT_WORK = 0.5
 
 /** Tasks are queued, all workers have tasks, and CPUs are idle. */
 export const tooFewThreads: Finder = {
   id: 'too-few-threads',
-  find: (facts) =>
-    judged(facts).flatMap((pool) => {
-      const { backlog, activeNs, name, tasksPerThread, threadsAtOnce, maxThreads, parts, run } = pool
-      const cpus = cpusOf(facts, pool.process)
-      const threads = Math.max(1, threadsAtOnce)
-      if (cpus === undefined || backlog.cpusUsed === undefined || threads >= 4 * cpus) return []
-      if (backlog.ns < QUEUED_PART * activeNs || backlog.ns < 100 * MS) return []
-      if (backlog.running < FULL * threads * tasksPerThread) return []
-      if (run.sum < IN_TASKS * activeNs * threads * tasksPerThread) return []
-      // It may start more: then they come late, which is another thing.
-      if (maxThreads !== undefined && threads < maxThreads) return []
-      // The samples may come late; the tasks' own figures don't.
-      const cpusUsed = Math.max(backlog.cpusUsed, (parts.onCpu + parts.gc) / activeNs)
-      const idle = cpus - cpusUsed
-      if (idle < Math.max(LEAST_IDLE, IDLE_PART * cpus)) return []
-      if ((cpuWaitOf(facts, pool)?.part ?? 0) > MOST_CPU_WAIT) return []
-      const known = run.sum - parts.unknown
-      const atWork = known > 0 ? (parts.onCpu + parts.gc) / known : 1
-      const perThread = clamp(cpusUsed / threads, 0.05, 1)
-      const possible = threads + idle / perThread
-      return {
-        severity: 'problem',
-        title:
-          `${name} has too few threads: on average ${Math.round(backlog.queued)} tasks were queued ` +
-          `for its ${plural(threads, 'thread')} while ${idle.toFixed(1)} of ${plural(cpus, 'CPU')} were idle.`,
-        evidence: [
-          percent('time with a queue', backlog.ns / activeNs),
-          count('tasks queued, mean', backlog.queued),
-          count('longest queue', backlog.longest),
-          count('threads', threads),
-          count('CPUs', cpus),
-          count('CPUs used meanwhile', cpusUsed),
-          ns('queue wait, median', pool.wait.p50),
-        ],
-        costNs: backlog.ns * (1 - threads / possible),
-        advice:
-          atWork >= AT_WORK
-            ? `Raise maxThreads to about ${Math.min(cpus, Math.ceil(possible))}.`
-            : `Tasks are on a CPU for only ${percentText(atWork)} of their time: raise maxThreads, or, if they ` +
-              'are asynchronous, the tasks that a thread has at once (concurrentTasksPerWorker).',
-        at: whenOf(pool),
-      }
-    }),
+  find: (facts) => [...inPools(facts), ...inCrews(facts)],
+}
+
+function inPools(facts: Facts): Found[] {
+  return judged(facts).flatMap((pool) => {
+    const { backlog, activeNs, name, tasksPerThread, threadsAtOnce, maxThreads, parts, run } = pool
+    const cpus = cpusOf(facts, pool.process)
+    const threads = Math.max(1, threadsAtOnce)
+    if (cpus === undefined || backlog.cpusUsed === undefined || threads >= 4 * cpus) return []
+    if (backlog.ns < QUEUED_PART * activeNs || backlog.ns < 100 * MS) return []
+    if (backlog.running < FULL * threads * tasksPerThread) return []
+    if (run.sum < IN_TASKS * activeNs * threads * tasksPerThread) return []
+    // It may start more: then they come late, which is another thing.
+    if (maxThreads !== undefined && threads < maxThreads) return []
+    // The samples may come late; the tasks' own figures don't.
+    const cpusUsed = Math.max(backlog.cpusUsed, (parts.onCpu + parts.gc) / activeNs)
+    const idle = cpus - cpusUsed
+    if (idle < Math.max(LEAST_IDLE, IDLE_PART * cpus)) return []
+    if ((cpuWaitOf(facts, pool)?.part ?? 0) > MOST_CPU_WAIT) return []
+    const known = run.sum - parts.unknown
+    const atWork = known > 0 ? (parts.onCpu + parts.gc) / known : 1
+    const perThread = clamp(cpusUsed / threads, 0.05, 1)
+    const possible = threads + idle / perThread
+    return {
+      severity: 'problem',
+      title:
+        `${name} has too few threads: on average ${Math.round(backlog.queued)} tasks were queued ` +
+        `for its ${plural(threads, 'thread')} while ${idle.toFixed(1)} of ${plural(cpus, 'CPU')} were idle.`,
+      evidence: [
+        percent('time with a queue', backlog.ns / activeNs),
+        count('tasks queued, mean', backlog.queued),
+        count('longest queue', backlog.longest),
+        count('threads', threads),
+        count('CPUs', cpus),
+        count('CPUs used meanwhile', cpusUsed),
+        ns('queue wait, median', pool.wait.p50),
+      ],
+      costNs: backlog.ns * (1 - threads / possible),
+      advice:
+        atWork >= AT_WORK
+          ? `Raise maxThreads to about ${Math.min(cpus, Math.ceil(possible))}.`
+          : `Tasks are on a CPU for only ${percentText(atWork)} of their time: raise maxThreads, or, if they ` +
+            'are asynchronous, the tasks that a thread has at once (concurrentTasksPerWorker).',
+      at: whenOf(pool),
+    }
+  })
+}
+
+function inCrews(facts: Facts): Found[] {
+  return judgedCrews(facts).flatMap((crew) => {
+    const { there, activeNs, workers, process } = crew
+    const cpus = cpusOf(facts, process)
+    const threads = workers.length
+    const own = facts.threads.filter(({ thread, basis }) => thread.process === process && basis === 'kernel')
+    if (cpus === undefined || own.length === 0 || threads >= 4 * cpus) return []
+    // All are at work, and messages wait for them.
+    const atWork = workers.reduce((sum, { workNs }) => sum + workNs, 0) / (activeNs * threads)
+    const waiting = there.wait.sum / activeNs
+    if (atWork < FULL || waiting < LEAST_WAITING) return []
+    const idle = cpus - own.reduce((sum, { onCpuNs }) => sum + onCpuNs, 0) / activeNs
+    if (idle < Math.max(LEAST_IDLE, IDLE_PART * cpus) || cpuWaitOfCrew(crew) > MOST_CPU_WAIT) return []
+    const perThread = clamp(
+      workers.reduce((sum, { onCpuNs }) => sum + onCpuNs, 0) / activeNs / threads,
+      0.05,
+      1,
+    )
+    const possible = threads + idle / perThread
+    return {
+      severity: 'problem',
+      title:
+        `${capital(crewText(crew))} ${threads === 1 ? 'is' : 'are'} too few: on average ${Math.round(waiting)} messages ` +
+        `waited for ${threads === 1 ? 'it' : 'them'} while ${idle.toFixed(1)} of ${plural(cpus, 'CPU')} were idle.`,
+      evidence: [
+        percent('workers at work', atWork),
+        count('messages that waited, mean', waiting),
+        ns('wait for a worker, median', there.wait.p50),
+        count('workers', threads),
+        count('CPUs', cpus),
+      ],
+      costNs: activeNs * (1 - threads / possible),
+      advice:
+        perThread >= AT_WORK
+          ? `Start about ${Math.min(cpus, Math.ceil(possible))} workers, and give the next piece to the one that is free: a ` +
+            'pool (piscina, tinypool) does that.'
+          : `Workers are on a CPU for only ${percentText(perThread)} of their time: start more, or let each do several things ` +
+            'at once.',
+      at: whenOfCrew(crew),
+    }
+  })
 }

@@ -1,6 +1,7 @@
 import {
   count,
   cpuWaitOf,
+  cpuWaitOfCrew,
   judged,
   judgedCrews,
   MS,
@@ -68,8 +69,7 @@ function inCrews(facts: Facts): Found[] {
     const workers = crew.workers.filter(({ workNs }) => workNs >= IDLE * activeNs)
     if (workers.length < 2) return []
     const all = workers.reduce((sum, { workNs }) => sum + workNs, 0)
-    const waited = workers.reduce((sum, { waitingForCpuNs }) => sum + waitingForCpuNs, 0)
-    if (waited > MOST_CPU_WAIT * all) return []
+    if (cpuWaitOfCrew(crew) > MOST_CPU_WAIT) return []
     const mean = all / workers.length
     const most = workers.reduce((a, b) => (b.workNs > a.workNs ? b : a))
     const cost = most.workNs - mean

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads'
-import { measure, sleep, spin } from './work.mjs'
+import { garbage, measure, sleep, spin } from './work.mjs'
 
-const works = { measure, sleep, spin }
+const works = { garbage, measure, sleep, spin }
 parentPort.on('message', async ({ name, value }) => {
   parentPort.postMessage(await works[name](value))
 })

@@ -23,6 +23,8 @@ const FINDING_OF = {
   'messages-stalled': 'main-thread-stalled',
   'messages-idle': 'idle-worker',
   'messages-uneven': 'uneven-work',
+  'messages-too-few': 'too-few-threads',
+  'messages-garbage': 'garbage-collection',
 }
 const PROGRAMS = [...FINDING_IDS, ...Object.keys(FINDING_OF)]
 const VARIANTS = ['strong', 'weak', 'healthy']
