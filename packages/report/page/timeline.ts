@@ -51,8 +51,10 @@ export class Timeline {
     this.ranks = new Uint32Array(data.names.length)
     const byTotal = [...totals.keys()].sort((a, b) => totals[b] - totals[a])
     for (const [rank, each] of byTotal.entries()) this.ranks[each] = rank
+    const lanes = data.threads.map((): Lane[] => [])
+    for (const lane of data.lanes) lanes[lane.thread].push(lane)
     this.parts = data.threads.map((_, thread) => ({
-      lanes: data.lanes.filter((lane) => lane.thread === thread),
+      lanes: lanes[thread],
       events: [bisectLeft(data.events.thread, thread), bisectRight(data.events.thread, thread)],
     }))
     const { thread, time } = data.flows

@@ -48,8 +48,8 @@ class Writer {
 /** Largest whole number whose double, and whose difference to another one, is exact. */
 const LARGEST = Number.MAX_SAFE_INTEGER / 4
 
-function written(way: Way, values: Float64Array): Uint8Array {
-  const writer = new Writer()
+function written(writer: Writer, way: Way, values: Float64Array): Uint8Array {
+  writer.length = 0
   if (way === 'float') writer.floats(values)
   else {
     let before = 0
@@ -58,18 +58,20 @@ function written(way: Way, values: Float64Array): Uint8Array {
       if (way === 'delta') before = value
     }
   }
-  return writer.bytes.subarray(0, writer.length)
+  return writer.bytes.slice(0, writer.length)
 }
 
 /** Packs plain data. */
 export function pack(data: unknown): Uint8Array {
   const columns: Uint8Array[] = []
+  // One for all: there may be thousands of short columns.
+  const writer = new Writer()
   let size = 0
   const text = JSON.stringify(data, (_, value: unknown) => {
     if (!(value instanceof Float64Array)) return value
     const areWhole = value.every((each) => Number.isInteger(each) && Math.abs(each) <= LARGEST)
     const ways: Way[] = areWhole ? ['plain', 'delta'] : ['float']
-    const forms = ways.map((way) => ({ way, bytes: written(way, value) }))
+    const forms = ways.map((way) => ({ way, bytes: written(writer, way, value) }))
     forms.sort((a, b) => a.bytes.length - b.bytes.length)
     const [{ way, bytes }] = forms
     const place = { $: [WAYS.indexOf(way), size, value.length] }

@@ -95,7 +95,7 @@ function workOf({ use }: Known): number {
 function labelOfProcess({ pid, env }: TraceProcess, command: string | undefined): string {
   const program = command ?? env.program ?? env.procname
   const text = typeof program === 'string' && program !== '' ? program : 'process'
-  return `${text} (${pid})`
+  return pid > 0 ? `${text} (${pid})` : 'unknown process'
 }
 
 function aboutOf({

@@ -5,6 +5,9 @@ import { headRow, numberCell, partCell, timeCell } from './cells.js'
 import { html, type Markup } from './markup.js'
 import type { PageData } from './page-data.js'
 
+/** More make a browser slow. */
+const THREADS_SHOWN = 1000
+
 /** The row of a thread in the timeline; −1 if it has none. */
 export function threadRowOf({ threads, processes }: PageData, { threadId, process }: TraceThread): number {
   return threads.findIndex(
@@ -16,6 +19,7 @@ export function threadRowOf({ threads, processes }: PageData, { threadId, proces
 export function threadSection({ threads, processes }: Model, data: PageData): Markup {
   if (threads.length === 0) return html``
   const several = processes.length > 1
+  const more = threads.length - THREADS_SHOWN
   const head = [
     'thread',
     'id',
@@ -36,7 +40,7 @@ export function threadSection({ threads, processes }: Model, data: PageData): Ma
       <table class="sortable" id="threads">
         ${headRow(head, (name) => !['thread', 'end'].includes(name))}
         <tbody>
-          ${threads.map((use) => {
+          ${threads.slice(0, THREADS_SHOWN).map((use) => {
             const { thread, role, shares, tasks, stalls, heap, lost, error, exitCode } = use
             const label =
               thread.name !== '' ? thread.name : role === 'main' ? 'main' : `worker ${thread.threadId}`
@@ -57,5 +61,6 @@ export function threadSection({ threads, processes }: Model, data: PageData): Ma
         </tbody>
       </table>
     </div>
+    ${more > 0 ? html`<p class="faint">And ${more} more, which are in the timeline.</p>` : html``}
   </section>`
 }
