@@ -109,7 +109,11 @@ function taskDetail(timeline: Timeline, task: number, slice: number): Node[] {
     element('p', '', parts.join(' · ')),
     barOf(stages),
     ...(run.length > 0 ? [element('p', 'faint', 'The run is:'), barOf(run)] : []),
-    ...(slice < 0 ? [element('p', 'faint', 'Its run is too short to be drawn.')] : []),
+    ...(at(tasks.started) < 0
+      ? [element('p', 'faint', 'The recording does not have its run.')]
+      : slice < 0
+        ? [element('p', 'faint', 'Its run is too short to be drawn.')]
+        : []),
   ]
 }
 

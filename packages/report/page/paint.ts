@@ -171,7 +171,8 @@ export class Painter {
       context.fillRect(0, top, width, height)
     }
     const isFound = search.isActive && search.hasThread(place)
-    this.#pen.text(thread.label, 8, top + 11, isFound ? colors.accent : colors.ink, 12, left - 16)
+    const label = layout.isRoomy || thread.id === 0 ? thread.label : `${thread.label} #${thread.id}`
+    this.#pen.text(label, 8, top + 11, isFound ? colors.accent : colors.ink, 12, left - 16)
     if (layout.isRoomy) this.#pen.text(thread.about, 8, top + 26, colors.faint, 11, left - 16)
     this.#plot(() => {
       this.#life(thread, top, height)
