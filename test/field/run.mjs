@@ -5,8 +5,10 @@
  *
  * They are installed into a temporary folder, by the lock files beside this one.
  *
+ * And it measures how closely recordings agree with others (`agreements.mjs`).
+ *
  * `npm run field` prints the tables; `-- --write` puts them into docs/field.md; words after it
- * choose programs that have one of them in their names.
+ * choose programs that have one of them in their names, or `agreement`.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,12 +17,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { analyse } from 'rchan/analysis'
 import { findTraces, openTraces } from 'rchan/reader'
+import { HEAD, measureAgreements } from './agreements.mjs'
 import { PROGRAMS } from './programs.mjs'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 const COMMAND = fileURLToPath(new URL('../../packages/rchan/dist/bin/rchan.cjs', import.meta.url))
 const PAGE = fileURLToPath(new URL('../../docs/field.md', import.meta.url))
-const [BEGIN, END] = ['<!-- tables: npm run field -- --write -->', '<!-- end of the tables -->']
+const PROGRAMS_HEAD = ['program', 'versions', 'exit', 'processes', 'workers', 'tasks', 'events', 'right']
 /** A program that has not ended by then never will. */
 const STUCK_MS = 900_000
 
@@ -169,12 +172,13 @@ function foundIn(name, model, { alone, recorded, count }) {
     `${(alone.ms / 1000).toFixed(1)} s alone, ${(recorded.ms / 1000).toFixed(1)} s recorded` +
       (workers.length === 0
         ? ''
-        : `; of the lives of its ${workers.length} workers ${percent(sum(({ onCpuNs }) => onCpuNs))} on a CPU, ` +
+        : `; of the ${workers.length === 1 ? 'life of its worker' : `lives of its ${workers.length} workers`} ${percent(sum(({ onCpuNs }) => onCpuNs))} on a CPU, ` +
           `${percent(sum(({ waitingForCpuNs }) => waitingForCpuNs))} waiting for one, ` +
           `${percent(sum(({ gcNs }) => gcNs))} garbage collection; ${count('message:post')} messages`),
     ...model.pools.map(
       ({ name: pool, tasks, wait, run: time }) =>
-        `\`${pool}\`: ${tasks} tasks, wait p50 ${ms(wait.p50)}, p99 ${ms(wait.p99)}, run p50 ${ms(time.p50)}, p99 ${ms(time.p99)}`,
+        `\`${pool}\`: ${tasks} tasks, wait p50 ${ms(wait.p50)}, p99 ${ms(wait.p99)}` +
+        (time.count === 0 ? ', run in child processes' : `, run p50 ${ms(time.p50)}, p99 ${ms(time.p99)}`),
     ),
     ...model.findings.map(({ id, severity, title }) => `\`${id}\` (${severity}): ${title}`),
   ]
@@ -192,38 +196,45 @@ function tableOf(head, rows) {
 }
 
 const words = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
-const chosen = PROGRAMS.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
-const load = loadavg()[0].toFixed(1)
-const given = process.env.RCHAN_FIELD
-const folder = given ?? install()
-const results = []
-try {
-  for (const program of chosen) {
-    results.push(await check(program, folder))
-    const { checked, wrong } = results.at(-1)
-    console.error(checked.join('  '))
-    for (const text of wrong) console.error(`  ${text}`)
-  }
-} finally {
-  if (given === undefined) rmSync(folder, { recursive: true, force: true })
-}
-const wrong = results.flatMap((result) => result.wrong)
-const head = ['program', 'versions', 'exit', 'processes', 'workers', 'tasks', 'events', 'right']
-const text = [
-  tableOf(
-    head,
-    results.map(({ checked }) => checked),
-  ),
-  '',
-  ...results.flatMap(({ found }) => [found, '']),
-  `${results.length} programs: ${wrong.length === 0 ? 'nothing differs' : `differences in ${wrong.length} points`} ` +
-    `(Node ${process.version}, ${availableParallelism()} CPUs, load ${load} at the start).`,
-].join('\n')
-console.log(text)
-if (process.argv.includes('--write')) {
+const isChosen = (name) => words.length === 0 || words.some((word) => name.includes(word))
+const machine = `Node ${process.version}, ${availableParallelism()} CPUs, load ${loadavg()[0].toFixed(1)} at the start`
+
+/** Prints a part of the page, and puts it there if that is asked for. */
+function tell(part, text) {
+  console.log(text)
+  if (!process.argv.includes('--write')) return
+  const [begin, end] = [`<!-- ${part}: npm run field -- --write -->`, `<!-- end of ${part} -->`]
   const page = readFileSync(PAGE, 'utf8')
-  const [before, rest] = page.split(BEGIN)
-  const [, after] = rest.split(END)
-  writeFileSync(PAGE, `${before}${BEGIN}\n\n${text}\n\n${END}${after}`)
+  const [before, rest] = page.split(begin)
+  const [, after] = rest.split(end)
+  writeFileSync(PAGE, `${before}${begin}\n\n${text}\n\n${end}${after}`)
 }
-process.exitCode = wrong.length === 0 ? 0 : 1
+
+if (isChosen('agreement')) {
+  tell('agreement', `${tableOf(HEAD, measureAgreements())}\n\n(${machine}.)`)
+}
+const chosen = PROGRAMS.filter(({ name }) => isChosen(name))
+if (chosen.length > 0) {
+  const given = process.env.RCHAN_FIELD
+  const folder = given ?? install()
+  const results = []
+  try {
+    for (const program of chosen) {
+      results.push(await check(program, folder))
+      const { checked, wrong } = results.at(-1)
+      console.error(checked.join('  '))
+      for (const text of wrong) console.error(`  ${text}`)
+    }
+  } finally {
+    if (given === undefined) rmSync(folder, { recursive: true, force: true })
+  }
+  const wrong = results.flatMap((result) => result.wrong)
+  const rows = results.map(({ checked }) => checked)
+  const verdict = wrong.length === 0 ? 'nothing differs' : `differences in ${wrong.length} points`
+  const found = results.map((result) => result.found).join('\n\n')
+  tell(
+    'programs',
+    `${tableOf(PROGRAMS_HEAD, rows)}\n\n${found}\n\n${rows.length} programs: ${verdict} (${machine}).`,
+  )
+  process.exitCode = wrong.length === 0 ? 0 : 1
+}

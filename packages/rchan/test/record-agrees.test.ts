@@ -69,9 +69,10 @@ describe('collections of garbage as V8 has them', () => {
   test('their sum, in a worker that is parked', async () => {
     const { stdout, items } = await record('gc.mjs', ['pool'], ['--trace-gc'])
     const ours = sumsOf(items)
+    // V8 does not count what it does before and after each, some 0.1 ms.
     expect(ours.collections).toBeGreaterThan(10)
     const [theirs] = collectionsIn(stdout).toSorted((a, b) => b.length - a.length)
-    expect(Math.abs(differenceFromV8(ours, theirs))).toBeLessThan(ours.ms / 5)
+    expect(Math.abs(differenceFromV8(ours, theirs))).toBeLessThan(ours.collections / 2)
   })
 })
 
