@@ -22,7 +22,7 @@ import {
 const PROGRAMS = new URL('../../packages/rchan/test/record/agrees/', import.meta.url)
 const COMMAND = fileURLToPath(new URL('../../packages/rchan/dist/bin/rchan.cjs', import.meta.url))
 
-export const HEAD = ['measured by', 'what', 'values', 'differ by (median)', '9 of 10 by less than']
+export const HEAD = ['measured by', 'what', 'values', 'difference', '9 of 10 below']
 
 function record(file, args = [], nodeArgs = []) {
   const dir = mkdtempSync(join(tmpdir(), 'rchan-field-agreement-'))
