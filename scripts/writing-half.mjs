@@ -29,6 +29,8 @@ export async function writingHalfOf({ options, builtins, entryPoint, half, plugi
   const { outputFiles } = await build({
     ...options,
     ...builtins,
+    // A worker reads, decodes and scans it, although most never run it. Nobody sees these names.
+    minifyIdentifiers: true,
     format: 'esm',
     entryPoints: [half],
     plugins: [given(shared)],

@@ -7,7 +7,7 @@
  * thread's state is the list of its results, and the harness can visit every state of all threads
  * once. In each state, each thread that can go on goes on or dies, and a sleeping one may time out.
  */
-import { clocks } from '@rchan/sync/waiting'
+import { clocks } from '@rchan/sync/clocks'
 import { catchAccesses, watch, type Access } from './accesses.js'
 import { Pause, Replay } from './paused.js'
 

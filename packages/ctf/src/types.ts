@@ -108,7 +108,8 @@ export const FIELD_TYPE_NAMES: readonly FieldTypeName[] = Object.freeze(Object.k
 const NUMBER_TYPE_NAMES = Object.freeze(Object.keys(NUMBERS))
 const OTHERS = 'and those of t: t.enum(…), t.seq(…), t.array(…), t.struct(…), t.optional(…)'
 
-const HALF_CHARACTER = /\p{Cs}/u
+/** Half of a pair of surrogates. (As `\p{Cs}` it takes a worker long to make.) */
+const HALF_CHARACTER = /[\ud800-\udfff]/u
 const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** Says why a type is none. It is caught by whoever knows where the type stands. */

@@ -6,7 +6,7 @@
  * what a thread left that died with the lock. On the file thread it makes the calls that other
  * threads ask for.
  */
-import { clocks } from '@rchan/sync/waiting'
+import { clocks } from '@rchan/sync/clocks'
 import { Bells } from './bells.js'
 import type { RelayCallbacks } from './callbacks.js'
 import { ThreadChannel } from './channel.js'

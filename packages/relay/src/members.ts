@@ -4,7 +4,7 @@
  */
 import { MAX_THREAD_ID, Mutex, MUTEX_WORDS } from '@rchan/sync'
 import { lookAgain } from '@rchan/sync/look-again'
-import { clocks } from '@rchan/sync/waiting'
+import { clocks } from '@rchan/sync/clocks'
 import { CHANNEL_STATE, MAX_CHANNELS, MAX_MEMBERS, MEMBER_BYTES, RELAY, SLOT, SLOT_BYTES } from './layout.js'
 import type { Machine } from './machine.js'
 import type { Slot } from './slot.js'

@@ -18,7 +18,8 @@
  * for a lock.
  */
 import { Mutex, MUTEX_WORDS } from '@rchan/sync'
-import { clocks, Patience } from '@rchan/sync/waiting'
+import { clocks } from '@rchan/sync/clocks'
+import { Patience } from '@rchan/sync/waiting'
 import { BUFFER, type BufferMemory, Writer, type WriterCallbacks } from '@rchan/ring'
 import { ASK_RESET, ASK_SWITCH, FINALIZED, HEAD } from './buffer-head.js'
 import type { BufferHost } from './host.js'

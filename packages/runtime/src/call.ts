@@ -24,7 +24,8 @@
  * (9) comes after (8), the caller gives up by itself, unless its reply is there. A consumer thread
  * that is terminated stores nothing, so the recorder does (8) for it, and notifies.
  */
-import { arenaChannelName, CONTROL, type Control } from './control-page.js'
+import { arenaChannelName, type Control } from './control.js'
+import { CONTROL } from './control-page.js'
 import type { Machine, Mailbox } from './machine.js'
 
 /** The call that tells what became of all records so far: a `LossReport`. */

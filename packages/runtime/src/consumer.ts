@@ -11,7 +11,8 @@
  */
 import { ARENA, type Arena } from './arena.js'
 import { now as clock } from './clock.js'
-import { CONTROL, Control } from './control-page.js'
+import { Control } from './control.js'
+import { CONTROL } from './control-page.js'
 import { FILES_CALL, LOSSES_CALL, type Call } from './call.js'
 import { answer, requestsOf, takeWanted, WANT } from './request.js'
 import { Delivery } from './delivery.js'

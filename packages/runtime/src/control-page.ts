@@ -42,13 +42,10 @@
  *
  * `text-table.ts` draws the table.
  */
-import { Doorbell, DOORBELL_WORDS } from '@rchan/sync'
 import { isSharedMemory } from '@rchan/ring'
-import { lookAgain } from '@rchan/sync/look-again'
-import { decodeShared, encode, thisProcess } from './process.js'
-import { builtins, type ThreadIdentity } from '@rchan/threads'
-import { TextTable, type Entry, type TableCursor } from './text-table.js'
-import { nodeMachine, type Machine } from './machine.js'
+import { builtins } from '@rchan/threads/early'
+import { TextTable } from './text-table.js'
+import { nodeWaits, type Waits } from './waits.js'
 
 const { getEnvironmentData, setEnvironmentData } = builtins.workerThreads
 
@@ -88,39 +85,26 @@ export const CONTROL = {
 export const RUNTIME_ABI = 1
 /** The most entries that the table can have. */
 export const MAX_ENTRIES = 2048
-const PAGE_BYTES = 256 * 1024
-/** The most bytes of rules. */
-const RULES_BYTES = 4096
-/** How often a reader looks for rules that are just being changed, a millisecond apart. */
-const RULE_TRIES = 100
-/** Elements from `noBuffer` on. */
-const TIME = 1
-const FAULT_NS = 3
+export const PAGE_BYTES = 256 * 1024
 const MAGIC = 0x50686372 // 'rchP'
 const ENVIRONMENT_KEY = `rchan:control:${RUNTIME_ABI}`
 
+/** Makes the memory of a page. */
+export function newPage(): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(PAGE_BYTES)
+  const words = new Int32Array(memory, 0, PAGE_BYTES / 4)
+  words[CONTROL.abi >> 2] = RUNTIME_ABI
+  // Pairs with: ControlPage.ofProcess, Atomics.load of `magic`.
+  Atomics.store(words, CONTROL.magic >> 2, MAGIC)
+  return memory
+}
+
 /**
- * Name of the channel on which the consumer posts the arena of a recording. A process can have
- * several control pages (when workers import rchan, and the main thread does not). Each page counts
- * its recordings from 1, so the identity of the recording thread tells them apart.
+ * The control page of this process, as a thread sees it that only declares. `Control` is the rest:
+ * what a thread needs of it that records, or writes.
  */
-export function arenaChannelName(recorderIdentity: number, generation: number): string {
-  return `rchan:arena:${RUNTIME_ABI}:${thisProcess.pid}:${recorderIdentity}:${generation}`
-}
-
-/** Which of a tracepoint's records are wanted. */
-export interface Limits {
-  /** Every so many-th call of a thread; 1: all. */
-  readonly oneIn: number
-  /** Shorter spans are not wanted. */
-  readonly minDurationNs: number
-}
-
-/** The control page of this process, as the calling thread sees it. */
-export class Control {
+export class ControlPage {
   readonly memory: SharedArrayBuffer
-  /** The machine of the calling thread. */
-  readonly machine: Machine
   /** All words, 4 bytes an element. */
   readonly words: Int32Array<SharedArrayBuffer>
   /**
@@ -128,35 +112,16 @@ export class Control {
    * read them plainly.
    */
   readonly flags: Int32Array<SharedArrayBuffer>
-  readonly doorbell: Doorbell
-  readonly #longs: BigInt64Array<SharedArrayBuffer>
-  readonly #ticks: Float64Array<SharedArrayBuffer>
-  readonly #table: TextTable
-  readonly #rules: Uint8Array<SharedArrayBuffer>
-  readonly #oneIn: Int32Array<SharedArrayBuffer>
-  readonly #minNs: Float64Array<SharedArrayBuffer>
+  /** From `noBuffer` on. */
+  protected readonly longs: BigInt64Array<SharedArrayBuffer>
+  protected readonly table: TextTable
 
-  constructor(memory: SharedArrayBuffer, machine: Machine = nodeMachine) {
+  constructor(memory: SharedArrayBuffer, waits: Waits = nodeWaits) {
     this.memory = memory
-    this.machine = machine
     this.words = new Int32Array(memory, 0, PAGE_BYTES / 4)
     this.flags = new Int32Array(memory, CONTROL.flags, MAX_ENTRIES)
-    this.doorbell = new Doorbell(new Int32Array(memory, CONTROL.doorbell, DOORBELL_WORDS))
-    this.#longs = new BigInt64Array(memory, CONTROL.noBuffer, 4)
-    this.#ticks = new Float64Array(memory, CONTROL.startTicks, 1)
-    this.#rules = new Uint8Array(memory, CONTROL.rules, RULES_BYTES)
-    this.#oneIn = new Int32Array(memory, CONTROL.oneIn, MAX_ENTRIES)
-    this.#minNs = new Float64Array(memory, CONTROL.minNs, MAX_ENTRIES)
-    this.#table = new TextTable(machine, memory, CONTROL.table, PAGE_BYTES - CONTROL.table, MAX_ENTRIES)
-  }
-
-  /** Makes a new page: for the first thread of a process, and for tests. */
-  static create(machine?: Machine): Control {
-    const control = new Control(new SharedArrayBuffer(PAGE_BYTES), machine)
-    control.words[CONTROL.abi >> 2] = RUNTIME_ABI
-    // Pairs with: ofProcess, Atomics.load of `magic`.
-    Atomics.store(control.words, CONTROL.magic >> 2, MAGIC)
-    return control
+    this.longs = new BigInt64Array(memory, CONTROL.noBuffer, 4)
+    this.table = new TextTable(waits, memory, CONTROL.table, PAGE_BYTES - CONTROL.table, MAX_ENTRIES)
   }
 
   /**
@@ -164,13 +129,13 @@ export class Control {
    * on. If the environment data hold another value under that key, the value stays. Then no other
    * thread shares this thread's page, see {@link isShared}.
    */
-  static ofProcess(): Control {
+  static ofProcess(): ControlPage {
     const inherited: unknown = getEnvironmentData(ENVIRONMENT_KEY)
-    if (isSharedMemory(inherited) && inherited.byteLength === PAGE_BYTES) {
-      const control = new Control(inherited)
+    if (inherited !== undefined && isSharedMemory(inherited) && inherited.byteLength === PAGE_BYTES) {
+      const control = new ControlPage(inherited)
       if (Atomics.load(control.words, CONTROL.magic >> 2) === MAGIC) return control
     }
-    const control = Control.create()
+    const control = new ControlPage(newPage())
     if (inherited === undefined) setEnvironmentData(ENVIRONMENT_KEY, control.memory)
     return control
   }
@@ -188,208 +153,9 @@ export class Control {
     return Atomics.load(this.words, CONTROL.generation >> 2)
   }
 
-  /** Identity of the recording thread; 0 for none. */
-  get recorder(): number {
-    return Atomics.load(this.words, CONTROL.recorder >> 2)
-  }
-
-  /** Whether the recording thread is proven to have died without ending its recording. */
-  isRecorderDead(): boolean {
-    return this.machine.isDead(this.recorder, this.#ticks[0])
-  }
-
-  /**
-   * Recorder: makes the calling thread the recording thread. It replaces a thread that died while
-   * it recorded. If another thread seems to live, this call looks at it for a while (see sync's
-   * `look-again`), because that thread may have just ended.
-   *
-   * @returns 0 when the calling thread is the recording thread now; else the identity of the
-   * recording thread.
-   */
-  claimRecorder({ identity, startTicks }: ThreadIdentity): number {
-    const at = CONTROL.recorder >> 2
-    let holder = 0
-    lookAgain(() => {
-      holder = Atomics.compareExchange(this.words, at, 0, identity)
-      if (holder !== 0 && this.isRecorderDead()) {
-        // Clear the dead thread's ticks: next to the new thread's identity they would prove the new
-        // thread dead.
-        this.#ticks[0] = 0
-        const found = Atomics.compareExchange(this.words, at, holder, identity)
-        if (found === holder) holder = 0
-      }
-      return holder === 0 || holder === identity
-    })
-    // A thread that looks in between sees the identity alone. That is enough while we live.
-    if (holder === 0) this.#ticks[0] = startTicks
-    return holder
-  }
-
-  /** Recorder: gives up the recording thread's role. */
-  releaseRecorder(): void {
-    this.#ticks[0] = 0
-    // Pairs with: claimRecorder, compare-and-exchange from 0.
-    Atomics.store(this.words, CONTROL.recorder >> 2, 0)
-  }
-
-  /**
-   * Recorder: switches on every tracepoint for a recording, given by its generation. See
-   * {@link disable}.
-   */
-  enable(generation: number): void {
-    // Pairs with: Cpu.online, Atomics.load of `generation`. The flags are hints: encoders read them
-    // plainly.
-    Atomics.store(this.words, CONTROL.generation >> 2, generation)
-    if (this.words[CONTROL.rulesBytes >> 2] !== 0) return
-    for (let id = 0; id < MAX_ENTRIES; id += 1) Atomics.store(this.flags, id, generation)
-  }
-
-  /**
-   * Recorder: sets the rules by which events are wanted; an empty text wants all. While a recording
-   * runs, call {@link want} for each entry of the table afterwards.
-   *
-   * @throws RangeError if there is no room for them.
-   */
-  setRules(text: string): void {
-    const bytes = encode(text)
-    if (bytes.length > RULES_BYTES) {
-      throw new RangeError(
-        `the rules of the recording have ${bytes.length} bytes, at most ${RULES_BYTES} are possible`,
-      )
-    }
-    const { words } = this
-    Atomics.add(words, CONTROL.rulesVersion >> 2, 1)
-    this.#rules.set(bytes)
-    Atomics.store(words, CONTROL.rulesBytes >> 2, bytes.length)
-    // Pairs with: rules, which finds the version changed if it has read in between.
-    Atomics.add(words, CONTROL.rulesVersion >> 2, 1)
-  }
-
-  /**
-   * Any thread: the rules, and their version.
-   *
-   * @returns undefined if all events are wanted.
-   */
-  rules(): { readonly version: number; readonly text: string } | undefined {
-    const { words } = this
-    for (let tries = 0; tries < RULE_TRIES; tries += 1) {
-      // Pairs with: setRules, Atomics.add before and after.
-      const version = Atomics.load(words, CONTROL.rulesVersion >> 2)
-      const length = Atomics.load(words, CONTROL.rulesBytes >> 2)
-      if (length === 0 && version % 2 === 0) return undefined
-      const text = decodeShared(this.#rules.subarray(0, Math.max(0, Math.min(length, RULES_BYTES))))
-      if (version % 2 === 0 && Atomics.load(words, CONTROL.rulesVersion >> 2) === version)
-        return { version, text }
-      this.machine.sleep(1)
-    }
-    return undefined
-  }
-
-  /** Whether the rules are still those of a version. */
-  areRules(version: number): boolean {
-    return Atomics.load(this.words, CONTROL.rulesVersion >> 2) === version
-  }
-
-  /**
-   * Recorder, or the declarer of an entry: wants the records of a tracepoint, or not.
-   *
-   * A declarer enters its entry, loads the version of the rules, and stores the flag; then it loads
-   * the version again, and does it anew if that has changed. Whoever changes rules stores the
-   * version, and then reads the table and stores the flags. So a flag by older rules is replaced by
-   * one of the two, as all of these are sequentially consistent: either the table has the entry, or
-   * the declarer finds the new version.
-   *
-   * @param limits undefined if its records are not wanted.
-   */
-  want(id: number, generation: number, limits: Limits | undefined): void {
-    if (limits !== undefined) {
-      this.#oneIn[id] = limits.oneIn
-      this.#minNs[id] = limits.minDurationNs
-    }
-    const isLimited = limits !== undefined && (limits.oneIn > 1 || limits.minDurationNs > 0)
-    Atomics.store(this.flags, id, limits === undefined ? 0 : isLimited ? -generation : generation)
-    // The recording may have ended meanwhile: then nobody sets the flag to 0 after us.
-    if (this.generation !== generation) this.#clear(id, generation)
-  }
-
-  /** The limits of a tracepoint whose flag is negative. */
-  limits(id: number): Limits {
-    return { oneIn: Math.max(1, this.#oneIn[id]), minDurationNs: this.#minNs[id] }
-  }
-
-  #clear(id: number, generation: number): void {
-    Atomics.compareExchange(this.flags, id, generation, 0)
-    Atomics.compareExchange(this.flags, id, -generation, 0)
-  }
-
-  /**
-   * Switches off every tracepoint for a recording that ends. Does not touch a recording that has
-   * begun since. For the recording thread, for a failing consumer, and for any thread that has
-   * proven the recording thread dead.
-   */
-  disable(generation: number): void {
-    Atomics.compareExchange(this.words, CONTROL.generation >> 2, generation, 0)
-    for (let id = 0; id < MAX_ENTRIES; id += 1) this.#clear(id, generation)
-  }
-
   /** Any thread: counts a record of a thread without a place. */
   countNoBuffer(): void {
-    Atomics.add(this.#longs, 0, 1n)
-  }
-
-  /**
-   * Records of threads that found no place, since the recording started; 0 if the value is no
-   * count, in a damaged page.
-   */
-  get noBuffer(): number {
-    const count = Number(Atomics.load(this.#longs, 0))
-    return Number.isSafeInteger(count) && count >= 0 ? count : 0
-  }
-
-  /**
-   * Recorder, before a recording: clears the counts of records without a place and of clock faults.
-   */
-  resetFaults(): void {
-    Atomics.store(this.#longs, 0, 0n)
-    Atomics.store(this.words, CONTROL.clockFaults >> 2, 0)
-    Atomics.store(this.words, CONTROL.faultThread >> 2, 0)
-  }
-
-  /** The consumer's reading of the clock at its last answer. Read it after `answered`. */
-  get time(): bigint {
-    return Atomics.load(this.#longs, TIME)
-  }
-
-  /** Consumer: answers the threads that asked so far. `time` is its reading of the clock. */
-  answer(asked: number, time: bigint): void {
-    Atomics.store(this.#longs, TIME, time)
-    // Pairs with: Cpu.#ask, which waits until `answered` has reached its ticket.
-    Atomics.store(this.words, CONTROL.answered >> 2, asked)
-    Atomics.notify(this.words, CONTROL.answered >> 2)
-  }
-
-  /** Any thread: reports that its clocks can't be trusted. */
-  addClockFault(threadId: number, differenceNs: bigint): void {
-    if (Atomics.compareExchange(this.words, CONTROL.faultThread >> 2, 0, threadId + 1) === 0) {
-      Atomics.store(this.#longs, FAULT_NS, differenceNs)
-    }
-    // Pairs with: clockFault.
-    Atomics.add(this.words, CONTROL.clockFaults >> 2, 1)
-  }
-
-  /** The problem with the clocks of threads; undefined if there is none. */
-  get clockFault(): string | undefined {
-    const faults = Atomics.load(this.words, CONTROL.clockFaults >> 2)
-    if (faults === 0) return undefined
-    const thread = Atomics.load(this.words, CONTROL.faultThread >> 2) - 1
-    const differenceNs = Number(Atomics.load(this.#longs, FAULT_NS))
-    const others = faults === 1 ? '' : ` (and ${faults - 1} more)`
-    const how =
-      differenceNs === 0 ? 'stands still' : `differs from the system's clock by ${differenceNs / 1e9} s`
-    return (
-      `thread ${thread}${others}: process.hrtime ${how}, so events of it were not recorded; it was replaced, as tests ` +
-      `do to fake time: start recording, or import rchan, before that`
-    )
+    Atomics.add(this.longs, 0, 1n)
   }
 
   /**
@@ -400,21 +166,11 @@ export class Control {
    * @throws RangeError when the table is full, or damaged.
    */
   declare(text: string): number {
-    const id = this.#table.declare(text)
+    const id = this.table.declare(text)
     if (id !== undefined) return id
     throw new RangeError(
       `the tracepoint table is full (${MAX_ENTRIES} tracepoints, ${PAGE_BYTES - CONTROL.table} bytes of names and ` +
         `fields): no room for ${text.slice(0, 80)}; declare tracepoints once, at the top of a module, not in a loop`,
     )
-  }
-
-  /** The entries of the table. See {@link TextTable.entries}. */
-  entries(from?: TableCursor): { found: Entry[]; next: TableCursor; waiting: TableCursor[] } {
-    return this.#table.entries(from)
-  }
-
-  /** The text of the entry at `at`, if it is ready. Any thread. */
-  textAt(at: number): string | undefined {
-    return this.#table.textAt(at)
   }
 }

@@ -10,8 +10,10 @@ import { emptyView, GlobalWriter, Writer, type WriterView, isSharedMemory } from
 import { SPAN_SLOT } from './span-table.js'
 import { NO_STRING_NUMBER } from './strings.js'
 import { Arena, ARENA, PLACE, slotIdentity, threadTag } from './arena.js'
-import { ClockCheck, now, type Clock } from './clock.js'
-import { arenaChannelName, CONTROL, RUNTIME_ABI, type Control } from './control-page.js'
+import { now, type Clock } from './clock.js'
+import { ClockCheck } from './clock-check.js'
+import { arenaChannelName, Control } from './control.js'
+import { CONTROL, RUNTIME_ABI } from './control-page.js'
 import { sayLastWords } from './last-words.js'
 import { PlaceClaim } from './place-claim.js'
 import { thisProcess } from './process.js'
@@ -501,7 +503,7 @@ function cpuOfThread(): Cpu {
   const holder = thisProcess as unknown as Record<symbol, Cpu | undefined>
   const found = holder[HERE]
   if (found !== undefined) return found
-  const cpu = new Cpu(thisControl)
+  const cpu = new Cpu(new Control(thisControl.memory))
   Reflect.defineProperty(holder, HERE, { value: cpu })
   return cpu
 }

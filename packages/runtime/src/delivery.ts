@@ -16,7 +16,8 @@
 import type { Discarded } from '@rchan/ring'
 import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
 import { ARENA, PLACE, tagParts, type Arena } from './arena.js'
-import { CONTROL, type Control } from './control-page.js'
+import type { Control } from './control.js'
+import { CONTROL } from './control-page.js'
 import { CpuRing, GlobalRing } from './drain.js'
 import { DrainedStream, sumOfCauses, type Account } from './drained-stream.js'
 import {

@@ -15,7 +15,7 @@
  */
 import { PLACE } from './arena.js'
 import { thisCpu, type Cpu } from './cpu.js'
-import { clearInterval, setInterval } from './machine.js'
+import { clearInterval, setInterval } from './process.js'
 
 /** The range of a limit, in milliseconds. */
 export const MIN_STALL_MS = 50

@@ -8,7 +8,7 @@
  */
 import { ARENA, type Arena } from './arena.js'
 import { callAndWait } from './call.js'
-import type { Control } from './control-page.js'
+import type { Control } from './control.js'
 import { thisProcess } from './process.js'
 import { causeOf, errorText, type SnapshotCause, type Trigger } from './trigger.js'
 import type { ThreadIdentity } from '@rchan/threads'

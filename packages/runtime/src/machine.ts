@@ -6,11 +6,12 @@
  * The clock of a trace is not a part of it, see clock.ts.
  */
 import { waitAtLeast } from '@rchan/sync'
-import { thisProcess } from './process.js'
-import { builtins, isDead, thisThread, threadName, type ThreadIdentity } from '@rchan/threads'
+import { BroadcastChannel, clearInterval, receiveMessageOnPort, setInterval, thisProcess } from './process.js'
+import { nodeWaits, type Waits } from './waits.js'
+import { isDead, thisThread, threadName, type ThreadIdentity } from '@rchan/threads'
 
 /** The machine, as one thread sees it. */
-export interface Machine {
+export interface Machine extends Waits {
   /** The calling thread. */
   readonly thread: ThreadIdentity
   /** The name of the calling thread; never empty. */
@@ -26,10 +27,6 @@ export interface Machine {
   readonly quietLookMs?: number
   /** Milliseconds on a clock that never goes back. */
   now(): number
-  /** Blocks the calling thread. */
-  sleep(ms: number): void
-  /** `Atomics.wait`. */
-  wait(words: Int32Array<SharedArrayBuffer>, index: number, seen: number, ms: number): WaitResult
   /**
    * Waits until a growing counter has reached a value. @returns false when the time was over
    * before.
@@ -52,8 +49,6 @@ export interface Machine {
   post(name: string, message: unknown): void
 }
 
-export type WaitResult = ReturnType<typeof Atomics.wait>
-
 /** A box for messages that a thread gets without its event loop. */
 export interface Mailbox {
   /** Takes the oldest message; undefined when there is none. */
@@ -61,14 +56,9 @@ export interface Mailbox {
   close(): void
 }
 
-// As they are now: programs replace them later, tests that fake time above all.
-export const { setInterval, clearInterval } = builtins.timers
-const { BroadcastChannel, receiveMessageOnPort } = builtins.workerThreads
-
-const quiet = new Int32Array(new SharedArrayBuffer(4))
-
 /** The threads of Node. */
 export const nodeMachine: Machine = {
+  ...nodeWaits,
   // As the first copy of these modules found it, perhaps before the file system was mocked.
   get thread() {
     return thisThread()
@@ -84,8 +74,6 @@ export const nodeMachine: Machine = {
   // A look reads a file for each thread, which would be most of the work of an idle consumer.
   quietLookMs: 1000,
   now: () => performance.now(),
-  sleep: (ms) => void Atomics.wait(quiet, 0, 0, ms),
-  wait: (words, index, seen, ms) => Atomics.wait(words, index, seen, ms),
   waitAtLeast: (words, index, value, timeoutMs) => waitAtLeast(words, index, value, timeoutMs),
   every(ms, callback) {
     const timer = setInterval(callback, ms)

@@ -5,7 +5,7 @@
  */
 import { ENOUGH_LOOKS, LOOK_SLICE_MS } from '@rchan/sync/look-again'
 import { ARENA, CONSUMER_STATE, PLACE, type Arena } from './arena.js'
-import type { Control } from './control-page.js'
+import type { Control } from './control.js'
 import { request, WANT } from './request.js'
 
 /**

@@ -1,19 +1,21 @@
 /**
- * The objects that all realms of a thread share: the process, and the text coders. A `vm` context
- * may lack them, or have copies.
+ * The objects that all realms of a thread share: the process, the text coders, timers, ports. A
+ * `vm` context may lack them, or have copies. They are taken when this is loaded, because programs
+ * replace them later.
  */
-import { builtins } from '@rchan/threads'
+import { builtins } from '@rchan/threads/early'
 
 export { builtins }
 export const thisProcess = builtins.thisProcess
 export const { TextDecoder, TextEncoder } = builtins.util
-// Taken now, because programs replace built-ins later.
+export const { setInterval, clearInterval } = builtins.timers
+export const { BroadcastChannel, receiveMessageOnPort } = builtins.workerThreads
 // oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
 export const { byteLength } = builtins.buffer.Buffer
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-// Bound now, because programs replace the methods later.
+// Bound, because programs replace the methods, too.
 export const encode = encoder.encode.bind(encoder)
 export const encodeInto = encoder.encodeInto.bind(encoder)
 const decode = decoder.decode.bind(decoder)

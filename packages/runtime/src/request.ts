@@ -20,7 +20,7 @@
  * way. It answers a ticket only when all work that it found up to then is done.
  */
 import { ARENA, CONSUMER_STATE, type Arena } from './arena.js'
-import type { Control } from './control-page.js'
+import type { Control } from './control.js'
 
 /** The kinds of requests. They are bits, so that several requests become one. */
 export const WANT = {

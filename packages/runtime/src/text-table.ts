@@ -15,7 +15,7 @@
  *  +12   …     text        UTF-8
  * ```
  */
-import type { Machine } from './machine.js'
+import type { Waits } from './waits.js'
 import { decodeShared, encode } from './process.js'
 
 const ENTRY_READY = 4
@@ -46,7 +46,7 @@ export const TABLE_START: TableCursor = { id: 0, at: 0 }
 
 /** A table, as the calling thread sees it. */
 export class TextTable {
-  readonly #machine: Machine
+  readonly #waits: Waits
   readonly #words: Int32Array<SharedArrayBuffer>
   readonly #bytes: Uint8Array<SharedArrayBuffer>
   readonly #maxEntries: number
@@ -56,8 +56,8 @@ export class TextTable {
    * @param at where the table starts, a multiple of 8.
    * @param bytes of the table, a multiple of 8.
    */
-  constructor(machine: Machine, memory: SharedArrayBuffer, at: number, bytes: number, maxEntries: number) {
-    this.#machine = machine
+  constructor(waits: Waits, memory: SharedArrayBuffer, at: number, bytes: number, maxEntries: number) {
+    this.#waits = waits
     this.#words = new Int32Array(memory, at, bytes >> 2)
     this.#bytes = new Uint8Array(memory, at, bytes)
     this.#tableBytes = bytes
@@ -150,7 +150,7 @@ export class TextTable {
     for (let index = 0; index < pending.length; index += 1) {
       const { id, at } = pending[index]
       const ready = (at + ENTRY_READY) >> 2
-      if (this.#machine.wait(this.#words, ready, 0, PATIENCE_MS) === 'timed-out') {
+      if (this.#waits.wait(this.#words, ready, 0, PATIENCE_MS) === 'timed-out') {
         Atomics.compareExchange(this.#words, ready, 0, VOID)
       }
       if (this.textAt(at) === text) return id

@@ -5,6 +5,7 @@
  * the wake-up with it. So does a thread that is terminated between a change and its notify. The
  * next slice of each other waiter makes up for it.
  */
+import { clocks } from './clocks.js'
 
 /** Options of a wait. */
 export interface WaitOptions {
@@ -43,20 +44,6 @@ export function graceOf(options: WaitOptions | undefined): number {
   const graceMs = options?.graceMs ?? GRACE_MS
   if (!(graceMs > 0 && graceMs < Infinity)) throw new RangeError(`graceMs=${String(graceMs)} is not above 0`)
   return graceMs
-}
-
-const { performance } = globalThis
-
-/**
- * The clocks, taken when this module is loaded. Tests replace the program's clocks later, and then
- * those stand still. These are properties, not constants, for the tests of this package: their
- * threads are models with a time of their own.
- */
-export const clocks = {
-  /** Milliseconds since 1970. */
-  epochMs: Date.now,
-  /** Milliseconds on a clock that never goes back. Without such a clock it stands still. */
-  monotonicMs: typeof performance?.now === 'function' ? performance.now.bind(performance) : () => 0,
 }
 
 /**

@@ -5,9 +5,10 @@ import { parentPort, workerData } from 'node:worker_threads'
 // The time to which a caller adds its milliseconds.
 const { now } = Date
 const freeze = () => {
-  const [date, time] = [Date.now(), performance.now()]
+  const [date, time, ns] = [Date.now(), performance.now(), process.hrtime.bigint()]
   Date.now = () => date
   performance.now = () => time
+  process.hrtime.bigint = () => ns
 }
 if (workerData === 'before') freeze()
 const { Barrier, Condition, Latch, Mutex, Semaphore, WaitQueue, waitAtLeast } = await import('@rchan/sync')

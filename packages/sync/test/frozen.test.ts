@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { Patience, clocks } from '@rchan/sync/waiting'
+import { clocks } from '@rchan/sync/clocks'
+import { Patience } from '@rchan/sync/waiting'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 
 const taken = { ...clocks }

@@ -6,9 +6,19 @@
  */
 import { createRequire } from 'node:module'
 
-// Each by its name in a string, because bundlers read it.
-const requireBuiltin = createRequire('/')
+/**
+ * The function of the process, which takes a worker a fraction of what `require` takes. Where the
+ * realm has no process, or another one, there is `require`.
+ */
+const requireBuiltin = fromProcess() ?? createRequire('/')
 
+function fromProcess(): ((name: string) => unknown) | undefined {
+  const { process } = globalThis as { readonly process?: { readonly getBuiltinModule?: unknown } }
+  const get = process?.getBuiltinModule
+  return typeof get === 'function' ? (get as (name: string) => unknown) : undefined
+}
+
+// Each by its name in a string, because bundlers read it.
 export const buffer = requireBuiltin('node:buffer') as typeof import('node:buffer')
 export const fs = requireBuiltin('node:fs') as typeof import('node:fs')
 export const timers = requireBuiltin('node:timers') as typeof import('node:timers')

@@ -10,12 +10,7 @@
  * chroot). So a missing thread counts as dead only if the caller finds itself in the same list at
  * that moment.
  */
-import { fs, workerThreads } from './builtins.js'
-
-// These functions are taken now, because programs replace them later. With 'utf8' a read is one
-// call into Node, which uses no other function that could be replaced.
-const { readFileSync, readlinkSync } = fs
-const { threadId } = workerThreads
+import { atImport, readOwn, readStat, threadId, Unread, type OwnEntry } from './own-entry.js'
 
 /** The identity of a thread, in the form in which places hold it. */
 export interface ThreadIdentity {
@@ -51,33 +46,31 @@ type Found = Entry | 'none' | 'no descriptor' | 'nonsense'
 const EXITING = 0x4
 
 let mine: ThreadIdentity | undefined
-try {
-  // Find it now, before the program mocks its file system.
-  mine = identify()
-} catch {
-  // The stack is full. The next caller may have more of it.
-}
 
-/** The identity of the calling thread. */
+/** The identity of the calling thread, from what was read at the import if that could be read. */
 export function thisThread(): ThreadIdentity {
-  mine ??= identify()
+  mine ??= identityOf(atImport ?? readOwn())
   return mine
 }
 
 /**
- * Finds the identity of the calling thread; {@link thisThread} remembers it. An identity from the
- * kernel must be beyond doubt: with another thread's identity, that thread's death would count as
- * ours. In doubt the result is the identity from Node's thread id.
+ * Finds the identity of the calling thread anew; {@link thisThread} remembers it. An identity from
+ * the kernel must be beyond doubt: with another thread's identity, that thread's death would count
+ * as ours. In doubt the result is the identity from Node's thread id.
  */
 export function identify(): ThreadIdentity {
-  const id = kernelThreadId()
+  return identityOf(readOwn())
+}
+
+function identityOf({ link, self, listed }: OwnEntry): ThreadIdentity {
+  const id = kernelThreadId(link)
   if (id === undefined) return eventIdentity(threadId)
-  const self = entryIn('/proc/thread-self')
-  if (self === 'no descriptor') return { identity: id, startTicks: 0, threadId }
-  const listed = entryOf(id)
-  const isSame = typeof self === 'object' && typeof listed === 'object' && self.id === id && !self.hasEnded
-  return isSame && self.startTicks === listed.startTicks
-    ? { identity: id, startTicks: self.startTicks, threadId }
+  const found = entryIn(self)
+  if (found === 'no descriptor') return { identity: id, startTicks: 0, threadId }
+  const same = entryIn(listed)
+  const isSame = typeof found === 'object' && typeof same === 'object' && found.id === id && !found.hasEnded
+  return isSame && found.startTicks === same.startTicks
+    ? { identity: id, startTicks: found.startTicks, threadId }
     : eventIdentity(threadId)
 }
 
@@ -122,34 +115,29 @@ function isListed(): boolean {
   return startTicks === 0 || found.startTicks === startTicks
 }
 
-/** The kernel's id of the calling thread; undefined if there is none. Needs no file descriptor. */
-function kernelThreadId(): number | undefined {
-  let link: unknown
-  try {
-    link = readlinkSync('/proc/thread-self')
-  } catch (error) {
-    codeOf(error)
-  }
+/** The kernel's id of the calling thread, from the link to its entry; undefined if it says none. */
+function kernelThreadId(link: unknown): number | undefined {
   if (typeof link !== 'string') return undefined
   // PID/task/TID. No regular expression: with a full stack it would throw a SyntaxError.
-  const [pid, task, tid, ...more] = link.split('/')
+  const parts = link.split('/')
+  // By their numbers, because the program may have replaced iterators.
+  const tid: string | undefined = parts[2]
   const id = Number(tid)
-  if (task !== 'task' || more.length > 0 || !Number.isSafeInteger(id) || id <= 0) return undefined
+  if (parts[1] !== 'task' || parts.length !== 3 || !Number.isSafeInteger(id) || id <= 0) return undefined
   // The first thread of a process is never a worker.
-  return threadId !== 0 && tid === pid ? undefined : id
+  return threadId !== 0 && tid === parts[0] ? undefined : id
 }
 
 function entryOf(identity: number): Found {
-  return entryIn(`/proc/self/task/${identity}`)
+  return entryIn(readStat(`/proc/self/task/${identity}`))
 }
 
-/** Reads a thread's stat file (proc(5)). The name in field 2 may hold any character, also `)`. */
-function entryIn(folder: string): Found {
-  let text: unknown
-  try {
-    text = readFileSync(`${folder}/stat`, 'utf8')
-  } catch (error) {
-    const code = codeOf(error)
+/**
+ * Reads the text of a stat file (proc(5)). The name in field 2 may hold any character, also `)`.
+ */
+function entryIn(text: unknown): Found {
+  if (text instanceof Unread) {
+    const { code } = text
     if (code === 'ENOENT' || code === 'ESRCH') return 'none'
     return code === 'EMFILE' || code === 'ENFILE' || code === 'ENOMEM' ? 'no descriptor' : 'nonsense'
   }
@@ -167,14 +155,4 @@ function entryIn(folder: string): Found {
 
 function isCount(n: number): boolean {
   return Number.isSafeInteger(n) && n >= 0
-}
-
-/**
- * The code of an error of the file system; '' if it has none. @throws the error of a full stack,
- * which proves nothing.
- */
-function codeOf(error: unknown): string {
-  if (error instanceof RangeError && !('code' in error)) throw error
-  const code = (error as Partial<NodeJS.ErrnoException> | undefined | null)?.code
-  return typeof code === 'string' ? code : ''
 }

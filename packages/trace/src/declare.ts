@@ -6,7 +6,6 @@ import { makeSchema, schemaText, type Schema, type SchemaOptions, type StructTyp
 import { thisControl } from '@rchan/runtime/declaring'
 import { throwIfFull } from './compile.js'
 import type { Bound, Dispatch, SpanDispatch } from './dispatch.js'
-import { limitsFor, parseRules } from './rules.js'
 import { writingHalf } from './writing-half.js'
 
 /** A declared schema, as the calling thread has it. */
@@ -24,16 +23,14 @@ export function declare(name: string, fields: StructTypes, options: SchemaOption
   return { id, schema, flags: thisControl.flags }
 }
 
-/** Applies the rules of the recording that runs to an entry: see `Control.want`. */
+/** Applies the rules of the recording that runs to an entry. */
 function applyRules(id: number, schema: Schema): void {
-  for (;;) {
-    const rules = thisControl.rules()
-    const { generation } = thisControl
-    if (rules === undefined || generation === 0) return
-    const parsed = parseRules(rules.text)
-    if (parsed === undefined) return
-    thisControl.want(id, generation, limitsFor(parsed, schema))
-    if (thisControl.areRules(rules.version)) return
+  if (thisControl.generation === 0) return
+  try {
+    writingHalf().applyRules(id, schema)
+  } catch (error) {
+    // The program allows no code from text. Nothing of it is recorded then.
+    throwIfFull(error)
   }
 }
 

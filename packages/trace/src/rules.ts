@@ -1,7 +1,6 @@
 /**
  * Rules: which events a recording wants. The recording thread makes them and puts their text into
  * the control page; a thread that declares a tracepoint while a recording runs applies them itself.
- * On every thread that declares a tracepoint.
  *
  * A rule is a name or a pattern (`pool:*`), `!` in front of it (not these), or an object that says
  * more. They are looked at in their order, and the last one that matches decides. If the first one

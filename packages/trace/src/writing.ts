@@ -10,10 +10,25 @@ import { thisCpu } from '@rchan/runtime'
 import type { Bound, Dispatch, SpanDispatch } from './dispatch.js'
 import { boundSpan } from './open-spans.js'
 import { starting } from './facade.js'
+import { limitsFor, parseRules } from './rules.js'
 import { packetClient } from './packet-client.js'
 
 export { watchEventLoop } from '@rchan/runtime'
 export { losses, snapshot } from './asking.js'
+
+/** Applies the rules of the recording that runs to an entry: see `Control.want`. */
+export function applyRules(id: number, schema: Schema): void {
+  const { control } = thisCpu
+  for (;;) {
+    const rules = control.rules()
+    const { generation } = control
+    if (rules === undefined || generation === 0) return
+    const parsed = parseRules(rules.text)
+    if (parsed === undefined) return
+    control.want(id, generation, limitsFor(parsed, schema))
+    if (control.areRules(rules.version)) return
+  }
+}
 
 /** Makes the first encoder of a tracepoint on this thread. */
 export function encoderOf(id: number, schema: Schema, dispatch: Dispatch): Bound {
