@@ -53,14 +53,13 @@ function inPools(facts: Facts): Found[] {
 
 function inCrews(facts: Facts): Found[] {
   return judgedCrews(facts).flatMap((crew) => {
-    // Reading large messages makes garbage, too: then they are what is wrong.
-    if (largeMessagesOf(crew) > 0) return []
     const { workers } = crew
     const own = new Set(workers.map(({ thread }) => thread))
     const gc = facts.threads.reduce((sum, { thread, gcNs }) => (own.has(thread) ? sum + gcNs : sum), 0)
     const work = workers.reduce((sum, { workNs }) => sum + workNs, 0)
     const part = gc / Math.max(1, work)
-    const proven = part - cpuWaitOfCrew(crew)
+    // Reading large messages makes garbage, too.
+    const proven = (gc - largeMessagesOf(crew)) / Math.max(1, work) - cpuWaitOfCrew(crew)
     if (part > 1 || proven < HINT || gc < LEAST_NS) return []
     return {
       severity: proven >= PROBLEM ? 'problem' : 'hint',
