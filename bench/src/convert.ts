@@ -42,7 +42,7 @@ async function record(path: string, pairs: number): Promise<number> {
 function babeltrace(path: string): number | undefined {
   const before = performance.now()
   const { error, status, stderr } = spawnSync('babeltrace2', ['-o', 'dummy', path], { encoding: 'utf8' })
-  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return undefined
+  if (error !== undefined && 'code' in error && error.code === 'ENOENT') return undefined
   if (error !== undefined) throw error
   if (status !== 0) throw new Error(`babeltrace2 -o dummy ${path}: status=${status} ${stderr}`)
   return performance.now() - before
