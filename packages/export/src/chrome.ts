@@ -279,9 +279,10 @@ class Conversion {
     // By default the end of a flow is bound to the next slice, not to the one that it is in.
     const binding = letter === 'f' ? ',"bp":"e"' : ''
     const args = jsonMembers(fields, 'number-if-safe')
-    this.#add(
-      `"ph":"${letter}"${binding},${this.#what(event)},${of},${this.#at(thread)},"ts":${this.#ts(time)},"args":{${args}}`,
-    )
+    const point = `${this.#what(event)},${this.#at(thread)},"ts":${this.#ts(time)}`
+    // DevTools draws its arrows between events that have the times of a flow's points.
+    this.#add(`"ph":"i","s":"t",${point},"args":{${args}}`)
+    this.#add(`"ph":"${letter}"${binding},${of},${point}`)
   }
 
   #counter({ time, thread, event, fields }: CounterItem): void {
