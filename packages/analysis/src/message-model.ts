@@ -65,10 +65,7 @@ export class MessageModel {
       starved,
     }
     this.#open.set(key, open)
-    if (this.#open.size <= MOST_OPEN) return
-    const [[oldest, message]] = this.#open
-    this.#open.delete(oldest)
-    this.#lost(oldest, message)
+    if (this.#open.size > MOST_OPEN) dropOldest(this.#open, (each, message) => this.#lost(each, message))
   }
 
   /** A thread has posted a message, or failed to. */
@@ -156,10 +153,7 @@ export class MessageModel {
     const number = Math.floor(key / END_UNIT)
     let end = this.#ends.get(number)
     if (end !== undefined) return end
-    if (this.#ends.size >= MOST_OPEN) {
-      const [[oldest]] = this.#ends
-      this.#ends.delete(oldest)
-    }
+    if (this.#ends.size >= MOST_OPEN) dropOldest(this.#ends)
     this.#ends.set(number, (end = { from: undefined, to: undefined }))
     return end
   }
@@ -170,6 +164,17 @@ export class MessageModel {
     let route = routes.get(to)
     if (route === undefined) routes.set(to, (route = new RouteModel()))
     return route
+  }
+}
+
+/** Drops a quarter of a map. One by one it would search for the oldest again and again. */
+function dropOldest<K, V>(map: Map<K, V>, dropped?: (key: K, value: V) => void): void {
+  let left = map.size / 4
+  for (const [key, value] of map) {
+    if (left <= 0) return
+    left -= 1
+    map.delete(key)
+    dropped?.(key, value)
   }
 }
 
