@@ -5,7 +5,7 @@
  * Decides which files of a folder count, merges the streams, and adds up the losses. Runs
  * synchronously on any thread. Never writes. Keeps one packet of each stream in memory.
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CutFact, ThreadFact, TraceFacts } from './facts.js'
 import type { DecodedValue } from './field-readers.js'
@@ -241,22 +241,31 @@ const LTTNG_DEPTH = 3
 
 /**
  * Finds the traces in a folder: the folder itself, or those in it, two levels deep. Sessions of
- * LTTng count as one level.
+ * LTTng count as one level. A folder in it whose `metadata` is empty is left out: its process died
+ * while it began to record.
  *
  * @returns their folders, sorted; none if there is no trace.
  */
 export function findTraces(folder: string): string[] {
-  return foldersOf(folder, 2)
+  return foldersOf(folder, 2, false)
 }
 
-function foldersOf(folder: string, depth: number): string[] {
+/** Whether the process that should have recorded into a folder died before its first packet. */
+function hasNotBegun(folder: string): boolean {
+  const found = statSync(join(folder, 'metadata'), { throwIfNoEntry: false })
+  return found?.isFile() === true && found.size === 0
+}
+
+function foldersOf(folder: string, depth: number, isInside = true): string[] {
   let entries
   try {
     entries = readdirSync(folder, { withFileTypes: true })
   } catch (error) {
     throw new TraceError(folder, `can't be listed (${String(error)})`, { cause: error })
   }
-  if (entries.some((entry) => entry.name === 'metadata' && !entry.isDirectory())) return [folder]
+  if (entries.some((entry) => entry.name === 'metadata' && !entry.isDirectory())) {
+    return isInside && hasNotBegun(folder) ? [] : [folder]
+  }
   return entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map(({ name }) => name)

@@ -376,3 +376,19 @@ describe('the choice of probes', () => {
     expect(named(itemsIn(folder), 'process:started')).toHaveLength(1)
   })
 })
+
+test('a process that died while its recording began is told, and the others are read', async () => {
+  const code = `
+    const { mkdirSync, writeFileSync } = require('node:fs')
+    const folder = process.env.RCHAN_DIR + '/1-early'
+    mkdirSync(folder)
+    writeFileSync(folder + '/metadata', '')`
+  const { status, stderr, dir } = await record([process.execPath, '-e', code])
+  expect(status).toBe(0)
+  expect(stderr).toContain('rchan: not recorded: 1-early: its process ended while its recording began\n')
+  expect(stderr).not.toContain("can't be")
+  expect(named(itemsIn(dir), 'process:started')).toHaveLength(1)
+  // Asked for itself, it is no trace.
+  expect(findTraces(join(dir, '1-early'))).toEqual([join(dir, '1-early')])
+  expect(() => openTrace(join(dir, '1-early'))).toThrow('this is no metadata')
+})

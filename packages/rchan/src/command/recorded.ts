@@ -72,11 +72,19 @@ function nameOf(path: string): string {
   return name === '' || name.startsWith('..') ? path : name
 }
 
-/** Returns why processes could not be recorded, as they wrote it down. */
+/** Returns why processes were not recorded: as they wrote it down, or because they died too early. */
 function complaintsIn(dir: string): string[] {
-  return readdirSync(dir)
-    .filter((name) => name.endsWith('.failed.txt'))
-    .map((name) => `${name.replace('.failed.txt', '')}: ${readFileSync(join(dir, name), 'utf8').trim()}`)
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+    const { name } = entry
+    if (name.endsWith('.failed.txt')) {
+      return `${name.replace('.failed.txt', '')}: ${readFileSync(join(dir, name), 'utf8').trim()}`
+    }
+    if (!entry.isDirectory()) return []
+    // The reader takes no account of such a folder.
+    const metadata = statSync(join(dir, name, 'metadata'), { throwIfNoEntry: false })
+    const hasNotBegun = metadata?.isFile() === true && metadata.size === 0
+    return hasNotBegun ? `${name}: its process ended while its recording began` : []
+  })
 }
 
 function processText(trace: Trace, folder: string): string {
