@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url'
 
 /** All ways to read a trace: see `read.mjs`. */
 export const WAYS = ['items', 'records', 'summary', 'perfetto', 'chrome', 'speedscope', 'jsonl', 'csv', 'svg']
-/** Megabytes of JavaScript objects that a reading process may have; with more it dies. */
+/** Megabytes of objects that a process that reads may have; with more it dies. */
 const HEAP_MB = 48
-/** The most by which resident memory of the two may differ: V8 fills its heap before it collects. */
+/** The most by which resident memory may differ: V8 fills its heap before it collects. */
 const MOST_MORE_BYTES = 32 * 2 ** 20
 
 function run(script, nodeArgs, args) {

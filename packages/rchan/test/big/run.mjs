@@ -1,5 +1,6 @@
 /**
- * `npm run big`: whether reading and converting takes the same memory for 10 MB and for a big trace.
+ * `npm run big`: whether reading and converting takes no more memory for a big trace than for one of
+ * 10 MB.
  *
  *   npm run big -- [--mb MEGABYTES] [--way items|perfetto|…]
  */
