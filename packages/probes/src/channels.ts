@@ -9,6 +9,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import workerThreads, { type MessagePort, type Worker } from 'node:worker_threads'
 import { seeConstructed } from './constructed.js'
 import type { ChannelEnd, PortPassage } from './port-passage.js'
+import { guarded, type ProbeContext } from './probe.js'
 
 const WORKERS = 'worker_threads'
 /** The number of the message with which a worker starts, and its `workerData` comes. */
@@ -24,14 +25,16 @@ export class Channels {
   #starting: ChannelEnd[] = []
   readonly #undo: (() => void)[]
 
-  constructor(passage: PortPassage) {
+  constructor(passage: PortPassage, context: ProbeContext) {
     this.#passage = passage
     const { parentPort, threadId, workerData } = workerThreads
     if (parentPort !== null) {
       this.#add(parentPort, { channel: workerChannel(threadId), side: 1 })
       this.#arrived(workerChannel(threadId), 0, START_SEQ, portsIn(workerData))
     }
-    const onWorker = (message: unknown): void => this.#started((message as { worker: Worker }).worker)
+    const onWorker = guarded(context, (message: unknown) =>
+      this.#started((message as { worker: Worker }).worker),
+    )
     subscribe(WORKERS, onWorker)
     this.#undo = [
       () => unsubscribe(WORKERS, onWorker),

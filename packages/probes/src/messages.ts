@@ -75,7 +75,7 @@ export const messages: Probe = {
   description: 'messages between threads: posted, handled, by channel',
   byDefault: true,
   install(context) {
-    const channels = new Channels(passageOfProcess())
+    const channels = new Channels(passageOfProcess(), context)
     const close = tapPorts(tapOf(channels, context))
     return () => {
       close()

@@ -66,6 +66,8 @@ interface Submitted {
 /** Watches the pools of the calling thread. */
 export function watchPools(context: ProbeContext, peers: PortPeers): { tap: PortTap; end: () => void } {
   const pools = new WeakMap<object, Pool>()
+  /** What takes back the listeners for tasks that are aborted. */
+  const listening = new Set<() => void>()
   /** Prototypes of tasks whose pools are known. */
   const known = new WeakSet<object>()
   /** Tasks that no worker has yet, by their pools' numbers for them. */
@@ -103,7 +105,12 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
     if (abortSignal instanceof AbortSignal) {
       const onAbort = (): void => handle(info, abortSignal.reason ?? 'aborted')
       abortSignal.addEventListener('abort', onAbort, { once: true })
-      one.forgetSignal = () => abortSignal.removeEventListener('abort', onAbort)
+      const forget = (): void => {
+        listening.delete(forget)
+        abortSignal.removeEventListener('abort', onAbort)
+      }
+      listening.add(forget)
+      one.forgetSignal = forget
     }
     task.begin(id, { pool: pool?.name ?? '', name: taskName(filename, name), file: filename })
     one.next = waiting.get(taskId)
@@ -281,6 +288,7 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
   return {
     tap,
     end: () => {
+      for (const forget of listening) forget()
       for (const each of undo.splice(0).toReversed()) each()
     },
   }

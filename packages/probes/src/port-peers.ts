@@ -2,6 +2,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import workerThreads, { type MessagePort, type Worker } from 'node:worker_threads'
 import { seeConstructed } from './constructed.js'
+import { guarded, type ProbeContext } from './probe.js'
 
 const WORKERS = 'worker_threads'
 
@@ -11,8 +12,8 @@ export class PortPeers {
   readonly #siblings = new WeakMap<MessagePort, MessagePort>()
   readonly #undo: (() => void)[]
 
-  constructor() {
-    const onWorker = (message: unknown): void => this.#add((message as { worker: Worker }).worker)
+  constructor(context: ProbeContext) {
+    const onWorker = guarded(context, (message: unknown) => this.#add((message as { worker: Worker }).worker))
     subscribe(WORKERS, onWorker)
     this.#undo = [
       () => unsubscribe(WORKERS, onWorker),

@@ -136,13 +136,15 @@ function replace(): () => void {
     return received
   }
 
-  define(prototype, 'postMessage', alike(tappedPost, postMessage))
+  const before = Object.getOwnPropertyDescriptor(prototype, 'postMessage')
+  define(prototype, 'postMessage', alike(tappedPost, postMessage), before?.enumerable)
   define(prototype, DISPATCH, tappedDispatch)
   workerThreads.receiveMessageOnPort = alike(tappedReceive, receiveMessageOnPort)
   // For modules that import it by its name.
   syncBuiltinESMExports()
   return () => {
-    if (prototype.postMessage === tappedPost) define(prototype, 'postMessage', postMessage)
+    if (prototype.postMessage === tappedPost && before !== undefined)
+      Object.defineProperty(prototype, 'postMessage', before)
     // It is inherited.
     if (prototype[DISPATCH] === tappedDispatch) delete prototype[DISPATCH]
     if (workerThreads.receiveMessageOnPort === tappedReceive) {
@@ -158,8 +160,8 @@ function receive(port: MessagePort, message: unknown, ports: readonly unknown[] 
   for (let index = 0; index < before.length; index += 1) before[index].receiving(port, message, sort, ports)
 }
 
-function define(target: object, key: PropertyKey, value: unknown): void {
-  Object.defineProperty(target, key, { value, writable: true, configurable: true, enumerable: false })
+function define(target: object, key: PropertyKey, value: unknown, enumerable = false): void {
+  Object.defineProperty(target, key, { value, writable: true, configurable: true, enumerable })
 }
 
 /** Gives a function the name and the length of another. */

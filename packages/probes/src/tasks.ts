@@ -17,7 +17,7 @@ export const tasks: Probe = {
   description: 'tasks of pools: queued, dispatched, run, replied',
   byDefault: true,
   install(context) {
-    const peers = new PortPeers()
+    const peers = new PortPeers(context)
     const watched = [watchPools(context, peers), watchCalls(context, peers), watchRuns(context)]
     const closes = watched.flatMap(({ tap, end }) => [tapPorts(tap), end])
     closes.push(() => peers.end())

@@ -41,8 +41,10 @@ export const threads: Probe = {
   description: 'workers: start, online, ready, exit, memory',
   byDefault: true,
   install(context) {
+    /** Of the workers that live: what takes their listeners back. */
+    const watched = new Set<() => void>()
     const seen = guarded(context, (message: unknown) =>
-      watch((message as { worker: Worker }).worker, context),
+      watch((message as { worker: Worker }).worker, context, watched),
     )
     subscribe(CHANNEL, seen)
     if (!context.isMainThread) {
@@ -70,12 +72,13 @@ export const threads: Probe = {
     })
     return () => {
       unsubscribe(CHANNEL, seen)
+      for (const forget of watched) forget()
       end()
     }
   },
 }
 
-function watch(worker: Worker, context: ProbeContext): void {
+function watch(worker: Worker, context: ProbeContext, watched: Set<() => void>): void {
   const { threadId, resourceLimits = {} } = worker
   // A recorder's own thread has no number yet when it is told of, or is known.
   if (typeof threadId !== 'number' || threadId < 0) return
@@ -84,23 +87,25 @@ function watch(worker: Worker, context: ProbeContext): void {
   const heapLimitMb = Math.max(0, maxOldGenerationSizeMb)
   life.begin(threadId, { threadId, heapLimitMb, stackMb: Math.max(0, stackSizeMb) })
   let why = ''
-  worker.once(
-    'online',
-    guarded(context, () => online({ threadId })),
-  )
+  const onOnline = guarded(context, () => online({ threadId }))
+  const onError = guarded(context, (error: unknown) => {
+    why = reasonOf(error)
+    failed({ threadId, message: why })
+  })
+  const onExit = guarded(context, (exitCode: number) => {
+    watched.delete(forget)
+    if (why === '') life.end(threadId, { exitCode, error: '' })
+    else life.fail(threadId, { exitCode, error: why })
+  })
+  const forget = (): void => {
+    watched.delete(forget)
+    worker.off('online', onOnline)
+    worker.off(errorMonitor, onError)
+    worker.off('exit', onExit)
+  }
+  watched.add(forget)
+  worker.once('online', onOnline)
   // A listener of `error` itself would keep the error from ending the program.
-  worker.on(
-    errorMonitor,
-    guarded(context, (error: unknown) => {
-      why = reasonOf(error)
-      failed({ threadId, message: why })
-    }),
-  )
-  worker.once(
-    'exit',
-    guarded(context, (exitCode: number) => {
-      if (why === '') life.end(threadId, { exitCode, error: '' })
-      else life.fail(threadId, { exitCode, error: why })
-    }),
-  )
+  worker.on(errorMonitor, onError)
+  worker.once('exit', onExit)
 }

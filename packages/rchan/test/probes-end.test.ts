@@ -1,0 +1,63 @@
+/** Probes that are taken off, and probes that fail. */
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PROBES } from 'rchan/probes'
+import { describe, expect, test } from 'vitest'
+import { freshFolder, readTrace, runCommand } from './scenario.ts'
+
+/** What a program of this test found of one probe. */
+interface Found {
+  /** What was another one while the probe was on, and what still was after it. */
+  readonly changed: readonly string[]
+  readonly left: readonly string[]
+  /** Listeners on objects of the program, more than without the probe. */
+  readonly listenersWith: number
+  readonly listenersLeft: number
+}
+
+async function output(file: string, ...args: string[]): Promise<string> {
+  const program = fileURLToPath(new URL(`./record/${file}`, import.meta.url))
+  const { status, stdout, stderr } = await runCommand(process.execPath, [program, ...args])
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  return stdout
+}
+
+test('each probe takes back everything that it has changed', async () => {
+  const found = JSON.parse(await output('takes-back.mjs')) as Record<string, Found>
+  expect(Object.keys(found)).toEqual(PROBES.map(({ name }) => name))
+  for (const [name, { left, listenersLeft }] of Object.entries(found)) {
+    expect({ name, left, listenersLeft }).toEqual({ name, left: [], listenersLeft: 0 })
+  }
+  // The program has seen what they change.
+  const { threads, tasks, messages, io, samples } = found
+  expect(threads).toMatchObject({ changed: ['process on exit', 'channel worker_threads'], listenersWith: 2 })
+  expect(tasks.listenersWith).toBe(1)
+  for (const change of [
+    'Piscina.prototype',
+    'workerpool.pool',
+    'Module._load',
+    'async_hooks.AsyncResource',
+  ]) {
+    expect(tasks.changed).toContain(change)
+  }
+  for (const { changed } of [tasks, messages, samples]) {
+    expect(changed).toContain('MessagePort.prototype.postMessage')
+    expect(changed).toContain('import worker_threads.receiveMessageOnPort')
+  }
+  expect(io.changed).toEqual(['console.time', 'console.timeEnd', 'process on exit'])
+})
+
+describe('a probe that fails switches itself off, says so once, and the program goes on', () => {
+  test.each([
+    ['at once', ['messages', 'tasks'], /unknown way/],
+    ['later', ['messages', 'tasks', 'threads'], /undefined/],
+  ])('%s', async (when, probes, why) => {
+    const folder = join(freshFolder(), 'trace')
+    expect(await output('probe-fails.mjs', folder, when)).toBe('still here true\n')
+    const { records } = readTrace(folder)
+    const off = records.filter(({ event }) => event.name === 'probe:off')
+    expect(off.map(({ fields }) => fields.probe).toSorted()).toEqual(probes)
+    for (const { fields } of off) expect(fields.why).toMatch(why)
+    expect(records.filter(({ event }) => event.name === 'still:here')).toHaveLength(1)
+  })
+})
