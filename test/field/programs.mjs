@@ -19,7 +19,8 @@ const PROJECT = 'programs/vitest'
  * - `command`: arguments of Node; `cwd`, `env`; `prepare(folder)` makes the files that it needs;
  * - `exitCode`: that it must have;
  * - `tasks(output)`: how many tasks it has given to pools, by its own account;
- * - `workers`, `processes`: how many it starts, if that does not depend on the machine.
+ * - `workers`, `processes`: how many it starts, if that does not depend on the machine;
+ * - `events`: how many there must be of some events.
  */
 export const PROGRAMS = [
   {
@@ -35,6 +36,8 @@ export const PROGRAMS = [
       }
     },
     command: ['../node_modules/eslint/bin/eslint.js', '.', '--concurrency', '2'],
+    // By its clock it warns, or not, that one thread would have been faster.
+    env: { NODE_NO_WARNINGS: '1' },
     exitCode: 1,
     tasks: () => 0,
     workers: 2,
@@ -82,6 +85,8 @@ export const PROGRAMS = [
     tasks: tasksIn,
     workers: 2,
     processes: 2,
+    // Requests that were served, and connections that autocannon has made.
+    events: { 'http:request': 600, net: 16 },
   },
 ]
 

@@ -129,6 +129,9 @@ async function check(program, folder) {
     expectSame('tasks that ended', count('task:end'), tasks)
     expectSame('workers', count('worker:life:begin'), program.workers ?? count('worker:life:begin'))
     expectSame('processes', folders.length, program.processes ?? folders.length)
+    for (const [event, expected] of Object.entries(program.events ?? {})) {
+      expectSame(event, count(event), expected)
+    }
     expectSame('probes that failed', count('probe:off'), 0)
     const readable = countByBabeltrace(folders)
     expectSame('events that babeltrace2 reads', written, readable ?? written)

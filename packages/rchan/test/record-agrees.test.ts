@@ -103,6 +103,9 @@ describe('an event loop that stands still for 300 ms', () => {
     expect(last.outcome).toBe('ok')
     // Its parts are measured from below: a busy machine makes them longer.
     expect(stagesOf(last)[stage]).toBeGreaterThan(295 * MS)
+    // In this stage, and in no other.
+    const longest = Object.entries(stagesOf(last)).toSorted(([, a], [, b]) => b - a)[0]
+    expect(longest[0]).toBe(stage)
     const isOfMain = stage === 'queued' || stage === 'replied'
     if (!isOfMain) return
     const stalls = items.filter((item) => item.type === 'span' && item.event.name === 'loop:stall')

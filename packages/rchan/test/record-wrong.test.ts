@@ -19,12 +19,13 @@ function program(name: string): string {
   return fileURLToPath(new URL(`./record/wrong/${name}`, import.meta.url))
 }
 
-async function record(command: readonly string[], cwd?: string): Promise<Ended & { readonly dir: string }> {
+async function record(
+  command: readonly string[],
+  options: readonly string[] = [],
+): Promise<Ended & { readonly dir: string }> {
   const dir = join(freshFolder(), 'recording')
-  const args = [COMMAND, 'record', '--dir', dir, '--', ...command]
-  if (cwd === undefined) return { ...(await runCommand(process.execPath, args)), dir }
-  const shell = ['-c', 'cd "$0" && exec "$@"', cwd, process.execPath, ...args]
-  return { ...(await runCommand('sh', shell)), dir }
+  const args = [COMMAND, 'record', '--dir', dir, ...options, '--', ...command]
+  return { ...(await runCommand(process.execPath, args)), dir }
 }
 
 /** Records a program, which must end and print as it does alone. */
@@ -77,7 +78,10 @@ describe('a program that', () => {
   })
 
   test('forks a hundred children: each has a trace, and all are one', async () => {
-    const { status, stdout, stderr, dir } = await record([process.execPath, program('hundred.mjs'), '100'])
+    // With all probes it would take twice as long.
+    const options = ['--no-probe', 'all', '--probe', 'threads']
+    const command = [process.execPath, program('hundred.mjs'), '100']
+    const { status, stdout, stderr, dir } = await record(command, options)
     expect({ status, stdout }).toEqual({ status: 0, stdout: '0\n' })
     const records = recordsIn(dir)
     expect(findTraces(dir)).toHaveLength(101)
@@ -87,6 +91,9 @@ describe('a program that', () => {
     const children = started.filter(({ fields }) => fields.ppid === parent.thread.process.pid)
     expect(children).toHaveLength(100)
     expect(stderr).not.toMatch(/can't be|not recorded/)
+    // They are not told one by one.
+    expect(stderr.match(/^rchan: {3}process /gm)).toHaveLength(20)
+    expect(stderr).toContain('rchan:   and 81 more processes')
   })
 
   test('replaces process.env: its children are not reached, its workers are', async () => {

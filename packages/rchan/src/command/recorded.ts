@@ -4,6 +4,8 @@ import { join, relative } from 'node:path'
 import type { Trace } from '@rchan/ctf/reader'
 
 const NS_PER_S = 1e9
+/** How many processes are told of one by one. */
+const MOST_TOLD = 20
 
 /**
  * Tells of the processes in a recording's folder. Traces of killed processes are repaired first.
@@ -43,7 +45,8 @@ export async function tellRecorded(
       say(`${nameOf(folder)}: can't be read: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
-  for (const { trace, folder } of processes) say(`  ${processText(trace, folder)}`)
+  for (const { trace, folder } of processes.slice(0, MOST_TOLD)) say(`  ${processText(trace, folder)}`)
+  if (processes.length > MOST_TOLD) say(`  and ${processes.length - MOST_TOLD} more processes`)
   if (processes.length > 0)
     await tellFindings(
       processes.map(({ folder }) => folder),
