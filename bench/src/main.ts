@@ -12,6 +12,7 @@ import { emit, emitApart, emitGlobal, emitOff } from './emit.js'
 import { emitTypes } from './emit-types.js'
 import { flight } from './flight.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
+import { overhead } from './overhead/index.js'
 import { relayReserve, relaySwitch, relayWrite } from './relay.js'
 import { startUp } from './start-up.js'
 import { throughput } from './throughput/index.js'
@@ -31,6 +32,7 @@ const SUITES: readonly Suite[] = [
   ...throughput,
   ...startUp,
   ...flight,
+  overhead,
 ]
 const NAMES = [...new Set(SUITES.map(({ name }) => name))]
 

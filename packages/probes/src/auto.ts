@@ -21,6 +21,8 @@ export type StartNow = (options: RecordingOptions) => unknown
 
 const LOADED = Symbol.for('rchan.auto')
 const LONGEST_NAME = 40
+/** Seldom: it wakes the consumer, which works on a CPU that the program may want. */
+const FLUSH_MS = 250
 
 /**
  * Records this process, or on a worker takes part in it.
@@ -57,6 +59,7 @@ function record(settings: Settings, start: StartNow): void {
     ...(isFlight ? { mode: 'flight', dir: place } : { path: place }),
     ...(events.length === 0 ? {} : { events }),
     ...(bufferSize === undefined ? {} : { bufferSize }),
+    ...(isFlight ? {} : { flushIntervalMs: FLUSH_MS }),
   })
 }
 

@@ -61,6 +61,7 @@ export function watchCalls(context: ProbeContext, peers: PortPeers): { tap: Port
   const waiting: Submitted[] = []
   /** Tasks that workers have, by what their replies will have. */
   const flights = new WeakMap<MessagePort, Map<unknown, Submitted>>()
+  let hasFlights = false
   const undo: (() => void)[] = []
 
   const submit = (
@@ -304,6 +305,7 @@ export function watchCalls(context: ProbeContext, peers: PortPeers): { tap: Port
     setNumber(call.envelope, one.id)
     let flying = flights.get(port)
     if (flying === undefined) flights.set(port, (flying = new Map()))
+    hasFlights = true
     flying.set(call.key, one)
     dispatched({
       id: one.id,
@@ -324,7 +326,7 @@ export function watchCalls(context: ProbeContext, peers: PortPeers): { tap: Port
     },
     // Before the pool sees it, which then gives the worker its next task.
     receiving: (port, message) => {
-      const flying = flights.get(port)
+      const flying = hasFlights ? flights.get(port) : undefined
       if (flying === undefined || flying.size === 0) return
       const reply = replyIn(message)
       const one = reply === undefined ? undefined : flying.get(reply.key)

@@ -52,9 +52,14 @@ export class Channels {
     return this.#ends.get(port)
   }
 
-  /** A message is about to be posted through a known end, with ports in it. */
-  sending(through: ChannelEnd, transferred: readonly unknown[]): void {
-    this.#leave(through.channel, through.side, through.posted, this.#endsOf(transferred))
+  /** Whether a message that comes may have ports in it. */
+  get arePortsOnTheirWay(): boolean {
+    return this.#passage.isUsed
+  }
+
+  /** The message of this number is about to be posted through a known end, with ports in it. */
+  sending(through: ChannelEnd, seq: number, transferred: readonly unknown[]): void {
+    this.#leave(through.channel, through.side, seq, this.#endsOf(transferred))
   }
 
   /** A message is about to be posted through a port that is none of the program's. */
@@ -70,7 +75,6 @@ export class Channels {
    * @param ports that came with it; undefined if nobody says: the program has taken the message.
    */
   received(through: ChannelEnd, seq: number, message: unknown, ports: readonly unknown[] | undefined): void {
-    if (!this.#passage.isUsed) return
     const found = ports ?? portsIn(message)
     // Of several ports that were taken, nobody knows which was posted first.
     if (ports === undefined && found.length > 1) return

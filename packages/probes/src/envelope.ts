@@ -30,14 +30,21 @@ export interface ReplyEnvelope {
 export const SORT = { other: 0, task: 1, reply: 2 } as const
 export type Sort = (typeof SORT)[keyof typeof SORT]
 
-/** Tells what a message is. For each message that passes: it makes no object. */
+/**
+ * Tells what a message is: the same on both sides, because these properties are posted along. For
+ * each message that passes: it makes no object. Getters of the program may throw.
+ */
 export function sortOf(message: unknown): Sort {
   if (typeof message !== 'object' || message === null) return SORT.other
-  const { taskId } = message as Partial<TaskEnvelope>
-  if (typeof taskId !== 'number') return SORT.other
-  const { filename, name } = message as Partial<TaskEnvelope>
-  if (typeof filename === 'string' && typeof name === 'string' && 'task' in message) return SORT.task
-  return 'result' in message && 'error' in message ? SORT.reply : SORT.other
+  try {
+    const { taskId } = message as Partial<TaskEnvelope>
+    if (typeof taskId !== 'number') return SORT.other
+    const { filename, name } = message as Partial<TaskEnvelope>
+    if (typeof filename === 'string' && typeof name === 'string' && 'task' in message) return SORT.task
+    return 'result' in message && 'error' in message ? SORT.reply : SORT.other
+  } catch {
+    return SORT.other
+  }
 }
 
 /** A task that is a call of a function by its name. */

@@ -7,7 +7,7 @@
  * its observer hears nothing. So the tasks probe calls `tellSums` at the end of tasks: then V8's
  * own sums of the collections since the last call are an event, without the time of each.
  */
-import { PerformanceObserver, constants, type PerformanceEntry } from 'node:perf_hooks'
+import { PerformanceObserver, constants, performance, type PerformanceEntry } from 'node:perf_hooks'
 import * as v8 from 'node:v8'
 import { now, span, t, tracepoint, whileRecording } from '@rchan/trace'
 import { timesOf } from './observed.js'
@@ -15,7 +15,7 @@ import { guarded, type Probe, type ProbeContext } from './probe.js'
 
 const NS_PER_US = 1e3
 /** Sums are told at most this often: making them takes V8 some 20 µs. */
-const SUMS_NS = 50_000_000n
+const SUMS_MS = 50
 
 /** Steps of a collection, and what comes after one. They take time, and are no collections. */
 const PARTS: readonly string[] = ['IncrementalMarking', 'ProcessWeakCallbacks']
@@ -57,9 +57,11 @@ function tellCollection(entry: PerformanceEntry): void {
 
 let profiler: v8.GCProfiler | undefined
 let since = 0n
+let sinceMs = 0
 
 function startSums(): void {
   since = now()
+  sinceMs = performance.now()
   profiler = new v8.GCProfiler()
   profiler.start()
 }
@@ -72,11 +74,11 @@ function endSums(): void {
 /**
  * Tells the sums of the collections since the last call, if that was some time ago. For the end of
  * a task, on a thread that may never return to its event loop.
+ *
+ * @param timeMs now, by `performance.now`.
  */
-export function tellSums(context: ProbeContext): void {
-  if (profiler === undefined) return
-  const time = now()
-  if (time - since < SUMS_NS) return
+export function tellSums(context: ProbeContext, timeMs: number): void {
+  if (profiler === undefined || timeMs - sinceMs < SUMS_MS) return
   try {
     const { statistics } = profiler.stop()
     const duration = statistics.reduce((total, { cost }) => total + cost, 0)

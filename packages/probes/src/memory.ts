@@ -1,10 +1,12 @@
 /** The memory of a thread: its heap, the limit of it, and what it holds outside. */
+import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-import { counter, now } from '@rchan/trace'
+import { counter } from '@rchan/trace'
 
 /** How often it is told, in ms. */
 export const MEMORY_INTERVAL_MS = 1000
-const INTERVAL_NS = BigInt(MEMORY_INTERVAL_MS) * 1_000_000n
+// As it is now: the program may replace it. It makes no bigint.
+const nowMs = performance.now.bind(performance)
 
 const memory = counter('memory', {
   heapUsed: 'u64',
@@ -13,7 +15,7 @@ const memory = counter('memory', {
 })
 
 let isTold = false
-let toldAt = 0n
+let toldAt = -Infinity
 
 /** Tells it from now on. @returns a function that ends this. */
 export function startMemory(): () => void {
@@ -27,7 +29,7 @@ export function startMemory(): () => void {
 /** Tells it. */
 export function tellMemory(): void {
   if (!isTold || !memory.enabled) return
-  toldAt = now()
+  toldAt = nowMs()
   const { used_heap_size, heap_size_limit, external_memory } = getHeapStatistics()
   memory({ heapUsed: used_heap_size, heapLimit: heap_size_limit, external: external_memory })
 }
@@ -35,7 +37,9 @@ export function tellMemory(): void {
 /**
  * Tells it if that is due: for the end of a task, on a thread that may never return to its event
  * loop.
+ *
+ * @param timeMs now, by `performance.now`.
  */
-export function tellMemoryIfDue(time: bigint): void {
-  if (time - toldAt >= INTERVAL_NS) tellMemory()
+export function tellMemoryIfDue(timeMs: number): void {
+  if (isTold && timeMs - toldAt >= MEMORY_INTERVAL_MS) tellMemory()
 }

@@ -3,7 +3,8 @@
  * nth message that was posted at one end of a channel is the nth that comes at the other, so both
  * ends count, and nothing is added to the messages.
  *
- * Tasks of piscina and tinypool are messages, too. They are counted here, and told by `tasks`.
+ * Tasks of piscina and tinypool are messages, too. `tasks` tells them, and both ends leave them out
+ * here.
  */
 import { getEnvironmentData, setEnvironmentData, type MessagePort } from 'node:worker_threads'
 import { flow, span, tracepoint } from '@rchan/trace'
@@ -16,6 +17,7 @@ import type { Probe, ProbeContext } from './probe.js'
 const KEY = 'rchan:ports'
 /** Numbers of flows: the end that posted, and 31 bits of the message's number. */
 const END_UNIT = 2 ** 31
+const TASK_BIT = 2 ** 31
 
 /** `side` is the end that posted it, 0 or 1; `seq` its number there, from 0. */
 const fields = { channel: 'u32', side: 'u8', seq: 'u32' } as const
@@ -35,8 +37,7 @@ interface Open {
   port: MessagePort
   end: ChannelEnd
   seq: number
-  /** Undefined if it is only counted. */
-  token: Token | undefined
+  token: Token
 }
 
 /** The messages that are open now, the newest last. Each takes the object of an earlier one. */
@@ -44,7 +45,7 @@ class OpenMessages {
   readonly #all: Open[] = []
   #count = 0
 
-  push(port: MessagePort, end: ChannelEnd, seq: number, token: Token | undefined): void {
+  push(port: MessagePort, end: ChannelEnd, seq: number, token: Token): void {
     if (this.#count === this.#all.length) {
       this.#all.push({ port, end, seq, token })
     } else {
@@ -92,54 +93,61 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
       try {
         const end = channels.endOf(port)
         if (end === undefined) return channels.sendingOnOther(message)
-        if (transferred.length > 0) channels.sending(end, transferred)
-        const isTold = sort === SORT.other
-        const token = isTold ? post.begin() : undefined
-        if (isTold) way.start(flowOf(end.channel, end.side, end.posted))
+        if (sort !== SORT.other) {
+          if (transferred.length > 0) channels.sending(end, taskSeq(message), transferred)
+          return
+        }
+        if (transferred.length > 0) channels.sending(end, end.posted, transferred)
+        const token = post.begin()
+        way.start(flowOf(end.channel, end.side, end.posted))
         posting.push(port, end, end.posted, token)
       } catch (error) {
         context.fail(error)
       }
     },
-    posted(port) {
-      const one = posting.pop(port)
+    posted(port, _message, sort) {
+      const one = sort === SORT.other ? posting.pop(port) : undefined
       if (one === undefined) return
       // A getter in the message may have posted others before it.
       const { channel, side, posted } = one.end
       one.end.posted = next(posted)
-      if (one.token !== undefined) post.end(one.token, { channel, side, seq: posted })
+      post.end(one.token, { channel, side, seq: posted })
     },
-    notPosted(port) {
-      const one = posting.pop(port)
-      if (one?.token === undefined) return
+    notPosted(port, sort) {
+      const one = sort === SORT.other ? posting.pop(port) : undefined
+      if (one === undefined) return
       const { channel, side } = one.end
       post.fail(one.token, { channel, side, seq: one.seq })
     },
     receiving(port, message, sort, ports) {
       try {
+        if (sort !== SORT.other) {
+          if (!channels.arePortsOnTheirWay) return
+          const end = channels.endOf(port)
+          if (end !== undefined) channels.received(end, taskSeq(message), message, ports)
+          return
+        }
         const end = channels.endOf(port)
         if (end === undefined) return
         const seq = end.received
         end.received = next(seq)
-        channels.received(end, seq, message, ports)
-        const isTold = sort === SORT.other
+        if (channels.arePortsOnTheirWay) channels.received(end, seq, message, ports)
         const { channel } = end
         const side = 1 - end.side
         if (ports === undefined) {
-          if (!isTold) return
           taken({ channel, side, seq })
           return way.end(flowOf(channel, side, seq))
         }
-        const token = isTold ? handle.begin() : undefined
-        if (isTold) way.end(flowOf(channel, side, seq))
+        const token = handle.begin()
+        way.end(flowOf(channel, side, seq))
         handling.push(port, end, seq, token)
       } catch (error) {
         context.fail(error)
       }
     },
-    handled(port) {
-      const one = handling.pop(port)
-      if (one?.token === undefined) return
+    handled(port, sort) {
+      const one = sort === SORT.other ? handling.pop(port) : undefined
+      if (one === undefined) return
       handle.end(one.token, { channel: one.end.channel, side: 1 - one.end.side, seq: one.seq })
     },
     unreadable(port) {
@@ -151,6 +159,11 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
 
 function next(count: number): number {
   return (count + 1) >>> 0
+}
+
+/** The number by which a task's ports are found. No other message comes to it. */
+function taskSeq(message: unknown): number {
+  return ((message as { taskId: number }).taskId | TASK_BIT) >>> 0
 }
 
 function flowOf(channel: number, side: number, seq: number): number {

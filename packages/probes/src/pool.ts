@@ -1,13 +1,14 @@
 /** A pool of the calling thread: its name, and how many tasks it has. */
+import { performance } from 'node:perf_hooks'
 import { threadId as thisThreadId } from 'node:worker_threads'
-import { counter, now } from '@rchan/trace'
+import { counter } from '@rchan/trace'
 import { poolFound } from './task-events.js'
 
 /** Each pool has a counter of its own, and counters can't be taken back. */
 const MOST_COUNTERS = 64
-/** How often a pool's figures are told, and its threads counted, in ns. */
-const TELL_EVERY_NS = 1_000_000n
-const ASK_EVERY_NS = 10_000_000n
+/** How often a pool's figures are told, and its threads counted, in ms. */
+const TELL_EVERY_MS = 1
+const ASK_EVERY_MS = 10
 /** Numbers of tasks are unique in a process: the thread's number stands above this one's count. */
 const THREAD_UNIT = 2 ** 32
 
@@ -19,6 +20,9 @@ export interface PoolFacts {
   /** That it has now. */
   readonly threads: number
 }
+
+// As it is now: the program may replace it. It makes no bigint.
+const nowMs = performance.now.bind(performance)
 
 const counts = new Map<string, number>()
 let lastTask = 0
@@ -36,8 +40,8 @@ export class Pool {
   readonly #look: () => PoolFacts
   readonly #count: ((values: { queued: number; busy: number; threads: number }) => void) | undefined
   #isTold = false
-  #toldAt = 0n
-  #askedAt = 0n
+  #toldAt = -Infinity
+  #askedAt = -Infinity
   #threads = 0
   queued = 0
   busy = 0
@@ -60,15 +64,15 @@ export class Pool {
    */
   tell(): void {
     const isIdle = this.queued === 0 && this.busy === 0
-    const time = now()
-    if (!isIdle && time - this.#toldAt < TELL_EVERY_NS) return
+    const time = nowMs()
+    if (!isIdle && time - this.#toldAt < TELL_EVERY_MS) return
     this.#toldAt = time
     if (!this.#isTold && poolFound.enabled) {
       this.#isTold = true
       const { minThreads, maxThreads, tasksPerThread } = this.#look()
       poolFound({ pool: this.name, kind: this.#kind, minThreads, maxThreads, tasksPerThread })
     }
-    if (time - this.#askedAt > ASK_EVERY_NS) {
+    if (time - this.#askedAt > ASK_EVERY_MS) {
       this.#askedAt = time
       this.#threads = this.#look().threads
     }

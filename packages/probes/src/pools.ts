@@ -57,7 +57,7 @@ interface Submitted {
   readonly info: TaskInfo
   readonly pool: Pool | undefined
   state: State
-  /** Another task that waits and has the same number in another pool. */
+  /** Another task that waits, and has the same number in another pool; of a new one, the next one. */
   next: Submitted | undefined
   /** Takes back the listener for its being aborted, which its pool does not tell of. */
   forgetSignal: (() => void) | undefined
@@ -72,8 +72,9 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
   const known = new WeakSet<object>()
   /** Tasks that no worker has yet, by their pools' numbers for them. */
   const waiting = new Map<number, Submitted>()
-  /** Tasks whose own number is not known yet. */
-  const fresh: Submitted[] = []
+  /** Tasks whose own number is not known yet: the first, linked by `next`, and the last. */
+  let fresh: Submitted | undefined
+  let freshest: Submitted | undefined
   let current: Pool | undefined
   const undo: (() => void)[] = []
 
@@ -93,7 +94,9 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
       forgetSignal: undefined,
     }
     info[KNOWN] = one
-    fresh.push(one)
+    if (freshest === undefined) fresh = one
+    else freshest.next = one
+    freshest = one
     // Without a pool that is known, nobody asks for it in this turn.
     if (current === undefined) queueMicrotask(tellFresh)
   }
@@ -102,7 +105,7 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
     const { info, pool, id } = one
     const { taskId = -1, filename = '', name = 'default', abortSignal } = info
     one.state = 'queued'
-    if (abortSignal instanceof AbortSignal) {
+    if (isSignal(abortSignal)) {
       const onAbort = (): void => handle(info, abortSignal.reason ?? 'aborted')
       abortSignal.addEventListener('abort', onAbort, { once: true })
       const forget = (): void => {
@@ -122,20 +125,21 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
 
   /** Tells of the tasks that were made. They know now what they are. */
   const tellFresh = (): void => {
-    if (fresh.length === 0) return
+    if (fresh === undefined) return
     let aborted: TaskInfo[] | undefined
     try {
-      for (let index = 0; index < fresh.length; index += 1) {
-        const one = fresh[index]
-        if (one.state !== 'new') continue
+      let following: Submitted | undefined
+      for (let one: Submitted | undefined = fresh; one !== undefined; one = following) {
+        following = one.next
+        one.next = undefined
         tell(one)
         const { abortSignal } = one.info
-        if (abortSignal instanceof AbortSignal && abortSignal.aborted) (aborted ??= []).push(one.info)
+        if (isSignal(abortSignal) && abortSignal.aborted) (aborted ??= []).push(one.info)
       }
     } catch (error) {
       context.fail(error)
     }
-    fresh.length = 0
+    fresh = freshest = undefined
     // Their pool has refused them, without a word to the task.
     if (aborted !== undefined) for (const info of aborted) handle(info, 'aborted')
   }
@@ -219,7 +223,7 @@ export function watchPools(context: ProbeContext, peers: PortPeers): { tap: Port
         return (result = run.apply(this, args))
       } finally {
         current = before
-        const made = fresh.at(-1)
+        const made = freshest
         tellFresh()
         if (made?.state === 'queued') refuse(this, made, result)
       }
@@ -309,6 +313,11 @@ function ownerOfRun(made: unknown): object | undefined {
     if (prototype !== undefined && Object.hasOwn(prototype, 'run')) owner = prototype
   }
   return owner
+}
+
+/** Most tasks have none. */
+function isSignal(value: unknown): value is AbortSignal {
+  return value !== null && value !== undefined && value instanceof AbortSignal
 }
 
 /** Returns a function that asks a pool, and does not keep it alive. */

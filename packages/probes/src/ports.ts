@@ -9,9 +9,12 @@
  * workers, their start).
  */
 import { syncBuiltinESMExports } from 'node:module'
+import { performance } from 'node:perf_hooks'
 import workerThreads, { type MessagePort } from 'node:worker_threads'
-import { now } from '@rchan/trace'
-import { SORT, sortOf, type Sort } from './envelope.js'
+import { sortOf, type Sort } from './envelope.js'
+
+// As it is now: the program may replace it. It makes no bigint.
+const nowMs = performance.now.bind(performance)
 
 /** The method that hands a message to the listeners of a port. The same since Node 16. */
 const DISPATCH = Symbol.for('nodejs.internal.kHybridDispatch')
@@ -23,9 +26,9 @@ export interface PortTap {
   /** A message will be posted. */
   posting?(port: MessagePort, message: unknown, sort: Sort, transferred: readonly unknown[]): void
   /** A message was posted: it is serialized. */
-  posted?(port: MessagePort, message: unknown): void
+  posted?(port: MessagePort, message: unknown, sort: Sort): void
   /** A message could not be posted: `postMessage` has thrown. */
-  notPosted?(port: MessagePort): void
+  notPosted?(port: MessagePort, sort: Sort): void
   /**
    * A message has come, and nothing of the program has seen it.
    *
@@ -39,7 +42,7 @@ export interface PortTap {
    * The listeners have returned. A message that the program took by `receiveMessageOnPort` is
    * received, and never handled.
    */
-  handled?(port: MessagePort): void
+  handled?(port: MessagePort, sort: Sort): void
 }
 
 type Dispatch = (this: MessagePort, data: unknown, type: string, event: unknown) => unknown
@@ -54,7 +57,7 @@ let receiving: readonly Required<Pick<PortTap, 'receiving'>>[] = NONE
 let handled: readonly Required<Pick<PortTap, 'handled'>>[] = NONE
 let restore: (() => void) | undefined
 /** When the program asked for a message by `receiveMessageOnPort` the last time. */
-let askedAt = 0n
+let askedAt = 0
 
 /**
  * Opens a tap on the calling thread.
@@ -73,8 +76,11 @@ export function tapPorts(tap: PortTap): () => void {
   }
 }
 
-/** When the thread has begun to read the message that it is receiving by `receiveMessageOnPort`. */
-export function readSince(): bigint {
+/**
+ * When the thread has begun to read the message that it is receiving by `receiveMessageOnPort`, by
+ * `performance.now`.
+ */
+export function readSince(): number {
   return askedAt
 }
 
@@ -99,7 +105,7 @@ function replace(): () => void {
     const message: unknown = args[0]
     // Taps may be closed meanwhile: the lists themselves are never changed.
     const before = posting
-    const sort = sortSafely(message)
+    const sort = sortOf(message)
     const transferred = transferOf(args[1])
     for (let index = 0; index < before.length; index += 1)
       before[index].posting(this, message, sort, transferred)
@@ -108,11 +114,11 @@ function replace(): () => void {
     try {
       result = postMessage.apply(this, args)
     } catch (error) {
-      for (const tap of taps) tap.notPosted?.(this)
+      for (const tap of taps) tap.notPosted?.(this, sort)
       throw error
     }
     const after = posted
-    for (let index = 0; index < after.length; index += 1) after[index].posted(this, message)
+    for (let index = 0; index < after.length; index += 1) after[index].posted(this, message, sort)
     return result
   }
   const tappedDispatch: Dispatch = function (data, type, event) {
@@ -120,19 +126,19 @@ function replace(): () => void {
       if (type === 'messageerror') for (const tap of taps) tap.unreadable?.(this)
       return dispatch.call(this, data, type, event)
     }
-    const ports = (this as PortPrototype)[RECEIVING] ?? NONE
-    receive(this, data, ports)
+    const sort = sortOf(data)
+    receive(this, data, sort, (this as PortPrototype)[RECEIVING] ?? NONE)
     try {
       return dispatch.call(this, data, type, event)
     } finally {
       const after = handled
-      for (let index = 0; index < after.length; index += 1) after[index].handled(this)
+      for (let index = 0; index < after.length; index += 1) after[index].handled(this, sort)
     }
   }
   const tappedReceive: typeof receiveMessageOnPort = (port) => {
-    askedAt = now()
+    askedAt = nowMs()
     const received = receiveMessageOnPort(port)
-    if (received !== undefined) receive(port, received.message, undefined)
+    if (received !== undefined) receive(port, received.message, sortOf(received.message), undefined)
     return received
   }
 
@@ -154,9 +160,13 @@ function replace(): () => void {
   }
 }
 
-function receive(port: MessagePort, message: unknown, ports: readonly unknown[] | undefined): void {
+function receive(
+  port: MessagePort,
+  message: unknown,
+  sort: Sort,
+  ports: readonly unknown[] | undefined,
+): void {
   const before = receiving
-  const sort = sortSafely(message)
   for (let index = 0; index < before.length; index += 1) before[index].receiving(port, message, sort, ports)
 }
 
@@ -170,15 +180,6 @@ function alike<F extends (...args: never[]) => unknown>(made: F, original: F): F
   define(made, 'name', name)
   Object.defineProperty(made, 'length', { value: length, configurable: true })
   return made
-}
-
-/** Getters of the program may throw. */
-function sortSafely(message: unknown): Sort {
-  try {
-    return sortOf(message)
-  } catch {
-    return SORT.other
-  }
 }
 
 function transferOf(transfer: unknown): readonly unknown[] {

@@ -1,6 +1,6 @@
 /** Tasks as a worker runs them, by the envelopes that pass through its ports. */
+import { performance } from 'node:perf_hooks'
 import type { MessagePort } from 'node:worker_threads'
-import { now } from '@rchan/trace'
 import {
   callIn,
   numberIn,
@@ -18,20 +18,24 @@ import type { ProbeContext } from './probe.js'
 import { kernelThreadId, Schedstat } from './schedstat.js'
 import { replied, run, way } from './task-events.js'
 
-/** A reading of the kernel's account. Times are ns. */
+// As it is now: the program may replace it. It makes no bigint.
+const nowMs = performance.now.bind(performance)
+
+/** A reading of the kernel's account, in ns, and its time, in ms. */
 interface Reading {
-  readonly time: bigint
+  readonly time: number
   readonly onCpu: number
   readonly waitingForCpu: number
 }
 
-/** How long the reading at the end of a task counts for the start of the next one, in ns. */
-const RECENT_NS = 500_000n
+/** How long the reading at the end of a task counts for the start of the next one, in ms. */
+const RECENT_MS = 0.5
 /**
  * Of shorter tasks nothing is read: a reading would cost them more than 0.3 %, and the kernel's
  * time on a CPU lags by a tick.
  */
-const LONG_NS = 2_000_000n
+const LONG_MS = 2
+const NS_PER_MS = 1e6
 
 /** A task that this thread runs. */
 interface Run {
@@ -41,19 +45,20 @@ interface Run {
   readonly key: unknown
   readonly token: ReturnType<typeof run.begin>
   readonly name: string
-  /** When it began, in ns. */
-  readonly start: bigint
-  /** How long reading its message took. */
-  readonly read: bigint
+  /** When it began, in ms. */
+  readonly start: number
+  /** How long reading its message took, in ns. */
+  readonly read: number
   readonly reading: Reading
 }
 
 /** Watches the tasks that the calling thread runs. */
 export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => void } {
-  /** The tasks that have begun, in any order. Mostly there is one. */
-  const open: Run[] = []
+  /** The tasks that have begun: the newest, if it still runs, and those before it. */
+  let newest: Run | undefined
+  const others: Run[] = []
   /** The reply that is being posted: one at a time. */
-  let leaving: { readonly message: unknown; readonly id: number; readonly start: bigint } | undefined
+  let leaving: { readonly message: unknown; readonly id: number; readonly start: number } | undefined
   let account: Schedstat | undefined
   let hasAccount = false
   let last: Reading | undefined
@@ -65,7 +70,7 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       if (tid !== 0) account = Schedstat.open(tid)
     }
     if (account?.read() !== true) return NO_READING
-    return { time: now(), onCpu: account.onCpu, waitingForCpu: account.waitingForCpu }
+    return { time: nowMs(), onCpu: account.onCpu, waitingForCpu: account.waitingForCpu }
   }
   /** Whether the last task was long enough for readings to tell something, and to cost nothing. */
   let areLong = true
@@ -73,19 +78,19 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
    * The reading for the start of a task. The one at the end of the last task will do, if it is
    * recent: in between the worker has waited for a message, and nothing else.
    */
-  const readingAtStart = (time: bigint): Reading => {
+  const readingAtStart = (time: number): Reading => {
     if (!areLong) return NO_READING
-    return last !== undefined && time - last.time < RECENT_NS ? last : readAccount()
+    return last !== undefined && time - last.time < RECENT_MS ? last : readAccount()
   }
   const take = (port: MessagePort, key: unknown): Run | undefined => {
-    for (let index = open.length - 1; index >= 0; index -= 1) {
-      const one = open[index]
-      if (one.port !== port || one.key !== key) continue
-      open[index] = open[open.length - 1]
-      open.pop()
+    const one = newest
+    if (one !== undefined && one.port === port && one.key === key) {
+      newest = undefined
       return one
     }
-    return undefined
+    if (others.length === 0) return undefined
+    const index = others.findIndex((each) => each.port === port && each.key === key)
+    return index < 0 ? undefined : others.splice(index, 1)[0]
   }
   const begin = (port: MessagePort, message: object, sort: Sort, isTaken: boolean): void => {
     const id = numberIn(message)
@@ -101,15 +106,16 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       name = call?.name ?? ''
       key = call?.key
     }
-    const start = now()
-    const read = isTaken ? start - readSince() : 0n
+    const start = nowMs()
+    const read = isTaken ? Math.round((start - readSince()) * NS_PER_MS) : 0
     const reading = readingAtStart(start)
     const token = run.begin()
     // In the span, so that viewers bind the arrow to it.
     way.step(id)
     // One that never had its reply.
-    if (open.length > 0) take(port, key)
-    open.push({ id, port, key, token, name, start, read, reading })
+    take(port, key)
+    if (newest !== undefined) others.push(newest)
+    newest = { id, port, key, token, name, start, read, reading }
   }
   const finish = (port: MessagePort, message: object, sort: Sort): void => {
     let key: unknown
@@ -126,8 +132,8 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
     }
     const one = take(port, key)
     if (one === undefined) return
-    const end = now()
-    areLong = end - one.start >= LONG_NS
+    const end = nowMs()
+    areLong = end - one.start >= LONG_MS
     const isRead = areLong && one.reading !== NO_READING
     last = areLong ? readAccount() : undefined
     const fields = {
@@ -139,9 +145,9 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
     }
     if (hasFailed) run.fail(one.token, fields)
     else run.end(one.token, fields)
-    tellSums(context)
+    tellSums(context, end)
     tellMemoryIfDue(end)
-    leaving = { message, id: one.id, start: now() }
+    leaving = { message, id: one.id, start: nowMs() }
   }
   const tap: PortTap = {
     receiving(port, message, sort, ports) {
@@ -153,7 +159,8 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       }
     },
     posting(port, message, sort) {
-      if (open.length === 0 || typeof message !== 'object' || message === null) return
+      if (newest === undefined && others.length === 0) return
+      if (typeof message !== 'object' || message === null) return
       try {
         finish(port, message, sort)
       } catch (error) {
@@ -164,7 +171,7 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       if (leaving === undefined || leaving.message !== message) return
       const { id, start } = leaving
       leaving = undefined
-      replied({ id, serializeNs: now() - start })
+      replied({ id, serializeNs: Math.round((nowMs() - start) * NS_PER_MS) })
     },
     notPosted() {
       leaving = undefined
@@ -176,4 +183,4 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
   }
 }
 
-const NO_READING: Reading = { time: 0n, onCpu: 0, waitingForCpu: 0 }
+const NO_READING: Reading = { time: 0, onCpu: 0, waitingForCpu: 0 }

@@ -1,7 +1,8 @@
 /**
- * The sampler thread. It looks at the listed threads every 20 ms, as long as a recording
- * runs: at the kernel's account of their time, and at the heartbeats of their event loops. So it
- * sees a loop that stands still while it does, and threads that never return to theirs.
+ * The sampler thread. It looks at the listed threads every 20 ms for two seconds, then every 50 ms,
+ * as long as a recording runs: at the kernel's account of their time, and at the heartbeats of
+ * their event loops. So it sees a loop that stands still while it does, and threads that never
+ * return to theirs.
  *
  * It traces as any thread does. Analysis leaves it out of what it shows.
  */
@@ -13,7 +14,10 @@ import { stalled } from './stalls.js'
 import { SAMPLER, type SamplerData } from './sampler-data.js'
 import { writeStatus } from './status.js'
 
-const LOOK_MS = 20
+/** How often it looks: a program that runs on is known, and each look costs it 50 to 150 µs. */
+const FIRST_LOOKS_MS = 20
+const FIRST_LOOKS = 100
+const LATER_LOOKS_MS = 50
 const STATUS_MS = 500
 const NS_PER_MS = 1e6
 
@@ -44,13 +48,19 @@ class Sampler {
     this.#threadList = new ThreadList(data.threadList)
   }
 
+  /** When to look again, in ms. */
+  get pauseMs(): number {
+    return this.#round < FIRST_LOOKS ? FIRST_LOOKS_MS : LATER_LOOKS_MS
+  }
+
   /** Looks at all threads once. */
   look(): void {
+    const pauseMs = this.pauseMs
     this.#round += 1
     const time = now()
     // This thread may have stood still itself: the machine slept, or is overloaded. Nobody's event
     // loop is blamed for that.
-    const ownDelay = time - this.#lookedAt - BigInt(LOOK_MS * NS_PER_MS)
+    const ownDelay = time - this.#lookedAt - BigInt(pauseMs * NS_PER_MS)
     this.#lookedAt = time
     for (const entry of this.#threadList.entries()) {
       const thread = this.#threadOf(entry, time)
@@ -143,12 +153,16 @@ const threadList = new ThreadList(data.threadList)
 nameThread(SAMPLER)
 whileRecording(() => {
   const sampler = new Sampler(data)
-  const timer = setInterval(() => sampler.look(), LOOK_MS)
+  const look = (): void => {
+    sampler.look()
+    timer = setTimeout(look, sampler.pauseMs)
+  }
+  let timer = setTimeout(look, sampler.pauseMs)
   const { statusFile } = data
   const telling =
     statusFile === undefined ? undefined : setInterval(() => tellStatus(threadList, statusFile), STATUS_MS)
   return () => {
-    clearInterval(timer)
+    clearTimeout(timer)
     clearInterval(telling)
     sampler.close()
   }
