@@ -14,7 +14,9 @@ import work from './task.js'
 
 const PROGRAM = fileURLToPath(new URL('program.js', import.meta.url))
 const AUTO = import.meta.resolve('rchan/auto')
-/** The program alone, recorded without a probe, with the default ones, and with each of them alone. */
+/**
+ * The program alone, recorded without a probe, with the default ones, and with each of them alone.
+ */
 const ALONE = 'alone'
 const VARIANTS: Readonly<Record<string, string | undefined>> = {
   [ALONE]: undefined,

@@ -57,7 +57,9 @@ interface Submitted {
   readonly info: TaskInfo
   readonly pool: Pool | undefined
   state: State
-  /** Another task that waits, and has the same number in another pool; of a new one, the next one. */
+  /**
+   * Another task that waits, and has the same number in another pool; of a new one, the next one.
+   */
   next: Submitted | undefined
   /** Takes back the listener for its being aborted, which its pool does not tell of. */
   forgetSignal: (() => void) | undefined

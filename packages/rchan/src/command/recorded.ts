@@ -75,7 +75,9 @@ function nameOf(path: string): string {
   return name === '' || name.startsWith('..') ? path : name
 }
 
-/** Returns why processes were not recorded: as they wrote it down, or because they died too early. */
+/**
+ * Returns why processes were not recorded: as they wrote it down, or because they died too early.
+ */
 function complaintsIn(dir: string): string[] {
   return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
     const { name } = entry

@@ -1,6 +1,6 @@
 /**
- * `npm run big`: whether reading and converting takes no more memory for a big trace than for one of
- * 10 MB.
+ * `npm run big`: whether reading and converting takes no more memory for a big trace than for one
+ * of 10 MB.
  *
  *   npm run big -- [--mb MEGABYTES] [--way items|perfetto|…]
  */
