@@ -2,7 +2,7 @@
 export class Largest<T> {
   readonly #keys: number[] = []
   readonly #values: T[] = []
-  readonly #most: number
+  #most: number
 
   constructor(most: number) {
     this.#most = most
@@ -19,6 +19,23 @@ export class Largest<T> {
       this.#values[0] = value
       this.#down()
     }
+  }
+
+  /** How many are kept. */
+  get count(): number {
+    return this.#keys.length
+  }
+
+  /** Keeps the larger half only, from now on. */
+  shrink(): void {
+    const order = [...this.#keys.keys()].sort((a, b) => this.#keys[b] - this.#keys[a])
+    const kept = order.slice(0, order.length >> 1)
+    // Falling keys would be the heap upside down.
+    kept.reverse()
+    const [keys, values] = [kept.map((index) => this.#keys[index]), kept.map((index) => this.#values[index])]
+    this.#keys.splice(0, Infinity, ...keys)
+    this.#values.splice(0, Infinity, ...values)
+    this.#most = kept.length
   }
 
   /** Returns the values, the largest first. */

@@ -5,6 +5,7 @@
 import type { CpuBand } from './page-data.js'
 
 const MOST = 4096
+const LEAST = 16
 /**
  * The sampler looks so often, and tells of a thread only if it ran. So of a longer time between two
  * samples, the first part was idle.
@@ -26,6 +27,20 @@ export class CpuAccount {
     }
     this.#push(time, onCpu, waiting)
     if (this.#times.length > MOST) this.#halve()
+  }
+
+  get length(): number {
+    return this.#times.length
+  }
+
+  /** Few samples stay as they are. */
+  get canShrink(): boolean {
+    return this.length > LEAST
+  }
+
+  /** Keeps half of the samples. */
+  shrink(): void {
+    this.#halve()
   }
 
   band(): CpuBand {

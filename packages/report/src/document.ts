@@ -65,7 +65,7 @@ export function pageText(head: Head, model: Model, data: PageData, packed: strin
         <main>
           ${findingsPart(model, data, at)} ${timelinePart(data)}
           ${model.pools.map((pool, index) => poolSection(pool, index, model))} ${crewSection(model)}
-          ${slowestSection(model, data, at)} ${functionSection(model)} ${threadSection(model, data)}
+          ${slowestSection(model, data)} ${functionSection(model)} ${threadSection(model, data)}
         </main>
         <script type="application/octet-stream" id="data">
           ${packed}
@@ -99,9 +99,8 @@ function findingsPart({ findings, losses }: Model, data: PageData, at: (time: bi
     losses.events + losses.packets === 0
       ? html``
       : html`<p class="bad">
-          ${numberText(losses.events)} events were
-          lost${losses.packets > 0 ? `, and ${numberText(losses.packets)} packets are missing` : ''}: what is
-          drawn is not all that happened. They are red in the timeline.
+          ${lostText(losses)}: what is drawn is not all that happened. Where they are missing, the timeline is
+          red.
         </p>`
   if (findings.length === 0) return lost
   return html`<section aria-labelledby="findings-head">
@@ -127,6 +126,14 @@ function findingsPart({ findings, losses }: Model, data: PageData, at: (time: bi
       )}
     </ul>
   </section>`
+}
+
+function lostText({ events, packets }: Model['losses']): string {
+  const parts = [
+    ...(events > 0 ? [`${numberText(events)} ${events === 1 ? 'event was' : 'events were'} lost`] : []),
+    ...(packets > 0 ? [`${numberText(packets)} ${packets === 1 ? 'packet is' : 'packets are'} missing`] : []),
+  ]
+  return parts.join(', and ')
 }
 
 /** A link into the timeline. The script reads it. */
@@ -191,7 +198,19 @@ function legend(): Markup {
 }
 
 function leftOutPart({ leftOut }: PageData): Markup {
-  const { count, shorterThan, sums, tooDeep, everyEvent, flows, tasks, charts, losses } = leftOut
+  const {
+    count,
+    shorterThan,
+    sums,
+    tooDeep,
+    farAway,
+    everyEvent,
+    flows,
+    tasks,
+    counterValues,
+    losses,
+    stalls,
+  } = leftOut
   const lines = [
     ...(count > 0
       ? [
@@ -202,11 +221,19 @@ function leftOutPart({ leftOut }: PageData): Markup {
         ]
       : []),
     ...(tooDeep > 0 ? [`${numberText(tooDeep)} spans that are in too many others.`] : []),
+    ...(farAway > 0
+      ? [
+          farAway === 1
+            ? '1 span or event whose own time is long before or after the recording.'
+            : `${numberText(farAway)} spans and events whose own time is long before or after the recording.`,
+        ]
+      : []),
     ...(everyEvent > 1 ? [`All but every ${numberText(everyEvent)}th event.`] : []),
     ...(flows > 0 ? [`${numberText(flows)} points of flows.`] : []),
     ...(tasks > 0 ? [`The stages of ${numberText(tasks)} shorter tasks.`] : []),
-    ...(charts > 0 ? [`Some counters: there are too many.`] : []),
+    ...(counterValues > 0 ? [`${numberText(counterValues)} values of further counters.`] : []),
     ...(losses > 0 ? [`${numberText(losses)} further gaps.`] : []),
+    ...(stalls > 0 ? [`${numberText(stalls)} further stalls.`] : []),
   ]
   if (lines.length === 0) return html``
   return html`<p class="faint" id="left-out">

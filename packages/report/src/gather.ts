@@ -16,6 +16,7 @@ import type {
 } from '@rchan/ctf/reader'
 import { ChartSeries } from './chart-series.js'
 import { CpuAccount } from './cpu-account.js'
+import type { Density } from './density.js'
 import { KeptEvents } from './kept-events.js'
 import { KeptSlices } from './kept-slices.js'
 import { lanesOf } from './lanes.js'
@@ -27,7 +28,6 @@ const OUTCOMES: readonly Outcome[] = ['ok', 'failed', 'cut']
 const CUT = OUTCOMES.indexOf('cut')
 /** What the page shows in other ways, or not at all. */
 const OWN_ASYNCS: ReadonlySet<string> = new Set(['task', 'worker:life'])
-const OWN_SPANS: ReadonlySet<string> = new Set(['loop:stall'])
 const OWN_COUNTERS = /^(memory|loop|pool:.*)$/
 const OWN_EVENTS =
   /^(cpu|gc:sums|pool:found|process:started|sample|(sample|message|task|worker|loop|rchan):.*)$/
@@ -37,10 +37,12 @@ const MOST_SLICES = 1_000_000
 const MOST_EVENTS = 50_000
 const MOST_FLOW_POINTS = 200_000
 const MOST_TASKS = 30_000
-const MOST_CHARTS = 12
+const MOST_CHARTS = 24
 const MOST_LOSSES = 2000
 const MOST_STALLS = 5000
 const DENSITY_PARTS = 1024
+/** What lies farther before or after the recording than its length, or this, is left out. */
+const NEAR_NS = 1e9
 
 interface FlowPoint {
   readonly way: number
@@ -52,9 +54,8 @@ interface FlowPoint {
 interface Counted {
   readonly process: TraceProcess
   readonly label: string
-  readonly series: Map<string, ChartSeries>
-  /** By series. */
-  readonly units: ReadonlyMap<string, string>
+  readonly unit: string
+  readonly samples: ChartSeries
 }
 
 /** Gathers what a page shows. */
@@ -69,6 +70,7 @@ export class Gatherer {
   readonly #accounts = new Map<TraceProcess, Map<number, CpuAccount>>()
   readonly #flows: FlowPoint[] = []
   readonly #ways = new Map<string, number>()
+  /** By process, name and field. */
   readonly #counters = new Map<string, Counted>()
   readonly #stalls: { thread: number; from: number; to: number }[] = []
   readonly #losses: { thread: number; from: number; to: number; text: string }[] = []
@@ -77,8 +79,9 @@ export class Gatherer {
   #isOver = false
   #lostFlows = 0
   #lostTasks = 0
-  #lostCharts = 0
+  #lostValues = 0
   #lostLosses = 0
+  #lostStalls = 0
 
   /** @param most how many slices are kept. */
   constructor(most = MOST_SLICES) {
@@ -121,9 +124,24 @@ export class Gatherer {
     this.#tasks.add(lengthOf(task), task)
   }
 
-  /** Keeps half of the slices only. */
-  shrink(): void {
-    this.#slices.shrink()
+  /** Leaves out half of what there is most of. @returns false if nothing more can be left out. */
+  shrink(): boolean {
+    const slices = this.#slices.slices.length
+    const accounts = [...this.#accounts.values()]
+      .flatMap((each) => [...each.values()])
+      .filter(({ canShrink }) => canShrink)
+    const samples = accounts.reduce((sum, { length }) => sum + length, 0)
+    const others = this.#events.kept.length + this.#flows.length + this.#tasks.count + samples
+    if (slices > 1 && slices >= others) this.#slices.shrink()
+    else if (others > 0) {
+      this.#events.shrink()
+      this.#tasks.shrink()
+      for (const account of accounts) account.shrink()
+      const flows = this.#flows.length >> 1
+      this.#lostFlows += this.#flows.length - flows
+      this.#flows.length = flows
+    } else return false
+    return true
   }
 
   /** Returns what a page shows. Cuts the spans that are open. */
@@ -136,9 +154,20 @@ export class Gatherer {
     }
     const rows = new Rows(model, this.#threads)
     const rowOf = (thread: number): number => (thread < 0 ? -1 : rows.of(this.#threads[thread]))
-    const { lanes, tooDeep } = lanesOf(this.#slices.slices, rowOf)
+    const last = this.#at(this.#to)
+    const reach = Math.max(last, NEAR_NS)
+    const isNear = (start: number, end: number): boolean => end >= -reach && start <= last + reach
+    const near = this.#slices.slices.filter(({ start, duration }) => isNear(start, start + duration))
+    const nearEvents = this.#events.kept.filter(({ time }) => isNear(time, time))
+    const farAway = this.#slices.slices.length - near.length + this.#events.kept.length - nearEvents.length
+    const { lanes, tooDeep } = lanesOf(near, rowOf)
     const sorted = lanes.flatMap(({ slices }) => slices)
     const tasks = this.#tasksOf(model)
+    const densities = new Map<number, Density[]>()
+    for (const [number, density] of this.#slices.densities) {
+      const row = rowOf(number)
+      densities.set(row, [...(densities.get(row) ?? []), density])
+    }
     const texts = new Numbered()
     const numberOf = (text: string): number => (text === '' ? -1 : texts.of(text))
     const column = <T>(values: readonly T[], of: (value: T) => number): Column =>
@@ -157,22 +186,31 @@ export class Gatherer {
         task < 0 ? -1 : (places.get(taskKey(this.#threads[thread].process, task)) ?? -1),
       ),
     }
-    const events = this.#events.kept
+    const events = nearEvents
       .map((event) => ({ ...event, row: rowOf(event.thread) }))
       .filter(({ row }) => row >= 0)
       .sort((a, b) => a.row - b.row || a.time - b.time)
-    const from = Math.min(
-      0,
-      sorted.reduce((least, { start }) => Math.min(least, start), 0),
-    )
-    const to = Math.max(from + 1, this.#at(this.#to))
+    let from = 0
+    let to = Math.max(1, last)
+    for (const { start, duration } of sorted) {
+      from = Math.min(from, start)
+      to = Math.max(to, start + duration)
+    }
+    for (const { time } of events) {
+      from = Math.min(from, time)
+      to = Math.max(to, time)
+    }
+    from = Math.max(from, -reach)
+    to = Math.min(to, last + reach)
     return {
       from,
       to,
       names: this.#names.all,
       texts: texts.all,
       processes: rows.processes,
-      threads: rows.threads.map((thread, row) => this.#thread(thread, row, rows, { from, to })),
+      threads: rows.threads.map((thread, row) =>
+        this.#thread(thread, rows, densities.get(row) ?? [], { from, to }),
+      ),
       lanes: lanes.map(({ thread, isAsync, slices: { length: count } }) => {
         first += count
         return { thread, isAsync, first: first - count, count }
@@ -186,11 +224,13 @@ export class Gatherer {
           .sort((a, b) => b.ns - a.ns)
           .slice(0, 10),
         tooDeep,
+        farAway,
         everyEvent: this.#events.every,
         flows: this.#lostFlows,
         tasks: this.#lostTasks,
-        charts: this.#lostCharts,
+        counterValues: this.#lostValues,
         losses: this.#lostLosses,
+        stalls: this.#lostStalls,
       },
       events: {
         time: column(events, ({ time }) => time),
@@ -242,10 +282,11 @@ export class Gatherer {
   #span(item: SpanItem): void {
     const { event, thread, start, end, outcome, fields } = item
     const { name } = event
-    if (name === 'loop:stall' && this.#stalls.length < MOST_STALLS) {
-      this.#stalls.push({ thread: this.#threadOf(thread), from: this.#at(start), to: this.#at(end) })
+    if (name === 'loop:stall') {
+      if (this.#stalls.length >= MOST_STALLS) this.#lostStalls += 1
+      else this.#stalls.push({ thread: this.#threadOf(thread), from: this.#at(start), to: this.#at(end) })
+      return
     }
-    if (OWN_SPANS.has(name)) return
     const isRun = name === 'task:run'
     const id = isRun ? Number(fields.id ?? -1) : -1
     this.#add(
@@ -302,25 +343,26 @@ export class Gatherer {
 
   #counter({ event: { name, fields: described }, thread, time, fields }: CounterItem): void {
     if (OWN_COUNTERS.test(name) || thread.name === SAMPLER) return
-    const key = `${thread.process.index} ${name}`
-    let counted = this.#counters.get(key)
-    if (counted === undefined) {
-      if (this.#counters.size >= MOST_CHARTS) {
-        this.#lostCharts += 1
-        return
-      }
-      const units = new Map(
-        described.map((field) => [field.name, typeof field.type === 'string' ? '' : (field.type.unit ?? '')]),
-      )
-      counted = { process: thread.process, label: name, series: new Map(), units }
-      this.#counters.set(key, counted)
-    }
     for (const [field, value] of Object.entries(fields)) {
       const number = typeof value === 'bigint' ? Number(value) : value
       if (typeof number !== 'number' || !Number.isFinite(number)) continue
-      let series = counted.series.get(field)
-      if (series === undefined) counted.series.set(field, (series = new ChartSeries()))
-      series.add(this.#at(time), number)
+      const key = `${thread.process.index} ${name} ${field}`
+      let chart = this.#counters.get(key)
+      if (chart === undefined) {
+        if (this.#counters.size >= MOST_CHARTS) {
+          this.#lostValues += 1
+          continue
+        }
+        const type = described.find((each) => each.name === field)?.type
+        chart = {
+          process: thread.process,
+          label: field === 'value' && described.length === 1 ? name : `${name} ${field}`,
+          unit: typeof type === 'object' ? (type.unit ?? '') : '',
+          samples: new ChartSeries(),
+        }
+        this.#counters.set(key, chart)
+      }
+      chart.samples.add(this.#at(time), number)
     }
   }
 
@@ -356,15 +398,12 @@ export class Gatherer {
 
   #thread(
     { process, id, label, about, use }: Rows['threads'][number],
-    row: number,
     rows: Rows,
+    densities: readonly Density[],
     extent: { readonly from: number; readonly to: number },
   ): PageThread {
-    const density = new Float64Array(DENSITY_PARTS)
-    let hasLeftOut = false
-    for (const [number, each] of this.#slices.densities) {
-      if (rows.of(this.#threads[number]) !== row) continue
-      hasLeftOut = true
+    const density = new Float64Array(densities.length > 0 ? DENSITY_PARTS : 0)
+    for (const each of densities) {
       each.within(extent.from, extent.to, DENSITY_PARTS).forEach((part, index) => {
         density[index] = Math.min(1000, density[index] + part)
       })
@@ -378,7 +417,7 @@ export class Gatherer {
       from: use === undefined ? extent.from : this.#at(use.from),
       to: use === undefined ? extent.to : this.#at(use.to),
       cpu: account.band(),
-      density: hasLeftOut ? density : new Float64Array(),
+      density,
     }
   }
 
@@ -401,6 +440,7 @@ export class Gatherer {
     const part = (name: 'onCpu' | 'waitingForCpu' | 'gc' | 'blocked'): Column =>
       column(({ [name]: ns }) => (ns === undefined ? -1 : Math.round(ns)))
     return {
+      id: column(({ id }) => Number(id)),
       pool: column(({ pool }) => this.#names.of(pool)),
       name: column(({ name }) => this.#names.of(name)),
       submitter: column(({ submitter }) => rows.of(submitter)),
@@ -442,14 +482,14 @@ export class Gatherer {
   }
 
   #charts(rows: Rows): Chart[] {
-    return [...this.#counters.values()].flatMap(({ process, label, series, units }) =>
-      [...series].map(([field, { times, values }]): Chart => ({
-        label: field === 'value' && series.size === 1 ? label : `${label} ${field}`,
-        unit: units.get(field) ?? '',
+    return [...this.#counters.values()].map(
+      ({ process, label, unit, samples: { times, values } }): Chart => ({
+        label,
+        unit,
         process: rows.placeOf(process),
         times: Float64Array.from(times),
         series: [{ label: '', values: Float64Array.from(values) }],
-      })),
+      }),
     )
   }
 }

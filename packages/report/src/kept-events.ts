@@ -10,7 +10,7 @@ export interface KeptEvent {
 
 /** Takes events, and keeps some of them, spread over all. */
 export class KeptEvents {
-  readonly #most: number
+  #most: number
   #kept: KeptEvent[] = []
   #every = 1
   #count = 0
@@ -32,8 +32,17 @@ export class KeptEvents {
   add(make: () => KeptEvent): void {
     if (this.#count % this.#every === 0) this.#kept.push(make())
     this.#count += 1
-    if (this.#kept.length <= this.#most) return
-    this.#kept = this.#kept.filter((_, index) => index % 2 === 0)
+    if (this.#kept.length > this.#most) this.#halve()
+  }
+
+  /** Keeps half as many from now on. */
+  shrink(): void {
+    this.#most >>= 1
+    while (this.#kept.length > this.#most) this.#halve()
+  }
+
+  #halve(): void {
+    this.#kept = this.#most === 0 ? [] : this.#kept.filter((_, index) => index % 2 === 0)
     this.#every *= 2
   }
 }

@@ -1,10 +1,10 @@
 /**
  * The slices that a page shows: the longest of a trace, in bounded memory.
  *
- * Slices come in any number, and at most `most` are kept. When there are more, the shorter half is
- * left out: each of these counts in the sums of its name and in the density of its thread. From
- * then on nothing shorter than the shortest that was kept is taken, so which slices are kept
- * depends on their durations alone.
+ * Slices come in any number, and at most `most` are kept, fewer if their texts are long. When there
+ * are more, the shorter half is left out: each of these counts in the sums of its name and in the
+ * density of its thread. From then on nothing shorter than the shortest that was kept is taken, so
+ * which slices are kept depends on their durations alone.
  */
 import { Density } from './density.js'
 
@@ -29,12 +29,17 @@ interface Sum {
   ns: number
 }
 
+/** There is room for so many characters of text for each slice. */
+const TEXT = 64
+
 /** Takes slices, and keeps the longest. */
 export class KeptSlices {
   readonly densities = new Map<number, Density>()
   /** By name, what is left out. */
   readonly sums = new Map<number, Sum>()
   #slices: Slice[] = []
+  #textLength = 0
+  #mostText: number
   #shortest = 0
   #leftOut = 0
   #most: number
@@ -44,6 +49,7 @@ export class KeptSlices {
       throw new RangeError(`most=${most}: has to be a whole number, at least 1`)
     }
     this.#most = most
+    this.#mostText = most * TEXT
   }
 
   /** Those that are kept. */
@@ -63,13 +69,19 @@ export class KeptSlices {
   add(slice: Slice): void {
     if (slice.duration < this.#shortest) return this.#leaveOut(slice)
     this.#slices.push(slice)
-    if (this.#slices.length > this.#most) this.#halve()
+    this.#textLength += slice.text.length
+    this.#makeRoom()
   }
 
   /** Keeps half as many from now on. */
   shrink(): void {
-    this.#most = Math.max(1, this.#most >> 1)
-    while (this.#slices.length > this.#most) this.#halve()
+    this.#most = Math.max(1, Math.min(this.#most, this.#slices.length) >> 1)
+    this.#mostText = Math.min(this.#mostText, this.#textLength) >> 1
+    this.#makeRoom()
+  }
+
+  #makeRoom(): void {
+    while (this.#slices.length > this.#most || this.#textLength > this.#mostText) this.#halve()
   }
 
   #halve(): void {
@@ -78,11 +90,15 @@ export class KeptSlices {
     // Equal durations go together, so that it makes no difference which of them came first.
     this.#shortest = median > sorted[0] ? median : Math.floor(median) + 1
     const kept: Slice[] = []
+    let textLength = 0
     for (const slice of this.#slices) {
-      if (slice.duration >= this.#shortest) kept.push(slice)
-      else this.#leaveOut(slice)
+      if (slice.duration >= this.#shortest) {
+        kept.push(slice)
+        textLength += slice.text.length
+      } else this.#leaveOut(slice)
     }
     this.#slices = kept
+    this.#textLength = textLength
   }
 
   #leaveOut({ thread, name, start, duration, isAsync }: Slice): void {

@@ -33,6 +33,8 @@ export interface PageData {
 
 /** A process that is shown. */
 export interface PageProcess {
+  /** Its number in the trace: a pid may be used twice. */
+  readonly index: number
   readonly pid: number
   readonly label: string
 }
@@ -93,12 +95,16 @@ export interface LeftOutSlices {
   readonly sums: readonly { readonly name: string; readonly count: number; readonly ns: number }[]
   /** Slices in too many others. */
   readonly tooDeep: number
+  /** Slices and events that are too long before or after all others. */
+  readonly farAway: number
   /** Of the events every so many is there. */
   readonly everyEvent: number
   readonly flows: number
   readonly tasks: number
-  readonly charts: number
+  /** Values of counters that have no chart. */
+  readonly counterValues: number
   readonly losses: number
+  readonly stalls: number
 }
 
 /** Events, sorted by thread and time. */
@@ -119,6 +125,8 @@ export interface Flows {
 
 /** Tasks of pools. */
 export interface Tasks {
+  /** Unique in a process. */
+  readonly id: Column
   /** Place of the pool's name in `names`. */
   readonly pool: Column
   readonly name: Column

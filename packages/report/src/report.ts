@@ -47,12 +47,11 @@ export function toReport(source: ItemSource, options: ReportOptions = {}): strin
     const data = gatherer.result(model)
     const packed = Buffer.from(deflateRawSync(pack(data), { level: 9 })).toString('base64')
     const text = pageText(head, model, data, packed, { script, style })
-    // A page without any spans has nothing more to leave out.
-    if (text.length <= mostBytes) return text
-    if (data.slices.start.length <= 1) {
-      throw new RangeError(`mostBytes=${mostBytes}: the page takes ${text.length} bytes even without spans`)
+    const bytes = Buffer.byteLength(text)
+    if (bytes <= mostBytes) return text
+    if (!gatherer.shrink()) {
+      throw new RangeError(`mostBytes=${mostBytes}: the page takes ${bytes} bytes even without spans`)
     }
-    gatherer.shrink()
   }
 }
 

@@ -36,7 +36,11 @@ export class Rows {
     const commands = new Map(model.processes.map(({ process, command }) => [process, command]))
     for (const [process, own] of [...uses].sort(([, a], [, b]) => work(b) - work(a))) {
       const place = this.#processes.push(process) - 1
-      this.processes.push({ pid: process.pid, label: labelOfProcess(process, commands.get(process)) })
+      this.processes.push({
+        index: process.index,
+        pid: process.pid,
+        label: labelOfProcess(process, commands.get(process)),
+      })
       const known = new Set(own.map(({ thread: { threadId } }) => threadId))
       const others = seen.filter(
         ({ process: of, threadId, name }) => of === process && name !== SAMPLER && !known.has(threadId),

@@ -14,9 +14,9 @@ export function shownName(event: string, { name }: ItemFields): string {
 
 /** Fields as they are shown: one a line. */
 export function fieldsText(fields: ItemFields): string {
-  const lines = Object.entries(fields)
-    .slice(0, MOST_FIELDS)
-    .map(([name, value]) => `${name}: ${valueText(value)}`)
+  const all = Object.entries(fields)
+  const lines = all.slice(0, MOST_FIELDS).map(([name, value]) => `${name}: ${valueText(value)}`)
+  if (all.length > MOST_FIELDS) lines.push(`… and ${all.length - MOST_FIELDS} more`)
   return lines.join('\n')
 }
 

@@ -7,8 +7,7 @@ import type { PageData } from './page-data.js'
 const SLOWEST_SHOWN = 50
 const LONGEST_SHOWN = 25
 
-/** @param at gives the page's time of a time of the trace. */
-export function slowestSection({ pools, from }: Model, data: PageData, at: (time: bigint) => number): Markup {
+export function slowestSection({ pools, from }: Model, data: PageData): Markup {
   const slowest = pools
     .flatMap((pool) => pool.slowest)
     .map((task) => ({ task, ns: totalOf(task) }))
@@ -33,13 +32,14 @@ export function slowestSection({ pools, from }: Model, data: PageData, at: (time
   ]
   return html`<section aria-labelledby="slowest-head">
     <h2 id="slowest-head">Slowest tasks</h2>
+    <p class="faint">By the time from dispatch until the result was handled.</p>
     <div class="wide">
       <table class="sortable" id="slowest">
         ${headRow(head, (name) => !['task', 'pool', 'end'].includes(name))}
         <tbody>
           ${slowest.map(({ task }) => {
             const { name, pool, worker, queued, dispatched, started, finished, handled, outcome } = task
-            const known = place(at(queued), task)
+            const known = place(task)
             return html`<tr>
               <th scope="row">
                 ${known < 0 ? html`${name === '' ? 'task' : name}` : html`<a href="#task=${known}">${name === '' ? 'task' : name}</a>`}
@@ -92,12 +92,12 @@ function totalOf({ queued, dispatched, finished, handled }: Task): number {
   return Number((handled ?? finished ?? dispatched ?? queued) - (dispatched ?? queued))
 }
 
-/** Finds the place of a task in the page's data. */
-function placesOf({ tasks, threads, processes }: PageData): (queued: number, task: Task) => number {
+/** Finds the place of a task in the page's data; −1 if it is not there. */
+function placesOf({ tasks, threads, processes }: PageData): (task: Task) => number {
   const places = new Map<string, number>()
-  for (let place = 0; place < tasks.queued.length; place += 1) {
+  for (const [place, id] of tasks.id.entries()) {
     const row = threads[tasks.submitter[place]]
-    places.set(`${processes[row?.process]?.pid} ${tasks.queued[place]}`, place)
+    places.set(`${processes[row?.process]?.index} ${id}`, place)
   }
-  return (queued, { submitter }) => places.get(`${submitter.process.pid} ${queued}`) ?? -1
+  return ({ id, submitter }) => places.get(`${submitter.process.index} ${id}`) ?? -1
 }

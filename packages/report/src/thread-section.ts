@@ -11,7 +11,7 @@ const THREADS_SHOWN = 1000
 /** The row of a thread in the timeline; −1 if it has none. */
 export function threadRowOf({ threads, processes }: PageData, { threadId, process }: TraceThread): number {
   return threads.findIndex(
-    ({ id, process: place }) => id === threadId && processes[place].pid === process.pid,
+    ({ id, process: place }) => id === threadId && processes[place].index === process.index,
   )
 }
 
@@ -45,8 +45,9 @@ export function threadSection({ threads, processes }: Model, data: PageData): Ma
             const label =
               thread.name !== '' ? thread.name : role === 'main' ? 'main' : `worker ${thread.threadId}`
             const end = error?.split('\n')[0] ?? ((exitCode ?? 0) > 1 ? `exit code ${exitCode}` : '')
+            const row = threadRowOf(data, thread)
             return html`<tr>
-              <th scope="row"><a href="#thread=${threadRowOf(data, thread)}">${label}</a></th>
+              <th scope="row">${row < 0 ? label : html`<a href="#thread=${row}">${label}</a>`}</th>
               ${numberCell(thread.threadId)}
               ${several ? html`<td class="n" data-value="${thread.process.pid}">${thread.process.pid}</td>` : html``}
               ${[shares.busy, shares.waitingForCpu, shares.gc, shares.idle].map(partCell)}

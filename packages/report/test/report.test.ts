@@ -158,3 +158,37 @@ test('a page stays below its limit: the shortest spans are left out, and counted
   expect(() => toReport(trace, { mostBytes: 1000 })).toThrow(/^mostBytes=1000: the page takes \d+ bytes even/)
   expect(() => toReport(trace, { mostBytes: -1 })).toThrow('mostBytes=-1: has to be')
 })
+
+test('a page of many events, flows and texts stays below its limit, too', () => {
+  const trace = new MadeTrace()
+  const main = trace.thread(trace.process(1), 0, 'main')
+  const event = trace.event('said', { text: 'string' })
+  let seed = 1
+  for (let index = 0; index < 20_000; index += 1) {
+    seed = (seed * 16_807) % 2_147_483_647
+    trace.happened(main, event, BigInt(index * 1000), { text: `${seed} ${seed * 3} ${seed * 7}` })
+  }
+  const html = toReport(trace, { mostBytes: 150_000 })
+  expect(html.length).toBeLessThanOrEqual(150_000)
+  const { events, leftOut } = dataOf(html)
+  expect(events.time.length).toBeGreaterThan(0)
+  expect(leftOut.everyEvent).toBeGreaterThan(1)
+})
+
+test('what lies far before the recording is left out, and told; two processes of one pid are two', () => {
+  const trace = new MadeTrace()
+  const [first, second] = [trace.process(7), trace.process(7)].map((process) => trace.thread(process, 0))
+  const work = trace.event('work', {}, 'span')
+  const day = 86_400_000_000_000n
+  trace.span(first, work, 10n * day, 10n * day + 500n)
+  trace.span(second, work, 10n * day + 100n, 10n * day + 600n)
+  trace.span(first, work, 1n, 2n, {}, 'ok', 10n * day + 700n)
+  const html = toReport(trace)
+  const { from, slices, leftOut, threads, processes } = dataOf(html)
+  expect([slices.start.length, leftOut.farAway]).toEqual([2, 1])
+  expect(from).toBeGreaterThan(-1e9)
+  expect(html.includes('1 span or event whose own time is long before')).toBe(true)
+  expect([threads.length, new Set(threads.map(({ process }) => processes[process].index)).size]).toEqual([
+    2, 2,
+  ])
+})

@@ -7,7 +7,7 @@ import { probes } from 'rchan/probes'
 
 const [, , path, when] = process.argv
 const { prototype } = workerThreads.MessagePort
-const { postMessage } = prototype
+const postMessage = Reflect.get(prototype, 'postMessage')
 const recording = await startRecording({ path })
 
 if (when === 'at once') {

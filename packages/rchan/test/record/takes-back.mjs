@@ -16,8 +16,10 @@ const { Worker, MessageChannel } = workerThreads
 /** All own properties of an object, as they are now. */
 function propertiesOf(name, object) {
   return Reflect.ownKeys(object).map((key) => {
-    const { value, get, set, ...flags } = Object.getOwnPropertyDescriptor(object, key)
-    return [`${name}.${String(key)}`, [value, get, set, JSON.stringify(flags)]]
+    const property = Object.getOwnPropertyDescriptor(object, key)
+    const { enumerable, configurable, writable } = property
+    const flags = JSON.stringify([enumerable, configurable, writable])
+    return [`${name}.${String(key)}`, [...['value', 'get', 'set'].map((part) => property[part]), flags]]
   })
 }
 
@@ -70,8 +72,7 @@ async function use() {
   const { signal } = new AbortController()
   // The second one waits for the first.
   const tasks = [pool.run(500), pool.run(1, { signal })]
-  require('workerpool')
-  require('jest-worker')
+  for (const name of ['workerpool', 'jest-worker']) require(name)
   const worker = new Worker('setInterval(() => {}, 1000)', { eval: true })
   await new Promise((done) => worker.once('online', done))
   const { port1, port2 } = new MessageChannel()
