@@ -1,7 +1,11 @@
 /** The suite *start-up*: what rchan adds to the start of a program and of a worker. */
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { BenchTask, Suite } from './harness.js'
 
@@ -26,8 +30,19 @@ function runMain(program: string): number {
 }
 
 async function runWorker(program: string): Promise<number> {
+  return await workerOf(new URL(`data:text/javascript,${encodeURIComponent(program)}`))
+}
+
+/** A worker of a file, as most are: its thread has loaded a file anyway. */
+async function runFile(program: string, folder: string): Promise<number> {
+  const file = join(folder, `${createHash('sha1').update(program).digest('hex')}.mjs`)
+  if (!existsSync(file)) writeFileSync(file, program)
+  return await workerOf(pathToFileURL(file))
+}
+
+async function workerOf(url: URL): Promise<number> {
   const start = performance.now()
-  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`))
+  const worker = new Worker(url)
   await once(worker, 'exit')
   return performance.now() - start
 }
@@ -61,7 +76,18 @@ export const startUp: readonly Suite[] = [
   },
   {
     ...common,
-    about: about('a worker', 3),
+    about: about('a worker without a file', 3),
     setUp: () => Promise.resolve({ tasks: tasksOf('worker', runWorker), tearDown: () => Promise.resolve() }),
+  },
+  {
+    ...common,
+    about: about('a worker of a file', 3),
+    setUp: () => {
+      const folder = mkdtempSync(join(tmpdir(), 'rchan-start-up-'))
+      return Promise.resolve({
+        tasks: tasksOf('worker-file', (program) => runFile(program, folder)),
+        tearDown: () => Promise.resolve(rmSync(folder, { recursive: true })),
+      })
+    },
   },
 ]
