@@ -83,7 +83,7 @@ test('a task has its size, its worker its limits, and its memory though it never
   expect(own.every(({ fields }) => Number(fields.read) > 0)).toBe(true)
   expect(runs.at(-1)?.thread).not.toBe(memory[0].thread)
   expect(runs.at(-1)?.fields.read).toBe(0n)
-  const [pool] = analyse(openTraces(findTraces(dir))).pools
+  const [pool] = analyse(openTraces(findTraces(dir)), { slowest: 100 }).pools
   const [large] = pool.slowest.filter(({ size }) => size === 3_000_000)
   expect(large).toBeDefined()
   const [later] = pool.slowest.filter(({ woken }) => woken !== undefined)
