@@ -1,7 +1,7 @@
 /**
  * The probe `cpu` (Linux): for each thread the time on a CPU and the time in which it was runnable
- * and waited for one, from the kernel's own account, every 20 ms, while it changes. The sampler
- * thread reads it. See `schedstat.ts` for how exact it is.
+ * and waited for one, from the kernel's own account, every 20 to 50 ms, while it changes. The
+ * sampler thread reads it. See `schedstat.ts` for how exact it is.
  */
 import type { Probe } from './probe.js'
 

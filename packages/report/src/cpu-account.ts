@@ -7,10 +7,10 @@ import type { CpuBand } from './page-data.js'
 const MOST = 4096
 const LEAST = 16
 /**
- * The sampler looks so often, and tells of a thread only if it ran. So of a longer time between two
- * samples, the first part was idle.
+ * The sampler looks at least so often, and tells of a thread only if it ran. So of a longer time
+ * between two samples, the first part was idle.
  */
-const LOOK_NS = 20_000_000
+const LOOK_NS = 50_000_000
 
 /** Samples of one thread. Times are ns. */
 export class CpuAccount {

@@ -123,8 +123,8 @@ describe('time on CPUs', () => {
     account.add(20 * MS, 10 * MS, 5 * MS)
     account.add(520 * MS, 20 * MS, 5 * MS)
     const { times, onCpu, waiting } = account.band()
-    expect([...times]).toEqual([0, 20 * MS, 490 * MS, 520 * MS])
-    expect([...onCpu]).toEqual([500, 0, 333, 0])
+    expect([...times]).toEqual([0, 20 * MS, 445 * MS, 520 * MS])
+    expect([...onCpu]).toEqual([500, 0, 133, 0])
     expect([...waiting]).toEqual([250, 0, 0, 0])
   })
 
