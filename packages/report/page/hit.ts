@@ -1,4 +1,5 @@
 /** What is drawn at a place. */
+import { durationText } from '@rchan/analysis'
 import { bisectLeft } from 'd3-array'
 import { BAND, LANE, type Layout } from './layout.js'
 import { NOTHING, type Chosen } from './selection.js'
@@ -51,4 +52,19 @@ export function hit(timeline: Timeline, layout: Layout, time: number, y: number,
       return { ...NOTHING, event: near[0], thread: row.place }
   }
   return NOTHING
+}
+
+/** What went wrong at a place, in words: lost records, a stall. Empty if nothing did. */
+export function trouble(timeline: Timeline, layout: Layout, time: number, y: number, slack: number): string {
+  const row = layout.at(y)
+  const thread = row?.kind === 'thread' ? row.place : -1
+  const { losses, stalls } = timeline.data
+  const isAt = (from: number, to: number): boolean => time >= from - slack && time <= to + slack
+  const loss = losses.find((each) => (each.thread < 0 || each.thread === thread) && isAt(each.from, each.to))
+  if (loss !== undefined) return loss.text
+  const stall = stalls.from.findIndex(
+    (from, index) => stalls.thread[index] === thread && isAt(from, stalls.to[index]),
+  )
+  if (stall < 0) return ''
+  return `event loop stood still for ${durationText(stalls.to[stall] - stalls.from[stall])}`
 }

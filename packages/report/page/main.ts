@@ -4,7 +4,7 @@ import { unpack } from '../src/columns.js'
 import type { PageData } from '../src/page-data.js'
 import { colorsOf } from './colors.js'
 import { showDetail } from './detail.js'
-import { hit } from './hit.js'
+import { hit, trouble } from './hit.js'
 import { listen } from './input.js'
 import { HEAD, Layout, OVERVIEW } from './layout.js'
 import { Painter } from './paint.js'
@@ -19,6 +19,8 @@ const LEAST_HEIGHT = 200
 /** How near a pointer has to be, in pixels. */
 const NEAR = 3
 const TOOLTIP_OFFSET = 14
+/** A task is shown with at most so many times its way from the queue to its end. */
+const QUEUE_SHOWN = 8
 
 function byId(id: string): HTMLElement {
   return document.getElementById(id) as HTMLElement
@@ -56,7 +58,7 @@ class Page {
     this.#tooltip.hidden = true
     this.#frame.style.height = `${this.#layout.height}px`
     this.#listen()
-    this.#choose(NOTHING)
+    this.#choose(NOTHING, false)
     this.#follow(location.hash)
   }
 
@@ -103,10 +105,15 @@ class Page {
         const row = x < left() && y > HEAD ? this.#layout.at(y + this.#scrolled) : undefined
         this.#choose(row?.kind === 'thread' ? { ...NOTHING, thread: row.place } : hitAt(x, y))
       },
-      hover: (x, y, isOver) => this.#hover(isOver && y > HEAD && x >= left() ? hitAt(x, y) : NOTHING, x, y),
+      hover: (x, y, isOver) => {
+        const isOn = isOver && y > HEAD && x >= left()
+        const slack = (NEAR / plot()) * this.#view.span
+        const said = isOn ? trouble(this.#timeline, this.#layout, timeAt(x), y + this.#scrolled, slack) : ''
+        this.#hover(isOn ? hitAt(x, y) : NOTHING, said, x, y)
+      },
       fit: () => this.#fit(),
       step: (isForward) => this.#step(isForward),
-      chooseNothing: () => this.#choose(NOTHING),
+      chooseNothing: () => this.#choose(NOTHING, true),
     })
     byId('in').addEventListener('click', () =>
       this.#change(() => this.#view.zoom(0.5, (this.#view.from + this.#view.to) / 2)),
@@ -136,18 +143,41 @@ class Page {
     const field = byId('search') as HTMLInputElement
     field.addEventListener('input', () => {
       this.#search.set(field.value)
-      const { slices, events, isActive } = this.#search
+      const { slices, events, threads, isActive } = this.#search
       const counted = (count: number, what: string): string =>
         `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
-      const parts = [counted(slices, 'span'), ...(events > 0 ? [counted(events, 'event')] : [])]
+      const parts = [
+        counted(slices, 'span'),
+        ...(events > 0 ? [counted(events, 'event')] : []),
+        ...(threads > 0 ? [counted(threads, 'thread')] : []),
+      ]
       byId('matches').textContent = isActive ? parts.join(', ') : ''
       this.#ask()
     })
     field.addEventListener('keydown', (event) => {
-      if (event.key !== 'Enter' || this.#search.slices === 0) return
+      if (event.key !== 'Enter') return
       event.preventDefault()
-      this.#goTo(this.#search.nextSlice(this.#chosen.slice, !event.shiftKey))
+      this.#goToFound(!event.shiftKey)
     })
+  }
+
+  /** Goes to the next span that was found; if none was, to the next event, or the next thread. */
+  #goToFound(isForward: boolean): void {
+    const { data } = this.#timeline
+    const { slices, events, threads } = this.#search
+    if (slices > 0) this.#goTo(this.#search.nextSlice(this.#chosen.slice, isForward))
+    else if (events > 0) {
+      const event = this.#search.nextEvent(this.#chosen.event, isForward)
+      const { time, thread } = data.events
+      const half = this.#view.span / 2
+      if (time[event] < this.#view.from || time[event] > this.#view.to)
+        this.#view.show(time[event] - half, time[event] + half)
+      this.#choose({ ...NOTHING, event, thread: thread[event] })
+      this.#reveal()
+    } else if (threads > 0) {
+      this.#choose({ ...NOTHING, thread: this.#search.nextThread(this.#chosen.thread, isForward) })
+      this.#reveal()
+    }
   }
 
   /** Goes where a link of the page leads. */
@@ -166,7 +196,10 @@ class Page {
       const run = sliceOfTask.get(task) ?? -1
       const { queued, handled, finished, dispatched } = data.tasks
       const length = Math.max(handled[task], finished[task], dispatched[task], 0)
-      this.#view.showAround(queued[task], queued[task] + length)
+      // Of a long time in the queue only the last part, or the run could not be seen.
+      const way = length - Math.max(0, dispatched[task])
+      const from = way > 0 ? Math.max(0, length - QUEUE_SHOWN * way) : 0
+      this.#view.showAround(queued[task] + from, queued[task] + length)
       this.#choose({ ...NOTHING, slice: run, task, thread: data.tasks.worker[task] }, false)
     } else if (target.from !== undefined && target.to !== undefined) {
       const [from, to] = [Number(target.from), Number(target.to)]
@@ -190,19 +223,20 @@ class Page {
     const row = this.#layout.ofThread(this.#chosen.thread)
     const { top } = this.#frame.getBoundingClientRect()
     const [rowTop, bottom] = row === undefined ? [0, HEAD] : [row.top - HEAD, row.top + row.height]
+    // What is said of it lies over the rows at the foot of the window.
+    const room = innerHeight - this.#detail.offsetHeight
     if (top + rowTop < 0) scrollBy({ top: top + rowTop })
-    else if (top + bottom > innerHeight)
-      scrollBy({ top: Math.min(top + rowTop, top + bottom - innerHeight + HEAD) })
+    else if (top + bottom > room) scrollBy({ top: Math.min(top + rowTop, top + bottom - room) })
     this.#ask()
   }
 
   #choose(chosen: Chosen, isAddress = true): void {
     this.#chosen = chosen
     showDetail(this.#detail, this.#timeline, chosen)
-    if (isAddress && chosen.slice >= 0) {
+    if (isAddress && (chosen.slice >= 0 || location.hash !== '')) {
       // The address leads back to it. A page in a frame may have none.
       try {
-        history.replaceState(null, '', `#slice=${chosen.slice}`)
+        history.replaceState(null, '', chosen.slice >= 0 ? `#slice=${chosen.slice}` : '#')
       } catch {
         // Then it doesn't.
       }
@@ -248,15 +282,19 @@ class Page {
     this.#reveal()
   }
 
-  #hover({ slice, event }: Chosen, x: number, y: number): void {
+  /** @param said of the place, if nothing is hit there. */
+  #hover({ slice, event }: Chosen, said: string, x: number, y: number): void {
     const { names, slices, events } = this.#timeline.data
-    this.#tooltip.hidden = slice < 0 && event < 0
-    this.#canvas.style.cursor = this.#tooltip.hidden ? '' : 'pointer'
-    if (this.#tooltip.hidden) return
-    this.#tooltip.textContent =
+    const text =
       slice >= 0
         ? `${names[slices.name[slice]]} ${durationText(slices.duration[slice])}`
-        : names[events.name[event]]
+        : event >= 0
+          ? names[events.name[event]]
+          : said
+    this.#tooltip.hidden = text === ''
+    this.#canvas.style.cursor = slice >= 0 || event >= 0 ? 'pointer' : ''
+    if (this.#tooltip.hidden) return
+    this.#tooltip.textContent = text
     const most = this.#width - this.#tooltip.offsetWidth
     this.#tooltip.style.left = `${Math.max(0, Math.min(most, x + TOOLTIP_OFFSET))}px`
     this.#tooltip.style.top = `${y + this.#scrolled + TOOLTIP_OFFSET}px`

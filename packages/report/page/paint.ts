@@ -97,10 +97,11 @@ export class Painter {
     context.fillRect(0, 0, width, HEAD)
     for (const { at, text } of this.#ticks()) {
       const x = Math.round(this.#x(at))
-      if (x + 20 > width) continue
       context.fillStyle = colors.line
       context.fillRect(x, OVERVIEW, 1, AXIS)
-      this.#pen.text(text, x + 4, OVERVIEW + AXIS / 2, colors.faint, 11)
+      context.font = `11px ${FONT}`
+      if (x + 4 + context.measureText(text).width <= width)
+        this.#pen.text(text, x + 4, OVERVIEW + AXIS / 2, colors.faint, 11)
     }
     this.#pen.text(durationText(this.#scene.view.span), 8, OVERVIEW + AXIS / 2, colors.faint, 11)
     context.fillStyle = colors.line
@@ -123,10 +124,21 @@ export class Painter {
     const context = this.#context
     const inks = [colors.accent, colors.onCpu]
     const left = labelsWidth(width)
-    const most = Math.max(1e-9, ...series.map(({ values }) => values.reduce((a, b) => Math.max(a, b), 0)))
-    const y = scaleLinear([0, most], [top + height - 6, top + 4])
+    const least = Math.min(...series.map(({ values }) => values.reduce((a, b) => Math.min(a, b), 0)))
+    const most = Math.max(
+      least + 1e-9,
+      ...series.map(({ values }) => values.reduce((a, b) => Math.max(a, b), 0)),
+    )
+    const y = scaleLinear([least, most], [top + height - 6, top + 4])
     this.#pen.text(label, 8, top + 12, colors.ink, 12, left - 16)
-    this.#pen.text(series.map((each) => each.label).join(', '), 8, top + 28, colors.faint, 11, left - 16)
+    let x = 8
+    for (const [index, each] of series.entries()) {
+      if (each.label === '') continue
+      context.fillStyle = inks[index % inks.length]
+      context.fillRect(x, top + 24, 8, 8)
+      this.#pen.text(each.label, x + 11, top + 28, colors.faint, 11, left - x - 16)
+      x += context.measureText(each.label).width + 22
+    }
     this.#plot(() => {
       for (const [index, { values }] of series.entries()) {
         const first = Math.max(0, bisectRight(times, this.#scene.view.from) - 1)

@@ -22,6 +22,7 @@ export class Search {
   isActive = false
   slices = 0
   events = 0
+  threads = 0
 
   constructor(timeline: Timeline) {
     this.#timeline = timeline
@@ -43,6 +44,7 @@ export class Search {
     }
     this.slices = this.isActive ? countOf(slices.start.length, (slice) => this.hasSlice(slice)) : 0
     this.events = this.isActive ? countOf(events.time.length, (event) => this.hasEvent(event)) : 0
+    this.threads = this.isActive ? countOf(threads.length, (thread) => this.hasThread(thread)) : 0
   }
 
   hasSlice(slice: number): boolean {
@@ -57,6 +59,16 @@ export class Search {
 
   hasThread(thread: number): boolean {
     return this.#threads[thread] === 1
+  }
+
+  /** The next event of its row, or of the next row. */
+  nextEvent(from: number, isForward: boolean): number {
+    return nextOf(this.#timeline.data.events.time.length, from, isForward, (event) => this.hasEvent(event))
+  }
+
+  /** The thread of the next row. */
+  nextThread(from: number, isForward: boolean): number {
+    return nextOf(this.#timeline.data.threads.length, from, isForward, (thread) => this.hasThread(thread))
   }
 
   /**
@@ -77,4 +89,15 @@ export class Search {
     }
     return next < 0 ? first : next
   }
+}
+
+/** The next of `count` places that has something; round after the last. −1 if none has. */
+function nextOf(count: number, from: number, isForward: boolean, has: (place: number) => boolean): number {
+  const step = isForward ? 1 : -1
+  let place = from < 0 && !isForward ? 0 : from
+  for (let looked = 0; looked < count; looked += 1) {
+    place = (place + step + count) % count
+    if (has(place)) return place
+  }
+  return -1
 }

@@ -176,8 +176,17 @@ function timelinePart(data: PageData): Markup {
         aria-describedby="detail"
       ></canvas>
     </div>
-    <noscript><p>The timeline needs JavaScript. All tables are here without it.</p></noscript>
-    <div id="detail" role="status"></div>
+    <noscript>
+      <style>
+        #tools,
+        #frame {
+          display: none;
+        }
+      </style>
+    </noscript>
+    <div id="detail" role="status">
+      The timeline needs JavaScript, and a browser of 2023 or later. All tables are here without it.
+    </div>
     ${legend()} ${leftOutPart(data)}
   </section>`
 }

@@ -374,6 +374,38 @@ describe('the page of a pool', () => {
   })
 })
 
+test('says what was lost and where a loop stood still, under the pointer; a search finds threads', async (context) => {
+  const errors: string[] = []
+  const page = await openPage(context, errors, { width: 1400, height: 900 })
+  await show(page, 'trouble', toReport(poolRecording(3, 60)))
+  const stall = await placeOf(page, 'stall')
+  await page.mouse.move(stall.x + 2, stall.y - 4)
+  await page.waitForSelector('#tooltip:not([hidden])')
+  expect(await page.textContent('#tooltip')).toBe('event loop stood still for 80.0 ms')
+  await page.fill('#search', 'main')
+  expect(await page.textContent('#matches')).toBe('0 spans, 1 thread')
+  await page.press('#search', 'Enter')
+  expect(await page.textContent('#detail')).toContain('main')
+  await page.fill('#search', '')
+  await page.locator('#timeline').focus()
+  await page.keyboard.press('n')
+  await page.keyboard.press('Escape')
+  expect(new URL(page.url()).hash).toBe('')
+  expect(errors).toEqual([])
+})
+
+test('without JavaScript the tables are there, and the page says what is not', async (context) => {
+  const errors: string[] = []
+  const page = await openPage(context, errors)
+  const bare = await page.context().browser()!.newPage({ javaScriptEnabled: false })
+  const file = join(folder, 'bare.html')
+  writeFileSync(file, toReport(poolRecording(3, 60)))
+  await bare.goto(pathToFileURL(file).href)
+  expect(await bare.textContent('#detail')).toContain('The timeline needs JavaScript')
+  expect(await bare.locator('#frame').isVisible()).toBe(false)
+  expect(await bare.locator('#slowest tbody tr').count()).toBeGreaterThan(5)
+})
+
 test('60 threads: the canvas stays as high as the window, and rows below are reached', async (context) => {
   const errors: string[] = []
   const page = await openPage(context, errors, { width: 1400, height: 900 })
