@@ -105,6 +105,7 @@ const listeners = listenersOf(first)
 const methods = first.methods()
 await first.finish()
 await alone.stop()
+look(more) // Node 22 loads fetch, with a global of its own, when the descriptor of FormData is read.
 const result = {}
 for (const { name } of PROBES) {
   const recording = await startRecording()
