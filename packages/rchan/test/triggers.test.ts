@@ -237,10 +237,10 @@ describe('a level', () => {
 
   test('of the heap takes one snapshot', async () => {
     const heap = ['--max-old-space-size=200']
-    const program = new Program('heap', { snapshotOn: { heapShare: 0.3 } }, heap)
+    const program = new Program('heap', { snapshotOn: { heapShare: 0.25 } }, heap)
     const [seen] = await program.snapshots(1)
     expect(seen).toMatchObject({ trigger: 'heap', thread: 0 })
-    expect(seen.reason).toMatch(/^the heap of thread 0 \(main\) is \d+ % of its limit \(heapShare=0\.3\)$/)
+    expect(seen.reason).toMatch(/^the heap of thread 0 \(main\) is \d+ % of its limit \(heapShare=0\.25\)$/)
     await delay(1500)
     program.finish()
     expect((await program.end()).length).toBe(1)
