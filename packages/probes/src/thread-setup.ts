@@ -10,11 +10,13 @@ import { kernelThreadId } from './schedstat.js'
 import { startSampler } from './start-sampler.js'
 
 const KEY = 'rchan:probes'
+/** On the process object of a thread that has probes: copies of this module share it. */
+const ON = Symbol.for('rchan.probes')
 
 /**
  * Records what the program does with its threads, on the calling thread, as long as a recording
- * runs. Call it on each thread, before the modules are loaded that it shall watch. Only the first
- * call on a thread counts.
+ * runs. Call it on each thread, before the modules are loaded that it shall watch. A thread that
+ * has probes already, by an earlier call or from `rchan record`, keeps them as they are.
  *
  * @param choice names of probes; `-NAME` leaves one out of the default set.
  * @returns a function that takes everything back.
@@ -29,6 +31,8 @@ export function probes(choice: ProbeChoice = []): () => void {
 /** @param statusFile where the sampler writes how the process is doing, if it should. */
 export function setUp(choice: ProbeChoice, statusFile?: string): () => void {
   const chosen = choose(choice)
+  if (ON in process) return () => undefined
+  Reflect.defineProperty(process, ON, { value: true, configurable: true })
   const threadList = threadListOfProcess()
   threadList.enter(threadId, kernelThreadId())
   const leave = (): void => threadList.leave()
@@ -45,11 +49,15 @@ export function setUp(choice: ProbeChoice, statusFile?: string): () => void {
     })
   }
   const end = install(chosen, { isMainThread, threadId, threadList })
+  let isOn = true
   return () => {
+    if (!isOn) return
+    isOn = false
     end()
     endSampler()
     process.off('exit', leave)
     threadList.leave()
+    Reflect.deleteProperty(process, ON)
   }
 }
 

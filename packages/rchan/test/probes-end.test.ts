@@ -47,6 +47,10 @@ test('each probe takes back everything that it has changed', async () => {
   expect(io.changed).toEqual(['console.time', 'console.timeEnd', 'process on exit'])
 })
 
+test('a thread that has probes keeps them: each message is recorded once', async () => {
+  expect(await output('probes-twice.mjs', join(freshFolder(), 'trace'))).toBe('3 3\n')
+})
+
 describe('a probe that fails switches itself off, says so once, and the program goes on', () => {
   test.each([
     ['at once', ['messages', 'tasks'], /unknown way/],
