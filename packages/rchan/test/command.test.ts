@@ -319,6 +319,19 @@ describe('recover', () => {
     expect((await rchan('recover', trace)).stdout).toContain('all packets are whole, nothing was cut off')
   })
 
+  test('repairs every trace of a recording, also behind one that it refuses', async () => {
+    const folder = freshFolder()
+    const [refused, broken] = ['1-main', '2-main'].map((name) => join(folder, name))
+    for (const trace of [refused, broken]) cpSync(recorded, trace, { recursive: true })
+    writeFileSync(join(folder, 'recording.json'), JSON.stringify({ command: ['node', 'main.mjs'] }))
+    appendFileSync(streamOf(broken), readFileSync(streamOf(broken)).subarray(0, 50))
+    appendFileSync(streamOf(refused), 'no packet')
+    const { status, stdout, stderr } = await rchan('recover', folder)
+    expect(status).toBe(1)
+    expect(stdout).toContain(`${streamOf(broken)}: cut off 50 bytes`)
+    expect(stderr).toContain(`rchan: ${streamOf(refused)}`)
+  })
+
   test('at every length, what is left is whole packets', () => {
     const { trace } = copied()
     const stream = streamOf(trace)

@@ -158,7 +158,7 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
 
   program
     .command('recover')
-    .description('Cuts the streams of a trace back to whole packets, after its process was killed.')
+    .description('Cuts the streams of a trace whose writing broke off back to whole packets.')
     .argument('<trace>', TRACE)
     .option('-f, --force', 'also if a process with the number of the recording one runs')
     .action(async (trace: string, { force = false }: { force?: boolean }) => {

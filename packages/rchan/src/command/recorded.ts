@@ -2,13 +2,17 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Trace } from '@rchan/ctf/reader'
+import { reasonOf } from './fault.js'
 
 const NS_PER_S = 1e9
 /** How many processes are told of one by one. */
 const MOST_TOLD = 20
 
 /**
- * Tells of the processes in a recording's folder. Traces of killed processes are repaired first.
+ * Tells of the processes in a recording's folder. A trace whose writing broke off is repaired
+ * first.
+ *
+ * @returns whether there is a trace.
  */
 export async function tellRecorded(
   dir: string,
@@ -36,13 +40,12 @@ export async function tellRecorded(
   const processes: { trace: Trace; folder: string }[] = []
   for (const folder of folders) {
     try {
-      // Of a process that was killed, the last packet may be half.
       for (const { file, cutBytes } of recoverTrace(folder)) {
-        say(`${nameOf(folder)}: its process was killed: cut off ${cutBytes} bytes of ${file}`)
+        say(`${nameOf(folder)}: its writing broke off: cut ${cutBytes} bytes off ${file}`)
       }
       processes.push({ trace: openTrace(folder), folder })
     } catch (error) {
-      say(`${nameOf(folder)}: can't be read: ${error instanceof Error ? error.message : String(error)}`)
+      say(`${nameOf(folder)}: can't be read: ${reasonOf(error)}`)
     }
   }
   for (const { trace, folder } of processes.slice(0, MOST_TOLD)) say(`  ${processText(trace, folder)}`)
@@ -66,7 +69,7 @@ async function tellFindings(folders: readonly string[], say: (text: string) => v
     const text = modelText(analyse(openTraces(folders)))
     if (text !== '') process.stderr.write(`\n${text}\n`)
   } catch (error) {
-    say(`the recording can't be analysed: ${error instanceof Error ? error.message : String(error)}`)
+    say(`the recording can't be analysed: ${reasonOf(error)}`)
   }
 }
 
