@@ -1,4 +1,4 @@
-/** The pictures of shared memory in the sources of the runtime match its code. */
+/** The pictures of shared memory in the sources of the runtimes and the probes match their code. */
 import {
   ARENA,
   CLIENT_BYTES,
@@ -11,6 +11,8 @@ import {
   REMARKS,
 } from '@rchan/runtime'
 import { expect, test } from 'vitest'
+import { PASSAGE, PASSAGE_ENTRY } from '../packages/probes/dist/port-passage.js'
+import { LIST, LIST_ENTRY } from '../packages/probes/dist/thread-list.js'
 import { TABLE, TABLE_PLACE } from '../packages/relay-node/dist/cpu-table.js'
 import { misplacedWords, offsetsOf, readPicture, typeBytes } from './picture.js'
 
@@ -72,3 +74,17 @@ test("the picture of a runtime's CPUs has the exported offsets, of its head and 
   expect(offsetsOf(cpuTable.elementWords)).toEqual(TABLE_PLACE)
   expect(misplacedWords(cpuTable.elementWords)).toEqual([])
 })
+
+test.each([
+  ['list of threads', 'thread-list', LIST, LIST_ENTRY],
+  ['passage of ports', 'port-passage', PASSAGE, PASSAGE_ENTRY],
+])(
+  "the picture of the probes' %s has the exported offsets, of its head and of an entry",
+  (_, file, ...offsets) => {
+    const picture = readPicture(new URL(`../packages/probes/src/${file}.ts`, import.meta.url))
+    for (const [index, words] of [picture.words, picture.elementWords].entries()) {
+      expect(offsetsOf(words)).toEqual(offsets[index])
+      expect(misplacedWords(words)).toEqual([])
+    }
+  },
+)

@@ -6,13 +6,14 @@
  * Tasks of piscina and tinypool are messages, too. `tasks` tells them, and both ends leave them out
  * here.
  */
-import { getEnvironmentData, setEnvironmentData, type MessagePort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import { flow, span, tracepoint } from '@rchan/trace'
 import { Channels } from './channels.js'
 import { SORT } from './envelope.js'
 import { PortPassage, type ChannelEnd } from './port-passage.js'
 import { tapPorts, type PortTap } from './ports.js'
 import type { Probe, ProbeContext } from './probe.js'
+import { viewOfProcess } from './shared-memory.js'
 
 const KEY = 'rchan:ports'
 /** Numbers of flows: the end that posted, and 31 bits of the message's number. */
@@ -76,7 +77,7 @@ export const messages: Probe = {
   description: 'messages between threads: posted, handled, by channel',
   byDefault: true,
   install(context) {
-    const channels = new Channels(passageOfProcess(), context)
+    const channels = new Channels(viewOfProcess(KEY, PortPassage), context)
     const close = tapPorts(tapOf(channels, context))
     return () => {
       close()
@@ -168,18 +169,4 @@ function taskSeq(message: unknown): number {
 
 function flowOf(channel: number, side: number, seq: number): number {
   return (channel * 2 + side) * END_UNIT + (seq % END_UNIT)
-}
-
-function passageOfProcess(): PortPassage {
-  const found: unknown = getEnvironmentData(KEY)
-  if (found instanceof SharedArrayBuffer) {
-    try {
-      return new PortPassage(found)
-    } catch {
-      // Another version of rchan, with another layout.
-    }
-  }
-  const passage = new PortPassage()
-  setEnvironmentData(KEY, passage.memory)
-  return passage
 }

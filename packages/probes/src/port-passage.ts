@@ -4,19 +4,18 @@
  * the port: its channel, the side that posted it, its number, and the port's place in it.
  *
  * ```text
- *   +0     i32  channels  any thread   channels that were made in this process
- *   +4     i32  left      any thread   entries that were left, and not taken yet
- *   +8     i32  pad [6]
- *   +32    entry [1024]                one for each port on its way
- *
- *   entry  +0   i32  state     both      0: free; 1: being written; 2: there; 3: being read
- *          +4   i32  carrier   sender    the channel of the message
- *          +8   i32  seq       sender    its number
- *          +12  i32  place     sender    the port's place in it × 2 + the side that posted it
- *          +16  i32  channel   sender    of the port
- *          +20  i32  side      sender    which end of it
- *          +24  i32  posted    sender    messages that it has posted so far
- *          +28  i32  received  sender    messages that it has received so far
+ *     at   type      word      written by
+ *      0   u32       channels  any thread   channels that were made in this process
+ *      4   i32       left      any thread   entries that were left, and not taken yet
+ *     32   …         entries   1024 of 32 bytes, one for each port on its way:
+ *     +0   i32       state     in turns     0: free; 1: being written; 2: there; 3: being read
+ *     +4   i32       carrier   sender       the channel of the message
+ *     +8   i32       seq       sender       its number
+ *    +12   i32       place     sender       the port's place in it × 2 + the side that posted it
+ *    +16   u32       channel   sender       of the port
+ *    +20   i32       side      sender       which end of it
+ *    +24   u32       posted    sender       messages that it has posted so far
+ *    +28   u32       received  sender       messages that it has received so far
  * ```
  *
  * Who, in what order: the sender takes a free entry (0 → 1), stores the rest, and stores `state` 2
@@ -27,22 +26,35 @@
  * posts the message, so the receiver of a port finds at least that.
  */
 
+/** Byte offsets in the passage, and in an entry. A test holds them to the picture above. */
+export const PASSAGE = { channels: 0, left: 4, entries: 32 } as const
+export const PASSAGE_ENTRY = {
+  state: 0,
+  carrier: 4,
+  seq: 8,
+  place: 12,
+  channel: 16,
+  side: 20,
+  posted: 24,
+  received: 28,
+} as const
+
 const ENTRIES = 1024
-const HEAD_WORDS = 8
+const HEAD_WORDS = PASSAGE.entries >> 2
 const ENTRY_WORDS = 8
 const BYTES = (HEAD_WORDS + ENTRIES * ENTRY_WORDS) * 4
 /** An entry stands at most so far behind the place that its key gives it. */
 const REACH = 64
-const CHANNELS = 0
-const LEFT = 1
-const STATE = 0
-const CARRIER = 1
-const SEQ = 2
-const PLACE = 3
-const CHANNEL = 4
-const SIDE = 5
-const POSTED = 6
-const RECEIVED = 7
+const CHANNELS = PASSAGE.channels >> 2
+const LEFT = PASSAGE.left >> 2
+const STATE = PASSAGE_ENTRY.state >> 2
+const CARRIER = PASSAGE_ENTRY.carrier >> 2
+const SEQ = PASSAGE_ENTRY.seq >> 2
+const PLACE = PASSAGE_ENTRY.place >> 2
+const CHANNEL = PASSAGE_ENTRY.channel >> 2
+const SIDE = PASSAGE_ENTRY.side >> 2
+const POSTED = PASSAGE_ENTRY.posted >> 2
+const RECEIVED = PASSAGE_ENTRY.received >> 2
 const FREE = 0
 const WRITING = 1
 const THERE = 2

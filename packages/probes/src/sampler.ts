@@ -77,7 +77,7 @@ class Sampler {
     }
   }
 
-  /** Ends the stalls that last, as far as they have come. */
+  /** Closes the accounts. */
   close(): void {
     for (const thread of this.#threads.values()) thread.account?.close()
     this.#threads.clear()

@@ -4,30 +4,33 @@
  * hints: no other store depends on their order.
  *
  * ```text
- *   +0     i32  tasks     any thread   tasks that were handled, for the line of progress
- *   +4     i32  failed    any thread   of them, failed
- *   +8     i32  used      any thread   entries that were ever used: the rest is free
- *   +12    i32  pad
- *   +16    entry [512]                 one for each thread
- *
- *   entry  +0   i32  owner     thread, sampler   0: free; else Node's thread id + 1
- *          +4   i32  tid       thread            the kernel's thread id; 0: not known
- *          +8   i32  beats     thread            counts up while its event loop turns
- *          +12  i32  limitMs   thread            how long its loop may stand still; 0: any time
+ *     at   type      word      written by
+ *      0   u32       tasks     any thread        tasks that were handled, for the line of progress
+ *      4   u32       failed    any thread        of them, failed
+ *      8   i32       used      any thread        entries that were ever used: the rest is free
+ *     16   …         entries   512 of 16 bytes, one for each thread:
+ *     +0   i32       owner     thread, sampler   0: free; else Node's thread id + 1
+ *     +4   i32       tid       thread            the kernel's thread id; 0: not known
+ *     +8   u32       beats     thread            counts up while its event loop turns
+ *    +12   i32       limitMs   thread            how long its loop may stand still; 0: any time
  * ```
  */
 
+/** Byte offsets in the list, and in an entry. A test holds them to the picture above. */
+export const LIST = { tasks: 0, failed: 4, used: 8, entries: 16 } as const
+export const LIST_ENTRY = { owner: 0, tid: 4, beats: 8, limitMs: 12 } as const
+
 const ENTRIES = 512
-const HEAD_WORDS = 4
+const HEAD_WORDS = LIST.entries >> 2
 const ENTRY_WORDS = 4
 const BYTES = (HEAD_WORDS + ENTRIES * ENTRY_WORDS) * 4
-const TASKS = 0
-const FAILED = 1
-const USED = 2
-const OWNER = 0
-const TID = 1
-const BEATS = 2
-const LIMIT_MS = 3
+const TASKS = LIST.tasks >> 2
+const FAILED = LIST.failed >> 2
+const USED = LIST.used >> 2
+const OWNER = LIST_ENTRY.owner >> 2
+const TID = LIST_ENTRY.tid >> 2
+const BEATS = LIST_ENTRY.beats >> 2
+const LIMIT_MS = LIST_ENTRY.limitMs >> 2
 
 /** A thread, as the list has it. */
 export interface ListedThread {

@@ -1,12 +1,10 @@
-/**
- * Installs probes on the calling thread, with what its process shares: the main thread makes the
- * list of threads, and workers find it in their environment data.
- */
-import { getEnvironmentData, isMainThread, setEnvironmentData, threadId } from 'node:worker_threads'
+/** Installs probes on the calling thread, and on the main thread starts the sampler. */
+import { isMainThread, threadId } from 'node:worker_threads'
 import { choose, type ProbeChoice } from './catalog.js'
 import { install } from './probe.js'
 import { ThreadList } from './thread-list.js'
 import { kernelThreadId } from './schedstat.js'
+import { viewOfProcess } from './shared-memory.js'
 import { startSampler } from './start-sampler.js'
 
 const KEY = 'rchan:probes'
@@ -33,7 +31,7 @@ export function setUp(choice: ProbeChoice, statusFile?: string): () => void {
   const chosen = choose(choice)
   if (ON in process) return () => undefined
   Reflect.defineProperty(process, ON, { value: true, configurable: true })
-  const threadList = threadListOfProcess()
+  const threadList = viewOfProcess(KEY, ThreadList)
   threadList.enter(threadId, kernelThreadId())
   const leave = (): void => threadList.leave()
   process.once('exit', leave)
@@ -59,18 +57,4 @@ export function setUp(choice: ProbeChoice, statusFile?: string): () => void {
     threadList.leave()
     Reflect.deleteProperty(process, ON)
   }
-}
-
-function threadListOfProcess(): ThreadList {
-  const found: unknown = getEnvironmentData(KEY)
-  if (found instanceof SharedArrayBuffer) {
-    try {
-      return new ThreadList(found)
-    } catch {
-      // Another version of rchan, with another layout.
-    }
-  }
-  const threadList = new ThreadList()
-  setEnvironmentData(KEY, threadList.memory)
-  return threadList
 }

@@ -4,7 +4,7 @@
  *
  * ```text
  *     at   type      word          written by
- *      0   u32       magic         creator       'rchC'
+ *      0   u32       magic         creator       'rchT'
  *      4   u32       abi           creator
  *      8   u32       possibleCpus  creator
  *     64   …         places        64 bytes for each CPU:
@@ -69,7 +69,7 @@ const PART_BYTES = 5184
 const NAME_BYTES = 2048
 /** As many as a relay can have. */
 const MOST_CHANNELS = 64
-const MAGIC = 0x43686372 // 'rchC'
+const MAGIC = 0x54686372 // 'rchT'
 /** Version of this layout. */
 export const TABLE_ABI = 1
 /** No thread has this identity. */

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Trace } from '@rchan/ctf/reader'
+import { SAMPLER } from '@rchan/probes/sampler-data'
 import { reasonOf } from './fault.js'
 
 const NS_PER_S = 1e9
@@ -97,7 +98,7 @@ function complaintsIn(dir: string): string[] {
 
 function processText(trace: Trace, folder: string): string {
   const { facts } = trace
-  const threads = facts?.threads.length ?? 0
+  const threads = facts?.threads.filter(({ threadName }) => threadName !== SAMPLER).length ?? 0
   const bytes = readdirSync(folder).reduce((sum, name) => sum + bytesOf(join(folder, name)), 0)
   const times = facts?.threads.map(({ came }) => came) ?? []
   const from = times.reduce((least, time) => (time < least ? time : least), facts?.end ?? 0n)
