@@ -72,13 +72,20 @@ export class ThreadList {
 
   /** Removes the calling thread. */
   leave(): void {
-    if (this.#mine !== 0) Atomics.store(this.#words, this.#mine + OWNER, 0)
+    if (this.#mine !== 0) {
+      // First: an entry without an owner has no kernel thread id, so the next owner begins with none.
+      Atomics.store(this.#words, this.#mine + TID, 0)
+      Atomics.store(this.#words, this.#mine + OWNER, 0)
+    }
     this.#mine = 0
   }
 
   /** Removes a thread that has ended without leaving. */
-  remove({ slot, threadId }: ListedThread): void {
-    Atomics.compareExchange(this.#words, HEAD_WORDS + slot * ENTRY_WORDS + OWNER, threadId + 1, 0)
+  remove({ slot, threadId, tid }: ListedThread): void {
+    const at = HEAD_WORDS + slot * ENTRY_WORDS
+    // It may have left meanwhile, and another one have come.
+    if (Atomics.compareExchange(this.#words, at + TID, tid, 0) !== tid) return
+    Atomics.compareExchange(this.#words, at + OWNER, threadId + 1, 0)
   }
 
   /** The calling thread's event loop turns. @param limitMs how long it may stand still. */
@@ -115,13 +122,15 @@ export class ThreadList {
       const at = HEAD_WORDS + slot * ENTRY_WORDS
       const owner = Atomics.load(this.#words, at + OWNER)
       if (owner === 0) continue
-      found.push({
+      const thread = {
         slot,
         threadId: owner - 1,
         tid: Atomics.load(this.#words, at + TID),
         beats: Atomics.load(this.#words, at + BEATS),
         limitMs: Atomics.load(this.#words, at + LIMIT_MS),
-      })
+      }
+      // Else these are the words of two threads.
+      if (Atomics.load(this.#words, at + OWNER) === owner) found.push(thread)
     }
     return found
   }

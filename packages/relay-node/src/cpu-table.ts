@@ -57,8 +57,8 @@ export const TABLE_PLACE = {
   startTicks: 16,
   joined: 24,
 } as const
-/** Byte offsets in the part of a channel and a CPU, and in a tenure. */
-export const TABLE_PART = { channel: 0, tenures: 4, tenure: 64, name: 3136 } as const
+/** The same in the part of a channel and a CPU, and in a tenure. */
+const TABLE_PART = { channel: 0, tenures: 4, tenure: 64, name: 3136 } as const
 const TENURE = { first: 0, generation: 8, threadId: 12, resets: 16, number: 20 } as const
 
 const PLACE_BYTES = 64
@@ -183,10 +183,6 @@ export class CpuTable {
     return owner === RESERVED || (owner !== 0 && !this.#isGone(cpu, owner))
   }
 
-  isReserved(cpu: number): boolean {
-    return Atomics.load(this.#words, this.#at(cpu, TABLE_PLACE.owner)) === RESERVED
-  }
-
   generation(cpu: number): number {
     return Atomics.load(this.#words, this.#at(cpu, TABLE_PLACE.generation))
   }
@@ -258,7 +254,10 @@ export class CpuTable {
     const part = this.#part(index, cpu)
     const number = this.#words[(part + TABLE_PART.tenures) >> 2]
     const at = part + TABLE_PART.tenure + (number % MOST_TENURES) * TENURE_BYTES
+    // The tenure that stood here goes. On arm64 the plain stores below may pass a store-release; the
+    // load stops them. Pairs with: tenureOf, Atomics.add, after it has read.
     Atomics.store(this.#words, (at + TENURE.number) >> 2, 0)
+    Atomics.load(this.#words, (at + TENURE.number) >> 2)
     this.#doubles[(at + TENURE.first) >> 3] = first
     this.#words[(at + TENURE.generation) >> 2] = generation
     this.#words[(at + TENURE.threadId) >> 2] = threadId

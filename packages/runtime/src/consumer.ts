@@ -10,29 +10,18 @@
  * from writers: it also drains the buffer of a thread that is parked, or busy forever.
  */
 import { ARENA, type Arena } from './arena.js'
-import { now as clock } from './clock.js'
 import { Control } from './control.js'
-import { CONTROL } from './control-page.js'
 import { FILES_CALL, LOSSES_CALL, type Call } from './call.js'
 import { answer, requestsOf, takeWanted, WANT } from './request.js'
 import { Delivery } from './delivery.js'
 import { GlobalRing } from './drain.js'
 import type { Totals } from './ledger.js'
+import { sendArena, type Listeners } from './listeners.js'
 import type { Machine } from './machine.js'
 import type { PacketFormat } from './packet-format.js'
 import { Reaper } from './reaper.js'
 import type { Sink } from './sink.js'
 import { NO_SNAPSHOTS, SNAPSHOT_CALL } from './snapshot-call.js'
-
-/** The consumer's calls to its thread. */
-export interface Listeners {
-  /** Posts the arena to the threads that asked for it. */
-  postArena(): void
-  /** Takes the calls of other threads that are new. */
-  takeCalls(): readonly Call[]
-  /** Reports the first error on the way to the sink. */
-  trouble(message: string): void
-}
 
 /** Makes the sink and the format of a recording. @throws when it can't be used. */
 export type MakeTarget = (sinkInit: unknown) => { readonly format: PacketFormat; readonly sink: Sink }
@@ -124,7 +113,7 @@ export class Consumer {
     const ticket = requestsOf(this.#arena)
     this.#wanted |= takeWanted(this.#arena)
     const delivery = this.#delivery
-    const isAskedFor = this.#sendArena()
+    const isAskedFor = sendArena(this.#control, this.#listeners)
     this.#takeCalls()
     if (this.#takes(WANT.places)) this.#reap()
     const busy = delivery.drainSome() || isAskedFor
@@ -175,7 +164,7 @@ export class Consumer {
     this.#shared?.finalize()
     const rounds = this.#shared === undefined ? FINISH_ROUNDS : FINISH_ROUNDS_SHARED
     for (let round = 0; round < rounds; round += 1) {
-      this.#sendArena()
+      sendArena(this.#control, this.#listeners)
       this.#takeCalls()
       const blocked = delivery.drainAll()
       this.#answerFilesCall()
@@ -261,16 +250,6 @@ export class Consumer {
   #answerFilesCall(): void {
     this.#filesCall?.answer(undefined)
     this.#filesCall = undefined
-  }
-
-  /** Answers the threads that lack the arena. @returns whether there were any. */
-  #sendArena(): boolean {
-    const { words } = this.#control
-    const asked = Atomics.load(words, CONTROL.asked >> 2)
-    if (asked === Atomics.load(words, CONTROL.answered >> 2)) return false
-    this.#listeners.postArena()
-    this.#control.answer(asked, clock())
-    return true
   }
 
   /**

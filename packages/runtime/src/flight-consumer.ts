@@ -8,12 +8,12 @@ import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accoun
 import { Arena, ARENA, PLACE } from './arena.js'
 import { FILES_CALL, LOSSES_CALL } from './call.js'
 import { now as clock } from './clock.js'
-import type { ConsumerOptions, Listeners } from './consumer.js'
+import type { ConsumerOptions } from './consumer.js'
 import type { Control } from './control.js'
-import { CONTROL } from './control-page.js'
 import { CpuRing, GlobalRing } from './drain.js'
 import { FlightRecorder, SnapshotRefused, type FlightInit } from './flight.js'
 import { TELL } from './last-words.js'
+import { sendArena, type Listeners } from './listeners.js'
 import { Lookout } from './lookout.js'
 import { sumOf, type CpuTotals, type Totals } from './ledger.js'
 import type { PacketFormat } from './packet-format.js'
@@ -116,7 +116,7 @@ export class FlightConsumer {
     // Load the ticket before any other look, so that all work below counts for it.
     const ticket = requestsOf(this.#arena)
     this.#wanted |= takeWanted(this.#arena)
-    const busy = this.#sendArena()
+    const busy = sendArena(this.#control, this.#listeners)
     this.#stayAhead()
     this.#takeCalls()
     this.#lookout.look(machine.now())
@@ -145,7 +145,7 @@ export class FlightConsumer {
   finish(): Totals {
     this.#control.machine.sleep(this.#options.graceMs)
     this.#shared?.finalize()
-    this.#sendArena()
+    sendArena(this.#control, this.#listeners)
     this.#takeCalls()
     this.#reap()
     const cpus = this.#arena.global === undefined ? this.#cpuTotals() : this.#cpuTotalsOfGlobal()
@@ -177,7 +177,7 @@ export class FlightConsumer {
       tenures,
       lives: this.#lives,
       pause: () => {
-        this.#sendArena()
+        sendArena(this.#control, this.#listeners)
         // This shows an exiting process that we make progress.
         Atomics.add(this.#arena.words, ARENA.rounds >> 2, 1)
       },
@@ -213,16 +213,6 @@ export class FlightConsumer {
         call.fail(error)
       }
     }
-  }
-
-  /** Answers the threads that lack the arena. @returns whether there were any. */
-  #sendArena(): boolean {
-    const { words } = this.#control
-    const asked = Atomics.load(words, CONTROL.asked >> 2)
-    if (asked === Atomics.load(words, CONTROL.answered >> 2)) return false
-    this.#listeners.postArena()
-    this.#control.answer(asked, clock())
-    return true
   }
 
   /** Frees the places of dead threads. What they wrote stays. */
