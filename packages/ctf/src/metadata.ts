@@ -270,7 +270,7 @@ function emfUri({ kind = 'event', fields }: EventClass): string | undefined {
 }
 
 /** The alias of interned strings: an enumeration, so that every reader shows the text. */
-export function stringsBlock(strings: readonly string[] | undefined): string[] {
+function stringsBlock(strings: readonly string[] | undefined): string[] {
   if (strings === undefined) return []
   const labels = [NO_STRING, ...strings].map((text, number) => `\t${quote(text)} = ${number}`)
   return [`typealias enum : u32 {\n${labels.join(',\n')}\n} := interned;\n`]

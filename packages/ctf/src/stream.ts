@@ -22,7 +22,7 @@ import { TraceError } from './trace-error.js'
 import type { TraceRecord } from './trace-record.js'
 
 /** The maximum size of a packet in bytes. Offsets inside it stay below 2^31. */
-export const MAX_PACKET_BYTES = 2 ** 30
+const MAX_PACKET_BYTES = 2 ** 30
 /**
  * The most bytes of a packet that are content. (A sub-buffer of a recording has at most 256 KiB.
  * The last packet of a stream that is recorded covers room for more, which is empty.)

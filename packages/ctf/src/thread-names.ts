@@ -15,7 +15,7 @@ export interface ThreadRange {
 }
 
 /** The part of a thread's id that a record of a global trace holds. */
-export const GLOBAL_THREAD_MASK = 0xffff
+const GLOBAL_THREAD_MASK = 0xffff
 const MAX_THREAD_ID = 0xffffffff
 
 /** Returns the number of a thread in a trace. */

@@ -81,11 +81,11 @@ export const MAX_FIELDS = 64
 /** The maximum length of the name of an event, a field or a label, in characters. */
 export const MAX_NAME_LENGTH = 200
 /** The maximum number of labels of an enumeration. */
-export const MAX_LABELS = 1024
+const MAX_LABELS = 1024
 /** The maximum number of elements of an array or a sequence, and of bytes. */
 export const MAX_ELEMENTS = 65_536
 /** The elements of a sequence for which no maximum is given. */
-export const DEFAULT_MAX_ELEMENTS = 1024
+const DEFAULT_MAX_ELEMENTS = 1024
 /** The bytes of a `bytes` field for which no maximum is given. */
 export const DEFAULT_MAX_BYTES = 4096
 /** How deep types can be nested. */
@@ -122,7 +122,7 @@ export class BadType extends TypeError {}
  * @param value from a caller, or from the text of another thread.
  * @throws BadType with the bad value and the values that are allowed there.
  */
-export function checkedType(value: unknown, depth = 0): FieldType {
+function checkedType(value: unknown, depth = 0): FieldType {
   if (typeof value === 'string') {
     if (!Object.hasOwn(WORDS, value)) throw unknown(value)
     return value as FieldTypeName

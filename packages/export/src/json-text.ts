@@ -21,13 +21,13 @@ export function jsonString(text: string): string {
 }
 
 /** Returns a number as JSON: NaN and the infinities are texts. */
-export function jsonNumber(value: number): string {
+function jsonNumber(value: number): string {
   if (!Number.isFinite(value)) return `"${value}"`
   return Object.is(value, -0) ? '-0' : String(value)
 }
 
 /** Returns a value as JSON. Bytes are a text in base64. */
-export function jsonValue(value: DecodedValue, big: BigNumbers): string {
+function jsonValue(value: DecodedValue, big: BigNumbers): string {
   switch (typeof value) {
     case 'number':
       return jsonNumber(value)

@@ -10,13 +10,13 @@ import { wholeSpans, type WholeSpan } from '@rchan/analysis'
 import type { ItemOptions, ItemSource, TraceItem, TraceThread } from '@rchan/ctf/reader'
 
 /** The spans that have colours of their own, and the lines of numbers. */
-export const MOST_COLORS = 6
+const MOST_COLORS = 6
 const MOST_LANES = 48
 const MOST_CHARTS = 4
 const MOST_SLICES = 4000
 const MOST_ARROWS = 14
 /** Deeper spans are drawn over these. */
-export const MOST_DEPTH = 4
+const MOST_DEPTH = 4
 /** Narrower spans, in pixels, are marks. */
 const NARROW = 0.5
 

@@ -18,7 +18,7 @@ export const LAST_WORDS = { main: 1, workers: 2 } as const
 /** The call by which a thread tells the consumer of a cause. */
 export const TELL = 'trigger'
 /** How long a thread that dies waits for the snapshot, in milliseconds. */
-export const DYING_PATIENCE_MS = 10_000
+const DYING_PATIENCE_MS = 10_000
 
 /** The calling thread, as a CPU of its recording. */
 export interface TracingThread {

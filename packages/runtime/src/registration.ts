@@ -94,7 +94,7 @@ export function registeredIn(folder: PrivateFolder): Registered[] {
 }
 
 /** Removes the folder of a recording. Never throws. */
-export function removeRegistration(path: string): void {
+function removeRegistration(path: string): void {
   try {
     PrivateFolder.open(path)?.removeAll(FILES)
   } catch {

@@ -9,7 +9,7 @@ import { now } from './clock.js'
  * error; an event loop that stands still; the memory of the process, or the heap of a thread, near
  * its limit; a buffer filled since the last snapshot; a request of another process.
  */
-export const TRIGGERS = [
+const TRIGGERS = [
   'call',
   'signal',
   'exception',

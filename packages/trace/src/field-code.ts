@@ -227,7 +227,7 @@ export function ownMisfitCode({ fields }: RecordLayout, { count }: SystemFields)
 }
 
 /** Returns code that replaces the values of the caller's fields by what is stored. */
-export function ownConvertCode({ fields }: RecordLayout, { count }: SystemFields): string {
+function ownConvertCode({ fields }: RecordLayout, { count }: SystemFields): string {
   return conversionsCode(fields, count, fields.length)
 }
 

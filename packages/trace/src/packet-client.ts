@@ -7,7 +7,7 @@ import { PACKET, PACKET_MAGIC, storeSizes, storeU64 } from '@rchan/ctf'
 import type { Cpu, CpuClient } from '@rchan/runtime'
 
 /** Bytes of the trace's uuid, at the start of the arena's client bytes. */
-export const UUID_BYTES = 16
+const UUID_BYTES = 16
 
 /** Fills the packet headers of a CPU's sub-buffers. */
 export const packetClient: CpuClient = {

@@ -67,7 +67,7 @@ export class LiveLine {
 }
 
 /** Returns the line. */
-export function statusText(seconds: number, statuses: readonly Status[]): string {
+function statusText(seconds: number, statuses: readonly Status[]): string {
   const sum = (count: (status: Status) => number): number =>
     statuses.reduce((total, status) => total + count(status), 0)
   const tasks = sum((status) => status.tasks)

@@ -8,7 +8,7 @@ import type { RecordOptions } from './record.js'
 import type { SelectionOptions } from './selection.js'
 
 /** The exit codes. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const
+const EXIT = { done: 0, failed: 1, usage: 2 } as const
 
 const TRACE = 'folder of a trace, or of recordings: then the newest'
 
@@ -61,7 +61,7 @@ function selecting(command: Command): Command {
  * @param version of rchan.
  * @param exitWith is told the exit code of a program that was recorded.
  */
-export function makeProgram(version: string, exitWith: (code: number) => void = () => undefined): Command {
+function makeProgram(version: string, exitWith: (code: number) => void = () => undefined): Command {
   const program = new Command('rchan')
     .description('Records programs with worker threads, and reads and converts recordings.')
     .version(version, '-V, --version', 'print the version')
