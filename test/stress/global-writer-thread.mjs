@@ -9,6 +9,7 @@ import { fillGlobal } from '../global-records.mjs'
 import { fillHeader, globalLengths } from './global-records.mjs'
 import { Life, LIFE } from './life.mjs'
 import { Random } from './random.mjs'
+import { writeUntilStopped } from './writing.mjs'
 import { workerData } from 'node:worker_threads'
 
 const { memory, lives, identity, lengths, plan, seed } = workerData
@@ -22,6 +23,7 @@ const { capacity } = lengths
 const scratch = new Uint8Array(capacity + 1 + plan.excessBytes)
 const header = new Uint8Array(headerBytes)
 const time = new Float64Array(1)
+/** Of the record that is being written. */
 let number = 0
 let started = 0
 /**
@@ -89,55 +91,19 @@ function put(length) {
   return true
 }
 
-function pause() {
-  switch (plan.pace) {
-    case 'bursts':
-      life.sleep(random.scaled(0.01, 20))
-      break
-    case 'slow':
-      life.sleep(random.scaled(0.01, 2))
-      break
-    case 'spins':
-      for (let i = random.whole(0, 10_000); i > 0; i -= 1);
-      break
-    default:
-  }
-}
-
-/**
- * Now and then does something between two records: tries one that is too big or bad, pauses,
- * flushes.
- */
-function interlude() {
-  if (random.chance(plan.tooBigChance)) {
-    const length = capacity + 1 + random.whole(0, plan.excessBytes)
-    life.add(LIFE.attempted)
-    if (put(length) !== false) throw new Error(`a record of ${length} bytes went into ${capacity}`)
-    life.add(LIFE.tooBig)
-  }
-  if (random.chance(plan.badChance)) {
-    life.add(LIFE.attempted)
-    writer.discardBad()
-  }
-  if (random.chance(plan.flushChance)) writer.flush()
-  if (random.chance(plan.pauseChance)) pause()
-}
-
 const writer = takeWriter()
-life.raise(LIFE.begun)
-while (!life.flag(LIFE.stop)) {
-  // Most of a writer's time is to go into writing: that is where it is to be terminated.
-  for (let records = random.whole(0, plan.recordsAtOnce); records >= 0; records -= 1) {
-    life.add(LIFE.attempted)
-    const accepted = put(lengthOf(number))
-    if (accepted === true) {
-      number += 1
-      life.add(LIFE.accepted)
-    } else if (accepted === false) {
-      life.add(LIFE.refused)
-      if (random.chance(plan.waitChance)) life.sleep(random.scaled(0.01, 2))
+writeUntilStopped(life, random, plan, {
+  put(next) {
+    number = next
+    return put(lengthOf(number))
+  },
+  putTooBig: () => put(capacity + 1 + random.whole(0, plan.excessBytes)),
+  between() {
+    if (random.chance(plan.badChance)) {
+      life.add(LIFE.attempted)
+      writer.discardBad()
     }
-  }
-  interlude()
-}
+    if (random.chance(plan.flushChance)) writer.flush()
+  },
+})
 writer.detach()

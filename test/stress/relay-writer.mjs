@@ -7,8 +7,9 @@ import { Relay } from '@rchan/relay'
 import { threadMachine } from '@rchan/relay-node'
 import { workerData } from 'node:worker_threads'
 import { fillRecord, MIN_RECORD_BYTES } from '../records.mjs'
-import { Life, LIFE } from './life.mjs'
+import { Life } from './life.mjs'
 import { Random } from './random.mjs'
+import { writeUntilStopped } from './writing.mjs'
 
 const { memory, id, lives, cpu, capacity, longest, plan, seed } = workerData
 const life = new Life(lives, cpu)
@@ -27,25 +28,9 @@ function put(length, number) {
   return buffer.write(bytes)
 }
 
-life.raise(LIFE.begun)
-let { firstNumber: number } = life
-while (!life.flag(LIFE.stop)) {
-  for (let records = random.whole(0, plan.recordsAtOnce); records >= 0; records -= 1) {
-    life.add(LIFE.attempted)
-    if (put(random.whole(MIN_RECORD_BYTES, longest), number)) {
-      number += 1
-      life.add(LIFE.accepted)
-    } else {
-      life.add(LIFE.refused)
-      if (random.chance(plan.waitChance)) life.sleep(random.scaled(0.01, 2))
-    }
-  }
-  if (random.chance(plan.tooBigChance)) {
-    life.add(LIFE.attempted)
-    if (put(scratch.length, number))
-      throw new Error(`a record of ${scratch.length} bytes went into ${capacity}`)
-    life.add(LIFE.tooBig)
-  }
-  if (random.chance(plan.pauseChance)) life.sleep(random.scaled(0.01, 20))
-}
+writeUntilStopped(life, random, plan, {
+  firstNumber: life.firstNumber,
+  put: (number) => put(random.whole(MIN_RECORD_BYTES, longest), number),
+  putTooBig: (number) => put(scratch.length, number),
+})
 if (plan.goesOffline) relay.goOffline()

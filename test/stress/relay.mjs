@@ -47,6 +47,7 @@ function chooseLife(seed, cpu, turn) {
     plan: {
       way: random.pick(['channel', 'buffer']),
       recordsAtOnce: random.pick([1, 10, 100, 1000]),
+      pace: 'bursts',
       pauseChance: random.pick([0.01, 0.1, 1]),
       tooBigChance: random.pick([0, 0.1]),
       waitChance: random.pick([0.001, 0.1, 1]),

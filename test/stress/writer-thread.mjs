@@ -6,9 +6,10 @@
 import { Channel } from '@rchan/ring'
 import { fillRecord } from '../records.mjs'
 import { Lengths } from './lengths.mjs'
-import { Life, LIFE } from './life.mjs'
+import { Life } from './life.mjs'
 import { headerCallbacks } from './headers.mjs'
 import { Random } from './random.mjs'
+import { writeUntilStopped } from './writing.mjs'
 import { workerData } from 'node:worker_threads'
 
 const { memory, lives, cpu, lengths, headerBytes, plan, seed } = workerData
@@ -44,47 +45,12 @@ function put(way, length, number) {
   return true
 }
 
-function pause() {
-  switch (plan.pace) {
-    case 'bursts':
-      life.sleep(random.scaled(0.01, 20))
-      break
-    case 'slow':
-      life.sleep(random.scaled(0.01, 2))
-      break
-    case 'spins':
-      for (let i = random.whole(0, 10_000); i > 0; i -= 1);
-      break
-    default:
-  }
-}
-
-/** Now and then does something between two records: tries one that is too big, flushes, pauses. */
-function interlude() {
-  if (random.chance(plan.tooBigChance)) {
-    const length = capacity + 1 + random.whole(0, plan.excessBytes)
-    life.add(LIFE.attempted)
-    if (put(plan.way, length, number)) throw new Error(`a record of ${length} bytes went into ${capacity}`)
-    life.add(LIFE.tooBig)
-  }
-  if (random.chance(plan.flushChance)) writer.flush()
-  if (random.chance(plan.switchChance)) writer.switch(0)
-  if (random.chance(plan.pauseChance)) pause()
-}
-
-life.raise(LIFE.begun)
-let { firstNumber: number } = life
-while (!life.flag(LIFE.stop)) {
-  // Most of a writer's time is to go into writing: that is where it is to be terminated.
-  for (let records = random.whole(0, plan.recordsAtOnce); records >= 0; records -= 1) {
-    life.add(LIFE.attempted)
-    if (put(plan.way, lengthOf.of(number), number)) {
-      number += 1
-      life.add(LIFE.accepted)
-    } else {
-      life.add(LIFE.refused)
-      if (random.chance(plan.waitChance)) life.sleep(random.scaled(0.01, 2))
-    }
-  }
-  interlude()
-}
+writeUntilStopped(life, random, plan, {
+  firstNumber: life.firstNumber,
+  put: (number) => put(plan.way, lengthOf.of(number), number),
+  putTooBig: (number) => put(plan.way, capacity + 1 + random.whole(0, plan.excessBytes), number),
+  between() {
+    if (random.chance(plan.flushChance)) writer.flush()
+    if (random.chance(plan.switchChance)) writer.switch(0)
+  },
+})

@@ -94,7 +94,7 @@ export type {
   RecordingSettings,
 } from './recording.js'
 export type { RecordingSummary, SnapshotsSummary } from './summary.js'
-export { watchEventLoop } from './watch.js'
+export { watchEventLoop } from './watch-event-loop.js'
 export type { SnapshotOn } from './snapshot-on.js'
 export type { Discarded, EventLoopOptions, RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
 export type {
