@@ -138,19 +138,38 @@ async function commandText() {
   })
 }
 
-/** The licences of the libraries, which have to go with them. */
+/** What a library is called, with its version and its licence, which has to go with it. */
+function licenceOf(name) {
+  const require = createRequire(`${LIBRARIES[name]}/package.json`)
+  const found = require.resolve
+    .paths(name)
+    .map((path) => `${path}/${name}/package.json`)
+    .find((path) => existsSync(path))
+  const { version, license } = JSON.parse(readFileSync(found, 'utf8'))
+  const text = readFileSync(`${dirname(found)}/LICENSE`, 'utf8').trim()
+  return { title: `${name} ${version} (${license})`, text }
+}
+
+/** The licences of all libraries. */
 function licences() {
-  const texts = Object.entries(LIBRARIES).map(([name, folder]) => {
-    const require = createRequire(`${folder}/package.json`)
-    const found = require.resolve
-      .paths(name)
-      .map((path) => `${path}/${name}/package.json`)
-      .find((path) => existsSync(path))
-    const { version, license } = JSON.parse(readFileSync(found, 'utf8'))
-    const text = readFileSync(`${dirname(found)}/LICENSE`, 'utf8').trim()
-    return `${name} ${version} (${license})\n\n${text}\n`
+  const texts = Object.keys(LIBRARIES).map((name) => {
+    const { title, text } = licenceOf(name)
+    return `${title}\n\n${text}\n`
   })
   return `The files of rchan contain code of these libraries.\n\n${texts.join(`\n${'-'.repeat(72)}\n\n`)}`
+}
+
+/** Those of the libraries in the page, which its users pass on. Each text stands there once. */
+function pageLicences() {
+  const titles = new Map()
+  for (const name of Object.keys(LIBRARIES).filter((each) => /^(d3-|internmap$)/.test(each))) {
+    const { title, text } = licenceOf(name)
+    const [copyright, ...permission] = text.split('\n')
+    const key = permission.join('\n').trim()
+    titles.set(key, [...(titles.get(key) ?? []), `${title}: ${copyright}`])
+  }
+  const texts = [...titles].map(([permission, names]) => `${names.join('\n')}\n\n${permission}\n`)
+  return `/*\nThis page contains code of these libraries.\n\n${texts.join('\n')}*/`
 }
 
 /** Takes texts that the build makes from this build, not from the previous one. */
@@ -176,7 +195,7 @@ async function pageSource() {
   const browser = { platform: 'browser', target: ['chrome100', 'firefox113', 'safari16.4'] }
   const [script, style] = await Promise.all(
     [
-      { ...browser, entryPoints: [`${folder}/main.ts`], format: 'esm' },
+      { ...browser, entryPoints: [`${folder}/main.ts`], format: 'esm', banner: { js: pageLicences() } },
       { entryPoints: [`${folder}/style.css`] },
     ].map(async (more) => (await build({ ...common, ...more })).outputFiles[0].text.trim()),
   )
@@ -234,7 +253,7 @@ export async function bundles() {
   ]
   files.push(
     { path: `${packages}/rchan/dist/bin/rchan.cjs`, text: await commandText() },
-    { path: `${packages}/rchan/dist/bin/LICENSES.txt`, text: licences() },
+    { path: `${packages}/rchan/dist/THIRD-PARTY-LICENSES.txt`, text: licences() },
   )
   const define = await definitions()
   const writingHalf = await writingHalfOf({
