@@ -38,6 +38,8 @@ export const ENTRIES = [
   'probes',
   'auto',
 ]
+/** It is loaded before a program, in every thread: see auto.ts. */
+const CJS_ONLY = 'auto'
 /** Files beside them that are no entries: threads of rchan's own. */
 const THREADS = ['sampler']
 /** Of these files the tracing is that of index.js, so a thread has it once. */
@@ -268,6 +270,7 @@ export async function bundles() {
     const folder = `${packages}/rchan/dist/${format}`
     files.push({ path: `${folder}/package.json`, text: `${JSON.stringify({ type })}\n` })
     for (const name of [...ENTRIES, ...THREADS]) {
+      if (format === 'esm' && name === CJS_ONLY) continue
       const text = await textOf({
         ...formatOptions(format, name),
         entryPoints: [`${packages}/rchan/dist/${name}.js`],

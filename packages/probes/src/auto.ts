@@ -12,7 +12,7 @@ import { isMainThread } from 'node:worker_threads'
 import type { RecordingOptions } from '@rchan/trace/recording'
 import { choose } from './catalog.js'
 import { reasonOf } from './probe.js'
-import { fromVariables, type Settings } from './settings.js'
+import { folderName, fromVariables, type Settings } from './settings.js'
 import { statusPath } from './status.js'
 import { setUp } from './thread-setup.js'
 
@@ -65,11 +65,7 @@ function record(settings: Settings, start: StartNow): void {
 
 /** The folder of a program that was started without `rchan record`. Its children use it, too. */
 function defaultFolder(): string {
-  const time = new Date()
-    .toISOString()
-    .replace(/[-:]|\.\d+Z$/g, '')
-    .replace('T', '-')
-  const dir = resolve(`rchan-${time}-${process.pid}`)
+  const dir = resolve(`${folderName()}-${process.pid}`)
   process.env.RCHAN_DIR = dir
   return dir
 }

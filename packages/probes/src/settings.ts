@@ -28,6 +28,11 @@ const VARIABLES = {
   status: 'RCHAN_STATUS',
 } as const
 
+/** The name of a folder for a recording that starts now: `rchan-20261127-000342`, in UTC. */
+export function folderName(): string {
+  return `rchan-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`
+}
+
 /** Returns settings as environment variables. */
 export function toVariables(settings: Settings): Record<string, string> {
   const { dir, probes, events, bufferSize, isFlight, tellsStatus } = settings

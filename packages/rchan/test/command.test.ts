@@ -17,6 +17,8 @@ import {
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { openTrace, recoverTrace } from '@rchan/ctf/reader'
+import { FORMATS } from '@rchan/export'
+import { PROBES } from '@rchan/probes'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { packedFolder, runNode } from '../../../test/packed.ts'
 import { fixture, freshFolder, run, runCommand, type Ended } from './scenario.ts'
@@ -57,6 +59,15 @@ describe('the command line', () => {
     expect(alone.stdout).toMatch(/^Usage: rchan /)
     expect(alone.stdout).toBe((await rchan('--help')).stdout)
     expect(await rchan('--version')).toMatchObject({ status: 0, stdout: '0.1.0\n', stderr: '' })
+  })
+
+  test('names the probes and the formats that there are', async () => {
+    const probes = PROBES.map(({ name }) => name).join(', ')
+    expect((await rchan('record', '--help')).stdout).toContain(`\nProbes: ${probes}.\n`)
+    const choices = [...Object.keys(FORMATS), 'html'].map((name) => `"${name}"`).join(', ')
+    expect((await rchan('convert', '--help')).stdout.replaceAll(/\s+/g, ' ')).toContain(
+      `(choices: ${choices})`,
+    )
   })
 
   test.each([

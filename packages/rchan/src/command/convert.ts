@@ -102,7 +102,9 @@ async function makerOf(target: Target, { folder }: Meant): Promise<Maker> {
 
 /** Returns the format that the name of a file tells. @throws UsageError if it tells none. */
 export function formatOfFile(output: string | undefined): Target {
-  const names = 'perfetto, chrome, speedscope, jsonl, csv, svg or html'
+  const names = Object.keys(HINTS)
+    .join(', ')
+    .replace(/, (\w+)$/, ' or $1')
   if (output === undefined || output === '-') throw new UsageError(`which format? Say --to ${names}`)
   const [, format] = Object.entries(EXTENSIONS).find(([ending]) => output.endsWith(ending)) ?? []
   if (format === undefined) {

@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { isAbsolute, join, relative, resolve } from 'node:path'
-import type { Settings } from '@rchan/probes/settings'
+import { folderName, toVariables, type Settings } from '@rchan/probes/settings'
 import { convert, formatOfFile } from './convert.js'
 import { CommandError, reasonOf, UsageError } from './fault.js'
 import { LiveLine } from './live-line.js'
@@ -62,7 +62,6 @@ export async function record(
   const started = new Date()
   const line = options.quiet === true ? undefined : LiveLine.start(dir)
   const settings = settingsOf(options, dir, line !== undefined)
-  const { toVariables } = await import('@rchan/probes/settings')
   const child = spawn(file, args, {
     stdio: 'inherit',
     // On Windows `npm` and `npx` are scripts, which only a shell finds.
@@ -105,13 +104,10 @@ async function checkProbes(choice: readonly string[]): Promise<void> {
 
 /** Makes the folder of the recording. @param force whether it may replace a recording. */
 function makeFolder(dir: string | undefined, force: boolean): string {
-  const time = new Date()
-    .toISOString()
-    .replaceAll(/[-:]|\.\d+Z$/g, '')
-    .replace('T', '-')
   if (dir === undefined) {
+    const name = folderName()
     for (let count = 1; ; count += 1) {
-      const folder = resolve(`rchan-${time}${count === 1 ? '' : `-${count}`}`)
+      const folder = resolve(`${name}${count === 1 ? '' : `-${count}`}`)
       try {
         mkdirSync(folder)
         return folder
