@@ -14,6 +14,7 @@ import { expect, test } from 'vitest'
 import { PASSAGE, PASSAGE_ENTRY } from '../packages/probes/dist/port-passage.js'
 import { LIST, LIST_ENTRY } from '../packages/probes/dist/thread-list.js'
 import { TABLE, TABLE_PLACE } from '../packages/relay-node/dist/cpu-table.js'
+import { SINK_WORDS, SINK_WORDS_BYTES } from '../packages/relay-node/dist/sink-thread.js'
 import { misplacedWords, offsetsOf, readPicture, typeBytes } from './picture.js'
 
 const control = readPicture(new URL('../packages/runtime/src/control-page.ts', import.meta.url))
@@ -73,6 +74,13 @@ test("the picture of a runtime's CPUs has the exported offsets, of its head and 
   expect(misplacedWords(cpuTable.words)).toEqual([])
   expect(offsetsOf(cpuTable.elementWords)).toEqual(TABLE_PLACE)
   expect(misplacedWords(cpuTable.elementWords)).toEqual([])
+})
+
+test('the picture of the words by which a sink is asked has the exported offsets', () => {
+  const { words } = readPicture(new URL('../packages/relay-node/src/sink-thread.ts', import.meta.url))
+  expect(offsetsOf(words)).toEqual(SINK_WORDS)
+  expect(misplacedWords(words)).toEqual([])
+  expect(words.length * 4).toBe(SINK_WORDS_BYTES)
 })
 
 test.each([

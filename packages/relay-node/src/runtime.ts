@@ -489,7 +489,7 @@ export class Runtime {
 
   async #terminate(spawned: Spawned): Promise<CpuEnd> {
     spawned.isTerminated = true
-    spawned.state = spawned.state === 'starting' ? 'starting' : 'retiring'
+    if (spawned.state !== 'starting') spawned.state = 'retiring'
     await spawned.worker?.terminate()
     return await spawned.ended
   }

@@ -198,8 +198,9 @@ export class ConsumerThread {
  * @throws (the promise) Error if the module can't be loaded, exports no function `write`, or its
  * `start` throws; if a buffer has another consumer, or a channel was closed.
  * @example
- * const thread = await startConsumer(relay, { channels: [channel], sink: new URL('./sink.js',
- * import.meta.url) }) … await thread.stop()
+ * const sink = new URL('./sink.js', import.meta.url)
+ * const thread = await startConsumer(relay, { channels: [channel], sink })
+ * await thread.stop()
  */
 export async function startConsumer(relay: Relay, options: ConsumerThreadOptions): Promise<ConsumerThread> {
   return ConsumerThread.start(relay, { ...options, sink: absolute(options.sink) })
