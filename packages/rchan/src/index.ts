@@ -43,6 +43,7 @@ export {
   type Fate,
   type FieldValues,
   type FilesOptions,
+  type FlightOptions,
   type FlightSettings,
   type Flow,
   type FlowId,

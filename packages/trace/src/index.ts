@@ -88,6 +88,7 @@ export type { EventRule, EventRules } from './rules.js'
 export type { FlightSettings } from './flight-options.js'
 export type {
   FilesOptions,
+  FlightOptions,
   MemoryOptions,
   Recording,
   RecordingOptions,

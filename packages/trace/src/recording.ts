@@ -39,14 +39,14 @@ export type FilesOptions =
   | {
       /**
        * A folder in which a fresh one is made for the trace, named after the time
-       * (`trace-20261123-080750`). With `mode: 'flight'`, one is made for each snapshot.
+       * (`trace-20261123-080750`).
        */
       readonly dir: string | URL
       readonly path?: undefined
     }
 
-/** Options of a recording: its folder and its settings. */
-export type RecordingOptions = RecordingSettings & FilesOptions
+/** Options of a recording: its folder and its settings; or those of a flight recorder. */
+export type RecordingOptions = (RecordingSettings & FilesOptions) | FlightOptions
 
 /**
  * Options of a recording without a folder: everything is kept in memory, until
@@ -54,15 +54,23 @@ export type RecordingOptions = RecordingSettings & FilesOptions
  */
 export type MemoryOptions = RecordingSettings & { readonly path?: undefined; readonly dir?: undefined }
 
+/** Options of a flight recorder. */
+export interface FlightOptions extends Omit<RecordingSettings, 'mode'>, FlightSettings {
+  /** Nothing is written until a snapshot is asked for. The oldest events are overwritten. */
+  readonly mode: 'flight'
+  /** The folder in which one is made for each snapshot. */
+  readonly dir: string | URL
+  readonly path?: undefined
+}
+
 /** How to record. */
-export interface RecordingSettings extends FlightSettings {
+export interface RecordingSettings {
   /**
    * Which events are lost when a thread writes faster than its buffer is drained: the newest
-   * (`'discard'`, the default) or the oldest (`'overwrite'`). Both are counted. `'flight'` is a
-   * flight recorder: nothing is written until a snapshot is asked for, and the oldest events are
-   * lost.
+   * (`'discard'`, the default) or the oldest (`'overwrite'`). Both are counted. For `'flight'` see
+   * {@link FlightOptions}.
    */
-  readonly mode?: 'discard' | 'overwrite' | 'flight'
+  readonly mode?: 'discard' | 'overwrite'
   /**
    * Whether each tracing thread writes to its own buffer (`'per-thread'`, the default) or all
    * threads write to one (`'global'`). In one buffer all events are in strict order of time, and
@@ -209,8 +217,8 @@ export async function start(
 }
 
 /**
- * Starts a recording before it returns: see `startRecordingNow` in index.ts. The thread waits for
- * the consumer thread meanwhile, some 30 ms, without its event loop.
+ * Starts a recording before it returns, for `rchan/auto`. The thread waits for the consumer thread
+ * meanwhile, some 30 ms, without its event loop.
  */
 export function startNow(options: RecordingOptions | MemoryOptions = {}): Recording<string | undefined> {
   const { recorder, make, failed, settle } = prepare(options)
@@ -238,11 +246,14 @@ function prepare(options: RecordingOptions | MemoryOptions): Prepared {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = check(options)
   const global = buffers === 'global'
   const isFlight = mode === 'flight'
-  const snapshotOn = checkSnapshotOn(options.snapshotOn)
+  const flightSettings = options as FlightSettings
+  const snapshotOn = checkSnapshotOn(flightSettings.snapshotOn)
   const wanted = new WantedEvents('startRecording', options.events)
   const where =
     options.path === undefined && options.dir === undefined ? undefined : (options as FilesOptions)
-  const flight = isFlight ? flightInit(options, namedFolder(where as FilesOptions), snapshotOn) : undefined
+  const flight = isFlight
+    ? flightInit(flightSettings, namedFolder(where as FilesOptions), snapshotOn)
+    : undefined
   checkLimits((global ? 1 : possibleCpus) * bufferSize)
   checkPermissions(where === undefined ? undefined : namedFolder(where))
   const files = new TraceFiles(where, isFlight ? claimSnapshotFolder : undefined)
@@ -373,9 +384,12 @@ class Running {
   }
 }
 
-function check(
-  options: RecordingOptions | MemoryOptions,
-): Required<Omit<RecordingSettings, keyof FlightSettings | 'events'>> {
+/** Settings that were checked, with their defaults. */
+interface CheckedSettings extends Required<Omit<RecordingSettings, 'mode' | 'events'>> {
+  readonly mode: 'discard' | 'overwrite' | 'flight'
+}
+
+function check(options: RecordingOptions | MemoryOptions): CheckedSettings {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(
       `startRecording: options=${String(options)}, expected { path } or { dir }, or neither to record in memory`,
@@ -391,7 +405,7 @@ function check(
       `startRecording: mode='flight' with path=${String(path)}: give dir, the folder in which each snapshot gets one`,
     )
   }
-  const { keepSeconds, snapshots, snapshotOn } = options
+  const { keepSeconds, snapshots, snapshotOn } = options as FlightSettings
   if (mode !== 'flight' && (keepSeconds ?? snapshots ?? snapshotOn) !== undefined) {
     throw new TypeError(
       `startRecording: keepSeconds, snapshots and snapshotOn are for mode: 'flight', this one is '${mode}'`,

@@ -138,6 +138,14 @@ export async function refusedRecordings(): Promise<void> {
   await startRecording({ path: 'a', mode: 'circular' })
   // @ts-expect-error -- there is no such option
   await startRecording({ path: 'a', buffer: 1 })
+  // @ts-expect-error -- each snapshot gets a folder in `dir`
+  await startRecording({ mode: 'flight' })
+  // @ts-expect-error -- the same
+  await startRecording({ mode: 'flight', path: 'a' })
+  // @ts-expect-error -- there are no snapshots
+  await startRecording({ path: 'a', keepSeconds: 10 })
+  const flight: Recording = await startRecording({ mode: 'flight', dir: 'a', keepSeconds: 10 })
+  await flight.stop()
   const recording: Recording = await startRecording({ path: 'a' })
   const summary: RecordingSummary = await recording.stop()
   // @ts-expect-error -- read only
