@@ -2,8 +2,10 @@
  * Names of tracepoints and fields are what the probes, their page and those who read recordings
  * agree on.
  */
+import { SAMPLER } from '@rchan/analysis'
 import { baseNameOf, parseSchema } from '@rchan/ctf'
 import '@rchan/probes'
+import { SAMPLER as NAMED } from '@rchan/probes/sampler-data'
 import { thisCpu } from '@rchan/runtime'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -55,6 +57,10 @@ test('every tracepoint of the probes stands on the page', () => {
   const names = [...declared().keys()]
   expect(names).toContain('task:run')
   expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([])
+})
+
+test('the sampler is called as those who leave it out expect', () => {
+  expect(SAMPLER).toBe(NAMED)
 })
 
 test('whoever reads recordings asks for names that there are', () => {

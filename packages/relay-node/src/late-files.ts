@@ -3,13 +3,14 @@
  * its sink. No writer takes part in the set-up.
  */
 import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Relay, RelayChannel } from '@rchan/relay'
 import { ConsumerThread, type ConsumerThreadOptions } from './sink-consumer.js'
 
 /** Options of {@link setUpFiles}. */
 export interface LateFilesOptions extends Pick<ConsumerThreadOptions, 'flushIntervalMs' | 'onError'> {
-  /** The folder of the files. It is made if it does not exist. */
-  readonly dir: string
+  /** The folder of the files: a path, or a `file:` URL object. It is made if it does not exist. */
+  readonly dir: string | URL
   /** Files are named by this and the CPU. Default: 'cpu'. */
   readonly baseFilename?: string
 }
@@ -35,7 +36,7 @@ export async function setUpFiles(
   const { dir, baseFilename = 'cpu', flushIntervalMs, onError } = options
   if (channel.hasBaseFilename || setUp.get(channel)?.isOver === false || pending.has(channel))
     throw coded('exists', `channel=${channel.id} has files already`)
-  if (typeof dir !== 'string' || dir === '') throw coded('invalid', `dir=${JSON.stringify(dir)} is no folder`)
+  const folder = folderOf(dir)
   if (baseFilename === '' || /[/\\\0]/.test(baseFilename))
     throw coded('invalid', `baseFilename=${baseFilename} is no name of a file`)
   pending.add(channel)
@@ -47,7 +48,7 @@ export async function setUpFiles(
     }
     const thread = await ConsumerThread.start(relay, {
       channels: [channel],
-      sink: { dir: resolve(dir), baseFilename, cpus },
+      sink: { dir: folder, baseFilename, cpus },
       ...(flushIntervalMs === undefined ? {} : { flushIntervalMs }),
       ...(onError === undefined ? {} : { onError }),
     })
@@ -59,9 +60,25 @@ export async function setUpFiles(
   }
 }
 
+/** The path of a folder, absolute. */
+function folderOf(dir: unknown): string {
+  if (typeof dir === 'object' && dir !== null && 'href' in dir) {
+    try {
+      return fileURLToPath(dir as URL)
+    } catch (error) {
+      throw coded('invalid', `dir=${String(dir.href)} is not the file: URL of a folder`, error)
+    }
+  }
+  if (typeof dir === 'string' && /^file:/i.test(dir))
+    throw coded('invalid', `dir=${JSON.stringify(dir)} is the text of a URL: give new URL(…), or a path`)
+  if (typeof dir !== 'string' || dir === '') throw coded('invalid', `dir=${JSON.stringify(dir)} is no folder`)
+  return resolve(dir)
+}
+
 /** The channels whose set-up is under way. */
 const pending = new WeakSet<RelayChannel>()
 
-function coded(code: string, message: string): Error {
-  return Object.assign(new Error(`setUpFiles: ${message}`), { code })
+function coded(code: string, message: string, cause?: unknown): Error {
+  const error = new Error(`setUpFiles: ${message}`, cause === undefined ? undefined : { cause })
+  return Object.assign(error, { code })
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import {
@@ -423,7 +424,7 @@ describe('late files', () => {
     )
     const before = writers.map(({ words }) => Atomics.load(words, ACCEPTED))
     await new Promise((resolve) => setTimeout(resolve, 20))
-    const files = await setUpFiles(relay, channel, { dir: join(dir, 'a', 'b') })
+    const files = await setUpFiles(relay, channel, { dir: pathToFileURL(join(dir, 'a', 'b')) })
     for (const [at, { cpu }] of writers.entries()) {
       const numbers = numbersIn(readFileSync(join(dir, 'a', 'b', `cpu${cpu}`)), cpu)
       expect(numbers.length).toBeGreaterThanOrEqual(before[at])
@@ -448,7 +449,9 @@ describe('late files', () => {
     expect(readdirSync(path)).toEqual(['cpu1'])
     const under = join(path, 'cpu1', 'deep')
     await expect(setUpFiles(relay, channel, { dir: under })).rejects.toThrow(/ENOTDIR|EEXIST/)
-    await expect(setUpFiles(relay, channel, { dir: '' })).rejects.toMatchObject({ code: 'invalid' })
+    for (const wrong of ['', 'file:///out', new URL('https://example.org/out')]) {
+      await expect(setUpFiles(relay, channel, { dir: wrong })).rejects.toMatchObject({ code: 'invalid' })
+    }
     await expect(setUpFiles(relay, channel, { dir, baseFilename: '../x' })).rejects.toMatchObject({
       code: 'invalid',
     })
