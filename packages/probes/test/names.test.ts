@@ -4,7 +4,7 @@
  */
 import { SAMPLER } from '@rchan/analysis'
 import { baseNameOf, parseSchema } from '@rchan/ctf'
-import '@rchan/probes'
+import { PROBES } from '@rchan/probes'
 import { SAMPLER as NAMED } from '@rchan/probes/sampler-data'
 import { thisCpu } from '@rchan/runtime'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -35,6 +35,11 @@ function rows(): { name: string; words: string[] }[] {
     }),
   )
 }
+
+test('every probe has a section of the page, in their order', () => {
+  const sections = [...page.matchAll(/^## (.+)$/gm)].map(([, section]) => section)
+  expect(sections).toEqual(PROBES.map(({ name }) => name))
+})
 
 test('every row of the page is a tracepoint, with its fields', () => {
   const tracepoints = declared()
