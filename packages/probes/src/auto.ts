@@ -9,7 +9,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
-import type { RecordingOptions } from '@rchan/trace/recording'
+import type { RecordingOptions } from '@rchan/trace'
 import { choose } from './catalog.js'
 import { reasonOf } from './probe.js'
 import { folderName, fromVariables, type Settings } from './settings.js'

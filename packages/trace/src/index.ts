@@ -2,7 +2,8 @@ import { adoptAll } from './adopt.js'
 import { checkOpenFiles } from './open-files.js'
 import { writingHalf } from './writing-half.js'
 import type { RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
-import type { MemoryOptions, Recording, RecordingOptions } from './recording.js'
+import type { MemoryOptions, RecordingOptions } from './recording-options.js'
+import type { Recording } from './recording.js'
 
 adoptAll()
 
@@ -90,10 +91,10 @@ export type {
   FilesOptions,
   FlightOptions,
   MemoryOptions,
-  Recording,
   RecordingOptions,
   RecordingSettings,
-} from './recording.js'
+} from './recording-options.js'
+export type { Recording } from './recording.js'
 export type { RecordingSummary, SnapshotsSummary } from './summary.js'
 export { watchEventLoop } from './watch-event-loop.js'
 export type { SnapshotOn } from './snapshot-on.js'
