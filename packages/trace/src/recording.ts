@@ -31,7 +31,7 @@ import { INSPECT, summarize, type RecordingSummary } from './summary.js'
 import { claimSnapshotFolder, namedFolder } from './trace-folder.js'
 import { TraceFiles } from './trace-files.js'
 import { WantedEvents } from './wanted.js'
-import { ChildCount, warningsOf } from './warnings.js'
+import { ChildCount, warningsOf, type WarnedSettings } from './warnings.js'
 
 /**
  * A running recording. The end of an `await using` block stops it, too. `Path` is the type of its
@@ -110,6 +110,7 @@ const NO_LATE_FILES =
   'setUpFiles: this is a flight recorder, whose files are its snapshots: call recording.snapshot()'
 /** The version of all packages. A test compares it with package.json. */
 export const VERSION = '0.1.0'
+
 /** Starts a recording: see `startRecording` in index.ts. */
 export async function start(
   options: RecordingOptions | MemoryOptions = {},
@@ -166,13 +167,14 @@ function prepare(options: RecordingOptions | MemoryOptions): Prepared {
   checkPermissions(where === undefined ? undefined : namedFolder(where))
   const files = new TraceFiles(where, isFlight ? claimSnapshotFolder : undefined)
   const ringMode = isFlight ? 'overwrite' : mode
+  const geometry = geometryOf(bufferSize)
   const uuid = randomUUID()
   // If the process ends before the recording has started, it leaves nothing behind either.
   process.once('exit', files.undo)
   const recorder: RecorderOptions = {
     rules: wanted.text,
     channel: {
-      ...geometryOf(bufferSize),
+      ...geometry,
       mode: ringMode,
       headerBytes: PACKET_HEADER_BYTES,
       possibleCpus,
@@ -192,81 +194,88 @@ function prepare(options: RecordingOptions | MemoryOptions): Prepared {
     },
     triggers: isFlight ? snapshotOn.triggers : undefined,
   }
-  const make = (runtime: Recorder): Recording<string | undefined> => {
-    if (wanted.text !== '') wanted.apply()
-    const change = (what: string, rules: unknown): void => {
-      if (stopped !== undefined) throw new Error(`${what}: the recording was stopped`)
-      wanted.add(what, rules)
-    }
-    const children = new ChildCount()
-    let stopped: Promise<Summary> | undefined
-    let summary: Summary | undefined
-    const stop = (): Promise<Summary> => {
-      stopped ??= runtime.stop().then(async (totals) => {
-        // A set-up that was under way is done, or refused.
-        const path = await files.settled()
-        const settings = {
-          mode: ringMode,
-          bufferSize,
-          possibleCpus,
-          ...geometryOf(bufferSize),
-          hasFiles: path !== undefined,
-        }
-        const warnings = [...warningsOf(totals, settings, children.end()), ...unmatchedText(wanted)]
-        summary = summarize(path, totals, badArgumentsOf(totals), warnings)
-        return summary
-      })
-      return stopped
-    }
-    const losses = async (): Promise<LossReport> => {
-      try {
-        if (stopped === undefined) return (await call(thisCpu.control, LOSSES_CALL)) as LossReport
-      } catch (error) {
-        // The recording may have been stopped meanwhile.
-        if (stopped === undefined) throw error
-      }
-      return (await stopped).losses
-    }
-    return {
-      get path() {
-        return files.path
-      },
-      async setUpFiles(late) {
-        if (isFlight) throw new Error(NO_LATE_FILES)
-        if (stopped !== undefined) {
-          throw new Error(
-            'setUpFiles: the recording was stopped, and what it kept in memory is gone: call it before stop',
-          )
-        }
-        return await files.setUp(late, (path) => call(thisCpu.control, FILES_CALL, path))
-      },
-      enable: (rules) => change('enable', rules),
-      disable(patterns) {
-        if (!Array.isArray(patterns))
-          throw new TypeError(`disable: patterns=${String(patterns)} is not a list`)
-        change(
-          'disable',
-          patterns.map((pattern: unknown) => (typeof pattern === 'string' ? `!${pattern}` : pattern)),
-        )
-      },
-      losses,
-      stop,
-      snapshot,
-      // Enumerable, so a copy has it. As a symbol it is not in JSON.
-      [INSPECT]: () => summary ?? new Running(files.target),
-      async [Symbol.asyncDispose]() {
-        await stop()
-      },
-    }
-  }
+  const shape = { mode: ringMode, bufferSize, possibleCpus, ...geometry }
   return {
     recorder,
-    make,
+    make: (runtime) => recordingOf(runtime, { files, wanted, isFlight, shape }),
     failed(error) {
       files.undo()
       return new Error(`can't record into ${files.target}: ${(error as Error).message}`, { cause: error })
     },
     settle: () => void process.off('exit', files.undo),
+  }
+}
+
+/** What a recording that runs has, beside its recorder. */
+interface Parts {
+  readonly files: TraceFiles
+  readonly wanted: WantedEvents
+  readonly isFlight: boolean
+  /** For the warnings at its end. */
+  readonly shape: Omit<WarnedSettings, 'hasFiles'>
+}
+
+function recordingOf(
+  runtime: Recorder,
+  { files, wanted, isFlight, shape }: Parts,
+): Recording<string | undefined> {
+  if (wanted.text !== '') wanted.apply()
+  const change = (what: string, rules: unknown): void => {
+    if (stopped !== undefined) throw new Error(`${what}: the recording was stopped`)
+    wanted.add(what, rules)
+  }
+  const children = new ChildCount()
+  let stopped: Promise<Summary> | undefined
+  let summary: Summary | undefined
+  const stop = (): Promise<Summary> => {
+    stopped ??= runtime.stop().then(async (totals) => {
+      // A set-up that was under way is done, or refused.
+      const path = await files.settled()
+      const settings = { ...shape, hasFiles: path !== undefined }
+      const warnings = [...warningsOf(totals, settings, children.end()), ...unmatchedText(wanted)]
+      summary = summarize(path, totals, badArgumentsOf(totals), warnings)
+      return summary
+    })
+    return stopped
+  }
+  const losses = async (): Promise<LossReport> => {
+    try {
+      if (stopped === undefined) return (await call(thisCpu.control, LOSSES_CALL)) as LossReport
+    } catch (error) {
+      // The recording may have been stopped meanwhile.
+      if (stopped === undefined) throw error
+    }
+    return (await stopped).losses
+  }
+  return {
+    get path() {
+      return files.path
+    },
+    async setUpFiles(late) {
+      if (isFlight) throw new Error(NO_LATE_FILES)
+      if (stopped !== undefined) {
+        throw new Error(
+          'setUpFiles: the recording was stopped, and what it kept in memory is gone: call it before stop',
+        )
+      }
+      return await files.setUp(late, (path) => call(thisCpu.control, FILES_CALL, path))
+    },
+    enable: (rules) => change('enable', rules),
+    disable(patterns) {
+      if (!Array.isArray(patterns)) throw new TypeError(`disable: patterns=${String(patterns)} is not a list`)
+      change(
+        'disable',
+        patterns.map((pattern: unknown) => (typeof pattern === 'string' ? `!${pattern}` : pattern)),
+      )
+    },
+    losses,
+    stop,
+    snapshot,
+    // Enumerable, so a copy has it. As a symbol it is not in JSON.
+    [INSPECT]: () => summary ?? new Running(files.target),
+    async [Symbol.asyncDispose]() {
+      await stop()
+    },
   }
 }
 

@@ -10,7 +10,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { basename } from 'node:path'
 
 /** The settings of a recording. */
-interface Settings {
+export interface WarnedSettings {
   readonly mode: 'discard' | 'overwrite'
   readonly bufferSize: number
   readonly subbufSize: number
@@ -53,7 +53,7 @@ export class ChildCount {
  *
  * @param children number of Node processes that were started during the recording.
  */
-export function warningsOf(totals: RecordingTotals, settings: Settings, children: number): string[] {
+export function warningsOf(totals: RecordingTotals, settings: WarnedSettings, children: number): string[] {
   try {
     return findings(totals, settings, children)
   } catch (error) {
@@ -61,7 +61,7 @@ export function warningsOf(totals: RecordingTotals, settings: Settings, children
   }
 }
 
-function findings(totals: RecordingTotals, settings: Settings, children: number): string[] {
+function findings(totals: RecordingTotals, settings: WarnedSettings, children: number): string[] {
   const { mode, bufferSize, subbufSize, possibleCpus, hasFiles } = settings
   const { full, tooBig, bad } = totals.discarded
   const warnings: string[] = []
