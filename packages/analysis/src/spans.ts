@@ -29,7 +29,7 @@ export interface WholeSpan {
    * Whether the trace lost records while it ran, of a thread where it began or ended. So what is in
    * it may be missing.
    */
-  readonly touched: boolean
+  readonly hasLosses: boolean
   /** The thread on which it began; if its begin is missing, the one on which it ended. */
   readonly thread: TraceThread
   /** The thread on which it ended. */
@@ -66,7 +66,7 @@ export class SpanModel {
   }
 
   #span({ start, end, outcome, thread, event, fields }: SpanItem): void {
-    const touched = this.losses.touches(thread, start, end)
+    const hasLosses = this.losses.touches(thread, start, end)
     this.#emit({
       kind: 'span',
       name: event.name,
@@ -74,7 +74,7 @@ export class SpanModel {
       end,
       outcome,
       cutAtStart: false,
-      touched,
+      hasLosses,
       thread,
       endThread: thread,
       event,
@@ -103,7 +103,7 @@ export class SpanModel {
       end,
       outcome,
       cutAtStart: begin === undefined,
-      touched: this.losses.touches(thread, start, end) || this.losses.touches(endThread, start, end),
+      hasLosses: this.losses.touches(thread, start, end) || this.losses.touches(endThread, start, end),
       thread,
       endThread,
       event,
@@ -121,7 +121,7 @@ export class SpanModel {
       end,
       outcome: 'cut',
       cutAtStart: false,
-      touched: this.losses.touches(thread, start, end),
+      hasLosses: this.losses.touches(thread, start, end),
       thread,
       endThread: thread,
       event,

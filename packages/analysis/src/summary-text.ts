@@ -22,11 +22,11 @@ export function summaryText(summary: Summary): string {
 
 function tracepointTable(tracepoints: readonly TracepointSummary[]): string {
   const rows: string[][] = [['tracepoint', 'kind', 'count', 'per second', 'p50', 'p99', 'max', '']]
-  for (const { name, kind, count, perSecond, durations, failed, cut, touched, fields } of tracepoints) {
+  for (const { name, kind, count, perSecond, durations, failed, cut, withLosses, fields } of tracepoints) {
     const remarks = [
       [failed, 'failed'],
       [cut, 'cut'],
-      [touched, 'with losses'],
+      [withLosses, 'with losses'],
     ].flatMap(([number, what]) => (number === undefined || number === 0 ? [] : [`${number} ${what}`]))
     rows.push([
       shown(name),

@@ -46,7 +46,7 @@ export interface TracepointSummary {
   /** Spans without their end or their begin. */
   readonly cut?: number
   /** Spans during which their thread lost records. */
-  readonly touched?: number
+  readonly withLosses?: number
   /** Of the fields that are numbers. */
   readonly fields: readonly FieldSummary[]
 }
@@ -121,7 +121,7 @@ class Tracepoint {
   count = 0
   failed = 0
   cut = 0
-  touched = 0
+  withLosses = 0
   readonly durations = new Sketch()
   readonly fields = new Map<string, NumberSketch>()
   readonly name: string
@@ -165,7 +165,7 @@ class Tracepoint {
   }
 
   summary(seconds: number): TracepointSummary {
-    const { name, kind, level, count, durations, failed, cut, touched } = this
+    const { name, kind, level, count, durations, failed, cut, withLosses } = this
     const isSpan = kind === 'span' || kind === 'async'
     return {
       name,
@@ -173,7 +173,7 @@ class Tracepoint {
       level,
       count,
       perSecond: seconds > 0 ? count / seconds : 0,
-      ...(isSpan ? { durations: distributionOf(durations), failed, cut, touched } : {}),
+      ...(isSpan ? { durations: distributionOf(durations), failed, cut, withLosses } : {}),
       fields: [...this.fields.values()]
         .filter(({ sketch }) => sketch.count + sketch.notFinite > 0)
         .map(({ name: field, unit, sketch }) => ({
@@ -246,13 +246,13 @@ class Summing {
     thread.went = time
   }
 
-  #span({ kind, name, start, end, outcome, cutAtStart, touched, thread, event, fields }: WholeSpan): void {
+  #span({ kind, name, start, end, outcome, cutAtStart, hasLosses, thread, event, fields }: WholeSpan): void {
     const tracepoint = this.#tracepoint(event, kind, name)
     tracepoint.count += 1
     if (cutAtStart || outcome === 'cut') tracepoint.cut += 1
     else tracepoint.durations.add(Number(end - start))
     if (outcome === 'failed') tracepoint.failed += 1
-    if (touched) tracepoint.touched += 1
+    if (hasLosses) tracepoint.withLosses += 1
     tracepoint.addFields(event, fields)
     if (kind === 'async') return
     this.#thread(thread, start).coverage.add(Number(start - this.#base), Number(end - this.#base))

@@ -19,15 +19,17 @@ function tasks() {
 }
 
 function spansOf(trace: MadeTrace): unknown[][] {
-  return [...wholeSpans(trace.items())].map(({ name, start, end, outcome, cutAtStart, touched, fields }) => [
-    name,
-    start,
-    end,
-    outcome,
-    ...(cutAtStart ? ['begin missing'] : []),
-    ...(touched ? ['touched'] : []),
-    fields,
-  ])
+  return [...wholeSpans(trace.items())].map(
+    ({ name, start, end, outcome, cutAtStart, hasLosses, fields }) => [
+      name,
+      start,
+      end,
+      outcome,
+      ...(cutAtStart ? ['begin missing'] : []),
+      ...(hasLosses ? ['hasLosses'] : []),
+      fields,
+    ],
+  )
 }
 
 test('the begin and the end of an asynchronous span become one, over threads', () => {
@@ -73,12 +75,12 @@ test('spans during which their thread lost records are marked', () => {
   trace.span(main, span, 31n, 41n).end(worker, end, 1n, 50n)
   expect(spansOf(trace)).toEqual([
     ['s', 0n, 9n, 'ok', {}],
-    ['s', 0n, 10n, 'ok', 'touched', {}],
-    ['s', 12n, 13n, 'ok', 'touched', {}],
+    ['s', 0n, 10n, 'ok', 'hasLosses', {}],
+    ['s', 12n, 13n, 'ok', 'hasLosses', {}],
     ['s', 21n, 22n, 'ok', {}],
     ['s', 0n, 30n, 'ok', {}],
-    ['s', 31n, 41n, 'ok', 'touched', {}],
-    ['task', 5n, 50n, 'ok', 'touched', {}],
+    ['s', 31n, 41n, 'ok', 'hasLosses', {}],
+    ['task', 5n, 50n, 'ok', 'hasLosses', {}],
   ])
 })
 
@@ -88,7 +90,7 @@ test('hundreds of losses keep marking what they touch', () => {
   const span = trace.event('s', {}, 'span')
   trace.span(main, span, 150n, 151n, {}, 'ok', 20_000n).span(main, span, 0n, 99n, {}, 'ok', 20_000n)
   trace.span(main, span, 10_092n, 10_099n, {}, 'ok', 20_000n)
-  expect([...wholeSpans(trace.items())].map(({ touched }) => touched)).toEqual([true, false, false])
+  expect([...wholeSpans(trace.items())].map(({ hasLosses }) => hasLosses)).toEqual([true, false, false])
 })
 
 test('a summary has count, rate, durations and number fields of each tracepoint', () => {
@@ -116,7 +118,7 @@ test('a summary has count, rate, durations and number fields of each tracepoint'
       count: 101,
       failed: 0,
       cut: 1,
-      touched: 0,
+      withLosses: 0,
       durations: { count: 100, min: 1000, max: 100_000, mean: 50_500 },
       fields: [
         { name: 'n', count: 101, min: -5, max: 100, p50: 50, p99: 99 },
