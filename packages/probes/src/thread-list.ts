@@ -73,7 +73,7 @@ export class ThreadList {
   /** Removes the calling thread. */
   leave(): void {
     if (this.#mine !== 0) {
-      // First: an entry without an owner has no kernel thread id, so the next owner begins with none.
+      // An entry without an owner has no kernel thread id, so the next owner begins with none.
       Atomics.store(this.#words, this.#mine + TID, 0)
       Atomics.store(this.#words, this.#mine + OWNER, 0)
     }

@@ -400,7 +400,7 @@ test('packed, the command works without other packages, and the licences of its 
     const converted = await runNode(folder, [bin, 'convert', recorded, '-o', 'out.pftrace'])
     expect(converted.status).toBe(0)
     expect(existsSync(join(folder, 'out.pftrace'))).toBe(true)
-    const licences = readFileSync(join(folder, 'node_modules/rchan/dist/bin/LICENSES.txt'), 'utf8')
+    const licences = readFileSync(join(folder, 'node_modules/rchan/dist/THIRD-PARTY-LICENSES.txt'), 'utf8')
     expect(licences).toMatch(/^commander \d.* \(MIT\)$/m)
     expect(licences).toMatch(/^pbf \d.* \(BSD-3-Clause\)$/m)
   } finally {

@@ -254,8 +254,8 @@ export class CpuTable {
     const part = this.#part(index, cpu)
     const number = this.#words[(part + TABLE_PART.tenures) >> 2]
     const at = part + TABLE_PART.tenure + (number % MOST_TENURES) * TENURE_BYTES
-    // The tenure that stood here goes. On arm64 the plain stores below may pass a store-release; the
-    // load stops them. Pairs with: tenureOf, Atomics.add, after it has read.
+    // The tenure that stood here goes. On arm64 the plain stores below may pass a store-release;
+    // the load stops them. Pairs with: tenureOf, Atomics.add, after it has read.
     Atomics.store(this.#words, (at + TENURE.number) >> 2, 0)
     Atomics.load(this.#words, (at + TENURE.number) >> 2)
     this.#doubles[(at + TENURE.first) >> 3] = first

@@ -1,4 +1,4 @@
-/** What a consumer calls of the thread that it runs on, and its answer to threads of a recording. */
+/** What a consumer calls of the thread that it runs on, and its answer to threads that ask. */
 import type { Call } from './call.js'
 import { now as clock } from './clock.js'
 import { CONTROL } from './control-page.js'
