@@ -147,3 +147,16 @@ export interface ItemSource {
   /** Returns ns since 1970 for a time of the trace's clock. */
   wallClock(time: bigint): bigint
 }
+
+/** Which items of a recording that still runs are wanted, and until when. */
+export interface FollowOptions extends ItemOptions {
+  /** Ends the iteration once it is aborted. */
+  readonly signal?: AbortSignal
+}
+
+/** What is needed of a recording by whoever follows its items. An open trace is one. */
+export interface FollowSource {
+  follow(options?: FollowOptions): AsyncIterable<TraceItem>
+  /** Returns ns since 1970 for a time of the trace's clock. */
+  wallClock(time: bigint): bigint
+}

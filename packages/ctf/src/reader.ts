@@ -9,11 +9,11 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CutFact, ThreadFact, TraceFacts } from './facts.js'
 import type { DecodedValue } from './field-readers.js'
-import { checkItemOptions, followed, itemsOf } from './trace-items.js'
+import { checkFollowOptions, checkItemOptions, followed, itemsOf } from './trace-items.js'
 import { ForeignTrace } from './foreign-trace.js'
 import { isOurs, OpenedTrace } from './opened-trace.js'
 import type { MetadataClock } from './metadata.js'
-import type { ItemOptions, TraceItem } from './items.js'
+import type { FollowOptions, ItemOptions, TraceItem } from './items.js'
 import type { EventClass, Kind, Level, Schema } from './schema.js'
 import type {
   Field,
@@ -40,6 +40,8 @@ export type {
   CounterItem,
   EventItem,
   FlowItem,
+  FollowOptions,
+  FollowSource,
   GapItem,
   ItemFields,
   ItemOptions,
@@ -137,9 +139,9 @@ export interface Trace {
   items(options?: ItemOptions): IterableIterator<TraceItem>
   /**
    * The same of a recording that still runs: each item some 0.5 s after it was recorded. Ends when
-   * the recording has ended.
+   * the recording has ended, all items before `to` are there, or `signal` is aborted.
    */
-  follow(options?: ItemOptions): AsyncIterableIterator<TraceItem>
+  follow(options?: FollowOptions): AsyncIterableIterator<TraceItem>
   /** Returns ns since 1970 for a time of the trace's clock. */
   wallClock(time: bigint): bigint
 }
@@ -150,7 +152,7 @@ export interface TraceSet {
   /** See {@link Trace.items}. */
   items(options?: ItemOptions): IterableIterator<TraceItem>
   /** See {@link Trace.follow}. */
-  follow(options?: ItemOptions): AsyncIterableIterator<TraceItem>
+  follow(options?: FollowOptions): AsyncIterableIterator<TraceItem>
   /** See {@link Trace.wallClock}. */
   wallClock(time: bigint): bigint
 }
@@ -292,7 +294,7 @@ function readingOf(
       const traces = open()
       return followed(
         () => traces,
-        checkItemOptions(options),
+        checkFollowOptions(options),
         () => process.hrtime.bigint(),
       )
     },

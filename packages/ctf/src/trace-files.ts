@@ -126,6 +126,9 @@ export function readMetadataBytes(folder: string): Buffer {
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw new TraceError(path, `is no regular file`)
+    if (stat.size === 0) {
+      throw new TraceError(path, 'is empty: its recording begins just now, or its process died as it began')
+    }
     if (stat.size > MAX_METADATA_BYTES) {
       throw new TraceError(path, `${stat.size} bytes of metadata, at most ${MAX_METADATA_BYTES} are read`)
     }

@@ -3,7 +3,7 @@
  * recording that still runs, too. Keeps one packet of each stream in memory. Any thread.
  */
 import type { CutFact } from './facts.js'
-import type { ItemOptions, ThreadItem, TraceItem, TraceProcess, TraceThread } from './items.js'
+import type { FollowOptions, ItemOptions, ThreadItem, TraceItem, TraceProcess, TraceThread } from './items.js'
 import { matcherOf } from './patterns.js'
 import type { EventClass } from './schema.js'
 import { baseName, userClass } from './item-maker.js'
@@ -42,6 +42,16 @@ export function checkItemOptions(options: unknown): ItemOptions {
     if (value !== undefined && !Array.isArray(value)) throw new TypeError(`items: ${name} is no list`)
   }
   return options
+}
+
+/** The same for a recording that is followed. */
+export function checkFollowOptions(options: unknown): FollowOptions {
+  const checked: FollowOptions = checkItemOptions(options)
+  const { signal } = checked
+  if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
+    throw new TypeError('follow: signal is not that of an AbortController')
+  }
+  return checked
 }
 
 /** Yields the items of traces, sorted by time. */
@@ -110,14 +120,16 @@ Object.setPrototypeOf(
 /** Yields the items of recordings that run, as they come. Ends some time after they have ended. */
 export async function* followed(
   open: () => readonly TraceSource[],
-  options: ItemOptions,
+  options: FollowOptions,
   now: () => bigint,
 ): AsyncIterableIterator<TraceItem> {
+  const { to, signal } = options
+  const isAborted = (): boolean => signal?.aborted === true
   let isLive = true
   const streams = new Map<string, StreamItems>()
   let quiet = 0
   try {
-    for (;;) {
+    while (!isAborted()) {
       const traces = open()
       for (const trace of traces) {
         const filter = filterOf(options)
@@ -134,16 +146,32 @@ export async function* followed(
       for (const item of merged([...streams.values()], until)) {
         found = true
         yield item
+        if (isAborted()) return
       }
-      if (!isLive) break
+      if (until === undefined || (to !== undefined && until >= to)) break
       quiet = found ? 0 : quiet + 1
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+      await pause(LOOK_MS, signal)
     }
+    if (isAborted()) return
     // What is known of threads and of cut spans stands in the metadata at the end.
-    for (const trace of open()) yield* merged([factsOf(trace, options)])
+    yield* merged(open().map((trace) => factsOf(trace, options)))
   } finally {
     for (const items of streams.values()) items.close()
   }
+}
+
+/** Waits, at most until a signal is aborted. */
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) return
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal?.addEventListener('abort', end)
+  })
 }
 
 function sourcesOf(trace: TraceSource, options: ItemOptions): Source[] {

@@ -4,7 +4,15 @@
  *
  * Fields stand in one column, as JSON: tracepoints have different ones. Rows end in CR LF.
  */
-import type { ItemOptions, ItemSource, TraceItem, TraceThread } from '@rchan/ctf/reader'
+import type {
+  FollowOptions,
+  FollowSource,
+  ItemOptions,
+  ItemSource,
+  TraceItem,
+  TraceThread,
+} from '@rchan/ctf/reader'
+import { followInPieces } from './follow.js'
 import { jsonMembers } from './json-text.js'
 import { Pieces } from './pieces.js'
 import { WallTimes } from './wall-times.js'
@@ -38,13 +46,40 @@ type RecordItem = Exclude<TraceItem, { type: 'loss' | 'gap' | 'thread' }>
  */
 export function* toCsv(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
   const pieces = new Pieces()
-  const wallTimes = new WallTimes(source)
-  pieces.add(`${COLUMNS.join(',')}\r\n`)
+  const rows = new Rows(pieces, source)
   for (const item of source.items(options)) {
-    pieces.add(`${item.time},${wallTimes.of(item.time)},${item.type},${cellsOf(item)}\r\n`)
+    rows.add(item)
     if (pieces.isFull) yield pieces.take()
   }
   yield pieces.take()
+}
+
+/**
+ * Converts a recording that still runs to CSV, as `follow()` gives its items.
+ *
+ * @returns the file, in pieces of whole rows: each when the items in it have come.
+ */
+export function followCsv(source: FollowSource, options: FollowOptions = {}): AsyncIterableIterator<string> {
+  const pieces = new Pieces()
+  const rows = new Rows(pieces, source)
+  return followInPieces(source, options, pieces, (item) => rows.add(item))
+}
+
+class Rows {
+  readonly #pieces: Pieces
+  readonly #wallTimes: WallTimes
+
+  /** Adds the header. */
+  constructor(pieces: Pieces, source: Pick<ItemSource, 'wallClock'>) {
+    this.#pieces = pieces
+    this.#wallTimes = new WallTimes(source)
+    pieces.add(`${COLUMNS.join(',')}\r\n`)
+  }
+
+  add(item: TraceItem): void {
+    const wallTime = this.#wallTimes.of(item.time)
+    this.#pieces.add(`${item.time},${wallTime},${item.type},${cellsOf(item)}\r\n`)
+  }
 }
 
 /** Returns the cells behind `type`. */

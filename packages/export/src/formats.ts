@@ -1,8 +1,8 @@
 /** The formats that a trace can be converted to. */
-import type { ItemOptions, ItemSource } from '@rchan/ctf/reader'
+import type { FollowOptions, FollowSource, ItemOptions, ItemSource } from '@rchan/ctf/reader'
 import { toChrome } from './chrome.js'
-import { toCsv } from './csv.js'
-import { toJsonLines } from './jsonl.js'
+import { followCsv, toCsv } from './csv.js'
+import { followJsonLines, toJsonLines } from './jsonl.js'
 import { toPerfetto } from './perfetto.js'
 import { toSpeedscope } from './speedscope.js'
 import { toSvg } from './svg.js'
@@ -18,6 +18,8 @@ export interface FormatDescription {
   readonly description: string
   /** Converts a trace, piece by piece. Texts are to be written as UTF-8. */
   readonly convert: (source: ItemSource, options?: ItemOptions) => IterableIterator<Uint8Array | string>
+  /** Converts a recording that still runs. Only formats whose items stand one after the other have it. */
+  readonly follow?: (source: FollowSource, options?: FollowOptions) => AsyncIterableIterator<string>
 }
 
 /** All formats, by name. */
@@ -37,7 +39,17 @@ export const FORMATS: Readonly<Record<Format, FormatDescription>> = {
     description: 'spans by their names, for speedscope.app',
     convert: toSpeedscope,
   },
-  jsonl: { extension: '.jsonl', description: 'JSON, an item a line', convert: toJsonLines },
-  csv: { extension: '.csv', description: 'a table, an item a row', convert: toCsv },
+  jsonl: {
+    extension: '.jsonl',
+    description: 'JSON, an item a line',
+    convert: toJsonLines,
+    follow: followJsonLines,
+  },
+  csv: {
+    extension: '.csv',
+    description: 'a table, an item a row',
+    convert: toCsv,
+    follow: followCsv,
+  },
   svg: { extension: '.svg', description: 'a picture of the threads and their spans', convert: toSvg },
 }

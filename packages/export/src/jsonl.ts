@@ -8,12 +8,15 @@
 import { typeText } from '@rchan/ctf'
 import type {
   EventClass,
+  FollowOptions,
+  FollowSource,
   ItemOptions,
   ItemSource,
   TraceItem,
   TraceProcess,
   TraceThread,
 } from '@rchan/ctf/reader'
+import { followInPieces } from './follow.js'
 import { jsonMembers, jsonString } from './json-text.js'
 import { Pieces } from './pieces.js'
 import { userFields } from './plans.js'
@@ -28,13 +31,26 @@ const VERSION = 1
  */
 export function* toJsonLines(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
   const pieces = new Pieces()
-  const lines = new Lines(pieces)
-  pieces.add(`{"type":"trace","version":${VERSION},"wallClockOffset":"${source.wallClock(0n)}"}\n`)
+  const lines = new Lines(pieces, source)
   for (const item of source.items(options)) {
     lines.add(item)
     if (pieces.isFull) yield pieces.take()
   }
   yield pieces.take()
+}
+
+/**
+ * Converts a recording that still runs to lines of JSON, as `follow()` gives its items.
+ *
+ * @returns the file, in pieces of whole lines: each when the items in it have come.
+ */
+export function followJsonLines(
+  source: FollowSource,
+  options: FollowOptions = {},
+): AsyncIterableIterator<string> {
+  const pieces = new Pieces()
+  const lines = new Lines(pieces, source)
+  return followInPieces(source, options, pieces, (item) => lines.add(item))
 }
 
 class Lines {
@@ -43,8 +59,10 @@ class Lines {
   readonly #processes = new Set<TraceProcess>()
   readonly #threads = new WeakMap<TraceThread, { readonly name: string; readonly text: string }>()
 
-  constructor(pieces: Pieces) {
+  /** Adds the first line. */
+  constructor(pieces: Pieces, source: Pick<ItemSource, 'wallClock'>) {
     this.#pieces = pieces
+    pieces.add(`{"type":"trace","version":${VERSION},"wallClockOffset":"${source.wallClock(0n)}"}\n`)
   }
 
   add(item: TraceItem): void {

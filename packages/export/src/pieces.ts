@@ -15,6 +15,10 @@ export class Pieces {
     return this.#text.length >= PIECE_CHARACTERS
   }
 
+  get isEmpty(): boolean {
+    return this.#text === ''
+  }
+
   /** Returns what was collected, and begins anew. */
   take(): string {
     const text = this.#text

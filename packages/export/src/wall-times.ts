@@ -9,7 +9,7 @@ export class WallTimes {
   #second: bigint | undefined
   #text = ''
 
-  constructor(source: ItemSource) {
+  constructor(source: Pick<ItemSource, 'wallClock'>) {
     this.#offset = source.wallClock(0n)
   }
 

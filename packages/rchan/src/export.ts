@@ -1,5 +1,7 @@
 /** The entry `rchan/export`: a trace as other programs want it. */
 export {
+  followCsv,
+  followJsonLines,
   FORMATS,
   toChrome,
   toCsv,

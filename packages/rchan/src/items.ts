@@ -11,6 +11,8 @@ export type {
   FieldTypeNode,
   FieldTypeValues,
   FlowItem,
+  FollowOptions,
+  FollowSource,
   GapItem,
   ItemFields,
   ItemOptions,

@@ -25,6 +25,8 @@ export {
   type CutFact,
   type EventItem,
   type FlowItem,
+  type FollowOptions,
+  type FollowSource,
   type GapItem,
   type ItemFields,
   type ItemOptions,

@@ -11,6 +11,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -48,6 +49,14 @@ function copied(name = 'trace'): { folder: string; trace: string } {
   return { folder, trace }
 }
 
+/** A folder with metadata that are empty, or a link. */
+function folderWith(link: string): string {
+  const folder = freshFolder()
+  if (link === '') writeFileSync(join(folder, 'metadata'), '')
+  else symlinkSync(link, join(folder, 'metadata'))
+  return folder
+}
+
 function streamOf(trace: string): string {
   return join(trace, readdirSync(trace).find((name) => name !== 'metadata') as string)
 }
@@ -83,7 +92,16 @@ describe('the command line', () => {
     ],
     [['convert', 'x', '-o', 'x.pdf'], /^rchan: -o x\.pdf: its name does not tell the format/],
     [['summary', 'x', '--jsn'], /^rchan: unknown option '--jsn'\n\(Did you mean --json\?\)\n$/],
+    [['summary', ''], /^rchan: the name of the folder is empty: give the folder of a trace\n$/],
+    [['summary', 'x', '--events', ''], /^rchan: option '--events <pattern>' .*Expected a name/],
+    [['record', '--events', '!', '--', 'x'], /^rchan: option '--events <pattern>' .*Expected a name/],
+    [['convert', 'x', '-o', ''], /^rchan: -o: the name of the file is empty\n$/],
+    [['convert', 'x', '--follow'], /^rchan: which format\? With --follow say --to jsonl or csv\n$/],
+    [['convert', 'x', '--follow', '--to', 'perfetto'], /^rchan: --follow: perfetto needs the whole trace/],
+    [['convert', 'x', '--follow', '-o', 'x.html'], /^rchan: --follow: html needs the whole trace/],
+    [['help', 'summry'], /^rchan: summry: no such command: did you mean summary\?\n$/],
     [['snapshot', 'x'], /^rchan: .*Expected the number of a process/],
+    [['snapshot', '1.5'], /^rchan: .*Expected the number of a process/],
     [['snapshot', '1', '--timeout', '-1'], /^rchan: .*Expected seconds, at most 3600/],
   ])('refuses %j with 2', async (args, said) => {
     const { status, stdout, stderr } = await rchan(...args)
@@ -105,6 +123,8 @@ describe('which trace', () => {
     ['nowhere', () => '/nowhere', /no such file or folder: give the folder of a trace\n$/],
     ['a file', () => join(recorded, 'metadata'), /is no folder: give the folder of a trace, not a file/],
     ['an empty folder', () => freshFolder(), /no trace here: a trace is a folder with a file metadata/],
+    ['one whose metadata is a link to nothing', () => folderWith('/nowhere'), /no trace here/],
+    ['one whose metadata is empty', () => folderWith(''), /is empty: its recording begins just now, or/],
   ])('%s is an error', async (_, path, said) => {
     const { status, stderr } = await rchan('summary', path())
     expect(status).toBe(1)
@@ -182,7 +202,11 @@ describe('convert', () => {
     expect((await rchan('convert', trace, '-o', file, '--force')).status).toBe(0)
     expect(readFileSync(file, 'utf8')).not.toBe('mine')
     mkdirSync(join(folder, 'a.csv'))
-    expect((await rchan('convert', trace, '-f', '-o', join(folder, 'a.csv'))).stderr).toMatch(/is a folder/)
+    for (const name of ['a.csv', 'new/']) {
+      const { status, stderr } = await rchan('convert', trace, '-f', '--to', 'csv', '-o', join(folder, name))
+      expect(status).toBe(1)
+      expect(stderr).toMatch(/is a folder: give the name of a file/)
+    }
   })
 
   test('writes no file into the trace', async () => {
@@ -206,6 +230,12 @@ describe('convert', () => {
     expect(await lines('--from', '3600')).toBe(0)
     expect(await lines('--until', '3600')).toBe(300)
     expect(await lines('--from', '2000-01-01T00:00:00Z', '--until', '2001-01-01T00:00:00.5+01:00')).toBe(0)
+    for (const to of [['--to', 'csv', '-o', '-'], []]) {
+      const args = [to.length === 0 ? 'summary' : 'convert', recorded, ...to, '--thread', '7', '--from', '1']
+      const { status, stderr } = await rchan(...args)
+      expect(status).toBe(0)
+      expect(stderr).toMatch(/^rchan: --from 1 --thread 7: the trace has no such event\n/)
+    }
     expect((await rchan('summary', recorded, '--from', 'noon')).stderr).toMatch(/--from noon: is no time/)
     expect((await rchan('summary', recorded, '--from', '2', '--until', '1')).status).toBe(2)
   })
@@ -247,8 +277,38 @@ describe('convert', () => {
     const { status, stderr } = await rchan('convert', recorded, '--to', 'csv', '-o', '/dev/full')
     expect(status).toBe(1)
     expect(stderr).toBe(
-      "rchan: /dev/full: can't be written: no space left on the disk: nothing of it is kept\n",
+      "rchan: /dev/full: can't be written: no space left on the disk: what is there is not whole\n",
     )
+    for (const args of [['summary', recorded], ['--help'], ['convert', recorded, '--to', 'csv', '-o', '-']]) {
+      const to = await runCommand('sh', [
+        '-c',
+        'exec "$0" "$@" > /dev/full',
+        process.execPath,
+        COMMAND,
+        ...args,
+      ])
+      expect(to).toMatchObject({
+        status: 1,
+        stderr: "rchan: standard output: can't be written: no space left on the disk\n",
+      })
+    }
+  })
+
+  test.each(['-', 'out.csv'])('says that a file, %s, took a part only', async (output) => {
+    const { folder, trace } = copied()
+    const script = `cd "$0" && ulimit -f 8 && exec "$@" > standard-output`
+    const args = ['convert', trace, '--to', 'csv', '-o', output]
+    const { status, stderr } = await runCommand('sh', [
+      '-c',
+      script,
+      folder,
+      process.execPath,
+      COMMAND,
+      ...args,
+    ])
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^rchan: .*can't be written: a file may not be as large as that here/)
+    expect(readdirSync(folder).sort()).toEqual(['standard-output', 'trace'])
   })
 
   test.skipIf(process.getuid?.() === 0)('says that a folder can not be written', async () => {
@@ -314,6 +374,77 @@ describe('convert', () => {
       })
     },
   )
+})
+
+describe('convert --follow', () => {
+  /** A process that has recorded 300 events, and records until its standard input ends. */
+  async function recording(): Promise<{ trace: string; end: () => Promise<unknown> }> {
+    const trace = join(freshFolder(), 'trace')
+    const child = spawn(process.execPath, [fixture('command-trace.mjs'), trace, 'wait'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const ended = once(child, 'close')
+    await once(child.stdout, 'data')
+    return {
+      trace,
+      end: async () => {
+        child.stdin.end()
+        return await ended
+      },
+    }
+  }
+
+  test('writes items as they come, and ends with the recording', async () => {
+    const { trace, end } = await recording()
+    const args = [COMMAND, 'convert', trace, '--follow', '--to', 'jsonl']
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const closed = once(child, 'close')
+    let text = ''
+    let said = ''
+    child.stdout.on('data', (data: Buffer) => (text += String(data)))
+    child.stderr.on('data', (data: Buffer) => (said += String(data)))
+    const linesOf = (type: string): string[] =>
+      text.split('\n').filter((line) => line.startsWith(`{"type":"${type}"`))
+    const events = (): number => ['span', 'event', 'counter'].flatMap(linesOf).length
+    await expect.poll(events, { timeout: 60_000 }).toBe(300)
+    // What is known when the recording has ended.
+    expect(linesOf('thread')).toEqual([])
+    expect(text.endsWith('}\n')).toBe(true)
+    await end()
+    expect(await closed).toEqual([0, null])
+    expect(linesOf('thread').length).toBe(1)
+    expect(said).toMatch(/^rchan: standard output: 301 items, .*; one item a line\n$/)
+    const whole = (await rchan('convert', trace, '--to', 'jsonl', '-o', '-')).stdout
+    expect(text.split('\n').sort()).toEqual(whole.split('\n').sort())
+  })
+
+  test('writes into a file that others read meanwhile; a signal ends it, and the file stays', async () => {
+    const { trace } = await recording()
+    const out = join(freshFolder(), 'out.csv')
+    const child = spawn(process.execPath, [COMMAND, 'convert', trace, '--follow', '-o', out])
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const closed = once(child, 'close')
+    const rows = (): number => (existsSync(out) ? readFileSync(out, 'utf8').split('\r\n').length - 1 : 0)
+    await expect.poll(rows, { timeout: 60_000 }).toBe(301)
+    child.kill('SIGINT')
+    expect(await closed).toEqual([null, 'SIGINT'])
+    expect(rows()).toBe(301)
+    const again = await rchan('convert', trace, '--follow', '-o', out)
+    expect(again).toMatchObject({ status: 1, stdout: '' })
+    expect(again.stderr).toMatch(/exists already/)
+  })
+
+  test('of a recording that has ended is what there is; --until ends it', async () => {
+    const whole = (await rchan('convert', recorded, '--to', 'csv', '-o', '-')).stdout.split('\r\n')
+    const followed = (await rchan('convert', recorded, '--to', 'csv', '--follow')).stdout.split('\r\n')
+    expect(followed.sort()).toEqual(whole.sort())
+    const { trace } = await recording()
+    const { status, stdout } = await rchan('convert', trace, '--to', 'csv', '--follow', '--until', '0.000001')
+    expect(status).toBe(0)
+    expect(stdout.split('\r\n').length).toBeLessThan(300)
+  })
 })
 
 describe('recover', () => {

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import type { LossReport, RecordingSummary } from 'rchan'
 import { expectClosed, expectCounted, FEW, ran, sumOf } from './ledger-scenario.ts'
+import { freshFolder, run, summaryOf } from './scenario.ts'
 
 test('the ledger closes for each thread of a place: threads that return, exit, throw, ask', async () => {
   const result = await ran(['returns', 'exits', 'asks'], FEW, 3)
@@ -81,4 +84,32 @@ test.each(['per-thread', 'global'])('the ledger of a flight recorder closes: %s'
   expect(result.losses.overwritten).toBeGreaterThan(0)
   // Also the buffers of threads that have ended hold their last events.
   expect(result.losses.pending).toBeGreaterThan(0)
+})
+
+test.each([
+  ['per-thread', 'discard'],
+  ['global', 'discard'],
+  ['per-thread', 'flight'],
+  ['global', 'flight'],
+])('what was cut and what limits kept out is told by thread: %s, %s', async (buffers, mode) => {
+  const folder = join(freshFolder(), 'traces')
+  const options = JSON.stringify({
+    buffers,
+    mode,
+    ...(mode === 'flight' ? { dir: folder } : { path: folder }),
+  })
+  const result = summaryOf(await run('own-counts.mjs', [options])) as unknown as RecordingSummary & {
+    readonly did: readonly { readonly threadId: number; readonly calls: number; readonly cut: number }[]
+    readonly between: LossReport
+  }
+  for (const { threads, ...report } of [result.between, result.losses]) {
+    for (const { threadId, calls, cut } of result.did) {
+      const thread = threads.find((each) => each.threadId === threadId)
+      expect(thread).toMatchObject({ cut, filtered: (calls / 10) * 9 })
+      // One in ten, and the notes.
+      if (buffers === 'per-thread') expect(thread?.attempted).toBe(calls / 10 + cut + 1)
+    }
+    expect(report).toMatchObject({ attempted: 21, cut: 6, filtered: 108 })
+  }
+  expect(result).toMatchObject({ cut: 6, filtered: 108 })
 })

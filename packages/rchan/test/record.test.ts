@@ -390,5 +390,5 @@ test('a process that died while its recording began is told, and the others are 
   expect(named(itemsIn(dir), 'process:started')).toHaveLength(1)
   // Asked for itself, it is no trace.
   expect(findTraces(join(dir, '1-early'))).toEqual([join(dir, '1-early')])
-  expect(() => openTrace(join(dir, '1-early'))).toThrow('this is no metadata')
+  expect(() => openTrace(join(dir, '1-early'))).toThrow('is empty')
 })

@@ -14,9 +14,11 @@
  *
  * Delivered and unreadable records are counted as they go. So the overwritten ones of a thread are
  * the rest of its range before `oldest`, and the pending ones are its range from there on. What was
- * never given (discarded, torn) is counted by the ring, and split at the ends of the ranges.
+ * never given (discarded, torn) is counted by the ring, and split at the ends of the ranges. What a
+ * thread counts itself stands in its place.
  */
 import type { Discarded } from '@rchan/ring'
+import { PLACE, type Arena } from './arena.js'
 import type { ThreadTotals } from './packet-format.js'
 
 /** Lost records, by cause. */
@@ -52,19 +54,27 @@ export interface Fate {
   readonly discarded: Readonly<Discarded>
 }
 
+/** What threads count themselves. None of it is lost. */
+export interface OwnCounts {
+  /** Records with a value that was longer than its type allows. They are among `attempted`. */
+  readonly cut: number
+  /** Calls that the limits of rules kept out. They are not among `attempted`. */
+  readonly filtered: number
+}
+
 /** What became of the records of one thread. */
-export interface ThreadLosses extends Fate, ThreadTotals {
+export interface ThreadLosses extends Fate, OwnCounts, ThreadTotals {
   readonly cpu: number
 }
 
 /** What became of all records of a recording, so far. */
-export interface LossReport extends Omit<Fate, 'discarded'> {
+export interface LossReport extends Omit<Fate, 'discarded'>, OwnCounts {
   readonly discarded: Readonly<Losses>
   /** The threads that traced, by CPU, and for each CPU in their order. */
   readonly threads: readonly ThreadLosses[]
   /**
    * With one buffer of all threads: the counts that are known only for all of them together. Of its
-   * threads only `delivered` and `discarded` are known.
+   * threads only `delivered`, `discarded`, `cut` and `filtered` are known.
    */
   readonly shared?: Omit<Fate, 'attempted' | 'discarded'>
 }
@@ -85,19 +95,23 @@ interface Account {
   endRecord: number | undefined
   readonly discardedBefore: Discarded
   discardedAtEnd: Discarded | undefined
+  ownAtEnd: OwnCounts | undefined
   torn: number
   delivered: number
   unwritten: number
 }
 
-const NONE: Discarded = { full: 0, tooBig: 0, bad: 0 }
+/** Nothing is discarded. */
+export const NONE: Discarded = { full: 0, tooBig: 0, bad: 0 }
 
 export class Accounts {
+  readonly #arena: Arena
   readonly #byCpu: Account[][]
   readonly #byThread = new Map<ThreadTotals, Account>()
 
-  constructor(possibleCpus: number) {
-    this.#byCpu = Array.from({ length: possibleCpus }, () => [])
+  constructor(arena: Arena) {
+    this.#arena = arena
+    this.#byCpu = Array.from({ length: arena.possibleCpus }, () => [])
   }
 
   /** Opens the account of the thread that has a place now, if it has none. */
@@ -111,6 +125,7 @@ export class Accounts {
       endRecord: undefined,
       discardedBefore: last?.discardedAtEnd ?? NONE,
       discardedAtEnd: undefined,
+      ownAtEnd: undefined,
       torn: 0,
       delivered: 0,
       unwritten: 0,
@@ -119,12 +134,17 @@ export class Accounts {
     this.#byThread.set(thread, account)
   }
 
-  /** Notes that a thread is dead. @param given records that the ring was given up to its end. */
+  /**
+   * Notes that a thread is dead. Call it before its place is freed.
+   *
+   * @param given records that the ring was given up to its end.
+   */
   end(thread: ThreadTotals | undefined, given: number, discarded: Discarded, torn: number): void {
     const account = thread === undefined ? undefined : this.#byThread.get(thread)
     if (account === undefined || account.endRecord !== undefined) return
     account.endRecord = Math.max(given, account.firstRecord)
     account.discardedAtEnd = discarded
+    account.ownAtEnd = this.#ownCounts(account.cpu)
     account.torn = torn
   }
 
@@ -167,7 +187,7 @@ export class Accounts {
       const unwritten = account.unwritten + (isOver ? left : 0)
       const discarded = minus(account.discardedAtEnd ?? ring.discarded, account.discardedBefore)
       const fate = { delivered, overwritten, torn, unwritten, pending: isOver ? 0 : left, discarded }
-      return { cpu, ...account.thread, attempted: attempts(fate), ...fate }
+      return { cpu, ...account.thread, attempted: attempts(fate), ...fate, ...this.#ownOf(account) }
     })
   }
 
@@ -177,8 +197,21 @@ export class Accounts {
       const { thread, delivered, discardedBefore, discardedAtEnd = discarded } = account
       const refused = minus(discardedAtEnd, discardedBefore)
       const fate = { delivered, overwritten: 0, torn: 0, unwritten: 0, pending: 0, discarded: refused }
-      return { cpu, ...thread, attempted: attempts(fate), ...fate }
+      return { cpu, ...thread, attempted: attempts(fate), ...fate, ...this.#ownOf(account) }
     })
+  }
+
+  #ownOf({ cpu, ownAtEnd }: Account): OwnCounts {
+    return ownAtEnd ?? this.#ownCounts(cpu)
+  }
+
+  /** What the thread counted that has a place now. */
+  #ownCounts(cpu: number): OwnCounts {
+    const { words } = this.#arena
+    return {
+      cut: words[this.#arena.placeWord(cpu, PLACE.cut)] >>> 0,
+      filtered: words[this.#arena.placeWord(cpu, PLACE.filtered)] >>> 0,
+    }
   }
 }
 
@@ -192,6 +225,8 @@ export function reportOf(
     threads.reduce((total, thread) => total + of(thread), shared === undefined ? 0 : of(shared))
   const refused = (of: (discarded: Discarded) => number): number =>
     threads.reduce((total, { discarded }) => total + of(discarded), 0)
+  const own = (of: (counts: OwnCounts) => number): number =>
+    threads.reduce((total, thread) => total + of(thread), 0)
   const fate = {
     delivered: sum(({ delivered }) => delivered),
     overwritten: sum(({ overwritten }) => overwritten),
@@ -208,6 +243,8 @@ export function reportOf(
   return {
     attempted: attempts(fate) + noBuffer,
     ...fate,
+    cut: own(({ cut }) => cut),
+    filtered: own(({ filtered }) => filtered),
     threads,
     ...(shared === undefined ? {} : { shared }),
   }

@@ -14,7 +14,7 @@
  * overwritten.)
  */
 import type { Discarded } from '@rchan/ring'
-import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
+import { Accounts, NONE, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
 import { ARENA, PLACE, tagParts, type Arena } from './arena.js'
 import type { Control } from './control.js'
 import { CONTROL } from './control-page.js'
@@ -31,8 +31,6 @@ import {
 import type { PacketFormat, PacketSpan } from './packet-format.js'
 import type { Sink } from './sink.js'
 import { ThreadLives } from './thread-lives.js'
-
-const NONE: Discarded = { full: 0, tooBig: 0, bad: 0 }
 
 /** A dead thread of which sub-buffers may be left in its ring. */
 interface Kept {
@@ -104,7 +102,7 @@ export class Delivery {
     this.#history = new ThreadHistory(arena)
     this.#lives = new ThreadLives(arena)
     this.#renamed = this.#renames
-    this.#accounts = new Accounts(arena.possibleCpus)
+    this.#accounts = new Accounts(arena)
     this.#shared = shared
     if (shared === undefined) {
       this.#streams = Array.from({ length: arena.possibleCpus })

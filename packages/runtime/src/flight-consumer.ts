@@ -4,7 +4,7 @@
  * when it is asked. It works in steps, as `Consumer` does, on the same thread.
  */
 import { ThreadLives } from './thread-lives.js'
-import { Accounts, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
+import { Accounts, NONE, reportOf, type LossReport, type ThreadLosses } from './accounts.js'
 import { Arena, ARENA, PLACE } from './arena.js'
 import { FILES_CALL, LOSSES_CALL } from './call.js'
 import { now as clock } from './clock.js'
@@ -77,7 +77,7 @@ export class FlightConsumer {
     this.#listeners = listeners
     this.#tenures = new Tenures(arena)
     this.#lives = new ThreadLives(arena)
-    this.#accounts = new Accounts(arena.possibleCpus)
+    this.#accounts = new Accounts(arena)
     if (arena.global !== undefined) this.#shared = new GlobalRing(arena.global)
     this.#reaper = new Reaper(arena, control.machine, this.#shared, options.graceMs)
     const startedAt = this.#startedAt
@@ -226,8 +226,8 @@ export class FlightConsumer {
         const completed = this.#shared.completed()
         this.#tenures.end(cpu, completed + 1)
         this.#openAccounts(cpu)
-        const refused = this.#shared.refusedByCpu().get(cpu)
-        if (refused !== undefined) this.#accounts.end(this.#tenures.of(cpu).at(-1)?.thread, 0, refused, 0)
+        const refused = this.#shared.refusedByCpu().get(cpu) ?? NONE
+        this.#accounts.end(this.#tenures.of(cpu).at(-1)?.thread, 0, refused, 0)
         this.#forgetOverwritten(completed)
       }
       this.#lives.ended(cpu)
@@ -298,9 +298,7 @@ export class FlightConsumer {
       return reportOf(rows, undefined, noBuffer)
     }
     const refused = ring.refusedByCpu()
-    const rows = cpus.flatMap((cpu) =>
-      this.#accounts.sharedRows(cpu, refused.get(cpu) ?? { full: 0, tooBig: 0, bad: 0 }),
-    )
+    const rows = cpus.flatMap((cpu) => this.#accounts.sharedRows(cpu, refused.get(cpu) ?? NONE))
     const pending = ring.remaining()
     const { overwritten, torn } = ring
     return reportOf(rows, { delivered: 0, overwritten, torn, unwritten: 0, pending }, noBuffer)

@@ -196,4 +196,32 @@ describe('a recording that runs', () => {
     await followed
     expect(seen).toEqual([0, 1, 2, 3])
   })
+
+  test('is followed until a time, or until a signal', async () => {
+    const { now, startRecording, span } = await import('@rchan/trace')
+    const folder = freshFolder()
+    const live = span('kinds:until', { n: 'u32' })
+    const recording = await startRecording({ path: folder })
+    live.run({ n: 0 }, () => 0)
+    const to = BigInt(now())
+    live.run({ n: 1 }, () => 1)
+    const seen: unknown[] = []
+    for await (const item of openTrace(folder).follow({ to }))
+      if (item.type === 'span') seen.push(item.fields.n)
+    expect(seen).toEqual([0])
+
+    const stop = new AbortController()
+    const all: unknown[] = []
+    const followed = (async () => {
+      for await (const item of openTrace(folder).follow({ signal: stop.signal })) {
+        if (item.type === 'span') all.push(item.fields.n)
+      }
+    })()
+    await expect.poll(() => all.length, { timeout: 20_000 }).toBe(2)
+    stop.abort()
+    await followed
+    expect(all).toEqual([0, 1])
+    expect(() => openTrace(folder).follow({ signal: 'stop' as never })).toThrow(/signal is not that of/)
+    await recording.stop()
+  })
 })

@@ -3,9 +3,9 @@ import { dirname, isAbsolute, join, basename, relative, resolve, sep } from 'nod
 import { realpathSync } from 'node:fs'
 import type { Format, FormatDescription } from '@rchan/export'
 import { CommandError, UsageError } from './fault.js'
-import { openFile, ReaderGone, standardOutput, type Output } from './output.js'
+import { openFile, openGrowing, ReaderGone, standardOutput, type Output } from './output.js'
 import { CountedSource } from './progress.js'
-import { selectionOf, type SelectionOptions } from './selection.js'
+import { selectionOf, tellNothing, type SelectionOptions } from './selection.js'
 import { commandOf } from './recording-file.js'
 import { findTrace, openMeant, type Meant } from './trace-folder.js'
 
@@ -18,6 +18,8 @@ export interface ConvertOptions extends SelectionOptions {
   readonly output?: string
   readonly force?: boolean
   readonly all?: boolean
+  /** Whether to go on while the trace is recorded. */
+  readonly follow?: boolean
 }
 
 /** Formats by the extensions of files. */
@@ -34,6 +36,8 @@ const EXTENSIONS: Readonly<Record<string, Target>> = {
 }
 /** Formats that are not text. */
 const BINARY: readonly Target[] = ['perfetto']
+/** Formats that a recording that still runs can be converted to. */
+const FOLLOWED = ['jsonl', 'csv'] as const
 /** So many bytes are written at once. */
 const BATCH_BYTES = 2 ** 18
 
@@ -50,9 +54,15 @@ const HINTS: Readonly<Record<Target, string>> = {
 /** Converts a trace, and says where it is. */
 export async function convert(
   path: string,
-  { to, output, force = false, all = false, ...selection }: ConvertOptions,
+  options: ConvertOptions,
   say: (text: string) => void,
 ): Promise<void> {
+  const { to, output, force = false, all = false, follow = false, ...selection } = options
+  if (output === '') throw new UsageError('-o: the name of the file is empty')
+  if (follow) {
+    await convertLive(path, options, say)
+    return
+  }
   const format = to ?? formatOfFile(output)
   if (output === '-' && BINARY.includes(format) && process.stdout.isTTY) {
     throw new UsageError(`-o -: ${format} is no text, and standard output is a terminal: give a file with -o`)
@@ -76,10 +86,63 @@ export async function convert(
     if (error instanceof ReaderGone) return
     throw error
   }
+  tellEnd(source, selection, out, bytes, HINTS[format], say)
+}
+
+/** Converts a trace while it is recorded. Ends with the recording, or when nobody reads any more. */
+async function convertLive(
+  path: string,
+  { to, output = '-', force = false, all = false, follow: _, ...selection }: ConvertOptions,
+  say: (text: string) => void,
+): Promise<void> {
+  const names = FOLLOWED.join(' or ')
+  if (to === undefined && output === '-')
+    throw new UsageError(`which format? With --follow say --to ${names}`)
+  const format = to ?? formatOfFile(output)
+  const { FORMATS } = await import('@rchan/export')
+  const pieces = format === 'html' ? undefined : FORMATS[format].follow
+  if (pieces === undefined) {
+    throw new UsageError(
+      `--follow: ${format} needs the whole trace: convert it when it has ended, or say --to ${names}`,
+    )
+  }
+  const meant = await findTrace(path, all, say)
+  const trace = await openMeant(meant)
+  const source = new CountedSource(trace, undefined)
+  const wanted = selectionOf(selection, trace)
+  const out = output === '-' ? standardOutput() : await openOutside(output, meant, force, openGrowing)
+  let bytes = 0
+  try {
+    for await (const piece of pieces(source, wanted)) {
+      const text = Buffer.from(piece)
+      await out.write(text)
+      bytes += text.length
+    }
+    source.clear()
+    await out.finish()
+  } catch (error) {
+    source.clear()
+    await out.discard()
+    if (error instanceof ReaderGone) return
+    throw error
+  }
+  tellEnd(source, selection, out, bytes, HINTS[format], say)
+}
+
+/** Says what was written, and what it lacks. */
+function tellEnd(
+  source: CountedSource,
+  selection: SelectionOptions,
+  { path }: Output,
+  bytes: number,
+  hint: string,
+  say: (text: string) => void,
+): void {
   if (source.lost > 0)
     say(`${source.lost} ${source.lost === 1 ? 'event was' : 'events were'} lost while this was recorded`)
+  if (!source.hasEvents) tellNothing(selection, say)
   say(
-    `${out.path ?? 'standard output'}: ${source.count} ${source.count === 1 ? 'item' : 'items'}, ${sizeText(bytes)}; ${HINTS[format]}`,
+    `${path ?? 'standard output'}: ${source.count} ${source.count === 1 ? 'item' : 'items'}, ${sizeText(bytes)}; ${hint}`,
   )
 }
 
@@ -114,7 +177,12 @@ export function formatOfFile(output: string | undefined): Target {
 }
 
 /** Opens a file that does not lie in a trace: no reader would take that trace then. */
-async function openOutside(target: string, { folders }: Meant, force: boolean): Promise<Output> {
+async function openOutside(
+  target: string,
+  { folders }: Meant,
+  force: boolean,
+  open = openFile,
+): Promise<Output> {
   const place = resolve(target)
   for (const folder of folders) {
     const within = relative(realOf(folder), join(realOf(dirname(place)), basename(place)))
@@ -124,7 +192,7 @@ async function openOutside(target: string, { folders }: Meant, force: boolean): 
       )
     }
   }
-  return await openFile(target, force)
+  return await open(target, force)
 }
 
 function realOf(path: string): string {

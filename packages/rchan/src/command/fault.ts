@@ -14,8 +14,12 @@ export class UsageError extends CommandError {
 const SYSTEM: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EDQUOT: 'the disk quota is used up',
+  EFBIG: 'a file may not be as large as that here (ulimit -f)',
+  EIO: 'the disk failed',
   EISDIR: 'is a folder',
+  ELOOP: 'too many links',
   EMFILE: 'too many open files',
+  ENAMETOOLONG: 'the name is too long',
   ENOENT: 'no such file or folder',
   ENOSPC: 'no space left on the disk',
   ENOTDIR: 'a part of the path is no folder',

@@ -3,11 +3,22 @@
  *
  * A file gets its name when it is whole, so nobody ever sees half of one: it is written under a
  * temporary name beside it, which is removed if anything fails, also at SIGINT, SIGTERM and SIGHUP.
- * What is no regular file (a FIFO, a device) is written to as it is.
+ * What is no regular file (a FIFO, a device) is written to as it is, and so is the file of a trace
+ * that is followed.
  */
-import { linkSync, realpathSync, renameSync, rmSync, statSync, type Stats } from 'node:fs'
+import {
+  fstatSync,
+  linkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+  type Stats,
+} from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
+import { isatty } from 'node:tty'
 import { CommandError, reasonOf } from './fault.js'
 
 /** Something to write to. */
@@ -33,12 +44,20 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  */
 export async function openFile(path: string, force: boolean): Promise<Output> {
   const there = statOf(path)
-  if (there?.isDirectory() === true) {
-    throw new CommandError(`${path}: is a folder: give the name of a file with -o`)
-  }
-  if (there !== undefined && !there.isFile()) return await openPlain(path)
+  if (there !== undefined && !there.isFile()) return await openPlain(path, 'w')
   if (there !== undefined && !force) throw existsAlready(path)
   return await openWhole(path, there === undefined ? resolve(path) : realpathSync(path), force)
+}
+
+/**
+ * Opens a file that others read while it is written. It stays where it is, whatever happens.
+ *
+ * @param force whether it may replace a file.
+ */
+export async function openGrowing(path: string, force: boolean): Promise<Output> {
+  const there = statOf(path)
+  if (there?.isFile() === true && !force) throw existsAlready(path)
+  return await openPlain(path, there === undefined ? 'wx' : 'w')
 }
 
 function existsAlready(path: string): CommandError {
@@ -58,7 +77,7 @@ async function openWhole(path: string, target: string, force: boolean): Promise<
   const release = onSignal(remove)
   return {
     path,
-    write: (bytes) => writeAll(file, bytes, path),
+    write: (bytes) => writeAll(file, bytes, path, 'nothing of it is kept'),
     async finish() {
       try {
         await file.close()
@@ -95,28 +114,29 @@ function place(temporary: string, target: string, path: string, force: boolean):
   renameSync(temporary, target)
 }
 
-/** Of a FIFO or a device. */
-async function openPlain(path: string): Promise<Output> {
+/** Of what is written to as it is. */
+async function openPlain(path: string, flags: 'w' | 'wx'): Promise<Output> {
   let file: FileHandle
   try {
-    file = await open(path, 'w')
+    file = await open(path, flags)
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw existsAlready(path)
     throw new CommandError(`${path}: can't be written: ${reasonOf(error)}`)
   }
   return {
     path,
-    write: (bytes) => writeAll(file, bytes, path),
+    write: (bytes) => writeAll(file, bytes, path, 'what is there is not whole'),
     finish: () => file.close(),
     discard: () => file.close().catch(() => undefined),
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, path: string): Promise<void> {
+async function writeAll(file: FileHandle, bytes: Uint8Array, path: string, left: string): Promise<void> {
   try {
     for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') throw new ReaderGone()
-    throw new CommandError(`${path}: can't be written: ${reasonOf(error)}: nothing of it is kept`)
+    throw new CommandError(`${path}: can't be written: ${reasonOf(error)}: ${left}`)
   }
 }
 
@@ -134,6 +154,10 @@ export function standardOutput(): Output {
 
 /** Writes to standard output, and waits until it is taken. */
 export async function writeOut(data: Uint8Array | string): Promise<void> {
+  if (isPlain(process.stdout.fd)) {
+    writePlain(process.stdout.fd, data)
+    return
+  }
   await new Promise<void>((done, fail) => {
     process.stdout.write(data, (error) => {
       if (!error) done()
@@ -143,10 +167,43 @@ export async function writeOut(data: Uint8Array | string): Promise<void> {
   })
 }
 
-function statOf(path: string): Stats | undefined {
+/** The same for what can't wait: help. */
+export function writeOutNow(text: string): void {
+  if (isPlain(process.stdout.fd)) writePlain(process.stdout.fd, text)
+  else process.stdout.write(text)
+}
+
+/** Whether it is a file, or a device that is no terminal. */
+function isPlain(fd: number): boolean {
   try {
-    return statSync(path)
+    const there = fstatSync(fd)
+    return there.isFile() || (there.isCharacterDevice() && !isatty(fd))
+  } catch {
+    return false
+  }
+}
+
+/** Writes all. Node's stream drops the rest if a file takes a part only: the disk is full, say. */
+function writePlain(fd: number, data: Uint8Array | string): void {
+  const bytes = typeof data === 'string' ? Buffer.from(data) : data
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at)
   } catch (error) {
+    throw new CommandError(`standard output: can't be written: ${reasonOf(error)}`)
+  }
+}
+
+/** Returns what is there, if anything. @throws CommandError if no file can be. */
+function statOf(path: string): Stats | undefined {
+  const isFolder = (): CommandError =>
+    new CommandError(`${path}: is a folder: give the name of a file with -o`)
+  if (path.endsWith('/') || path.endsWith(sep)) throw isFolder()
+  try {
+    const there = statSync(path)
+    if (there.isDirectory()) throw isFolder()
+    return there
+  } catch (error) {
+    if (error instanceof CommandError) throw error
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new CommandError(`${path}: can't be written: ${reasonOf(error)}: choose another place with -o`)
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { CommandError, UsageError } from './fault.js'
 import type { ConvertOptions } from './convert.js'
-import { ReaderGone, writeOut } from './output.js'
+import { ReaderGone, writeOut, writeOutNow } from './output.js'
 import type { RecordOptions } from './record.js'
 import type { SelectionOptions } from './selection.js'
 
@@ -30,10 +30,18 @@ function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
 }
 
-function positive(what: string, most: number): (text: string) => number {
+/** Collects patterns of names. */
+function collectPattern(value: string, before?: readonly string[]): string[] {
+  if (value === '' || value === '!') {
+    throw new InvalidArgumentError('Expected a name, in which * stands for any characters.')
+  }
+  return collect(value, before)
+}
+
+function positive(what: string, most: number, form = /^\d+(\.\d+)?$/): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (!/^\d+(\.\d+)?$/.test(text) || !(value > 0 && value <= most)) {
+    if (!form.test(text) || !(value > 0 && value <= most)) {
       throw new InvalidArgumentError(`Expected ${what}.`)
     }
     return value
@@ -46,7 +54,7 @@ function selecting(command: Command): Command {
     .option(
       '--events <pattern>',
       "only events of this name, in which * stands for any characters; '!…' leaves some out (repeatable)",
-      collect,
+      collectPattern,
     )
     .option('--from <time>', 'from this time on: seconds from the start of the trace, or ISO 8601')
     .option('--until <time>', 'up to this time')
@@ -68,7 +76,10 @@ function makeProgram(version: string, exitWith: (code: number) => void = () => u
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .configureHelp({ helpWidth: 90 })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'rchan: ')) })
+    .configureOutput({
+      writeOut: writeOutNow,
+      outputError: (text, write) => write(text.replace(/^error: /, 'rchan: ')),
+    })
     .exitOverride()
     // Options behind a command to record are its own.
     .enablePositionalOptions()
@@ -88,7 +99,7 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
     .option('--no-probe <name>', 'leave this out (repeatable)', (name: string, before: unknown) =>
       collect(`-${name}`, Array.isArray(before) ? (before as string[]) : []),
     )
-    .option('--events <pattern>', 'only events of this name; see rchan convert (repeatable)', collect)
+    .option('--events <pattern>', 'only events of this name; see rchan convert (repeatable)', collectPattern)
     .option('--buffer-size <MiB>', 'buffer of each thread (default: 4)', positive('MiB, at most 256', 256))
     .option('--flight', 'keep only the last moments, and write them when rchan snapshot asks')
     .option(
@@ -127,7 +138,11 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
         ]),
       )
       .option('-o, --output <file>', 'where to; - is standard output (default: beside the trace)')
-      .option('-f, --force', 'replace a file that exists'),
+      .option('-f, --force', 'replace a file that exists')
+      .option(
+        '--follow',
+        'go on while it is recorded: each item as it comes; only jsonl and csv (default output: -)',
+      ),
   ).action(async (trace: string, options: ConvertOptions) => {
     const { convert } = await import('./convert.js')
     await convert(trace, options, say)
@@ -169,7 +184,7 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
   program
     .command('snapshot')
     .description('Asks a process with a flight recording for a snapshot, and prints its folder.')
-    .argument('<pid>', 'number of the process', positive('the number of a process', 2 ** 31))
+    .argument('<pid>', 'number of the process', positive('the number of a process', 2 ** 31, /^\d+$/))
     .option('--reason <text>', 'why; it stands in the trace')
     .option(
       '--timeout <seconds>',
@@ -211,7 +226,7 @@ export async function runProgram(args: readonly string[], version: string): Prom
 
 /** Returns what to say of a command that does not exist. */
 function unknownCommand(program: Command, args: readonly string[]): string | undefined {
-  const [name] = args
+  const name = args[0] === 'help' ? args[1] : args[0]
   if (name === undefined || name.startsWith('-')) return undefined
   const names = ['help', ...program.commands.map((command) => command.name())]
   if (names.includes(name)) return undefined

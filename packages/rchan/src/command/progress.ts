@@ -1,5 +1,5 @@
 /** How far a long piece of work is, on standard error, where that is a terminal. */
-import type { ItemOptions, ItemSource, TraceItem } from '@rchan/ctf/reader'
+import type { FollowOptions, FollowSource, ItemOptions, ItemSource, TraceItem } from '@rchan/ctf/reader'
 
 /** How often the line is written anew, in milliseconds. */
 const EVERY_MS = 200
@@ -7,18 +7,20 @@ const EVERY_MS = 200
 const LOOK_ITEMS = 4096
 
 /** A trace whose items are counted while somebody reads them. */
-export class CountedSource implements ItemSource {
+export class CountedSource implements ItemSource, FollowSource {
   count = 0
+  hasEvents = false
   /** Records that were lost in the recording. */
   lost = 0
-  readonly #source: ItemSource
+  readonly #source: ItemSource & FollowSource
+  #start: bigint | undefined
   readonly #end: bigint | undefined
   readonly #isShown = process.stderr.isTTY
   #next = performance.now() + EVERY_MS
   #width = 0
 
   /** @param end time of the last item, if it is known. */
-  constructor(source: ItemSource, end: bigint | undefined) {
+  constructor(source: ItemSource & FollowSource, end: bigint | undefined) {
     this.#source = source
     this.#end = end
   }
@@ -28,17 +30,28 @@ export class CountedSource implements ItemSource {
   }
 
   *items(options?: ItemOptions): Iterable<TraceItem> {
-    let start: bigint | undefined
     // A picture reads the trace twice.
     this.count = 0
     this.lost = 0
     for (const item of this.#source.items(options)) {
-      this.count += 1
-      if (item.type === 'loss') this.lost += item.events
-      start ??= item.time
-      if (this.#isShown && this.count % LOOK_ITEMS === 0) this.#show(start, item.time)
+      this.#add(item)
       yield item
     }
+  }
+
+  async *follow(options?: FollowOptions): AsyncIterable<TraceItem> {
+    for await (const item of this.#source.follow(options)) {
+      this.#add(item)
+      yield item
+    }
+  }
+
+  #add(item: TraceItem): void {
+    this.count += 1
+    if (item.type === 'loss') this.lost += item.events
+    else if (!this.hasEvents && 'event' in item) this.hasEvents = true
+    this.#start ??= item.time
+    if (this.#isShown && this.count % LOOK_ITEMS === 0) this.#show(this.#start, item.time)
   }
 
   /** Removes the line. */

@@ -1,7 +1,7 @@
 /** The options that select a part of a trace: by event, time, thread and process. */
 import type { Trace, TraceSet } from '@rchan/ctf/reader'
 import type { ItemOptions } from '@rchan/ctf/reader'
-import { UsageError } from './fault.js'
+import { CommandError, UsageError } from './fault.js'
 
 /** As the command line has them. */
 export interface SelectionOptions {
@@ -15,7 +15,12 @@ export interface SelectionOptions {
 const SECONDS = /^(\d{1,12})(?:\.(\d{1,9}))?s?$/
 const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?(?:Z|[+-]\d{2}:\d{2})?$/
 
-/** Returns what the reader is to be asked for. @throws UsageError for something unclear. */
+/**
+ * Returns what the reader is to be asked for.
+ *
+ * @throws UsageError for something unclear; CommandError if seconds are to count from the start of a
+ * trace that has none yet.
+ */
 export function selectionOf(
   { events, from, until, thread, process: processes }: SelectionOptions,
   trace: Trace | TraceSet,
@@ -40,10 +45,26 @@ export function selectionOf(
   return wanted
 }
 
+/** Says that a selection has no event, if it selects. */
+export function tellNothing(selection: SelectionOptions, say: (text: string) => void): void {
+  const given = (['events', 'from', 'until', 'thread', 'process'] as const).flatMap((name) =>
+    [selection[name] ?? []].flat().map((value) => `--${name} ${value}`),
+  )
+  if (given.length > 0) say(`${given.join(' ')}: the trace has no such event`)
+}
+
 /** Returns a time of the trace's clock. */
 function timeOf(option: string, text: string, trace: Trace | TraceSet): bigint {
   const seconds = SECONDS.exec(text)
-  if (seconds !== null) return startOf(trace) + BigInt(seconds[1]) * 1_000_000_000n + fraction(seconds[2])
+  if (seconds !== null) {
+    const start = startOf(trace)
+    if (start === undefined) {
+      throw new CommandError(
+        `${option} ${text}: the trace has no event yet, from which seconds would count: give a time like ${new Date().toISOString()}`,
+      )
+    }
+    return start + BigInt(seconds[1]) * 1_000_000_000n + fraction(seconds[2])
+  }
   const iso = ISO.exec(text)
   const ms = iso === null ? NaN : Date.parse(text.replace(/\.\d+/, ''))
   if (iso === null || Number.isNaN(ms)) {
@@ -59,7 +80,7 @@ function fraction(digits = ''): bigint {
   return BigInt(digits.padEnd(9, '0'))
 }
 
-function startOf(trace: Trace | TraceSet): bigint {
+function startOf(trace: Trace | TraceSet): bigint | undefined {
   for (const { time } of trace.items()) return time
-  return 0n
+  return undefined
 }

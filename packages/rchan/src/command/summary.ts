@@ -2,7 +2,7 @@
 import type { ItemSource } from '@rchan/ctf/reader'
 import { writeOut } from './output.js'
 import { CountedSource } from './progress.js'
-import { selectionOf, type SelectionOptions } from './selection.js'
+import { selectionOf, tellNothing, type SelectionOptions } from './selection.js'
 import { findTrace, openMeant } from './trace-folder.js'
 
 /** Prints the summary of a trace. */
@@ -35,6 +35,7 @@ export async function printSummary(
   } finally {
     source.clear()
   }
+  if (!source.hasEvents) tellNothing(selection, say)
   const model = analysis.result()
   if (json) return writeOut(`${JSON.stringify({ ...summary, model: modelJson(model) }, undefined, 2)}\n`)
   await writeOut([modelText(model), summaryText(summary)].filter((text) => text !== '').join('\n'))

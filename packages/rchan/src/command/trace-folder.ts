@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Trace, TraceSet } from '@rchan/ctf/reader'
-import { CommandError, reasonOf } from './fault.js'
+import { CommandError, reasonOf, UsageError } from './fault.js'
 import { isRecording } from './recording-file.js'
 
 /** The traces that a command line means. */
@@ -36,7 +36,8 @@ export async function findTrace(path: string, all: boolean, say: (text: string) 
   if (all || isRecording(path)) return whole(found)
   let newest = { folder: first, time: -1 }
   for (const folder of found) {
-    const time = statSync(join(folder, 'metadata')).mtimeMs
+    // A link to nothing is told when it is opened.
+    const time = statSync(join(folder, 'metadata'), { throwIfNoEntry: false })?.mtimeMs ?? 0
     if (time > newest.time) newest = { folder, time }
   }
   // A recording of several processes is one.
@@ -52,11 +53,16 @@ export async function findTrace(path: string, all: boolean, say: (text: string) 
   return { folder: resolve(folder), folders: folders as Folders }
 }
 
-/** Opens the traces that are meant. Says on stderr what they may lack. */
-export async function openMeant({ folders }: Meant, say: (text: string) => void): Promise<Trace | TraceSet> {
+/**
+ * Opens the traces that are meant.
+ *
+ * @param say is told what they may lack.
+ */
+export async function openMeant({ folders }: Meant, say?: (text: string) => void): Promise<Trace | TraceSet> {
   const { openTrace, openTraces } = await import('@rchan/ctf/reader')
   const [folder, ...others] = folders
   const opened = others.length > 0 ? openTraces(folders) : openTrace(folder)
+  if (say === undefined) return opened
   for (const { facts, env, folder: each } of 'traces' in opened ? opened.traces : [opened]) {
     if (facts === undefined && isRunning(env.pid)) {
       say(`${each}: may still be recorded (process ${env.pid} runs): this is what it has so far`)
@@ -66,6 +72,7 @@ export async function openMeant({ folders }: Meant, say: (text: string) => void)
 }
 
 function checkFolder(path: string): void {
+  if (path === '') throw new UsageError('the name of the folder is empty: give the folder of a trace')
   let isFolder: boolean
   try {
     isFolder = statSync(path).isDirectory()
