@@ -5,7 +5,15 @@
  * same function is likely, and no more.
  */
 import { Stacks, type SampledFunction, type Stack, type StackSample } from '@rchan/analysis'
-import type { EventClass, ItemOptions, ItemSource, SpanItem, TraceItem, TraceThread } from '@rchan/ctf/reader'
+import type {
+  EventClass,
+  ItemOptions,
+  ItemSource,
+  SpanItem,
+  ThreadItem,
+  TraceItem,
+  TraceThread,
+} from '@rchan/ctf/reader'
 
 /** Functions go on across a gap between samples that is not longer, in ns. */
 const BRIDGED = 10_000_000n
@@ -43,24 +51,70 @@ export class CalledFunctions implements ItemSource {
     return this.#source.wallClock(time)
   }
 
-  *items(options?: ItemOptions): Iterable<TraceItem> {
-    const stacks = new Stacks()
-    const functions = new Functions()
-    let time = 0n
-    for (const item of this.#source.items(options)) {
-      ;({ time } = item)
-      if (item.type === 'event' && (item.event.name === 'sample' || item.event.name === 'sample:stack')) {
-        const sample = stacks.push(item)
-        if (sample !== undefined) yield* functions.sampled(sample, time)
+  items(options?: ItemOptions): Iterable<TraceItem> {
+    return new Items(this.#source.items(options)[Symbol.iterator]())
+  }
+}
+
+/** The items of such a trace. Those of other traces pass through as they are. */
+class Items implements IterableIterator<TraceItem> {
+  readonly #items: Iterator<TraceItem>
+  readonly #stacks = new Stacks()
+  readonly #functions = new Functions()
+  /** What comes before the next item is taken. */
+  #before: Iterator<TraceItem> | undefined
+  /** The latest class that has no samples. */
+  #plain: EventClass | undefined
+  #time = 0n
+  #isOver = false
+
+  constructor(items: Iterator<TraceItem>) {
+    this.#items = items
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<TraceItem, undefined> {
+    for (;;) {
+      if (this.#before !== undefined) {
+        const result = this.#before.next()
+        if (result.done !== true) return result
+        this.#before = undefined
+      }
+      if (this.#isOver) return { done: true, value: undefined }
+      const result = this.#items.next()
+      if (result.done === true) {
+        this.#isOver = true
+        this.#before = this.#functions.end(this.#time)[Symbol.iterator]()
         continue
       }
-      if (item.type === 'thread') {
-        stacks.push(item)
-        if (item.phase === 'went') yield* functions.endOf(item.thread, time)
+      const item = result.value
+      this.#time = item.time
+      if (item.type === 'thread') this.#before = this.#atThread(item)
+      else if (item.type !== 'event' || item.event === this.#plain) return result
+      else if (item.event.name === 'sample' || item.event.name === 'sample:stack') {
+        const sample = this.#stacks.push(item)
+        if (sample !== undefined) this.#before = this.#functions.sampled(sample, item.time)[Symbol.iterator]()
+      } else {
+        this.#plain = item.event
+        return result
       }
-      yield item
     }
-    yield* functions.end(time)
+  }
+
+  return(): IteratorReturnResult<undefined> {
+    this.#isOver = true
+    this.#before = undefined
+    this.#items.return?.()
+    return { done: true, value: undefined }
+  }
+
+  *#atThread(item: ThreadItem): IterableIterator<TraceItem> {
+    this.#stacks.push(item)
+    if (item.phase === 'went') yield* this.#functions.endOf(item.thread, item.time)
+    yield item
   }
 }
 

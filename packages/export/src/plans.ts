@@ -9,6 +9,8 @@ import { bytesOf, TRACK_EVENT, TYPE } from './messages.js'
 
 /** How the items of an event class are written. */
 export interface Plan {
+  /** From 0, among the plans of a trace. */
+  readonly number: number
   readonly nameIid: number
   readonly name: string
   readonly categoryIids: readonly number[]
@@ -36,6 +38,7 @@ export class Plans {
   readonly outcomeIid = this.annotations.iid('rchan.outcome')
   readonly cutIid = this.annotations.iid('rchan.cut')
   readonly #plans = new Map<EventClass, Plan>()
+  #count = 0
   /** The plan that an id had last, and its class. */
   readonly #latest: { readonly event: EventClass; readonly plan: Plan }[] = []
 
@@ -65,7 +68,9 @@ export class Plans {
         pbf.writeVarintField(TRACK_EVENT.nameIid, nameIid)
         for (const iid of categoryIids) pbf.writeVarintField(TRACK_EVENT.categoryIids, iid)
       })
+    this.#count += 1
     return {
+      number: this.#count - 1,
       name,
       nameIid,
       categoryIids,

@@ -66,7 +66,12 @@ export class Sequence {
   readonly #headBytes: Uint8Array
   /** The same, and the end of a slice on the thread's track. */
   readonly #endBytes: Uint8Array
-  readonly #planned = new Set<Plan>()
+  /**
+   * By the number of a plan whose texts are interned: what is between the time and the fields of a
+   * begin or an instant on the thread's track.
+   */
+  readonly #begins: (Uint8Array | undefined)[] = []
+  readonly #instants: (Uint8Array | undefined)[] = []
   readonly #categories = new Set<number>()
   readonly #names = new Set<number>()
   readonly #annotations = new Set<number>()
@@ -96,7 +101,8 @@ export class Sequence {
 
   /** Records were lost here. */
   lost(): void {
-    for (const set of [this.#planned, this.#categories, this.#names, this.#annotations]) set.clear()
+    this.#begins.length = this.#instants.length = 0
+    for (const set of [this.#categories, this.#names, this.#annotations]) set.clear()
     this.#begin(true)
   }
 
@@ -113,6 +119,11 @@ export class Sequence {
     failed: boolean,
     cut: 'start' | 'end' | undefined,
   ): void {
+    const middle = this.#begins[plan.number]
+    if (middle !== undefined && track === 0 && !failed && cut === undefined) {
+      this.#writeUsual(time, middle, plan, fields)
+      return
+    }
     this.#failed = failed
     this.#cut = cut
     this.#write(TYPE.begin, time, track, plan, fields)
@@ -122,7 +133,15 @@ export class Sequence {
 
   /** Writes the end of a slice about which nothing more is to be said. */
   end(time: Time, track: number): void {
-    this.#write(TYPE.end, time, track, undefined, undefined)
+    if (track !== 0) {
+      this.#write(TYPE.end, time, track, undefined, undefined)
+      return
+    }
+    const pbf = this.#pbf
+    const packetAt = this.#open(time)
+    writeKnown(pbf, this.#endBytes)
+    // It is short.
+    pbf.buf[packetAt] = pbf.pos - packetAt - 1
   }
 
   /** Writes the end of a slice that says more of it. */
@@ -143,6 +162,11 @@ export class Sequence {
 
   /** Writes an instant of the thread; maybe as a point of a flow. */
   instant(time: Time, plan: Plan, fields: Fields, flow?: FlowPoint): void {
+    const middle = this.#instants[plan.number]
+    if (middle !== undefined && flow === undefined) {
+      this.#writeUsual(time, middle, plan, fields)
+      return
+    }
     this.#flow = flow
     this.#write(TYPE.instant, time, 0, plan, fields)
     this.#flow = undefined
@@ -155,32 +179,47 @@ export class Sequence {
     this.#counter = undefined
   }
 
-  #write(type: number, time: Time, track: number, plan: Plan | undefined, fields: Fields | undefined): void {
+  /** Begins a packet. @returns where its length is. */
+  #open(time: Time): number {
     const pbf = this.#pbf
-    const fresh = plan === undefined || this.#planned.has(plan) ? undefined : this.#intern(plan)
     // Without pbf's functions for messages: they take a function for each, and cost half of the
     // time.
     if (pbf.pos + MOST_BYTES > pbf.length) pbf.realloc(MOST_BYTES)
-    let { buf } = pbf
+    const { buf } = pbf
     const packetAt = pbf.pos + 1
     buf[pbf.pos] = TAG.packet
     buf[packetAt + 1] = TAG.timestamp
     pbf.pos = putTime(buf, packetAt + 2, time)
+    return packetAt
+  }
+
+  /** Writes a packet as most are. @param middle see {@link #begins}. */
+  #writeUsual(time: Time, middle: Uint8Array, plan: Plan, fields: Fields): void {
+    const pbf = this.#pbf
+    const packetAt = this.#open(time)
+    const eventAt = pbf.pos + this.#headBytes.length + 1
+    writeKnown(pbf, middle)
+    plan.writeFields(pbf, fields)
+    closeMessage(pbf, eventAt)
+    closeMessage(pbf, packetAt)
+  }
+
+  #write(type: number, time: Time, track: number, plan: Plan | undefined, fields: Fields | undefined): void {
+    const pbf = this.#pbf
+    const isNew = plan !== undefined && this.#begins[plan.number] === undefined
+    const fresh = isNew ? this.#intern(plan) : undefined
+    const packetAt = this.#open(time)
     if (fresh !== undefined) {
       this.#fresh = fresh
       pbf.writeMessage(PACKET.internedData, writeFresh, this)
       pbf.realloc(MOST_BYTES)
-      ;({ buf } = pbf)
     }
-    if (type === TYPE.end && plan === undefined && track === 0) writeKnown(pbf, this.#endBytes)
-    else {
-      writeKnown(pbf, this.#headBytes)
-      const eventAt = pbf.pos + 1
-      buf[pbf.pos] = TAG.trackEvent
-      pbf.pos = eventAt + 1
-      this.#writeEvent(type, track, plan, fields)
-      closeMessage(pbf, eventAt)
-    }
+    writeKnown(pbf, this.#headBytes)
+    const eventAt = pbf.pos + 1
+    pbf.buf[pbf.pos] = TAG.trackEvent
+    pbf.pos = eventAt + 1
+    this.#writeEvent(type, track, plan, fields)
+    closeMessage(pbf, eventAt)
     closeMessage(pbf, packetAt)
   }
 
@@ -237,13 +276,19 @@ export class Sequence {
   }
 
   #intern(plan: Plan): Fresh {
-    this.#planned.add(plan)
+    this.#begins[plan.number] = this.#middleOf(plan.beginBytes)
+    this.#instants[plan.number] = this.#middleOf(plan.instantBytes)
     const { failed, cut, cutIid, outcomeIid } = this.#plans
     return {
       categories: notYet(this.#categories, [failed, cut, ...plan.categoryIids]),
       names: notYet(this.#names, [plan.nameIid]),
       annotations: notYet(this.#annotations, [cutIid, outcomeIid, ...plan.annotationIids]),
     }
+  }
+
+  #middleOf(known: Uint8Array): Uint8Array {
+    // The length of the event is put there later.
+    return Uint8Array.from([...this.#headBytes, TAG.trackEvent, 0, ...known])
   }
 
   /** @internal For {@link writeFresh}. */
