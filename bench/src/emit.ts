@@ -180,3 +180,29 @@ export const emitApart: Suite = {
     }
   },
 }
+
+/** With those of the other suites these nearly fill the table of a process, which has 2048. */
+const MANY = 1950
+
+function manyCalls(called: (fields: { id: number; ms: number }) => void): void {
+  for (let i = 0; i < OPERATIONS; i += 1) called({ id: i, ms: i * 0.5 })
+}
+
+export const emitMany: Suite = {
+  name: 'emit',
+  about: `the same in a process that has ${MANY} tracepoints more, all of them recorded`,
+  async setUp() {
+    const others = Array.from({ length: MANY }, (_, index) => tracepoint(`bench:many-${index}`, FIELDS))
+    const runtime = await startUndrained()
+    // Each has its code, as in a program that uses them all.
+    for (const other of others) other({ id: 0, ms: 0 })
+    const last = others[MANY - 1]
+    return {
+      tasks: [
+        { ...task('clock', 'clock', clock), listed: false },
+        task('tracepoint-of-many', 'clock', () => manyCalls(last)),
+      ],
+      tearDown: async () => void (await runtime.stop()),
+    }
+  },
+}

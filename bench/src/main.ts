@@ -8,7 +8,7 @@ import { openSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { convert } from './convert.js'
 import { drain } from './drain.js'
-import { emit, emitApart, emitGlobal, emitOff } from './emit.js'
+import { emit, emitApart, emitGlobal, emitMany, emitOff } from './emit.js'
 import { emitTypes } from './emit-types.js'
 import { flight } from './flight.js'
 import { measure, type BenchResult, type Suite } from './harness.js'
@@ -24,6 +24,7 @@ const SUITES: readonly Suite[] = [
   emitGlobal,
   emitApart,
   emitTypes,
+  emitMany,
   relayWrite,
   relayReserve,
   relaySwitch,

@@ -6,6 +6,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -159,6 +160,22 @@ describe('which trace', () => {
   })
 })
 
+test.skipIf(process.getuid?.() === 0)(
+  'a trace that may not be read is an error that says what to do',
+  async () => {
+    const { trace } = copied()
+    for (const path of [streamOf(trace), join(trace, 'metadata'), trace]) {
+      chmodSync(path, 0)
+      const { status, stderr } = await rchan('summary', trace)
+      chmodSync(path, 0o700)
+      expect(status).toBe(1)
+      expect(stderr).toMatch(
+        /permission denied.*: run rchan as that user, or change the rights of the folder\n$/,
+      )
+    }
+  },
+)
+
 describe('convert', () => {
   test.each([
     ['perfetto', '.pftrace'],
@@ -209,11 +226,20 @@ describe('convert', () => {
     }
   })
 
-  test('writes no file into the trace', async () => {
-    const { trace } = copied()
-    const { status, stderr } = await rchan('convert', trace, '-o', join(trace, 'out.csv'))
-    expect(status).toBe(1)
-    expect(stderr).toMatch(/is in the folder of the trace/)
+  test('writes no file into the trace, and over none of it', async () => {
+    const { folder, trace } = copied()
+    const whole = readFileSync(streamOf(trace))
+    const [link, other] = ['link.csv', 'other.csv'].map((name) => join(folder, name))
+    symlinkSync(streamOf(trace), link)
+    linkSync(streamOf(trace), other)
+    for (const out of [join(trace, 'out.csv'), link, other]) {
+      for (const follow of [[], ['--follow']]) {
+        const { status, stderr } = await rchan('convert', trace, '-f', '-o', out, ...follow)
+        expect(status).toBe(1)
+        expect(stderr).toMatch(/is in the folder of the trace/)
+      }
+    }
+    expect(readFileSync(streamOf(trace)).equals(whole)).toBe(true)
     expect(openTrace(trace).streams.length).toBe(1)
   })
 

@@ -1,6 +1,6 @@
 /** `rchan convert`: a trace as other programs want it. */
 import { dirname, isAbsolute, join, basename, relative, resolve, sep } from 'node:path'
-import { realpathSync } from 'node:fs'
+import { readdirSync, realpathSync, statSync, type Stats } from 'node:fs'
 import type { Format, FormatDescription } from '@rchan/export'
 import { CommandError, UsageError } from './fault.js'
 import { openFile, openGrowing, ReaderGone, standardOutput, type Output } from './output.js'
@@ -184,15 +184,39 @@ async function openOutside(
   open = openFile,
 ): Promise<Output> {
   const place = resolve(target)
+  // A link is looked at, and where it leads to.
+  const places = [join(realOf(dirname(place)), basename(place)), realOf(place)]
   for (const folder of folders) {
-    const within = relative(realOf(folder), join(realOf(dirname(place)), basename(place)))
-    if (within.split(sep)[0] !== '..' && !isAbsolute(within)) {
+    if (places.some((each) => isWithin(each, realOf(folder))) || hasFile(folder, place)) {
       throw new CommandError(
         `${target}: is in the folder of the trace, which could not be read any more: choose another place with -o`,
       )
     }
   }
   return await open(target, force)
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const within = relative(folder, path)
+  return within.split(sep)[0] !== '..' && !isAbsolute(within)
+}
+
+/** Whether a file is one of a folder's, under another name. */
+function hasFile(folder: string, path: string): boolean {
+  const wanted = statOf(path)
+  if (wanted?.isFile() !== true || wanted.nlink < 2) return false
+  return readdirSync(folder).some((name) => {
+    const there = statOf(join(folder, name))
+    return there?.ino === wanted.ino && there.dev === wanted.dev
+  })
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 function realOf(path: string): string {

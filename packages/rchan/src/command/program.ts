@@ -216,12 +216,20 @@ export async function runProgram(args: readonly string[], version: string): Prom
     if (error instanceof ReaderGone) return EXIT.done
     // Commander has said it already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
-    say(error instanceof Error ? error.message : String(error))
+    say(error instanceof Error ? `${error.message}${hintOf(error)}` : String(error))
     if (error instanceof UsageError) return EXIT.usage
     // Only what nobody foresaw needs a stack.
     if (error instanceof TypeError && !(error instanceof CommandError)) say(error.stack ?? '')
     return EXIT.failed
   }
+}
+
+/** Returns what to do if a part of a trace may not be read, or changed; `''` for other errors. */
+function hintOf({ cause }: Error): string {
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException
+  if (code === 'EROFS') return ': copy the trace to a disk that can be written'
+  if (code !== 'EACCES' && code !== 'EPERM') return ''
+  return ': a trace is for the user who recorded it: run rchan as that user, or change the rights of the folder'
 }
 
 /** Returns what to say of a command that does not exist. */
