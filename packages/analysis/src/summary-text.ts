@@ -38,7 +38,10 @@ function tracepointTable(tracepoints: readonly TracepointSummary[]): string {
     ])
     for (const field of fields) {
       const { notFinite = 0 } = field
-      const values = field.count === 0 ? ['', '', ''] : quantiles(field, field.unit === undefined ? undefined : shown(field.unit))
+      const values =
+        field.count === 0
+          ? ['', '', '']
+          : quantiles(field, field.unit === undefined ? undefined : shown(field.unit))
       rows.push([
         `  ${shown(field.name)}`,
         '',

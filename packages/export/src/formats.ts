@@ -18,7 +18,10 @@ export interface FormatDescription {
   readonly description: string
   /** Converts a trace, piece by piece. Texts are to be written as UTF-8. */
   readonly convert: (source: ItemSource, options?: ItemOptions) => IterableIterator<Uint8Array | string>
-  /** Converts a recording that still runs. Only formats whose items stand one after the other have it. */
+  /**
+   * Converts a recording that still runs. Only formats whose items stand one after the other have
+   * it.
+   */
   readonly follow?: (source: FollowSource, options?: FollowOptions) => AsyncIterableIterator<string>
 }
 

@@ -40,7 +40,8 @@ class Live implements FollowSource {
 
   async *follow({ signal }: FollowOptions = {}): AsyncIterable<TraceItem> {
     try {
-      while (signal?.aborted !== true) {
+      for (;;) {
+        if (signal?.aborted === true) return
         for (; this.#given < this.#there; this.#given += 1) yield this.#items[this.#given]
         if (this.#isOver) return
         await new Promise<void>((resolve) => {

@@ -13,4 +13,5 @@ export {
   type FormatDescription,
   type SvgOptions,
 } from '@rchan/export'
+export type { FollowOptions, FollowSource } from '@rchan/ctf/reader'
 export type * from './items.js'

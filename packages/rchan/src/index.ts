@@ -54,6 +54,7 @@ export {
   type Losses,
   type MemoryOptions,
   type NotTaken,
+  type OwnCounts,
   type FieldValuesOf,
   type NumberTypeName,
   type Numbers,

@@ -11,8 +11,6 @@ export type {
   FieldTypeNode,
   FieldTypeValues,
   FlowItem,
-  FollowOptions,
-  FollowSource,
   GapItem,
   ItemFields,
   ItemOptions,

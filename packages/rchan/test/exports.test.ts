@@ -22,7 +22,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       'asyncSpan counter currentRecording flow nameThread now requestSnapshot span startRecording t tracepoint watchEventLoop whileRecording',
     types: `AsyncSpan AsyncSpanFields CallFields Clock Counter CounterType CpuTotals CurrentRecording Discarded EventLoopOptions EventRule EventRules Fate Field FieldType FieldTypeName FieldTypeNode FieldTypeValues
       FieldTypes FieldValue FieldValues FilesOptions FlightOptions FlightSettings Flow FlowId Kind KindOptions NoFields Level LossReport Losses MemoryOptions
-      FieldValuesOf NotTaken NumberTypeName Numbers Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot RingLosses Schema
+      FieldValuesOf NotTaken NumberTypeName Numbers OwnCounts Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot RingLosses Schema
       Snapshot SnapshotLimits SnapshotOn SnapshotOptions SnapshotRequestOptions SnapshotThread SnapshotsSummary ThreadLosses
       ThreadTotals Tracepoint TracepointOptions Trigger TypeOptions Typed Span SpanOptions SpanRest SpanToken StructTypes ValueOf WordType`,
   },
@@ -50,7 +50,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   },
   reader: {
     values: 'ALL_CPUS TraceError findTraces openTrace openTraces recoverTrace',
-    types: `AsyncItem CounterItem EventItem FlowItem GapItem ItemFields ItemOptions ItemSource LossItem Outcome RecordedItem RecoverOptions RecoveredStream SpanItem ThreadItem TraceItem
+    types: `AsyncItem CounterItem EventItem FlowItem FollowOptions FollowSource GapItem ItemFields ItemOptions ItemSource LossItem Outcome RecordedItem RecoverOptions RecoveredStream SpanItem ThreadItem TraceItem
       TraceProcess TraceSet TraceThread CpuLosses CutFact ThreadFact TraceFacts DecodedValue EventClass Field FieldType FieldTypeName FieldTypeNode FieldTypeValues Kind Level MetadataClock NumberTypeName Schema Trace TraceErrorPlace TraceRecord
       TraceStream TypeOptions`,
   },
@@ -61,8 +61,8 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       TracepointSummary Traffic WholeSpan ${ITEMS}`,
   },
   export: {
-    values: 'FORMATS toChrome toCsv toJsonLines toPerfetto toSpeedscope toSvg',
-    types: `Format FormatDescription SvgOptions ${ITEMS}`,
+    values: 'FORMATS followCsv followJsonLines toChrome toCsv toJsonLines toPerfetto toSpeedscope toSvg',
+    types: `FollowOptions FollowSource Format FormatDescription SvgOptions ${ITEMS}`,
   },
   probes: {
     values: 'PROBES probes',

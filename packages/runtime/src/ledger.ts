@@ -231,5 +231,5 @@ function numberOf({ threadId }: ThreadTotals): number {
   return tagParts(threadTag(0, threadId)).thread
 }
 
-export type { Fate, Losses, LossReport, ThreadLosses } from './accounts.js'
+export type { Fate, Losses, LossReport, OwnCounts, ThreadLosses } from './accounts.js'
 export type { ThreadTotals }

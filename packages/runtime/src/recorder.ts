@@ -416,6 +416,7 @@ export type {
   Fate,
   Losses,
   LossReport,
+  OwnCounts,
   RingLosses,
   ThreadLosses,
   ThreadTotals,

@@ -105,6 +105,7 @@ export type {
   Losses,
   LossReport,
   NotTaken,
+  OwnCounts,
   RingLosses,
   Snapshot,
   SnapshotLimits,

@@ -203,7 +203,7 @@ describe('a recording that runs', () => {
     const live = span('kinds:until', { n: 'u32' })
     const recording = await startRecording({ path: folder })
     live.run({ n: 0 }, () => 0)
-    const to = BigInt(now())
+    const to = now()
     live.run({ n: 1 }, () => 1)
     const seen: unknown[] = []
     for await (const item of openTrace(folder).follow({ to }))

@@ -89,10 +89,12 @@ export async function convert(
   tellEnd(source, selection, out, bytes, HINTS[format], say)
 }
 
-/** Converts a trace while it is recorded. Ends with the recording, or when nobody reads any more. */
+/**
+ * Converts a trace while it is recorded. Ends with the recording, or when nobody reads any more.
+ */
 async function convertLive(
   path: string,
-  { to, output = '-', force = false, all = false, follow: _, ...selection }: ConvertOptions,
+  { to, output = '-', force = false, all = false, ...selection }: ConvertOptions,
   say: (text: string) => void,
 ): Promise<void> {
   const names = FOLLOWED.join(' or ')

@@ -67,7 +67,7 @@ function existsAlready(path: string): CommandError {
 /** Of a file that gets its name in the end. */
 async function openWhole(path: string, target: string, force: boolean): Promise<Output> {
   // A name has at most 255 bytes.
-  const name = Buffer.from(basename(target)).subarray(0, 200)
+  const name = Buffer.from(basename(target)).toString('utf8', 0, 200)
   const temporary = join(dirname(target), `.${name}.${process.pid}.tmp`)
   let file: FileHandle
   try {

@@ -18,8 +18,8 @@ const ISO = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?(?:Z|[+-]\
 /**
  * Returns what the reader is to be asked for.
  *
- * @throws UsageError for something unclear; CommandError if seconds are to count from the start of a
- * trace that has none yet.
+ * @throws UsageError for something unclear; CommandError if seconds are to count from the start of
+ * a trace that has none yet.
  */
 export function selectionOf(
   { events, from, until, thread, process: processes }: SelectionOptions,
