@@ -272,6 +272,12 @@ describe('findings', () => {
       return recording.model()
     }
     expect(ids(made(500, 0))).toEqual(['long-task-first'])
+    // It leads to the long task.
+    expect(made(500, 0).findings[0].at).toMatchObject({
+      thread: { threadId: 3 },
+      from: 0n,
+      to: BigInt(500 * MS),
+    })
     expect(ids(made(150, 0))).toEqual(['long-task-first'])
     expect(ids(made(500, 1))).toEqual([])
     expect(ids(made(10, 0))).toEqual([])
@@ -290,6 +296,9 @@ describe('findings', () => {
       return recording.model()
     }
     expect(ids(made(300))).toEqual(['main-thread-stalled'])
+    // It leads to the result that lay longest.
+    const { at } = made(300).findings[0]
+    expect([at?.thread?.threadId, Number((at?.to ?? 0n) - (at?.from ?? 0n)) / MS]).toEqual([0, 300])
     expect(ids(made(60))).toEqual(['main-thread-stalled'])
     expect(ids(made(40))).toEqual([])
     // It waited for a CPU itself.
@@ -474,6 +483,8 @@ describe('findings', () => {
     expect(made(95n)).toMatchObject([{ id: 'memory-limit', severity: 'problem' }])
     expect(made(80n)).toMatchObject([{ id: 'memory-limit', severity: 'hint' }])
     expect(made(60n)).toEqual([])
+    // Of a damaged trace: no limit is no part of it.
+    expect(new MadeRecording().memory(3, 100, 95n, 0n).model().findings).toEqual([])
   })
 
   test('losses make the evidence thin; short runs and unknown CPUs keep silent', () => {

@@ -1,5 +1,5 @@
 /** What is chosen, in words: its time, its fields, and of a task its stages. */
-import { durationText } from '@rchan/analysis'
+import { durationText, quantityText } from '@rchan/analysis'
 import type { Chosen } from './selection.js'
 import type { Timeline } from './timeline.js'
 
@@ -16,12 +16,22 @@ function element(name: string, className: string, ...children: (Node | string)[]
 
 /** Shows what is chosen. */
 export function showDetail(place: HTMLElement, timeline: Timeline, chosen: Chosen): void {
-  place.replaceChildren(...detailOf(timeline, chosen))
-  // What nothing is chosen for must not lie over the rows.
-  place.classList.toggle(
-    'sticks',
-    Object.values(chosen).some((each) => each >= 0),
-  )
+  const isAny = Object.values(chosen).some((each) => each >= 0)
+  show(place, detailOf(timeline, chosen), isAny)
+}
+
+/** Shows what a finding says, beside the place to which it leads. */
+export function showFinding(place: HTMLElement, finding: Element): void {
+  const parts = [...finding.querySelectorAll('p')].map((each) => each.cloneNode(true) as HTMLElement)
+  // A link to where it is already says nothing.
+  for (const link of parts[0].querySelectorAll('a')) link.replaceWith(...link.childNodes)
+  show(place, parts, true)
+}
+
+/** @param sticks whether it stays at the foot of the window, over the rows. */
+function show(place: HTMLElement, parts: readonly Node[], sticks: boolean): void {
+  place.replaceChildren(...parts)
+  place.classList.toggle('sticks', sticks)
 }
 
 function detailOf(timeline: Timeline, { slice, task, event, thread }: Chosen): Node[] {
@@ -32,14 +42,17 @@ function detailOf(timeline: Timeline, { slice, task, event, thread }: Chosen): N
     const { label, about } = timeline.data.threads[thread]
     return [element('p', 'claim', label), element('p', 'faint', about)]
   }
-  return [element('p', 'faint', 'Click a span for its fields; a task shows its stages.')]
+  const isEmpty = timeline.data.threads.length === 0
+  const hint = isEmpty ? 'Nothing was recorded.' : 'Click a span for its fields; a task shows its stages.'
+  return [element('p', 'faint', hint)]
 }
 
 function whoText({ data }: Timeline, thread: number): string {
   const row = data.threads[thread]
   if (row === undefined) return 'unknown thread'
   const { pid } = data.processes[row.process]
-  return data.processes.length > 1 ? `${row.label}, process ${pid}` : row.label
+  const name = row.id === 0 || row.label === `worker ${row.id}` ? row.label : `${row.label} #${row.id}`
+  return data.processes.length > 1 ? `${name}, process ${pid}` : name
 }
 
 function fieldsOf({ data }: Timeline, text: number): Node[] {
@@ -88,9 +101,15 @@ function taskDetail(timeline: Timeline, task: number, slice: number): Node[] {
     if (from >= 0 && to >= 0) stages.push({ name, className, ns: to - from })
   }
   add('in the queue', 'queued', 0, at(tasks.dispatched))
-  add('to the worker', 'wake', at(tasks.dispatched), at(tasks.started))
-  add('run', 'run', at(tasks.started), at(tasks.finished))
-  add('result handled', 'reply', at(tasks.finished), at(tasks.handled))
+  const [started, finished, handled] = [at(tasks.started), at(tasks.finished), at(tasks.handled)]
+  const woken = at(tasks.woken) < 0 ? started : at(tasks.woken)
+  // The other thread may have handled it before posting came back.
+  const replied = at(tasks.replied) < 0 ? finished : Math.min(at(tasks.replied), Math.max(handled, finished))
+  add('to the worker', 'wake', at(tasks.dispatched), woken)
+  if (woken < started) add('its message read', 'read', woken, started)
+  add('run', 'run', started, finished)
+  if (replied > finished) add('result posted', 'post', finished, replied)
+  add('result handled', 'reply', replied, handled)
   const run: Stage[] = [
     { name: 'on a CPU', className: 'on-cpu', ns: at(tasks.onCpu) },
     { name: 'waiting for a CPU', className: 'waiting', ns: at(tasks.waiting) },
@@ -102,6 +121,7 @@ function taskDetail(timeline: Timeline, task: number, slice: number): Node[] {
     names[tasks.pool[task]],
     `queued at ${durationText(at(tasks.queued))} by ${whoText(timeline, at(tasks.submitter))}`,
     ...(at(tasks.worker) < 0 ? [] : [`run by ${whoText(timeline, at(tasks.worker))}`]),
+    ...(at(tasks.size) < 0 ? [] : [`${quantityText(at(tasks.size), 'bytes')} sent`]),
     ...(at(tasks.outcome) > 0 ? [OUTCOMES[at(tasks.outcome)]] : []),
   ]
   return [

@@ -1,14 +1,16 @@
-/** What is drawn at a place. */
-import { durationText } from '@rchan/analysis'
-import { bisectLeft } from 'd3-array'
+/** What is drawn at a place, and what lies beside it. */
+import { durationText, quantityText } from '@rchan/analysis'
+import { bisectLeft, bisectRight } from 'd3-array'
+import type { Lane } from '../src/page-data.js'
 import { BAND, LANE, type Layout } from './layout.js'
 import { NOTHING, type Chosen } from './selection.js'
 import type { Timeline } from './timeline.js'
 
 /**
- * Returns the slice at a time of a lane, or the one that is nearest and not farther than `slack`.
+ * Returns the slice at a time of a lane, or the one that is nearest and not farther than `slack`;
+ * −1 if there is none.
  */
-function sliceAt(timeline: Timeline, first: number, count: number, time: number, slack: number): number {
+export function sliceAt(timeline: Timeline, { first, count }: Lane, time: number, slack: number): number {
   const { start } = timeline.data.slices
   const after = timeline.firstFrom(time, first, first + count)
   let best = -1
@@ -37,26 +39,34 @@ export function hit(timeline: Timeline, layout: Layout, time: number, y: number,
   const depth = Math.floor((y - row.top - BAND) / LANE)
   const lane = lanes[depth]
   if (lane !== undefined) {
-    const slice = sliceAt(timeline, lane.first, lane.count, time, slack)
+    const slice = sliceAt(timeline, lane, time, slack)
     return slice < 0
       ? NOTHING
       : { ...NOTHING, slice, task: timeline.data.slices.task[slice], thread: row.place }
   }
-  const [first, after] = events
-  if (depth === lanes.length && after > first) {
-    const { time: times } = timeline.data.events
-    const next = bisectLeft(times, time, first, after)
-    const near = [next - 1, next].filter((event) => event >= first && event < after)
-    near.sort((a, b) => Math.abs(times[a] - time) - Math.abs(times[b] - time))
-    if (near.length > 0 && Math.abs(times[near[0]] - time) <= slack * 2)
-      return { ...NOTHING, event: near[0], thread: row.place }
+  if (depth === lanes.length) {
+    const event = eventAt(timeline, events, time)
+    if (event >= 0 && Math.abs(timeline.data.events.time[event] - time) <= slack * 2)
+      return { ...NOTHING, event, thread: row.place }
   }
   return NOTHING
 }
 
-/** What went wrong at a place, in words: lost records, a stall. Empty if nothing did. */
-export function trouble(timeline: Timeline, layout: Layout, time: number, y: number, slack: number): string {
+/** Returns the event of a thread that is nearest to a time; −1 if there is none. */
+export function eventAt({ data }: Timeline, [first, after]: readonly [number, number], time: number): number {
+  const { time: times } = data.events
+  const next = bisectLeft(times, time, first, after)
+  if (next >= after) return after > first ? after - 1 : -1
+  return next > first && time - times[next - 1] <= times[next] - time ? next - 1 : next
+}
+
+/**
+ * What is at a place where nothing can be chosen, in words: the values of a chart, lost records, a
+ * stall. Empty if there is nothing.
+ */
+export function wordsAt(timeline: Timeline, layout: Layout, time: number, y: number, slack: number): string {
   const row = layout.at(y)
+  if (row?.kind === 'chart') return valuesAt(timeline, row.place, time)
   const thread = row?.kind === 'thread' ? row.place : -1
   const { losses, stalls } = timeline.data
   const isAt = (from: number, to: number): boolean => time >= from - slack && time <= to + slack
@@ -67,4 +77,15 @@ export function trouble(timeline: Timeline, layout: Layout, time: number, y: num
   )
   if (stall < 0) return ''
   return `event loop stood still for ${durationText(stalls.to[stall] - stalls.from[stall])}`
+}
+
+/** The values of a chart. */
+function valuesAt({ data }: Timeline, place: number, time: number): string {
+  const { times, series, unit } = data.charts[place]
+  const point = bisectRight(times, time) - 1
+  if (point < 0) return ''
+  const texts = series.map(({ label, values }) =>
+    `${label} ${quantityText(Number(values[point].toPrecision(3)), unit)}`.trim(),
+  )
+  return texts.join(' · ')
 }

@@ -17,6 +17,7 @@ export interface Actions {
   hover(x: number, y: number, isOver: boolean): void
   fit(): void
   step(isForward: boolean): void
+  stepLane(isDown: boolean): void
   chooseNothing(): void
 }
 
@@ -65,6 +66,10 @@ function keyOf(key: string, actions: Actions): (() => void) | undefined {
       return () => actions.step(true)
     case 'p':
       return () => actions.step(false)
+    case 'j':
+      return () => actions.stepLane(true)
+    case 'k':
+      return () => actions.stepLane(false)
     case 'Escape':
       return () => actions.chooseNothing()
     default:

@@ -31,6 +31,7 @@ export class Layout {
   readonly height: number
   /** Whether a label has a second line. */
   readonly isRoomy: boolean
+  readonly #ofThread: number[] = []
 
   constructor({ data, parts }: Timeline) {
     const rows: Row[] = []
@@ -41,15 +42,18 @@ export class Layout {
     }
     this.isRoomy = data.threads.length <= MANY
     const label = this.isRoomy ? LABEL : LABEL_OF_MANY
+    const charts = data.processes.map((): number[] => [])
+    for (const [place, { process }] of data.charts.entries()) charts[process]?.push(place)
+    // Threads of a process stand together.
+    let thread = 0
     for (const process of data.processes.keys()) {
       if (data.processes.length > 1) add('process', process, PROCESS)
-      for (const [place, chart] of data.charts.entries())
-        if (chart.process === process) add('chart', place, CHART)
-      for (const [place, thread] of data.threads.entries()) {
-        if (thread.process !== process) continue
-        const { lanes, events } = parts[place]
+      for (const place of charts[process]) add('chart', place, CHART)
+      for (; data.threads[thread]?.process === process; thread += 1) {
+        const { lanes, events } = parts[thread]
         const content = BAND + lanes.length * LANE + (events[1] > events[0] ? EVENTS : 0)
-        add('thread', place, Math.max(label, content) + GAP)
+        this.#ofThread.push(rows.length)
+        add('thread', thread, Math.max(label, content) + GAP)
       }
     }
     this.rows = rows
@@ -62,6 +66,7 @@ export class Layout {
   }
 
   ofThread(thread: number): Row | undefined {
-    return this.rows.find(({ kind, place }) => kind === 'thread' && place === thread)
+    const place = this.#ofThread[thread]
+    return place === undefined ? undefined : this.rows[place]
   }
 }

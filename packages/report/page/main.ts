@@ -3,12 +3,14 @@ import { durationText } from '@rchan/analysis'
 import { unpack } from '../src/columns.js'
 import type { PageData } from '../src/page-data.js'
 import { colorsOf } from './colors.js'
-import { showDetail } from './detail.js'
-import { hit, trouble } from './hit.js'
+import { showDetail, showFinding } from './detail.js'
+import { hit, wordsAt } from './hit.js'
 import { listen } from './input.js'
+import { LaneSteps } from './lane-steps.js'
 import { HEAD, Layout, OVERVIEW } from './layout.js'
+import { showNames } from './legend.js'
 import { Painter } from './paint.js'
-import { labelsWidth } from './scene.js'
+import type { Marked } from './scene.js'
 import { NOTHING, Search, type Chosen } from './selection.js'
 import { makeSortable } from './tables.js'
 import { Timeline } from './timeline.js'
@@ -19,6 +21,9 @@ const LEAST_HEIGHT = 200
 /** How near a pointer has to be, in pixels. */
 const NEAR = 3
 const TOOLTIP_OFFSET = 14
+/** More of a canvas a browser may not draw; paper doesn't need more. */
+const MOST_PRINTED = 16_000
+const MOST_PIXELS = 64e6
 /** A task is shown with at most so many times its way from the queue to its end. */
 const QUEUE_SHOWN = 8
 
@@ -33,11 +38,20 @@ async function readData(): Promise<PageData> {
   return unpack(new Uint8Array(await new Response(stream).arrayBuffer())) as PageData
 }
 
+/** What in the address leads to something. */
+function addressOf({ slice, task, event, thread }: Chosen): string {
+  if (slice >= 0) return `#slice=${slice}`
+  if (task >= 0) return `#task=${task}`
+  if (event >= 0) return `#event=${event}`
+  return thread >= 0 ? `#thread=${thread}` : '#'
+}
+
 class Page {
   readonly #timeline: Timeline
   readonly #layout: Layout
   readonly #view: View
   readonly #search: Search
+  readonly #lanes: LaneSteps
   readonly #painter: Painter
   readonly #canvas = byId('timeline') as HTMLCanvasElement
   readonly #frame = byId('frame')
@@ -45,6 +59,10 @@ class Page {
   readonly #tooltip = this.#frame.appendChild(document.createElement('div'))
   #colors = colorsOf(document.documentElement)
   #chosen: Chosen = NOTHING
+  /** What the finding is about whose link was followed. */
+  #marked: Marked | undefined
+  /** Where steps from lane to lane stay, in ns. */
+  #column: number | undefined
   #isAsked = false
   #isPrinting = false
 
@@ -53,10 +71,12 @@ class Page {
     this.#layout = new Layout(this.#timeline)
     this.#view = new View(data.from, data.to)
     this.#search = new Search(this.#timeline)
+    this.#lanes = new LaneSteps(this.#timeline)
     this.#painter = new Painter(this.#canvas.getContext('2d', { alpha: false }) as CanvasRenderingContext2D)
     this.#tooltip.id = 'tooltip'
     this.#tooltip.hidden = true
     this.#frame.style.height = `${this.#layout.height}px`
+    showNames(byId('legend'), this.#timeline)
     this.#listen()
     this.#choose(NOTHING, false)
     this.#follow(location.hash)
@@ -68,7 +88,13 @@ class Page {
 
   get #height(): number {
     const { height } = this.#layout
-    return this.#isPrinting ? height : Math.min(height, Math.max(LEAST_HEIGHT, innerHeight))
+    if (this.#isPrinting) return Math.min(height, MOST_PRINTED)
+    return Math.min(height, Math.max(LEAST_HEIGHT, innerHeight))
+  }
+
+  /** The width of the labels. */
+  get #left(): number {
+    return this.#painter.labelsWidth(this.#timeline, this.#layout, this.#width)
   }
 
   /** How far the rows are scrolled: the canvas sticks to the window while the page goes on. */
@@ -79,7 +105,7 @@ class Page {
   }
 
   #listen(): void {
-    const left = (): number => labelsWidth(this.#width)
+    const left = (): number => this.#left
     const plot = (): number => Math.max(1, this.#width - left())
     const timeAt = (x: number): number => this.#view.from + ((x - left()) / plot()) * this.#view.span
     const hitAt = (x: number, y: number): Chosen => {
@@ -106,13 +132,19 @@ class Page {
         this.#choose(row?.kind === 'thread' ? { ...NOTHING, thread: row.place } : hitAt(x, y))
       },
       hover: (x, y, isOver) => {
-        const isOn = isOver && y > HEAD && x >= left()
+        const isOn = isOver && y > HEAD
+        const isPlot = isOn && x >= left()
         const slack = (NEAR / plot()) * this.#view.span
-        const said = isOn ? trouble(this.#timeline, this.#layout, timeAt(x), y + this.#scrolled, slack) : ''
-        this.#hover(isOn ? hitAt(x, y) : NOTHING, said, x, y)
+        const said = isPlot
+          ? wordsAt(this.#timeline, this.#layout, timeAt(x), y + this.#scrolled, slack)
+          : isOn
+            ? this.#labelAt(y)
+            : ''
+        this.#hover(isPlot ? hitAt(x, y) : NOTHING, said, x, y)
       },
       fit: () => this.#fit(),
       step: (isForward) => this.#step(isForward),
+      stepLane: (isDown) => this.#stepLane(isDown),
       chooseNothing: () => this.#choose(NOTHING, true),
     })
     byId('in').addEventListener('click', () =>
@@ -163,17 +195,10 @@ class Page {
 
   /** Goes to the next span that was found; if none was, to the next event, or the next thread. */
   #goToFound(isForward: boolean): void {
-    const { data } = this.#timeline
     const { slices, events, threads } = this.#search
     if (slices > 0) this.#goTo(this.#search.nextSlice(this.#chosen.slice, isForward))
     else if (events > 0) {
-      const event = this.#search.nextEvent(this.#chosen.event, isForward)
-      const { time, thread } = data.events
-      const half = this.#view.span / 2
-      if (time[event] < this.#view.from || time[event] > this.#view.to)
-        this.#view.show(time[event] - half, time[event] + half)
-      this.#choose({ ...NOTHING, event, thread: thread[event] })
-      this.#reveal()
+      this.#pickEvent(this.#search.nextEvent(this.#chosen.event, isForward))
     } else if (threads > 0) {
       this.#choose({ ...NOTHING, thread: this.#search.nextThread(this.#chosen.thread, isForward) })
       this.#reveal()
@@ -182,6 +207,7 @@ class Page {
 
   /** Goes where a link of the page leads. */
   #follow(hash: string): void {
+    this.#marked = undefined
     const target: Readonly<Record<string, string>> = Object.fromEntries(new URLSearchParams(hash.slice(1)))
     const { data, sliceOfTask } = this.#timeline
     const place = (text: string | undefined, count: number): number => {
@@ -190,6 +216,7 @@ class Page {
     }
     const slice = place(target.slice, data.slices.start.length)
     const task = place(target.task, data.tasks.queued.length)
+    const event = place(target.event, data.events.time.length)
     const thread = place(target.thread, data.threads.length)
     if (slice >= 0) this.#goTo(slice)
     else if (task >= 0) {
@@ -203,14 +230,18 @@ class Page {
       this.#choose({ ...NOTHING, slice: run, task, thread: data.tasks.worker[task] }, false)
     } else if (target.from !== undefined && target.to !== undefined) {
       const [from, to] = [Number(target.from), Number(target.to)]
-      if (Number.isFinite(from) && Number.isFinite(to)) this.#view.showAround(from, to)
+      if (!Number.isFinite(from) || !Number.isFinite(to)) return
+      this.#view.showAround(from, to)
       this.#choose({ ...NOTHING, thread }, false)
-    } else if (thread >= 0) this.#choose({ ...NOTHING, thread }, false)
+      this.#mark({ from, to }, Number(target.finding))
+    } else if (event >= 0) this.#pickEvent(event, false)
+    else if (thread >= 0) this.#choose({ ...NOTHING, thread }, false)
     else return
     this.#reveal()
   }
 
   #goTo(slice: number): void {
+    this.#marked = undefined
     const { start, task } = this.#timeline.data.slices
     this.#view.showAround(start[slice], this.#timeline.ends[slice])
     const { thread } = this.#timeline.laneOf(slice)
@@ -232,16 +263,26 @@ class Page {
 
   #choose(chosen: Chosen, isAddress = true): void {
     this.#chosen = chosen
+    if (addressOf(chosen) === '#') this.#marked = undefined
+    this.#column = undefined
     showDetail(this.#detail, this.#timeline, chosen)
-    if (isAddress && (chosen.slice >= 0 || location.hash !== '')) {
+    const address = addressOf(chosen)
+    if (isAddress && (address !== '#' || location.hash !== '')) {
       // The address leads back to it. A page in a frame may have none.
       try {
-        history.replaceState(null, '', chosen.slice >= 0 ? `#slice=${chosen.slice}` : '#')
+        history.replaceState(null, '', address)
       } catch {
         // Then it doesn't.
       }
     }
     this.#ask()
+  }
+
+  /** Marks what a finding is about, and shows what it says. */
+  #mark(marked: Marked, place: number): void {
+    this.#marked = marked
+    const finding = document.querySelectorAll('#findings > li')[place]
+    if (finding !== undefined) showFinding(this.#detail, finding)
   }
 
   #fit(): void {
@@ -252,21 +293,52 @@ class Page {
     this.#ask()
   }
 
-  /** To the next slice of the lane, or to the first one that is shown. */
+  /** To the next slice or event of the lane, or to the first one that is shown. */
   #step(isForward: boolean): void {
-    const { slice } = this.#chosen
-    const { data } = this.#timeline
-    if (slice < 0) {
-      const row = Math.max(0, this.#chosen.thread)
-      const [lane] = this.#timeline.parts[row]?.lanes ?? data.lanes
-      if (lane === undefined) return
-      const first = Math.min(lane.first + lane.count - 1, this.#timeline.firstAfter(lane, this.#view.from))
-      this.#pick(first)
-      return
+    const { slice, event, thread } = this.#chosen
+    const by = isForward ? 1 : -1
+    if (event >= 0) {
+      const [first, after] = this.#timeline.parts[thread].events
+      if (event + by >= first && event + by < after) this.#pickEvent(event + by)
+    } else if (slice >= 0) {
+      const { first, count } = this.#timeline.laneOf(slice)
+      if (slice + by >= first && slice + by < first + count) this.#pick(slice + by)
+    } else this.#take(this.#lanes.first(Math.max(0, thread), this.#view.from))
+  }
+
+  /** To the lane below or above: to what is there at the same time. */
+  #stepLane(isDown: boolean): void {
+    const { slice, event } = this.#chosen
+    const { data, ends } = this.#timeline
+    const { from, to } = this.#view
+    const [start, end] =
+      slice >= 0
+        ? [data.slices.start[slice], ends[slice]]
+        : event >= 0
+          ? [data.events.time[event], data.events.time[event]]
+          : [from, to]
+    const column = this.#column ?? (Math.max(from, start) + Math.min(to, end)) / 2
+    this.#take(this.#lanes.next(this.#chosen, isDown, column))
+    this.#column = column
+  }
+
+  #take(chosen: Chosen): void {
+    if (chosen.slice >= 0) this.#pick(chosen.slice)
+    else if (chosen.event >= 0) this.#pickEvent(chosen.event)
+    else {
+      this.#choose(chosen)
+      this.#reveal()
     }
-    const { first, count } = this.#timeline.laneOf(slice)
-    const next = slice + (isForward ? 1 : -1)
-    if (next >= first && next < first + count) this.#pick(next)
+  }
+
+  /** Chooses an event, and shows it if it is out of sight. */
+  #pickEvent(event: number, isAddress = true): void {
+    const { time, thread } = this.#timeline.data.events
+    const half = this.#view.span / 2
+    if (time[event] < this.#view.from || time[event] > this.#view.to)
+      this.#view.show(time[event] - half, time[event] + half)
+    this.#choose({ ...NOTHING, event, thread: thread[event] }, isAddress)
+    this.#reveal()
   }
 
   /** Chooses a slice, and shows it if it is out of sight. */
@@ -280,6 +352,17 @@ class Page {
     }
     this.#choose({ ...NOTHING, slice, task: task[slice], thread: this.#timeline.laneOf(slice).thread })
     this.#reveal()
+  }
+
+  /** What stands at the left, in full. */
+  #labelAt(y: number): string {
+    const row = this.#layout.at(y + this.#scrolled)
+    const { processes, charts, threads } = this.#timeline.data
+    if (row === undefined) return ''
+    if (row.kind === 'process') return processes[row.place].label
+    if (row.kind === 'chart') return charts[row.place].label
+    const { label, about } = threads[row.place]
+    return about === '' ? label : `${label}: ${about}`
   }
 
   /** @param said of the place, if nothing is hit there. */
@@ -315,6 +398,9 @@ class Page {
     this.#isPrinting = isPrinting
     document.documentElement.classList.toggle('printing', isPrinting)
     this.#colors = colorsOf(document.documentElement)
+    const rows = this.#layout.rows.filter(({ top, height }) => top + height > MOST_PRINTED).length
+    byId('unprinted').textContent =
+      rows === 0 ? '' : `${rows.toLocaleString('en')} more rows are not on paper.`
     this.draw()
   }
 
@@ -329,7 +415,8 @@ class Page {
 
   draw(): void {
     const canvas = this.#canvas
-    const [width, height, ratio] = [this.#width, this.#height, devicePixelRatio]
+    const [width, height] = [this.#width, this.#height]
+    const ratio = Math.min(devicePixelRatio, Math.sqrt(MOST_PIXELS / (width * height)))
     const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)]
     if (canvas.width !== wide || canvas.height !== high) {
       canvas.width = wide
@@ -343,10 +430,12 @@ class Page {
       view: this.#view,
       search: this.#search,
       chosen: this.#chosen,
+      marked: this.#marked,
       colors: this.#colors,
       scrolled: this.#scrolled,
       width,
       height,
+      left: this.#left,
     })
     // For who drives the page: what is shown, and that it is.
     canvas.dataset.from = String(this.#view.from)

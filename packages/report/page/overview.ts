@@ -2,7 +2,7 @@
 import { scaleLinear } from 'd3-scale'
 import { OVERVIEW } from './layout.js'
 import type { Pen } from './pen.js'
-import { labelsWidth, type Scene } from './scene.js'
+import type { Scene } from './scene.js'
 import type { Timeline } from './timeline.js'
 
 /** Draws the overview. */
@@ -10,10 +10,9 @@ export class Overview {
   /** How many threads are at work, by column. */
   #activity = new Float64Array()
 
-  draw({ timeline, view, width, colors }: Scene, pen: Pen): void {
+  draw({ timeline, view, width, left, colors }: Scene, pen: Pen): void {
     const { context } = pen
     const { from, to } = timeline.data
-    const left = labelsWidth(width)
     const all = scaleLinear([from, to], [left, width])
     const columns = Math.max(1, Math.floor(width - left))
     if (this.#activity.length !== columns) this.#activity = activityOf(timeline, columns)

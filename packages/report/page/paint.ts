@@ -7,24 +7,41 @@ import { durationText, quantityText } from '@rchan/analysis'
 import { bisectLeft, bisectRight } from 'd3-array'
 import { scaleLinear, type ScaleLinear } from 'd3-scale'
 import { area, curveStepAfter } from 'd3-shape'
-import type { Lane } from '../src/page-data.js'
-import { PALETTE } from './colors.js'
-import { AXIS, BAND, EVENTS, HEAD, LANE, OVERVIEW, type Row } from './layout.js'
+import type { Lane, PageData, PageThread } from '../src/page-data.js'
+import { AXIS, BAND, EVENTS, HEAD, LANE, OVERVIEW, type Layout, type Row } from './layout.js'
 import { drawArrows } from './arrows.js'
 import { Overview } from './overview.js'
 import { FONT, Pen } from './pen.js'
-import { labelsWidth, type Scene } from './scene.js'
+import type { Scene } from './scene.js'
+import { ticksOf, type Tick } from './ticks.js'
+import type { Timeline } from './timeline.js'
 
 /** A name is written on slices of at least this width. */
 const WRITTEN = 28
+/** Pixels from one tick to the next. */
+const TICK_ROOM = 110
+/** Room for labels: on a narrow window, elsewhere at least and at most. */
+const LABELS_NARROW = 104
+const NARROW = 640
+const LABELS = 130
+const LABELS_USUAL = 190
+const LABELS_PART = 0.25
+/** Of more labels the widest is not looked for. */
+const LABELS_MEASURED = 2000
 const FAILED = 1
 const CUT = 2
+
+/** What a thread is called. Where there is no second line, its number stands beside its name. */
+export function labelOf({ id, label }: PageThread, { isRoomy }: Layout): string {
+  return isRoomy || id === 0 || label === `worker ${id}` ? label : `${label} #${id}`
+}
 
 /** Draws scenes. */
 export class Painter {
   readonly #context: CanvasRenderingContext2D
   readonly #overview = new Overview()
   readonly #pen: Pen
+  #wanted: number | undefined
   #scene!: Scene
   #x!: ScaleLinear<number, number>
 
@@ -33,11 +50,31 @@ export class Painter {
     this.#pen = new Pen(context)
   }
 
+  /** How wide the labels are in a window: as they need, if that leaves room. */
+  labelsWidth({ data }: Timeline, layout: Layout, width: number): number {
+    if (width < NARROW) return LABELS_NARROW
+    this.#wanted ??= this.#widest(data, layout)
+    return Math.max(LABELS, Math.min(this.#wanted, Math.max(LABELS_USUAL, Math.round(width * LABELS_PART))))
+  }
+
+  #widest({ threads, charts }: PageData, layout: Layout): number {
+    const context = this.#context
+    const widthOf = (texts: readonly string[], size: number): number => {
+      context.font = `${size}px ${FONT}`
+      return texts
+        .slice(0, LABELS_MEASURED)
+        .reduce((most, text) => Math.max(most, context.measureText(text).width), 0)
+    }
+    const names = [...threads.map((thread) => labelOf(thread, layout)), ...charts.map(({ label }) => label)]
+    const abouts = layout.isRoomy ? threads.map(({ about }) => about) : []
+    return Math.ceil(Math.max(widthOf(names, 12), widthOf(abouts, 11))) + 18
+  }
+
   draw(scene: Scene): void {
-    const { view, layout, width, height, scrolled, colors, timeline } = scene
+    const { view, layout, width, height, left, scrolled, colors, timeline } = scene
     const context = this.#context
     this.#scene = scene
-    this.#x = scaleLinear([view.from, view.to], [labelsWidth(width), width])
+    this.#x = scaleLinear([view.from, view.to], [left, width])
     context.textBaseline = 'middle'
     context.fillStyle = colors.paper
     context.fillRect(0, 0, width, height)
@@ -55,6 +92,7 @@ export class Painter {
     }
     this.#plot(() => {
       for (const loss of timeline.data.losses) if (loss.thread < 0) this.#loss(loss, HEAD, 6)
+      this.#marked(layout.height)
       drawArrows(scene, this.#pen, this.#x)
     })
     context.restore()
@@ -65,8 +103,7 @@ export class Painter {
   /** Draws where the labels are not. */
   #plot(draw: () => void): void {
     const context = this.#context
-    const { width, layout } = this.#scene
-    const left = labelsWidth(width)
+    const { width, left, layout } = this.#scene
     context.save()
     context.beginPath()
     context.rect(left, 0, width - left, layout.height)
@@ -75,13 +112,16 @@ export class Painter {
     context.restore()
   }
 
-  #ticks(): { at: number; text: string }[] {
-    const { width } = this.#scene
-    const values = this.#x.ticks(Math.max(2, Math.floor((width - labelsWidth(width)) / 110)))
-    const step = values.length > 1 ? values[1] - values[0] : 1
-    const [one, unit] =
-      step >= 1e8 ? [1e9, 's'] : step >= 1e5 ? [1e6, 'ms'] : step >= 100 ? [1e3, 'µs'] : [1, 'ns']
-    return values.map((at) => ({ at, text: `${Number((at / one).toFixed(6)).toLocaleString('en')} ${unit}` }))
+  /** As many as have room for what stands there. */
+  #ticks(): Tick[] {
+    const { width, left, view } = this.#scene
+    const context = this.#context
+    context.font = `11px ${FONT}`
+    const of = (room: number): Tick[] =>
+      ticksOf(view.from, view.to, Math.max(1, Math.floor((width - left) / room)))
+    const made = of(TICK_ROOM)
+    const widest = Math.max(0, ...made.map(({ text }) => context.measureText(text).width)) + 12
+    return widest <= TICK_ROOM ? made : of(widest * 1.5)
   }
 
   #grid(height: number): void {
@@ -91,7 +131,7 @@ export class Painter {
   }
 
   #axis(): void {
-    const { width, colors } = this.#scene
+    const { width, left, colors, marked } = this.#scene
     const context = this.#context
     context.fillStyle = colors.paper
     context.fillRect(0, 0, width, HEAD)
@@ -106,6 +146,26 @@ export class Painter {
     this.#pen.text(durationText(this.#scene.view.span), 8, OVERVIEW + AXIS / 2, colors.faint, 11)
     context.fillStyle = colors.line
     context.fillRect(0, HEAD - 1, width, 1)
+    if (marked === undefined) return
+    const start = Math.max(left, this.#x(marked.from))
+    context.fillStyle = colors.accent
+    if (this.#x(marked.to) >= left)
+      context.fillRect(start, HEAD - 3, Math.max(2, this.#x(marked.to) - start), 3)
+  }
+
+  /** What a finding is about stays bright. */
+  #marked(height: number): void {
+    const { marked, colors, width, left } = this.#scene
+    if (marked === undefined) return
+    const context = this.#context
+    const [start, end] = [Math.round(this.#x(marked.from)), Math.round(this.#x(marked.to))]
+    context.globalAlpha = 0.5
+    context.fillStyle = colors.paper
+    context.fillRect(left, HEAD, start - left, height)
+    context.fillRect(end, HEAD, width - end, height)
+    context.globalAlpha = 1
+    context.fillStyle = colors.accent
+    for (const at of [start - 1, end]) context.fillRect(at, HEAD, 1, height)
   }
 
   #process({ place, top, height }: Row): void {
@@ -119,11 +179,10 @@ export class Painter {
   }
 
   #chart({ place, top, height }: Row): void {
-    const { timeline, colors, width } = this.#scene
+    const { timeline, colors, width, left } = this.#scene
     const { label, unit, times, series } = timeline.data.charts[place]
     const context = this.#context
     const inks = [colors.accent, colors.onCpu]
-    const left = labelsWidth(width)
     const least = Math.min(...series.map(({ values }) => values.reduce((a, b) => Math.min(a, b), 0)))
     const most = Math.max(
       least + 1e-9,
@@ -172,19 +231,17 @@ export class Painter {
   }
 
   #thread(row: Row): void {
-    const { timeline, colors, width, layout, chosen, search } = this.#scene
+    const { timeline, colors, width, left, layout, chosen, search } = this.#scene
     const { place, top, height } = row
     const thread = timeline.data.threads[place]
     const { lanes, events } = timeline.parts[place]
     const context = this.#context
-    const left = labelsWidth(width)
     if (chosen.thread === place) {
       context.fillStyle = colors.band
       context.fillRect(0, top, width, height)
     }
     const isFound = search.isActive && search.hasThread(place)
-    const label = layout.isRoomy || thread.id === 0 ? thread.label : `${thread.label} #${thread.id}`
-    this.#pen.text(label, 8, top + 11, isFound ? colors.accent : colors.ink, 12, left - 16)
+    this.#pen.text(labelOf(thread, layout), 8, top + 11, isFound ? colors.accent : colors.ink, 12, left - 16)
     if (layout.isRoomy) this.#pen.text(thread.about, 8, top + 26, colors.faint, 11, left - 16)
     this.#plot(() => {
       this.#life(thread, top, height)
@@ -205,9 +262,8 @@ export class Painter {
 
   /** Where the thread is not there, the row is darker. */
   #life({ from, to }: { readonly from: number; readonly to: number }, top: number, height: number): void {
-    const { colors, width } = this.#scene
+    const { colors, width, left } = this.#scene
     const context = this.#context
-    const left = labelsWidth(width)
     const [start, end] = [this.#x(from), this.#x(to)]
     context.fillStyle = colors.band
     if (start > left) context.fillRect(left, top, Math.min(start, width) - left, height - 1)
@@ -292,11 +348,11 @@ export class Painter {
   }
 
   #lane(lane: Lane, y: number): void {
-    const { timeline, view, search, width } = this.#scene
+    const { timeline, view, search, width, left } = this.#scene
     const { start } = timeline.data.slices
     const { ends } = timeline
     const after = lane.first + lane.count
-    const perPixel = view.span / Math.max(1, width - labelsWidth(width))
+    const perPixel = view.span / Math.max(1, width - left)
     let slice = timeline.firstAfter(lane, view.from)
     while (slice < after && start[slice] < view.to) {
       if (ends[slice] - start[slice] >= perPixel) {
@@ -333,16 +389,15 @@ export class Painter {
 
   #colorOf(name: number): string {
     const { timeline, colors } = this.#scene
-    if (timeline.data.names[name] === 'gc') return colors.gc
-    const rank = timeline.ranks[name]
-    return rank < PALETTE ? colors.palette[rank] : colors.other
+    const rank = timeline.ranks.get(name)
+    return rank === undefined ? colors.gc : (colors.palette[rank] ?? colors.other)
   }
 
   #slice(slice: number, y: number): void {
-    const { timeline, colors, width, search, chosen } = this.#scene
+    const { timeline, colors, width, left: labels, search, chosen } = this.#scene
     const { start, name, outcome } = timeline.data.slices
     const context = this.#context
-    const left = Math.max(labelsWidth(width) - 2, this.#x(start[slice]))
+    const left = Math.max(labels - 2, this.#x(start[slice]))
     const end = Math.min(width + 2, this.#x(timeline.ends[slice]))
     const wide = Math.max(1, end - left - (end - left > 3 ? 1 : 0))
     const high = LANE - 2
@@ -405,11 +460,11 @@ export class Painter {
   }
 
   #loss({ from, to }: { readonly from: number; readonly to: number }, top: number, height: number): void {
-    const { colors, width } = this.#scene
+    const { colors, width, left } = this.#scene
     const context = this.#context
     const start = this.#x(from)
     const end = this.#x(to)
-    if (end < labelsWidth(width) || start > width) return
+    if (end < left || start > width) return
     const wide = Math.max(2, end - start)
     context.fillStyle = colors.bad
     context.globalAlpha = 0.3

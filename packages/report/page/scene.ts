@@ -5,9 +5,11 @@ import type { Chosen, Search } from './selection.js'
 import type { Timeline } from './timeline.js'
 import type { View } from './view.js'
 
-const LABELS = 190
-const LABELS_NARROW = 104
-const NARROW = 640
+/** A part of the time that a finding is about, in ns. */
+export interface Marked {
+  readonly from: number
+  readonly to: number
+}
 
 /** All that a drawing depends on. */
 export interface Scene {
@@ -16,14 +18,12 @@ export interface Scene {
   readonly view: View
   readonly search: Search
   readonly chosen: Chosen
+  readonly marked: Marked | undefined
   readonly colors: Colors
   /** How far the rows are scrolled, in pixels. */
   readonly scrolled: number
   readonly width: number
   readonly height: number
-}
-
-/** The width of the labels. */
-export function labelsWidth(width: number): number {
-  return width < NARROW ? LABELS_NARROW : LABELS
+  /** The width of the labels, left of the plot. */
+  readonly left: number
 }

@@ -4,6 +4,8 @@ import type { Lane, PageData } from '../src/page-data.js'
 
 /** Of so many slices the longest is known. */
 const BLOCK = 64
+/** What collections are called. */
+export const GC = 'gc'
 
 /** A row's lanes, events and stalls, by thread. */
 export interface ThreadParts {
@@ -20,8 +22,10 @@ export class Timeline {
   readonly parts: readonly ThreadParts[]
   /** The slice of a task's run. */
   readonly sliceOfTask: ReadonlyMap<number, number>
-  /** Names by the time that they took, the one that took most first. */
-  readonly ranks: Uint32Array
+  /** Names of slices, the one that took most time first. Collections have a colour anyway. */
+  readonly ranked: readonly number[]
+  /** By name, its place in `ranked`. */
+  readonly ranks: ReadonlyMap<number, number>
   /** Sums of the durations before each slice. */
   readonly #sums: Float64Array
   /** The longest slice of each block. */
@@ -37,20 +41,20 @@ export class Timeline {
     this.ends = start.map((each, index) => each + duration[index])
     this.#sums = new Float64Array(count + 1)
     this.#longest = new Uint32Array(Math.ceil(count / BLOCK))
-    const totals = new Float64Array(data.names.length)
+    const totals = new Map<number, number>()
     const sliceOfTask = new Map<number, number>()
     for (let slice = 0; slice < count; slice += 1) {
       this.#sums[slice + 1] = this.#sums[slice] + duration[slice]
       const block = Math.floor(slice / BLOCK)
       if (slice % BLOCK === 0 || duration[slice] > duration[this.#longest[block]])
         this.#longest[block] = slice
-      totals[name[slice]] += duration[slice]
+      totals.set(name[slice], (totals.get(name[slice]) ?? 0) + duration[slice])
       if (task[slice] >= 0) sliceOfTask.set(task[slice], slice)
     }
     this.sliceOfTask = sliceOfTask
-    this.ranks = new Uint32Array(data.names.length)
-    const byTotal = [...totals.keys()].sort((a, b) => totals[b] - totals[a])
-    for (const [rank, each] of byTotal.entries()) this.ranks[each] = rank
+    totals.delete(data.names.indexOf(GC))
+    this.ranked = [...totals].sort(([, a], [, b]) => b - a).map(([each]) => each)
+    this.ranks = new Map(this.ranked.map((each, rank) => [each, rank]))
     const lanes = data.threads.map((): Lane[] => [])
     for (const lane of data.lanes) lanes[lane.thread].push(lane)
     this.parts = data.threads.map((_, thread) => ({

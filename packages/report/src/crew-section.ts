@@ -3,24 +3,29 @@ import { numberText, type Crew, type Model, type Quantiles, type Route } from '@
 import type { TraceThread } from '@rchan/ctf/reader'
 import { headRow, numberCell, timeCell } from './cells.js'
 import { html, type Markup } from './markup.js'
+import { shortText } from './shown-text.js'
 
 const ROUTES_SHOWN = 100
+const CREWS_SHOWN = 50
 
 /** Makes the section. Messages of pools are in those of the pools. */
 export function crewSection({ crews, routes, processes }: Model): Markup {
   const told = routes.filter(({ isPools }) => !isPools)
   if (crews.length === 0 && told.length === 0) return html``
   const several = processes.length > 1
+  const more = crews.length - CREWS_SHOWN
   return html`<section aria-labelledby="messages-head">
     <h2 id="messages-head">Messages</h2>
-    ${crews.map((crew) => html`<p>${crewText(crew, several)}</p>`)} ${routeTable(told, several)}
+    ${crews.slice(0, CREWS_SHOWN).map((crew) => html`<p>${crewText(crew, several)}</p>`)}
+    ${more > 0 ? html`<p class="faint">And workers of ${more} other files.</p>` : html``}
+    ${routeTable(told, several)}
   </section>`
 }
 
 function crewText({ name, process, parent, workers, there, back }: Crew, several: boolean): string {
   const count = workers.length
   return (
-    `${name === '' ? 'Workers' : name}: ${count} ${count === 1 ? 'worker' : 'workers'} of ${endText(parent)}` +
+    `${name === '' ? 'Workers' : shortText(name)}: ${count} ${count === 1 ? 'worker' : 'workers'} of ${endText(parent)}` +
     `${several ? ` of process ${process.pid}` : ''}, ${numberText(there.messages)} messages there, ` +
     `${numberText(back.messages)} back.`
   )
@@ -56,5 +61,5 @@ function quantileCells({ count, p50, p99 }: Quantiles): Markup {
 }
 
 function endText({ threadId, name }: TraceThread): string {
-  return threadId === 0 ? 'main' : `${name === '' ? 'worker' : name} ${threadId}`
+  return threadId === 0 ? 'main' : `${name === '' ? 'worker' : shortText(name)} ${threadId}`
 }

@@ -7,7 +7,8 @@ import { crewSection } from './crew-section.js'
 import { functionSection } from './function-section.js'
 import { html, Markup } from './markup.js'
 import type { PageData } from './page-data.js'
-import { poolSection } from './pool-section.js'
+import { poolSections } from './pool-section.js'
+import { shortText } from './shown-text.js'
 import { slowestSection } from './task-section.js'
 import { threadRowOf, threadSection } from './thread-section.js'
 
@@ -30,11 +31,14 @@ const SEVERITIES: Readonly<Record<Finding['severity'], string>> = {
   hint: 'Hint: ',
   ok: '',
 }
+const LONGEST_TITLE = 500
+const FINDINGS_SHOWN = 50
 const KEYS: readonly (readonly [string, string])[] = [
   ['w s', 'zoom'],
   ['a d', 'pan'],
   ['f', 'fit the selection, or all'],
-  ['n p', 'next or previous span of the row'],
+  ['n p', 'next or previous span of the lane'],
+  ['j k', 'lane below or above'],
   ['Esc', 'no selection'],
 ]
 
@@ -52,23 +56,22 @@ export function pageText(head: Head, model: Model, data: PageData, packed: strin
           content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
         />
         <link rel="icon" href="data:," />
-        <title>${head.title} – rchan</title>
+        <title>${shortText(head.title)} – rchan</title>
         <style>
           ${new Markup(files.style)}
         </style>
       </head>
       <body>
         <header>
-          <h1>${head.title}</h1>
+          <h1>${shortText(head.title, LONGEST_TITLE)}</h1>
           <p class="faint">${aboutText(head, model, data)}</p>
         </header>
         <main>
-          ${findingsPart(model, data, at)} ${timelinePart(data)}
-          ${model.pools.map((pool, index) => poolSection(pool, index, model))} ${crewSection(model)}
+          ${findingsPart(model, data, at)} ${timelinePart(data)} ${poolSections(model)} ${crewSection(model)}
           ${slowestSection(model, data)} ${functionSection(model)} ${threadSection(model, data)}
         </main>
         <script type="application/octet-stream" id="data">
-          ${packed}
+          ${new Markup(packed)}
         </script>
         <script type="module">
           ${new Markup(files.script)}
@@ -87,7 +90,7 @@ function aboutText(
   return [
     `${recorded.toISOString().replace('T', ' ').slice(0, 19)} UTC`,
     durationText(Number(to - from)),
-    counted(processes.length, 'process', 'processes'),
+    counted(Math.max(processes.length, data.processes.length), 'process', 'processes'),
     counted(Math.max(threads.length, data.threads.length), 'thread', 'threads'),
     ...(cpus === undefined ? [] : [counted(cpus, 'CPU', 'CPUs')]),
     counted(data.slices.start.length + data.leftOut.count, 'span', 'spans'),
@@ -103,18 +106,19 @@ function findingsPart({ findings, losses }: Model, data: PageData, at: (time: bi
           red.
         </p>`
   if (findings.length === 0) return lost
+  const more = findings.length - FINDINGS_SHOWN
   return html`<section aria-labelledby="findings-head">
     <h2 id="findings-head">Findings</h2>
     ${lost}
     <ul id="findings">
-      ${findings.map(
-        (finding) =>
+      ${findings.slice(0, FINDINGS_SHOWN).map(
+        (finding, index) =>
           html`<li class="${finding.severity}">
             <span class="sign" aria-hidden="true">${SIGNS[finding.severity]}</span>
             <div>
               <p class="claim">
                 <span class="unseen">${SEVERITIES[finding.severity]}</span
-                >${linked(finding, data, at)}${finding.costNs > 0 ? html` <span class="cost">cost about ${durationText(finding.costNs)}</span>` : html``}
+                >${linked(finding, index, data, at)}${finding.costNs > 0 ? html` <span class="cost">cost about ${durationText(finding.costNs)}</span>` : html``}
               </p>
               <p class="faint">
                 ${finding.evidence.map((each) => `${each.label} ${evidenceText(each)}`).join(' · ')}
@@ -125,6 +129,7 @@ function findingsPart({ findings, losses }: Model, data: PageData, at: (time: bi
           </li>`,
       )}
     </ul>
+    ${more > 0 ? html`<p class="faint">And ${more} more, which cost less.</p>` : html``}
   </section>`
 }
 
@@ -137,13 +142,21 @@ function lostText({ events, packets }: Model['losses']): string {
 }
 
 /** A link into the timeline. The script reads it. */
-function linked({ title, at: place }: Finding, data: PageData, at: (time: bigint) => number): Markup {
+function linked(
+  { title, at: place }: Finding,
+  index: number,
+  data: PageData,
+  at: (time: bigint) => number,
+): Markup {
   if (place === undefined) return html`${title}`
   const { thread } = place
   const row = thread === undefined ? -1 : threadRowOf(data, thread)
-  const target = [`from=${at(place.from)}`, `to=${at(place.to)}`, ...(row < 0 ? [] : [`thread=${row}`])].join(
-    '&',
-  )
+  const target = [
+    `finding=${index}`,
+    `from=${at(place.from)}`,
+    `to=${at(place.to)}`,
+    ...(row < 0 ? [] : [`thread=${row}`]),
+  ].join('&')
   return html`<a href="#${target}">${title}</a>`
 }
 
@@ -152,8 +165,7 @@ function timelinePart(data: PageData): Markup {
     <h2 id="timeline-head">Timeline</h2>
     <div id="tools">
       <label
-        >Search
-        <input id="search" type="search" autocomplete="off" placeholder="name of a span, event or thread"
+        >Search <input id="search" type="search" autocomplete="off" placeholder="span, event or thread"
       /></label>
       <output id="matches"></output>
       <span id="buttons"
@@ -161,7 +173,7 @@ function timelinePart(data: PageData): Markup {
         ><button type="button" id="out" title="zoom out (s)">−</button
         ><button type="button" id="fit" title="fit the selection, or all (f)">fit</button></span
       >
-      <span class="faint hint"
+      <span class="faint hint" id="keys"
         >Wheel: zoom. Drag, or Shift and wheel:
         pan.${KEYS.map(([keys, what]) => html` ${keys.split(' ').map((key) => html`<kbd>${key}</kbd>`)} ${what}.`)}</span
       >
@@ -173,9 +185,10 @@ function timelinePart(data: PageData): Markup {
         role="application"
         aria-roledescription="timeline"
         aria-label="Timeline of ${data.threads.length} threads. The tables below have the same in words."
-        aria-describedby="detail"
+        aria-describedby="keys"
       ></canvas>
     </div>
+    <p id="unprinted" class="faint"></p>
     <noscript>
       <style>
         #tools,
@@ -187,22 +200,27 @@ function timelinePart(data: PageData): Markup {
     <div id="detail" role="status">
       The timeline needs JavaScript, and a browser of 2023 or later. All tables are here without it.
     </div>
-    ${legend()} ${leftOutPart(data)}
+    ${legend(data)} ${leftOutPart(data)}
   </section>`
 }
 
-function legend(): Markup {
-  const kinds: readonly (readonly [string, string])[] = [
-    ['on-cpu', 'on a CPU'],
-    ['waiting', 'waiting for a CPU'],
-    ['gc', 'garbage collection'],
-    ['stall', 'event loop stands still'],
-    ['failed', 'failed'],
-    ['cut', 'cut off'],
-    ['lost', 'lost records'],
+/** What colours and marks mean, of those that are there. The script adds those of names. */
+function legend({ threads, slices, names, stalls, losses, events, from, to }: PageData): Markup {
+  const has = (column: Float64Array, value: number): boolean => column.includes(value)
+  const kinds: readonly (readonly [string, string, boolean])[] = [
+    ['on-cpu', 'on a CPU', threads.some(({ cpu }) => cpu.onCpu.some((part) => part > 0))],
+    ['waiting', 'waiting for a CPU', threads.some(({ cpu }) => cpu.waiting.some((part) => part > 0))],
+    ['gc', 'garbage collection', has(slices.name, names.indexOf('gc'))],
+    ['stall', 'event loop stands still', stalls.from.length > 0],
+    ['failed', 'failed', has(slices.outcome, 1)],
+    ['cut', 'cut off', has(slices.outcome, 2)],
+    ['lost', 'lost records', losses.length > 0],
+    ['event', 'event', events.time.length > 0],
+    ['density', 'shorter spans, left out', threads.some(({ density }) => density.length > 0)],
+    ['away', 'thread not there', threads.some((thread) => thread.from > from || thread.to < to)],
   ]
   return html`<p id="legend" class="faint">
-    ${kinds.map(([name, what]) => html`<span><i class="${name}"></i>${what}</span> `)}
+    ${kinds.map(([name, what, isThere]) => (isThere ? html`<span><i class="${name}"></i>${what}</span> ` : html``))}
   </p>`
 }
 

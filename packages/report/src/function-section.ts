@@ -2,9 +2,11 @@
 import { durationText, type HotFunction, type Model, type Sampled } from '@rchan/analysis'
 import { headRow, partCell } from './cells.js'
 import { html, type Markup } from './markup.js'
+import { shortText } from './shown-text.js'
 
 /** Functions of a thread, or of a task. */
 const SHOWN = 25
+const TABLES_SHOWN = 100
 /** A function with less of the time is not shown. */
 const LEAST = 0.005
 
@@ -13,18 +15,22 @@ export function functionSection({ pools, threads, processes }: Model): Markup {
   const several = processes.length > 1
   const ofProcess = (pid: number): string => (several ? ` of process ${pid}` : '')
   const ofTasks = pools.flatMap(({ name, process, sampled = [] }) =>
-    sampled.map((each) => functionTable(`${each.task} in ${name}${ofProcess(process.pid)}`, each)),
+    sampled.map((each) =>
+      functionTable(`${shortText(each.task)} in ${shortText(name)}${ofProcess(process.pid)}`, each),
+    ),
   )
   const ofThreads = threads.flatMap(({ thread, role, sampled }) => {
     if (sampled === undefined) return []
-    const name = thread.name === '' ? (role === 'main' ? 'main' : 'worker') : thread.name
+    const name = thread.name === '' ? (role === 'main' ? 'main' : 'worker') : shortText(thread.name)
     return [functionTable(`${name} (${thread.threadId})${ofProcess(thread.process.pid)}`, sampled)]
   })
   const tables = [...ofTasks, ...ofThreads].filter(({ text }) => text !== '')
   if (tables.length === 0) return html``
+  const more = tables.length - TABLES_SHOWN
   return html`<section aria-labelledby="functions-head">
     <h2 id="functions-head">Hottest functions</h2>
-    ${tables}
+    ${tables.slice(0, TABLES_SHOWN)}
+    ${more > 0 ? html`<p class="faint">And ${more} more tables.</p>` : html``}
   </section>`
 }
 
@@ -54,9 +60,9 @@ function functionTable(what: string, { ns, idleNs, functions }: Sampled): Markup
 }
 
 function nameOf({ name }: HotFunction): string {
-  return name === '' ? '(no name)' : name
+  return name === '' ? '(no name)' : shortText(name)
 }
 
 function placeOf({ file, line, column }: HotFunction): string {
-  return file === '' ? '' : `${file}${line > 0 ? `:${line}:${column}` : ''}`
+  return file === '' ? '' : `${shortText(file)}${line > 0 ? `:${line}:${column}` : ''}`
 }

@@ -39,6 +39,8 @@ const MOST_FLOW_POINTS = 200_000
 const MOST_TASKS = 30_000
 const MOST_CHARTS = 24
 const MOST_LOSSES = 2000
+/** Names that the program itself has given; with more, spans have the names of their events. */
+const MOST_NAMES = 100_000
 const MOST_STALLS = 5000
 const DENSITY_PARTS = 1024
 /** What lies farther before or after the recording than its length, or this, is left out. */
@@ -64,7 +66,7 @@ export class Gatherer {
   readonly #events = new KeptEvents(MOST_EVENTS)
   readonly #tasks = new Largest<Task>(MOST_TASKS)
   readonly #asyncs = new AsyncPairs<string>()
-  readonly #names = new Numbered()
+  readonly #names = new Numbered(MOST_NAMES)
   readonly #threads: TraceThread[] = []
   readonly #numbers = new Map<TraceThread, number>()
   readonly #accounts = new Map<TraceProcess, Map<number, CpuAccount>>()
@@ -169,6 +171,9 @@ export class Gatherer {
       densities.set(row, [...(densities.get(row) ?? []), density])
     }
     const texts = new Numbered()
+    // Of what is left out, the names are not there either.
+    const names = new Numbered()
+    const nameOf = ({ name }: { readonly name: number }): number => names.of(this.#names.all[name])
     const numberOf = (text: string): number => (text === '' ? -1 : texts.of(text))
     const column = <T>(values: readonly T[], of: (value: T) => number): Column =>
       Float64Array.from(values, of)
@@ -179,7 +184,7 @@ export class Gatherer {
     const slices = {
       start: column(sorted, ({ start }) => start),
       duration: column(sorted, ({ duration }) => duration),
-      name: column(sorted, ({ name }) => name),
+      name: column(sorted, nameOf),
       outcome: column(sorted, ({ outcome }) => outcome),
       text: column(sorted, ({ text }) => numberOf(text)),
       task: column(sorted, ({ thread, task }) =>
@@ -205,7 +210,7 @@ export class Gatherer {
     return {
       from,
       to,
-      names: this.#names.all,
+      names: names.all,
       texts: texts.all,
       processes: rows.processes,
       threads: rows.threads.map((thread, row) =>
@@ -235,11 +240,11 @@ export class Gatherer {
       events: {
         time: column(events, ({ time }) => time),
         thread: column(events, ({ row }) => row),
-        name: column(events, ({ name }) => name),
+        name: column(events, nameOf),
         text: column(events, ({ text }) => numberOf(text)),
       },
-      flows: this.#flowColumns(rowOf),
-      tasks: this.#taskColumns(tasks, rows),
+      flows: this.#flowColumns(rowOf, nameOf),
+      tasks: this.#taskColumns(tasks, rows, names),
       charts: [...poolCharts(model, rows, (time) => this.#at(time)), ...this.#charts(rows)],
       stalls: this.#stallColumns(rowOf),
       losses: this.#losses.map((loss): Loss => ({ ...loss, thread: rowOf(loss.thread) })),
@@ -257,7 +262,7 @@ export class Gatherer {
   }
 
   #add(
-    { thread }: { readonly thread: TraceThread },
+    { thread, event }: { readonly thread: TraceThread; readonly event: { readonly name: string } },
     isAsync: boolean,
     name: string,
     start: bigint,
@@ -270,7 +275,7 @@ export class Gatherer {
     this.#slices.add({
       thread: this.#threadOf(thread),
       isAsync,
-      name: this.#names.of(name),
+      name: this.#names.of(name, event.name),
       start: this.#at(start),
       duration: Math.max(0, Number(end - start)),
       outcome,
@@ -325,7 +330,7 @@ export class Gatherer {
     if (OWN_EVENTS.test(name) || thread.name === SAMPLER) return
     this.#events.add(() => ({
       thread: this.#threadOf(thread),
-      name: this.#names.of(shownName(name, fields)),
+      name: this.#names.of(shownName(name, fields), name),
       time: this.#at(at),
       text: fieldsText(fields),
     }))
@@ -433,32 +438,35 @@ export class Gatherer {
     return all.sort((a, b) => (a.queued < b.queued ? -1 : 1))
   }
 
-  #taskColumns(tasks: readonly Task[], rows: Rows): Tasks {
+  #taskColumns(tasks: readonly Task[], rows: Rows, names: Numbered): Tasks {
     const column = (of: (task: Task) => number): Column => Float64Array.from(tasks, of)
-    const since = (stage: 'dispatched' | 'started' | 'finished' | 'handled'): Column =>
+    const since = (stage: 'dispatched' | 'woken' | 'started' | 'finished' | 'replied' | 'handled'): Column =>
       column(({ queued, [stage]: time }) => (time === undefined ? -1 : Math.max(0, Number(time - queued))))
     const part = (name: 'onCpu' | 'waitingForCpu' | 'gc' | 'blocked'): Column =>
       column(({ [name]: ns }) => (ns === undefined ? -1 : Math.round(ns)))
     return {
       id: column(({ id }) => Number(id)),
-      pool: column(({ pool }) => this.#names.of(pool)),
-      name: column(({ name }) => this.#names.of(name)),
+      pool: column(({ pool }) => names.of(pool)),
+      name: column(({ name }) => names.of(name)),
       submitter: column(({ submitter }) => rows.of(submitter)),
       worker: column(({ worker }) => (worker === undefined ? -1 : rows.of(worker))),
       queued: column(({ queued }) => this.#at(queued)),
       dispatched: since('dispatched'),
+      woken: since('woken'),
       started: since('started'),
       finished: since('finished'),
+      replied: since('replied'),
       handled: since('handled'),
       onCpu: part('onCpu'),
       waiting: part('waitingForCpu'),
       gc: part('gc'),
       blocked: part('blocked'),
       outcome: column(({ outcome }) => OUTCOMES.indexOf(outcome)),
+      size: column(({ size = -1 }) => size),
     }
   }
 
-  #flowColumns(rowOf: (thread: number) => number): Flows {
+  #flowColumns(rowOf: (thread: number) => number, nameOf: (point: FlowPoint) => number): Flows {
     const points = this.#flows
       .map((point) => ({ ...point, row: rowOf(point.thread) }))
       .filter(({ row }) => row >= 0)
@@ -466,7 +474,7 @@ export class Gatherer {
     const column = (of: (point: (typeof points)[number]) => number): Column => Float64Array.from(points, of)
     return {
       way: column(({ way }) => way),
-      name: column(({ name }) => name),
+      name: column(nameOf),
       time: column(({ time }) => time),
       thread: column(({ row }) => row),
     }
@@ -513,10 +521,18 @@ function poolCharts({ pools }: Model, rows: Rows, at: (time: bigint) => number):
 class Numbered {
   readonly all: string[] = []
   readonly #numbers = new Map<string, number>()
+  readonly #most: number
 
-  of(text: string): number {
+  constructor(most = Infinity) {
+    this.#most = most
+  }
+
+  /** @param instead what is taken if there are too many. */
+  of(text: string, instead = text): number {
     let number = this.#numbers.get(text)
-    if (number === undefined) this.#numbers.set(text, (number = this.all.push(text) - 1))
+    if (number !== undefined) return number
+    if (this.all.length >= this.#most && instead !== text) return this.of(instead)
+    this.#numbers.set(text, (number = this.all.push(text) - 1))
     return number
   }
 }

@@ -5,9 +5,12 @@ import { html, type Markup } from './markup.js'
 
 // Pixels.
 const WIDTH = 420
-const HEIGHT = 130
-const TOP = 18
+const HEIGHT = 136
+const TOP = 26
 const BOTTOM = 22
+/** A letter, and a line of text. */
+const LETTER = 6
+const LINE = 11
 
 /** A mark on the axis. */
 export interface Mark {
@@ -38,8 +41,11 @@ export function histogram(label: string, bins: readonly Bin[], marks: readonly M
   const highest = Math.max(...shown.map(({ count }) => count))
   const y = scaleLinear([0, highest], [HEIGHT - BOTTOM, TOP])
   const round = (value: number): number => Math.round(value * 10) / 10
-  const isAtEnd = (value: number): boolean => x(value) > WIDTH - 30
-  const powers = x.ticks().filter((value) => Number.isInteger(Math.log10(value)))
+  const powers = x
+    .ticks()
+    .filter((value) => Number.isInteger(Math.log10(value)))
+    .map((value) => ({ at: x(value), text: durationText(value) }))
+  const named = placed(marks.filter(({ at }) => at > 0).map(({ label: name, at }) => ({ name, at: x(at) })))
   return html`<svg class="histogram" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">
     ${shown.map(
       ({ from, to, count }) =>
@@ -54,22 +60,43 @@ export function histogram(label: string, bins: readonly Bin[], marks: readonly M
     )}
     <path class="axis" d="M0 ${HEIGHT - BOTTOM}H${WIDTH}" />
     ${powers.map(
-      (value) =>
-        html`<text x="${round(x(value))}" y="${HEIGHT - 6}" text-anchor="middle"
-          >${durationText(value)}</text
-        >`,
+      ({ at, text }) =>
+        html`<text x="${round(within(at, text))}" y="${HEIGHT - 6}" text-anchor="middle">${text}</text>`,
     )}
-    ${marks
-      .filter(({ at }) => at > 0)
-      .map(
-        ({ label: name, at }, index) =>
-          html`<path class="mark" d="M${round(x(at))} ${TOP - 6}V${HEIGHT - BOTTOM}" /><text
-              class="mark"
-              x="${round(x(at)) + (isAtEnd(at) ? -3 : 3)}"
-              text-anchor="${isAtEnd(at) ? 'end' : 'start'}"
-              y="${TOP - 7 + (index % 2) * 9}"
-              >${name}</text
-            >`,
-      )}
+    ${named.map(({ at, line }) => html`<path class="mark" d="M${round(at)} ${line * LINE + 3}V${HEIGHT - BOTTOM}" />`)}
+    ${named.map(({ name, left, line }) => html`<text class="mark" x="${round(left)}" y="${line * LINE + LINE - 1}">${name}</text>`)}
   </svg>`
+}
+
+/** The middle of a text that has to stay in the picture. */
+function within(at: number, text: string): number {
+  const half = (text.length * LETTER) / 2
+  return Math.max(half, Math.min(WIDTH - half, at))
+}
+
+interface Placed {
+  readonly name: string
+  readonly at: number
+  /** Where its name begins, and on which line. */
+  readonly left: number
+  readonly line: number
+}
+
+/**
+ * Puts the name of the last mark right of it, the others left, where there is room; on a second
+ * line rather than over another.
+ */
+function placed(marks: readonly { readonly name: string; readonly at: number }[]): Placed[] {
+  const done: Placed[] = []
+  for (const { name, at } of marks.toReversed().sort((a, b) => b.at - a.at)) {
+    const wide = name.length * LETTER
+    const [before, after] = [at - 3 - wide, at + 3]
+    const isAfter = done.length === 0 ? after + wide <= WIDTH : before < 0
+    const left = isAfter ? after : before
+    const inWay = done.filter(
+      (other) => other.left < Math.max(at, left + wide) + 3 && other.left + wide > left - 3,
+    )
+    done.push({ name, at, left, line: inWay.length })
+  }
+  return done
 }

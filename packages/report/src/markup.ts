@@ -1,4 +1,5 @@
 /** HTML as text, in which whatever comes from a trace is escaped. */
+import { plainText } from './shown-text.js'
 
 /** Text that is HTML already. */
 export class Markup {
@@ -16,7 +17,7 @@ const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '
 function textOf(part: Part): string {
   if (part instanceof Markup) return part.text
   if (Array.isArray(part)) return part.map(textOf).join('')
-  return String(part).replaceAll(/[&<>"]/g, (character) => ESCAPES[character])
+  return plainText(String(part)).replaceAll(/[&<>"]/g, (character) => ESCAPES[character])
 }
 
 /** Makes HTML of a template: `` html`<p>${name}</p>` ``. */

@@ -135,8 +135,12 @@ export interface Tasks {
   readonly queued: Column
   /** Stages: ns since `queued`, −1 where it isn't known. */
   readonly dispatched: Column
+  /** The worker began to read its message. */
+  readonly woken: Column
   readonly started: Column
   readonly finished: Column
+  /** The result was posted. */
+  readonly replied: Column
   readonly handled: Column
   /** What the run is made of: ns, −1 where it isn't known. */
   readonly onCpu: Column
@@ -144,6 +148,8 @@ export interface Tasks {
   readonly gc: Column
   readonly blocked: Column
   readonly outcome: Column
+  /** Bytes of its message, as far as is known; else −1. */
+  readonly size: Column
 }
 
 /** Numbers over time. */

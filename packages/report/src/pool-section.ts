@@ -2,9 +2,24 @@
 import { durationText, numberText, type Model, type Pool, type Quantiles } from '@rchan/analysis'
 import { histogram } from './histogram.js'
 import { html, type Markup } from './markup.js'
+import { shortText } from './shown-text.js'
+
+/** More make a browser slow. */
+const POOLS_SHOWN = 50
+
+/** Makes a section for each pool, those that had most tasks first if there are too many. */
+export function poolSections(model: Model): Markup {
+  const { pools } = model
+  const more = pools.length - POOLS_SHOWN
+  if (more <= 0) return html`${pools.map((pool, index) => poolSection(pool, index, model))}`
+  const sorted = pools.toSorted((a, b) => b.tasks - a.tasks)
+  const tasks = sorted.slice(POOLS_SHOWN).reduce((sum, pool) => sum + pool.tasks, 0)
+  return html`${sorted.slice(0, POOLS_SHOWN).map((pool, index) => poolSection(pool, index, model))}
+    <p class="faint">And ${more} more ${more === 1 ? 'pool' : 'pools'}, with ${numberText(tasks)} tasks.</p>`
+}
 
 /** @param index its number on the page. */
-export function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
+function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
   const { name, tasks, perSecond, threadsAtOnce, failed, cut, parts, run } = pool
   const several = processes.length > 1
   const rows: readonly (readonly [string, Quantiles])[] = [
@@ -25,7 +40,7 @@ export function poolSection(pool: Pool, index: number, { processes }: Model): Ma
         </figure>`
   return html`<section aria-labelledby="pool-${index}">
     <h2 id="pool-${index}">
-      ${name === '' ? 'Pool' : name}${several ? ` of process ${pool.process.pid}` : ''}
+      ${name === '' ? 'Pool' : shortText(name)}${several ? ` of process ${pool.process.pid}` : ''}
     </h2>
     <p>
       ${numberText(tasks)} ${tasks === 1 ? 'task' : 'tasks'}, ${numberText(perSecond)} a second,

@@ -2,6 +2,7 @@
 import { durationText, SAMPLER, type Model, type ThreadUse } from '@rchan/analysis'
 import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
 import type { PageProcess } from './page-data.js'
+import { shortText } from './shown-text.js'
 
 /** A thread that is shown. */
 export interface Row {
@@ -30,7 +31,15 @@ export class Rows {
       if (known === undefined) uses.set(use.thread.process, [use])
       else known.push(use)
     }
-    for (const { process } of seen) if (!uses.has(process)) uses.set(process, [])
+    const others = new Map<TraceProcess, TraceThread[]>()
+    for (const thread of seen) {
+      const { process, name } = thread
+      if (!uses.has(process)) uses.set(process, [])
+      if (name === SAMPLER) continue
+      const known = others.get(process)
+      if (known === undefined) others.set(process, [thread])
+      else known.push(thread)
+    }
     const work = (all: readonly ThreadUse[]): number =>
       all.reduce((sum, use) => sum + workOf({ thread: use.thread, use }), 0)
     const commands = new Map(model.processes.map(({ process, command }) => [process, command]))
@@ -42,12 +51,10 @@ export class Rows {
         label: labelOfProcess(process, commands.get(process)),
       })
       const known = new Set(own.map(({ thread: { threadId } }) => threadId))
-      const others = seen.filter(
-        ({ process: of, threadId, name }) => of === process && name !== SAMPLER && !known.has(threadId),
-      )
       const all = [
         ...own.map((use): Known => ({ thread: use.thread, use })),
-        ...others
+        ...(others.get(process) ?? [])
+          .filter(({ threadId }) => !known.has(threadId))
           .sort((a, b) => a.threadId - b.threadId)
           .map((thread): Known => ({ thread, use: undefined })),
       ]
@@ -75,7 +82,7 @@ export class Rows {
     const key = `${thread.process.index} ${id}`
     // A thread's number may have been used twice: then it is one row.
     if (this.#rows.has(key)) return
-    const label = name !== '' ? name : id === 0 ? 'main' : `worker ${id}`
+    const label = name !== '' ? shortText(name) : id === 0 ? 'main' : `worker ${id}`
     const about = use === undefined ? '' : aboutOf(use)
     this.#rows.set(key, this.threads.push({ process, id, label, about, use }) - 1)
   }
@@ -98,7 +105,7 @@ function workOf({ use }: Known): number {
 
 function labelOfProcess({ pid, env }: TraceProcess, command: string | undefined): string {
   const program = command ?? env.program ?? env.procname
-  const text = typeof program === 'string' && program !== '' ? program : 'process'
+  const text = typeof program === 'string' && program !== '' ? shortText(program) : 'process'
   return pid > 0 ? `${text} (${pid})` : 'unknown process'
 }
 

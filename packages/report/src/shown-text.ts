@@ -1,15 +1,29 @@
 /** Names and fields as a page shows them. */
 import type { DecodedValue, ItemFields } from '@rchan/ctf/reader'
 
+const LONGEST_NAME = 200
 const LONGEST_VALUE = 100
 const MOST_FIELDS = 20
 /** What the program itself has named. */
 const NAMED_BY_FIELD = /^user:/
+/** The directions that Unicode can force upon a text. */
+const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/g
+
+/** Replaces what would turn round the text that stands after it. */
+export function plainText(text: string): string {
+  return text.replaceAll(DIRECTIONS, '\ufffd')
+}
+
+/** A text on one line, cut if it is long. */
+export function shortText(text: string, most = LONGEST_NAME): string {
+  const short = text.length <= most ? text : `${text.slice(0, most)}…`
+  return plainText(short).replaceAll(/[\r\n\t]+/g, ' ')
+}
 
 /** A task is shown under its name, and what the program has named itself under that name. */
 export function shownName(event: string, { name }: ItemFields): string {
   const hasOwn = event === 'task:run' || NAMED_BY_FIELD.test(event)
-  return hasOwn && typeof name === 'string' && name !== '' ? name : event
+  return shortText(hasOwn && typeof name === 'string' && name !== '' ? name : event)
 }
 
 /** Fields as they are shown: one a line. */
@@ -21,8 +35,7 @@ export function fieldsText(fields: ItemFields): string {
 }
 
 function valueText(value: DecodedValue): string {
-  const text = typeof value === 'object' ? JSON.stringify(value, plain) : String(value)
-  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text
+  return shortText(typeof value === 'object' ? JSON.stringify(value, plain) : String(value), LONGEST_VALUE)
 }
 
 function plain(_: string, value: unknown): unknown {

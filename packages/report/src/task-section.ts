@@ -3,6 +3,7 @@ import type { Model, Task } from '@rchan/analysis'
 import { between, headRow, timeCell } from './cells.js'
 import { html, type Markup } from './markup.js'
 import type { PageData } from './page-data.js'
+import { shortText } from './shown-text.js'
 
 const SLOWEST_SHOWN = 50
 const LONGEST_SHOWN = 25
@@ -40,11 +41,10 @@ export function slowestSection({ pools, from }: Model, data: PageData): Markup {
           ${slowest.map(({ task }) => {
             const { name, pool, worker, queued, dispatched, started, finished, handled, outcome } = task
             const known = place(task)
+            const label = name === '' ? 'task' : shortText(name)
             return html`<tr>
-              <th scope="row">
-                ${known < 0 ? html`${name === '' ? 'task' : name}` : html`<a href="#task=${known}">${name === '' ? 'task' : name}</a>`}
-              </th>
-              <td>${pool}</td>
+              <th scope="row">${known < 0 ? html`${label}` : html`<a href="#task=${known}">${label}</a>`}</th>
+              <td>${shortText(pool)}</td>
               ${timeCell(Number(queued - from))}
               <td class="n">${worker === undefined ? '–' : worker.threadId}</td>
               ${between(queued, dispatched)}${between(dispatched, started)}${between(started, finished)}${between(finished, handled)}

@@ -4,6 +4,7 @@ import type { TraceThread } from '@rchan/ctf/reader'
 import { headRow, numberCell, partCell, timeCell } from './cells.js'
 import { html, type Markup } from './markup.js'
 import type { PageData } from './page-data.js'
+import { shortText } from './shown-text.js'
 
 /** More make a browser slow. */
 const THREADS_SHOWN = 1000
@@ -43,8 +44,14 @@ export function threadSection({ threads, processes }: Model, data: PageData): Ma
           ${threads.slice(0, THREADS_SHOWN).map((use) => {
             const { thread, role, shares, tasks, stalls, heap, lost, error, exitCode } = use
             const label =
-              thread.name !== '' ? thread.name : role === 'main' ? 'main' : `worker ${thread.threadId}`
-            const end = error?.split('\n')[0] ?? ((exitCode ?? 0) > 1 ? `exit code ${exitCode}` : '')
+              thread.name !== ''
+                ? shortText(thread.name)
+                : role === 'main'
+                  ? 'main'
+                  : `worker ${thread.threadId}`
+            const end =
+              (error === undefined ? undefined : shortText(error.split('\n')[0])) ??
+              ((exitCode ?? 0) > 1 ? `exit code ${exitCode}` : '')
             const row = threadRowOf(data, thread)
             return html`<tr>
               <th scope="row">${row < 0 ? label : html`<a href="#thread=${row}">${label}</a>`}</th>

@@ -36,6 +36,22 @@ describe('slices', () => {
     expect(kept.leftOut).toBe(10)
   })
 
+  test('of long texts fewer are kept; by half when it has to shrink, down to one', () => {
+    const kept = new KeptSlices(1000)
+    for (let index = 0; index < 1000; index += 1)
+      kept.add({ ...slice(index * 100, index), text: 'x'.repeat(640) })
+    const length = kept.slices.reduce((sum, { text }) => sum + text.length, 0)
+    expect(length).toBeLessThanOrEqual(1000 * 64)
+    expect(kept.slices.length).toBeGreaterThan(40)
+    let before = kept.slices.length
+    while (before > 1) {
+      kept.shrink()
+      expect(kept.slices.length).toBeLessThanOrEqual(before >> 1)
+      expect(kept.slices.length + kept.leftOut).toBe(1000)
+      before = kept.slices.length
+    }
+  })
+
   test('nonsense is refused', () => {
     expect(() => new KeptSlices(0)).toThrow('most=0: has to be a whole number, at least 1')
   })
@@ -126,6 +142,20 @@ describe('time on CPUs', () => {
     expect([...times]).toEqual([0, 20 * MS, 445 * MS, 520 * MS])
     expect([...onCpu]).toEqual([500, 0, 133, 0])
     expect([...waiting]).toEqual([250, 0, 0, 0])
+  })
+
+  test('has half as many samples when it has to shrink, and the same sums', () => {
+    const account = new CpuAccount()
+    for (let index = 0; index <= 100; index += 1) account.add(index * 20 * MS, index * 5 * MS, index * MS)
+    account.shrink()
+    const { times, onCpu, waiting } = account.band()
+    expect(times.length).toBe(51)
+    expect([times[0], times[50]]).toEqual([0, 2000 * MS])
+    expect(new Set([...onCpu.subarray(0, -1), ...waiting.subarray(0, -1)])).toEqual(new Set([250, 50]))
+    while (account.canShrink) account.shrink()
+    const { times: few, onCpu: fewOnCpu } = account.band()
+    expect([few.length, few[0], few[few.length - 1]]).toEqual([14, 0, 2000 * MS])
+    expect(new Set(fewOnCpu.subarray(0, -1))).toEqual(new Set([250]))
   })
 
   test('stays exact when samples are dropped', () => {

@@ -62,6 +62,11 @@ async function show(page: Page, name: string, html: string): Promise<number> {
   return await page.evaluate(() => performance.getEntriesByName('rchan:drawn')[0].startTime)
 }
 
+/** The address within the page. Playwright's own comes later. */
+async function hashOf(page: Page): Promise<string> {
+  return await page.evaluate(() => location.hash)
+}
+
 interface Shown {
   readonly from: number
   readonly to: number
@@ -246,7 +251,7 @@ describe('the page of a pool', () => {
     ]) {
       expect(detail).toContain(part)
     }
-    const address = page.url()
+    const address = await page.evaluate(() => location.href)
     await page.goto('about:blank')
     await page.goto(address)
     await page.waitForFunction(() => performance.getEntriesByName('rchan:drawn').length > 0)
@@ -284,6 +289,83 @@ describe('the page of a pool', () => {
     const finding = await shown(page)
     expect(finding.from).toBeLessThanOrEqual(Number(target.get('from')))
     expect(finding.to).toBeGreaterThanOrEqual(Math.min(all.to, Number(target.get('to'))))
+    // It says there what was found; a link there would lead nowhere.
+    expect(await page.locator('#detail .claim').textContent()).toContain(await link.textContent())
+    expect(await page.locator('#detail a').count()).toBe(0)
+    expect(errors).toEqual([])
+  })
+
+  test('the legend has the colours of names, and of what else is drawn, but not of what is not', async (context) => {
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 1400, height: 900 })
+    await show(page, 'legend', html)
+    const entries = page.locator('#legend span')
+    expect(await entries.allTextContents()).toEqual([
+      'resize',
+      'step',
+      'on a CPU',
+      'waiting for a CPU',
+      'garbage collection',
+      'event loop stands still',
+      'failed',
+      'lost records',
+      'thread not there',
+    ])
+    const colorOf = async (name: string): Promise<string> =>
+      await entries
+        .filter({ hasText: name })
+        .locator('i')
+        .evaluate((mark) => getComputedStyle(mark).backgroundColor)
+    const expected = await page.evaluate(() => {
+      const probe = document.body.appendChild(document.createElement('i'))
+      return ['c0', 'c1', 'gc'].map((name) => {
+        probe.style.background = `var(--${name})`
+        return getComputedStyle(probe).backgroundColor
+      })
+    })
+    expect(new Set(expected).size).toBe(3)
+    expect([await colorOf('resize'), await colorOf('step'), await colorOf('garbage')]).toEqual(expected)
+    expect(errors).toEqual([])
+  })
+
+  test('keys lead from lane to lane and along each, and back', async (context) => {
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 1400, height: 900 })
+    await show(page, 'lanes', html)
+    const { lanes, slices, threads } = dataOf(html)
+    /** What is chosen: its thread, the depth of its lane, and where in the lane it is. */
+    const where = async (): Promise<string> => {
+      const { slice } = await shown(page)
+      if (slice < 0) return (await page.locator('#detail .claim').textContent()) ?? ''
+      const at = lanes.findIndex(({ first, count }) => slice >= first && slice < first + count)
+      const depth = lanes.slice(0, at).filter(({ thread }) => thread === lanes[at].thread).length
+      return `${threads[lanes[at].thread].id} lane ${depth} at ${slices.start[slice] / MS}`
+    }
+    const seen: string[] = []
+    await page.focus('#timeline')
+    for (const key of ['j', 'j', 'p', 'j', 'k', 'j', 'j']) {
+      await page.keyboard.press(key)
+      seen.push(await where())
+    }
+    // The main thread has no lane. What is nearest in time is taken, and that time is kept.
+    expect(seen).toEqual([
+      'main',
+      '3 lane 0 at 441',
+      '3 lane 0 at 421',
+      '3 lane 1 at 384',
+      '3 lane 0 at 421',
+      '3 lane 1 at 384',
+      '2 lane 0 at 421',
+    ])
+    const down = await where()
+    for (let count = 0; count < 12; count += 1) await page.keyboard.press('j')
+    const last = await where()
+    await page.keyboard.press('j')
+    expect(await where()).toBe(last)
+    expect(last).not.toBe(down)
+    for (let count = 0; count < 20; count += 1) await page.keyboard.press('k')
+    expect(await where()).toBe('main')
+    expect(await hashOf(page)).toBe('#thread=0')
     expect(errors).toEqual([])
   })
 
@@ -374,6 +456,232 @@ describe('the page of a pool', () => {
   })
 })
 
+/** A trace of what is chosen in other ways: events, asynchronous spans, flows. */
+function eventTrace(hasFlows = true): MadeTrace {
+  const trace = new MadeTrace()
+  const process = trace.process(1)
+  const threads = [0, 1].map((id) => trace.thread(process, id))
+  const work = trace.event('work', {}, 'span')
+  const way = trace.event('way', {}, 'flow')
+  const said = trace.event('said', { text: 'string' })
+  for (let index = 0; index < 20; index += 1) {
+    const time = index * 10 * MS
+    const [here, there] = [threads[index % 2], threads[(index + 1) % 2]]
+    const flow = (thread: typeof here, phase: 'start' | 'end', at: number): void => {
+      const flowed = { id: BigInt(index), time: BigInt(at), thread, event: way, fields: {} }
+      if (hasFlows) trace.add({ type: 'flow', phase, ...flowed })
+    }
+    flow(here, 'start', time + 3 * MS)
+    trace.span(here, work, BigInt(time), BigInt(time + 5 * MS))
+    trace.happened(here, said, BigInt(time + 6 * MS), { text: `word ${index}` })
+    flow(there, 'end', time + 8 * MS)
+  }
+  return trace
+}
+
+test('an address leads to an event, a thread, a task without its run', async (context) => {
+  const errors: string[] = []
+  const page = await openPage(context, errors, { width: 1400, height: 900 })
+  await show(page, 'events', toReport(eventTrace()))
+  const detail = async (): Promise<string> => (await page.textContent('#detail')) ?? ''
+  const openAgain = async (): Promise<void> => {
+    const address = await page.evaluate(() => location.href)
+    await page.goto('about:blank')
+    await page.goto(address)
+    await page.waitForFunction(() => performance.getEntriesByName('rchan:drawn').length > 0)
+  }
+  await page.focus('#timeline')
+  // The first lane, its events, the next one.
+  await page.keyboard.press('j')
+  await page.keyboard.press('j')
+  await page.keyboard.press('n')
+  expect(await hashOf(page)).toMatch(/^#event=\d+$/)
+  const event = await detail()
+  expect(event).toMatch(/^said.*on main.*text: word \d+$/s)
+  await openAgain()
+  expect(await detail()).toBe(event)
+  // A click on a name chooses the thread.
+  const box = (await page.locator('#timeline').boundingBox()) as { x: number; y: number; height: number }
+  await page.mouse.move(box.x + 20, box.y + box.height - 20)
+  await page.waitForSelector('#tooltip:not([hidden])')
+  expect(await page.textContent('#tooltip')).toMatch(/^worker 1/)
+  await page.mouse.click(box.x + 20, box.y + box.height - 20)
+  expect(await hashOf(page)).toBe('#thread=1')
+  const thread = await detail()
+  await openAgain()
+  expect(await detail()).toBe(thread)
+
+  const made = new MadeRecording()
+  made.task({ worker: 3, queued: 10, dispatched: 20 })
+  made.batch([3], 12, 10)
+  const html = toReport(made.finished())
+  await show(page, 'task', html)
+  const { tasks } = dataOf(html)
+  const cut = tasks.started.indexOf(-1)
+  expect(cut).toBeGreaterThanOrEqual(0)
+  await page.evaluate((task) => {
+    location.hash = `#task=${task}`
+  }, cut)
+  await shown(page)
+  expect(await detail()).toContain('The recording does not have its run.')
+  await openAgain()
+  expect(await detail()).toContain('The recording does not have its run.')
+  expect(errors).toEqual([])
+})
+
+test('what is chosen has arrows to other threads', async (context) => {
+  const errors: string[] = []
+  const page = await openPage(context, errors, { width: 1400, height: 900 })
+  /** How much is drawn in the colour of frames, names and arrows, with a slice chosen. */
+  const inkOf = async (name: string, trace: MadeTrace): Promise<number> => {
+    await show(page, name, toReport(trace))
+    await page.evaluate(() => {
+      location.hash = '#slice=3'
+    })
+    await shown(page)
+    return await pixelsOf(page, 'ink')
+  }
+  const bare = await inkOf('no-flows', eventTrace(false))
+  expect(await page.textContent('#detail')).not.toContain('other threads')
+  const withFlows = await inkOf('flows', eventTrace())
+  expect(await page.textContent('#detail')).toContain('1 way to other threads')
+  expect(withFlows).toBeGreaterThan(bare + 10)
+  expect(errors).toEqual([])
+})
+
+test('a task shows the size of its message, how long that was read, and how long the result was posted', async (context) => {
+  const errors: string[] = []
+  const page = await openPage(context, errors, { width: 1400, height: 900 })
+  const trace = new MadeTrace()
+  const process = trace.process(1)
+  const [main, worker] = [0, 3].map((id) => trace.thread(process, id))
+  const ms = (time: number): bigint => BigInt(time * MS)
+  trace.begin(main, trace.event('task:begin'), 1n, 0n, { pool: 'pool', name: 'zip', file: '' })
+  const dispatched = { id: 1n, pool: 'pool', threadId: 3, size: 3 * 2 ** 20 }
+  trace.happened(main, trace.event('task:dispatched'), ms(10), dispatched)
+  const run = { id: 1n, name: 'zip', onCpu: 0n, waitingForCpu: 0n, read: ms(5) }
+  trace.span(worker, trace.event('task:run', {}, 'span'), ms(20), ms(40), run)
+  trace.happened(worker, trace.event('task:replied'), ms(43), { id: 1n, serializeNs: ms(3) })
+  trace.end(main, trace.event('task:end'), 1n, ms(50))
+  await show(page, 'sizes', toReport(trace))
+  await page.locator('#slowest a').click()
+  const detail = (await page.textContent('#detail')) ?? ''
+  for (const part of [
+    '3.00 MiB sent',
+    'in the queue 10.0 ms',
+    'to the worker 5.00 ms',
+    'its message read 5.00 ms',
+    'run 20.0 ms',
+    'result posted 3.00 ms',
+    'result handled 7.00 ms',
+  ])
+    expect(detail).toContain(part)
+  expect(errors).toEqual([])
+})
+
+test('on paper, of thousands of threads as many are there as a canvas can have, and the others are counted', async (context) => {
+  const errors: string[] = []
+  const page = await openPage(context, errors, { width: 1000, height: 800 })
+  const trace = new MadeTrace()
+  const process = trace.process(1)
+  const work = trace.event('work', {}, 'span')
+  for (let id = 0; id < 3000; id += 1) trace.span(trace.thread(process, id), work, 0n, 1000n)
+  await show(page, 'paper', toReport(trace))
+  await page.evaluate(() => dispatchEvent(new Event('beforeprint')))
+  const { height, text } = await page.evaluate(() => ({
+    height: (document.querySelector('canvas') as HTMLCanvasElement).height,
+    text: document.querySelector('#unprinted')?.textContent ?? '',
+  }))
+  expect(height).toBeLessThanOrEqual(32_767)
+  const [, more] = /^([\d,]+) more rows are not on paper\.$/.exec(text) ?? []
+  const left = Number(more?.replace(',', ''))
+  expect(left > 1000 && left < 3000).toBe(true)
+  // Down to its foot it is drawn.
+  const drawn = await page.evaluate(() => {
+    const canvas = document.querySelector('canvas') as HTMLCanvasElement
+    const context2d = canvas.getContext('2d') as CanvasRenderingContext2D
+    const { data } = context2d.getImageData(canvas.width / 2, canvas.height - 60, 1, 60)
+    return new Set(data).size
+  })
+  expect(drawn).toBeGreaterThan(2)
+  expect(errors).toEqual([])
+})
+
+const HOUR = 3600 * 1e9
+
+describe('pages of odd traces are drawn without an error', () => {
+  const odd: Readonly<Record<string, () => MadeTrace>> = {
+    'nothing at all': () => new MadeTrace(),
+    'one event': () => {
+      const trace = new MadeTrace()
+      return trace.happened(trace.thread(trace.process(1), 0), trace.event('hello'), 5n)
+    },
+    'a pool without figures of the kernel': () => {
+      const made = new MadeRecording()
+      made.batch([3, 4], 20, 10, { onCpu: 0 })
+      return made.finished()
+    },
+    'names that could be HTML, right to left, or very long': () => {
+      const trace = new MadeTrace()
+      const process = trace.process(1, { program: '</script><!--' })
+      const work = trace.event('user:span', { name: 'string' }, 'span')
+      const names = [
+        '</script><script>document.title = "taken"</script>',
+        '<!--<script>',
+        'עובד \u202e',
+        'ע'.repeat(9000),
+      ]
+      for (const [id, name] of names.entries())
+        trace.span(trace.thread(process, id, name), work, BigInt(id * 1000), BigInt(id * 1000 + 900), {
+          name,
+        })
+      return trace
+    },
+    days: () => {
+      const trace = new MadeTrace()
+      const main = trace.thread(trace.process(1), 0)
+      const work = trace.event('nightly', {}, 'span')
+      for (let hour = 0; hour < 100; hour += 1)
+        trace.span(main, work, BigInt(hour * HOUR), BigInt(hour * HOUR + HOUR / 2))
+      return trace
+    },
+    'thousands of processes': () => {
+      const trace = new MadeTrace()
+      const work = trace.event('work', {}, 'span')
+      for (let pid = 1; pid <= 2000; pid += 1)
+        trace.span(trace.thread(trace.process(pid), 0), work, BigInt(pid), BigInt(pid + 1000))
+      return trace
+    },
+    'spans longer than the recording, of no length, and before it': () => {
+      const trace = new MadeTrace()
+      const main = trace.thread(trace.process(1), 0)
+      const work = trace.event('work', {}, 'span')
+      trace.span(main, work, 0n, 0n)
+      trace.span(main, work, 5n, 5n)
+      trace.span(main, work, -5_000_000_000n, 10n, {}, 'cut')
+      return trace
+    },
+  }
+
+  test.for(Object.entries(odd))('%s', async ([name, made], context) => {
+    const html = toReport(made())
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 500, height: 600 })
+    await show(page, name.replaceAll(/\W+/g, '-'), html)
+    for (const key of ['j', 'n', 'j', 'k', 'p', 'w', 'w', 'd', 's', 'f', 'Escape', 'f']) {
+      await page.keyboard.press(key)
+      const { from, to } = await shown(page)
+      expect(Number.isFinite(from) && to > from, `${key}: ${from} to ${to}`).toBe(true)
+    }
+    await page.fill('#search', '<')
+    await page.press('#search', 'Enter')
+    await page.evaluate(() => dispatchEvent(new Event('beforeprint')))
+    expect(await page.title()).toMatch(/ – rchan$/)
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(500)
+    expect(errors).toEqual([])
+  })
+})
+
 test('says what was lost and where a loop stood still, under the pointer; a search finds threads', async (context) => {
   const errors: string[] = []
   const page = await openPage(context, errors, { width: 1400, height: 900 })
@@ -382,6 +690,10 @@ test('says what was lost and where a loop stood still, under the pointer; a sear
   await page.mouse.move(stall.x + 2, stall.y - 4)
   await page.waitForSelector('#tooltip:not([hidden])')
   expect(await page.textContent('#tooltip')).toBe('event loop stood still for 80.0 ms')
+  // The chart of the pool is the first row.
+  const box = (await page.locator('#timeline').boundingBox()) as { x: number; y: number }
+  await page.mouse.move(box.x + 600, box.y + 70)
+  expect(await page.textContent('#tooltip')).toMatch(/^queued [\d.]+ · running [\d.]+$/)
   await page.fill('#search', 'main')
   expect(await page.textContent('#matches')).toBe('0 spans, 1 thread')
   await page.press('#search', 'Enter')
@@ -390,7 +702,7 @@ test('says what was lost and where a loop stood still, under the pointer; a sear
   await page.locator('#timeline').focus()
   await page.keyboard.press('n')
   await page.keyboard.press('Escape')
-  expect(new URL(page.url()).hash).toBe('')
+  expect(await hashOf(page)).toBe('')
   expect(errors).toEqual([])
 })
 

@@ -1,7 +1,14 @@
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openTrace, TraceError } from '@rchan/ctf/reader'
 import { toReport } from '@rchan/report'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { MadeRecording, MS } from '../../analysis/test/made-recording.ts'
 import { MadeTrace } from '../../export/test/made-trace.ts'
+import { histogram } from '../dist/histogram.js'
+import { poolSections } from '../dist/pool-section.js'
 import { dataOf } from './pages-of-reports.ts'
 
 describe('a recording of a pool', () => {
@@ -148,8 +155,8 @@ test('a page stays below its limit: the shortest spans are left out, and counted
   const whole = toReport(trace)
   const most = 120_000
   const html = toReport(trace, { mostBytes: most })
-  expect(whole.length).toBeGreaterThan(most)
-  expect(html.length).toBeLessThanOrEqual(most)
+  expect(Buffer.byteLength(whole)).toBeGreaterThan(most)
+  expect(Buffer.byteLength(html)).toBeLessThanOrEqual(most)
   const { slices, leftOut, threads } = dataOf(html)
   expect(slices.start.length + leftOut.count).toBe(20_000)
   expect(Math.min(...slices.duration)).toBeGreaterThanOrEqual(leftOut.shorterThan)
@@ -169,7 +176,7 @@ test('a page of many events, flows and texts stays below its limit, too', () => 
     trace.happened(main, event, BigInt(index * 1000), { text: `${seed} ${seed * 3} ${seed * 7}` })
   }
   const html = toReport(trace, { mostBytes: 150_000 })
-  expect(html.length).toBeLessThanOrEqual(150_000)
+  expect(Buffer.byteLength(html)).toBeLessThanOrEqual(150_000)
   const { events, leftOut } = dataOf(html)
   expect(events.time.length).toBeGreaterThan(0)
   expect(leftOut.everyEvent).toBeGreaterThan(1)
@@ -191,4 +198,216 @@ test('what lies far before the recording is left out, and told; two processes of
   expect([threads.length, new Set(threads.map(({ process }) => processes[process].index)).size]).toEqual([
     2, 2,
   ])
+})
+
+test('of a damaged recording there is a page, or the reader refuses it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rchan-report-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const recordings = fileURLToPath(new URL('../../../docs/why-slow/first/recording', import.meta.url))
+  const [name] = readdirSync(recordings).filter((each) => !each.endsWith('.json'))
+  cpSync(join(recordings, name), folder, { recursive: true })
+  const streams = readdirSync(folder)
+    .filter((each) => each.startsWith('cpu_'))
+    .map((each) => ({ path: join(folder, each), bytes: readFileSync(join(folder, each)) }))
+  let seed = 1
+  let [pages, refused] = [0, 0]
+  for (let index = 0; index < 120; index += 1) {
+    seed = (seed * 16_807) % 2_147_483_647
+    const { path, bytes } = streams[seed % streams.length]
+    const damaged = Buffer.from(bytes)
+    const at = seed % bytes.length
+    damaged.fill([0, 0x7f, 0xff][seed % 3], at, at + [1, 4, 8][(seed % 7) % 3])
+    writeFileSync(path, damaged)
+    try {
+      const html = toReport(openTrace(folder))
+      const text = html.slice(html.indexOf('<body'), html.indexOf('id="data"'))
+      expect(/\b(NaN|Infinity|undefined)\b/.test(text), `${index}: ${text}`).toBe(false)
+      pages += 1
+    } catch (error) {
+      if (!(error instanceof TraceError)) throw error
+      refused += 1
+    }
+    writeFileSync(path, bytes)
+  }
+  expect(pages).toBeGreaterThan(10)
+  expect(refused).toBeGreaterThan(10)
+})
+
+test('the limit is one of bytes, not of letters', () => {
+  const trace = new MadeTrace()
+  const main = trace.thread(trace.process(1), 0, 'main')
+  const work = trace.event('user:span', { name: 'string' }, 'span')
+  for (let index = 0; index < 25; index += 1) {
+    const start = BigInt(index * 1000)
+    trace.span(main, work, start, start + 500n, { name: `${index} ${'测'.repeat(150)}` })
+  }
+  const bytes = Buffer.byteLength(toReport(trace))
+  // The table of the longest spans has these names.
+  expect(bytes - toReport(trace).length).toBeGreaterThan(5000)
+  expect(Buffer.byteLength(toReport(trace, { mostBytes: bytes }))).toBe(bytes)
+  expect(Buffer.byteLength(toReport(trace, { mostBytes: bytes - 1 }))).toBeLessThan(bytes)
+})
+
+test('of spans that are left out the names are, too', () => {
+  const trace = new MadeTrace()
+  const main = trace.thread(trace.process(1), 0, 'main')
+  const request = trace.event('user:span', { name: 'string' }, 'span')
+  let seed = 1
+  for (let index = 0; index < 20_000; index += 1) {
+    seed = (seed * 16_807) % 2_147_483_647
+    const start = BigInt(index * 100_000)
+    trace.span(main, request, start, start + BigInt(seed % 90_000), { name: `request ${seed} ${seed * 3}` })
+  }
+  const html = toReport(trace, { mostBytes: 150_000 })
+  expect(Buffer.byteLength(html)).toBeLessThanOrEqual(150_000)
+  const { names, slices } = dataOf(html)
+  expect(slices.start.length).toBeGreaterThan(100)
+  expect(names).toHaveLength(new Set(slices.name).size)
+})
+
+test('with too many names, spans have those of their events', () => {
+  const trace = new MadeTrace()
+  const main = trace.thread(trace.process(1), 0, 'main')
+  const request = trace.event('user:span', { name: 'string' }, 'span')
+  for (let index = 0; index < 100_010; index += 1) {
+    const start = BigInt(index * 1000)
+    trace.span(main, request, start, start + 10n, { name: `r${index}` })
+  }
+  const { names, slices, texts } = dataOf(toReport(trace))
+  expect(slices.start.length).toBe(100_010)
+  expect(names).toHaveLength(100_001)
+  const last = slices.name.length - 1
+  expect([names[slices.name[last]], texts[slices.text[last]]]).toEqual(['user:span', 'name: r100009'])
+})
+
+test('points of flows beyond the limit are left out, and counted; the others keep their ways', () => {
+  const trace = new MadeTrace()
+  const process = trace.process(1)
+  const threads = [0, 1].map((id) => trace.thread(process, id))
+  const way = trace.event('way', {}, 'flow')
+  let seed = 1
+  for (let index = 0; index < 20_000; index += 1) {
+    for (const [end, phase] of [
+      [0, 'start'],
+      [1, 'end'],
+    ] as const) {
+      seed = (seed * 16_807) % 2_147_483_647
+      const time = BigInt(index * 100_000 + end * 40_000 + (seed % 30_000))
+      trace.add({
+        type: 'flow',
+        phase,
+        id: BigInt(index),
+        time,
+        thread: threads[end],
+        event: way,
+        fields: {},
+      })
+    }
+  }
+  const html = toReport(trace, { mostBytes: 150_000 })
+  expect(Buffer.byteLength(html)).toBeLessThanOrEqual(150_000)
+  const { flows, leftOut } = dataOf(html)
+  expect(flows.time.length).toBeGreaterThan(100)
+  expect(flows.time.length + leftOut.flows).toBe(40_000)
+  expect(html.includes(`${leftOut.flows.toLocaleString('en')} points of flows.`)).toBe(true)
+  const ofWay = new Map<number, number[]>()
+  for (const [point, number] of flows.way.entries())
+    ofWay.set(number, [...(ofWay.get(number) ?? []), flows.thread[point]])
+  expect(new Set([...ofWay.values()].map((each) => each.join(' ')))).toEqual(new Set(['0 1']))
+})
+
+test('more counters than there are charts are counted; a chart has bounds', () => {
+  const trace = new MadeTrace()
+  const main = trace.thread(trace.process(1), 0, 'main')
+  const counters = Array.from({ length: 30 }, (_, index) =>
+    trace.event(`counter_${index}`, { value: 'u32' }, 'counter'),
+  )
+  for (let index = 0; index < 10_000; index += 1) {
+    const fields = { value: index === 5000 ? 1e6 : index % 7 }
+    trace.add({ type: 'counter', time: BigInt(index), thread: main, event: counters[0], fields })
+  }
+  for (const event of counters.slice(1)) {
+    trace.add({ type: 'counter', time: 20_000n, thread: main, event, fields: { value: 1 } })
+  }
+  const html = toReport(trace)
+  const { charts, leftOut } = dataOf(html)
+  expect([charts.length, leftOut.counterValues]).toEqual([24, 6])
+  expect(html.includes('6 values of further counters.')).toBe(true)
+  expect(charts[0].times.length).toBeLessThan(4096)
+  // What stands out stays.
+  expect(Math.max(...charts[0].series[0].values)).toBe(1e6)
+})
+
+test('texts are cut, and can neither be HTML nor turn round what follows', () => {
+  const trace = new MadeTrace()
+  const process = trace.process(1)
+  const threads = ['</script><!-- ', 'evil\u202egnp.exe', 'עובד', 'x'.repeat(5000)].map((name, id) =>
+    trace.thread(process, id, name),
+  )
+  const work = trace.event('user:span', { name: 'string' }, 'span')
+  for (const [index, thread] of threads.entries()) {
+    const start = BigInt(index * 1000)
+    trace.span(thread, work, start, start + 500n, { name: `<!--<script>\u2067${'y'.repeat(5000)}` })
+  }
+  const html = toReport(trace, { title: '<!--'.repeat(10_000) })
+  expect(html.length).toBeLessThan(120_000)
+  expect(html.match(/<!--/g)).toBe(null)
+  expect(html.match(/<\/script>/g)).toHaveLength(2)
+  expect(/[\u202a-\u202e\u2066-\u2069]/.test(html)).toBe(false)
+  const { names, threads: shown } = dataOf(html)
+  expect(names).toEqual([`<!--<script>\ufffd${'y'.repeat(187)}…`])
+  expect(shown.map(({ label }) => label.slice(0, 20))).toEqual([
+    '</script><!-- ',
+    'evil\ufffdgnp.exe',
+    'עובד',
+    'x'.repeat(20),
+  ])
+})
+
+test('of hundreds of pools those with most tasks are shown, the others counted', () => {
+  const made = new MadeRecording()
+  made.batch([3], 20, 10)
+  const model = made.model()
+  const [pool] = model.pools
+  const pools = Array.from({ length: 200 }, (_, index) => ({ ...pool, name: `pool-${index}`, tasks: index }))
+  const { text } = poolSections({ ...model, pools })
+  expect(text.match(/<section/g)).toHaveLength(50)
+  // Those with most tasks.
+  expect(text.includes('pool-199')).toBe(true)
+  expect(text.includes('pool-149')).toBe(false)
+  expect(text.includes(`And 150 more pools, with ${((149 * 150) / 2).toLocaleString('en')} tasks.`)).toBe(
+    true,
+  )
+  expect(poolSections({ ...model, pools: pools.slice(0, 51) }).text.includes('And 1 more pool, ')).toBe(true)
+  expect(poolSections({ ...model, pools: pools.slice(0, 50) }).text.includes('And ')).toBe(false)
+})
+
+test('the names of marks in a histogram overlap neither each other nor its edge', () => {
+  for (const [half, most] of [
+    [1e6, 1e6],
+    [1e6, 1.05e6],
+    [1e6, 1.5e6],
+    [1e3, 9e8],
+    [9.9e8, 1e9],
+    [1e3, 1.01e3],
+  ]) {
+    const bins = [1e3, half, most, 1e9].map((from) => ({ from, to: from * 1.2, count: 3 }))
+    const { text } = histogram('run', bins, [
+      { label: 'p50', at: half },
+      { label: 'p99', at: most },
+    ])
+    const places = [...text.matchAll(/<text\s+class="mark"\s+x="([-\d.]+)"\s+y="([\d.]+)"/g)].map(
+      ([, x, y]) => ({ x: Number(x), y: Number(y) }),
+    )
+    const [a, b] = places
+    expect(places).toHaveLength(2)
+    expect(Math.abs(a.x - b.x) >= 18 || Math.abs(a.y - b.y) >= 10, `${half} ${most}: ${text}`).toBe(true)
+    for (const { x } of places) expect(x >= 0 && x <= 420 - 18).toBe(true)
+    const axis = [...text.matchAll(/<text\s+x="([-\d.]+)"[^>]*>\s*([^<]+)</g)]
+    expect(axis.length).toBeGreaterThan(3)
+    for (const [, x, label] of axis) {
+      const wide = label.trim().length * 3
+      expect(Number(x) - wide >= 0 && Number(x) + wide <= 420, `${x} ${label}`).toBe(true)
+    }
+  }
 })

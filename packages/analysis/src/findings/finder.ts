@@ -1,6 +1,6 @@
 /** What a finder is: it looks for one thing that can be wrong, in a model. */
 import type { TraceProcess } from '@rchan/ctf/reader'
-import type { Crew, Evidence, Finding, Model, Pool, ThreadUse } from '../model.js'
+import type { Crew, Evidence, Finding, Model, Pool, Task, ThreadUse } from '../model.js'
 
 export const MS = 1e6
 
@@ -55,6 +55,15 @@ export function plural(number: number, one: string): string {
 /** Where in the trace a pool was at work. */
 export function whenOf({ from, to, submitter }: Pool): NonNullable<Finding['at']> {
   return { thread: submitter, from, to }
+}
+
+/**
+ * Where in the trace something took longest, of the slowest tasks of a pool; where the pool was at
+ * work if that isn't known.
+ */
+export function whenLongest(pool: Pool, part: (task: Task) => Finding['at']): NonNullable<Finding['at']> {
+  const parts = pool.slowest.map(part).filter((at) => at !== undefined)
+  return parts.reduce((a, b) => (b.to - b.from > a.to - a.from ? b : a), parts[0]) ?? whenOf(pool)
 }
 
 /** How a crew is called in a sentence: `the 2 workers of resize.mjs`. */

@@ -7,7 +7,7 @@ import {
   ns,
   percent,
   plural,
-  whenOf,
+  whenLongest,
   whenOfCrew,
   type Facts,
   type Finder,
@@ -52,7 +52,9 @@ function inPools(facts: Facts): Found[] {
       advice:
         `Meanwhile workers got no new tasks. Take long synchronous work off ${who}: into tasks, or cut it up ` +
         'with setImmediate.',
-      at: whenOf(pool),
+      at: whenLongest(pool, ({ submitter: thread, finished: from, handled: to }) =>
+        from === undefined || to === undefined ? undefined : { thread, from, to },
+      ),
     }
   })
 }

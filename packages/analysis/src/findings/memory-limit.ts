@@ -9,7 +9,7 @@ export const memoryLimit: Finder = {
   id: 'memory-limit',
   find: ({ threads }) =>
     threads.flatMap(({ thread, heap, from, to }) => {
-      if (heap === undefined || heap.used < NEAR * heap.limit) return []
+      if (heap === undefined || heap.limit <= 0 || heap.used < NEAR * heap.limit) return []
       const part = heap.used / heap.limit
       const who = threadText(thread)
       return {
