@@ -16,6 +16,7 @@ import type {
   TraceProcess,
   TraceThread,
 } from '@rchan/ctf/reader'
+import { CpuSums } from './cpu-sums.js'
 import { crewsOf } from './crew.js'
 import { Extents } from './extent.js'
 import { idOf, numberOf, textOf } from './field-values.js'
@@ -81,9 +82,7 @@ export class Analysis {
   readonly #losses = { events: 0, packets: 0, tasks: 0 }
   readonly #stacks = new Stacks()
   #base: bigint | undefined
-  /** Time of all threads on CPUs. */
-  #cpu = 0
-  #knowsCpu = false
+  readonly #cpus = new CpuSums()
   #open = 0
 
   constructor({ slowest = 20, onTask }: AnalysisOptions = {}) {
@@ -143,6 +142,10 @@ export class Analysis {
         return
       case 'cpu':
         return this.#account(process, time, fields)
+      case 'cpu:all':
+        this.#cpus.told(process, numberOf(fields.used) ?? 0, numberOf(fields.machineIdle) ?? 0)
+        for (const pool of process.pools.values()) pool.advance(this.#at(time))
+        return
       case 'sample':
       case 'sample:stack':
         return this.#sample(item)
@@ -158,7 +161,7 @@ export class Analysis {
         pool.settings = {
           kind: textOf(fields.kind) ?? '',
           minThreads: numberOf(fields.minThreads),
-          maxThreads: numberOf(fields.maxThreads),
+          maxThreads: numberOf(fields.maxThreads) || undefined,
           tasksPerThread: Math.max(1, numberOf(fields.tasksPerThread) ?? 1),
         }
         return
@@ -192,9 +195,13 @@ export class Analysis {
   #account(process: ProcessState, time: bigint, fields: EventItem['fields']): void {
     const { threadId, onCpu, waitingForCpu } = fields
     const thread = this.#threadNumbered(process, threadId, time)
-    this.#cpu += thread.account(numberOf(onCpu) ?? 0, numberOf(waitingForCpu) ?? 0)
-    this.#knowsCpu = true
-    for (const pool of process.pools.values()) pool.backlog.advance(this.#at(time), this.#cpu)
+    const ran = thread.account(this.#at(time), numberOf(onCpu) ?? 0, numberOf(waitingForCpu) ?? 0)
+    this.#cpus.threadRan(process, ran)
+    process.messages.accounted(thread)
+    for (const pool of process.pools.values()) {
+      pool.advance(this.#at(time))
+      pool.accounted(thread)
+    }
   }
 
   #dispatched(process: ProcessState, time: bigint, fields: EventItem['fields']): void {
@@ -203,13 +210,13 @@ export class Analysis {
     if (id === undefined || task === undefined || task.dispatched !== undefined) return
     const worker = this.#threadNumbered(process, fields.threadId, time)
     const pool = this.#poolOf(process, task.pool, task.submitter)
-    pool.backlog.advance(this.#at(time), this.#cpu)
+    pool.advance(this.#at(time))
     pool.backlog.change(-1, 1)
     task.dispatched = time
     task.size = numberOf(fields.size) ?? 0
     task.worker = worker.thread
     process.waitedAtStart.set(id, pool.backlog.waitedForEach)
-    pool.dispatched(task, time)
+    pool.dispatched(task, worker.thread, time)
   }
 
   #message({ phase, id, thread, time }: FlowItem): void {
@@ -230,6 +237,8 @@ export class Analysis {
       worker.isProbed = true
       if (start < worker.from) worker.from = start
       if (outcome !== 'cut') worker.ready ??= end
+      // What was collected then is no task's.
+      worker.runs.worked(this.#at(start), this.#at(end))
     } else if (name === 'task:run') {
       this.#ran(thread, start, end, outcome, fields)
     } else if (name === 'message:post' || name === 'message:handle') {
@@ -259,9 +268,9 @@ export class Analysis {
       return
     }
     const pool = this.#poolOf(process, task.pool, task.submitter)
-    pool.backlog.advance(this.#at(end), this.#cpu)
+    pool.advance(this.#at(end))
     if (worker.runs.count === 0) {
-      worker.beginTasks()
+      worker.beginTasks(this.#at(end), numberOf(fields.onCpu) ?? 0, numberOf(fields.waitingForCpu) ?? 0)
       const ready = worker.ready ?? worker.online ?? start
       worker.loadNs = pool.waitedForStart(task, ready < start ? ready : start, start)
     }
@@ -288,7 +297,7 @@ export class Analysis {
     if (phase === 'begin') {
       const name = textOf(fields.pool) ?? ''
       const pool = this.#poolOf(process, name, thread)
-      pool.backlog.advance(this.#at(time), this.#cpu)
+      pool.advance(this.#at(time))
       pool.submitted(time)
       if (this.#open >= MOST_OPEN) {
         this.#losses.tasks += 1
@@ -305,12 +314,12 @@ export class Analysis {
     process.waitedAtStart.delete(id)
     this.#open -= 1
     const pool = this.#poolOf(process, task.pool, thread)
-    pool.backlog.advance(this.#at(time), this.#cpu)
+    pool.advance(this.#at(time))
     if (task.dispatched === undefined) pool.backlog.change(-1, 0)
     else pool.backlog.change(0, -1)
     task.handled = time
     task.outcome = outcome
-    pool.handled(task, time, this.#threadOf(thread, time).waitingForCpu - task.submitterWaited)
+    pool.handled(task, time)
     process.closing.set(id, task)
     if (process.closing.size > MOST_CLOSING) {
       const [[oldest, closed]] = process.closing
@@ -335,7 +344,8 @@ export class Analysis {
 
   #counter({ event: { name }, thread, time, fields }: Extract<TraceItem, { type: 'counter' }>): void {
     if (name === 'memory') {
-      const [used, limit] = [numberOf(fields.heapUsed) ?? 0, numberOf(fields.heapLimit) ?? 0]
+      const used = numberOf(fields.oldUsed) ?? numberOf(fields.heapUsed) ?? 0
+      const limit = numberOf(fields.heapLimit) ?? 0
       if (limit > 0) this.#threadOf(thread, time).memory(used, limit)
     } else if (name.startsWith('pool:')) {
       const pool = this.#processOf(thread.process).pools.get(name.slice('pool:'.length))
@@ -401,7 +411,8 @@ export class Analysis {
   #poolOf(process: ProcessState, name: string, submitter: TraceThread): PoolModel {
     let pool = process.pools.get(name)
     if (pool === undefined) {
-      pool = new PoolModel(name, submitter, this.#base ?? 0n, this.#slowest)
+      const thread = this.#threadOf(submitter, this.#base ?? 0n)
+      pool = new PoolModel(name, thread, this.#cpus, this.#base ?? 0n, this.#slowest)
       process.pools.set(name, pool)
     }
     return pool
@@ -439,10 +450,12 @@ export class Analysis {
       routes.push(...talks.routes)
     }
     const cpus = Math.max(0, ...processes.map((process) => process.cpus ?? 0))
+    const cpuUse = this.#cpus.meansOf(this.#cpus, Number(to - from))
     const model = {
       from,
       to,
       ...(cpus === 0 ? {} : { cpus }),
+      ...(cpuUse === undefined ? {} : { cpuUse }),
       processes,
       threads: threads.sort(byImportance),
       pools,
@@ -459,7 +472,7 @@ export class Analysis {
     const users = new Map<string, number>()
     const kindsOf = (pool: PoolModel): Set<string> =>
       new Set(
-        [...pool.workers].flatMap(({ threadId }) => {
+        [...pool.workers].flatMap((threadId) => {
           const worker = state.threads.get(threadId)
           return worker === undefined ? [] : [worker.kind]
         }),
@@ -469,14 +482,14 @@ export class Analysis {
     }
     for (const task of state.open.values()) {
       const pool = state.pools.get(task.pool)
-      pool?.backlog.advance(this.#at(end), this.#cpu)
+      pool?.advance(this.#at(end))
       pool?.cut(task, end)
     }
     if (this.#onTask !== undefined) {
       for (const task of [...state.closing.values(), ...state.open.values()]) this.#onTask(task.task())
     }
     return [...state.pools.values()].map((pool) => {
-      const own = new Set([...pool.workers].map(({ threadId }) => threadId))
+      const own = new Set(pool.workers)
       const kinds = [...kindsOf(pool)].filter((kind) => users.get(kind) === 1)
       const isOwn = ({ thread: { threadId } }: ThreadUse): boolean => own.has(threadId)
       const isLike = ({ thread: { threadId }, role }: ThreadUse): boolean => {
@@ -487,7 +500,7 @@ export class Analysis {
       // More than the pool has: then there are others of this kind.
       const workers = mostAtOnce(like) <= pool.mostThreads ? like : uses.filter(isOwn)
       for (const { thread } of workers) pool.shareOf(thread)
-      return pool.result(this.#knowsCpu, workers.length, mostAtOnce(workers))
+      return pool.result(workers.length, mostAtOnce(workers))
     })
   }
 }

@@ -2,6 +2,7 @@
  * How many tasks a pool has queued and running over time: integrals, and means over steps of time.
  * The number of steps is bounded: when it is reached, two become one.
  */
+import type { CpuReading, CpuSums } from './cpu-sums.js'
 import type { Backlog, QueuePoint } from './model.js'
 
 const MOST_STEPS = 512
@@ -26,15 +27,17 @@ export class BacklogModel {
   readonly #runningSteps: number[] = []
   #queuedNs = 0
   #runningWhileQueued = 0
-  #cpuWhileQueued = 0
-  #cpu = 0
+  #usedWhileQueued = 0
+  #idleWhileQueued = 0
+  #used = 0
+  #idle = 0
 
   /**
    * Goes on to a time, up to which the numbers are as they are.
    *
-   * @param cpu the time that all threads have been on a CPU until then.
+   * @param cpus what CPUs have done until then.
    */
-  advance(time: number, cpu: number): void {
+  advance(time: number, { used, idle }: CpuReading): void {
     if (this.#time === undefined) {
       this.#from = time
       this.#time = time
@@ -51,8 +54,12 @@ export class BacklogModel {
       if (this.queued + this.running > 0) this.#fill(this.#time, time)
       this.#time = time
     }
-    if (this.queued > 0) this.#cpuWhileQueued += cpu - this.#cpu
-    this.#cpu = cpu
+    if (this.queued > 0) {
+      this.#usedWhileQueued += used - this.#used
+      this.#idleWhileQueued += idle - this.#idle
+    }
+    this.#used = used
+    this.#idle = idle
   }
 
   /** Changes the numbers, from now on. */
@@ -63,16 +70,17 @@ export class BacklogModel {
     this.tasksAtOnce = Math.max(this.tasksAtOnce, this.queued + this.running)
   }
 
-  /** Returns the time with queued tasks. `knowsCpu`: the time on CPUs means something. */
-  backlog(knowsCpu: boolean): Backlog {
+  /** Returns the time with queued tasks. */
+  backlog(sums: CpuSums): Backlog {
     const ns = this.#queuedNs
+    const cpus = sums.meansOf({ used: this.#usedWhileQueued, idle: this.#idleWhileQueued }, ns)
     const mean = (sum: number): number => (ns > 0 ? sum / ns : 0)
     return {
       ns,
       longest: this.#longest,
       queued: mean(this.waited),
       running: mean(this.#runningWhileQueued),
-      ...(knowsCpu ? { cpusUsed: mean(this.#cpuWhileQueued) } : {}),
+      ...(cpus === undefined ? {} : { cpus }),
     }
   }
 

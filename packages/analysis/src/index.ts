@@ -10,9 +10,10 @@ export { Extents } from './extent.js'
 export { FINDING_IDS } from './findings/findings.js'
 export { Largest } from './largest.js'
 export { LossMarks } from './loss-marks.js'
-export { evidenceText, modelJson, modelText } from './model-text.js'
+export { costText, evidenceText, modelJson, modelText } from './model-text.js'
 export type {
   Backlog,
+  CpusUsed,
   Crew,
   CrewWorker,
   Evidence,
@@ -22,6 +23,7 @@ export type {
   ModelLosses,
   Parts,
   Pool,
+  PoolSpan,
   PoolWorker,
   ProcessUse,
   Quantiles,

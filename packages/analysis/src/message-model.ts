@@ -12,6 +12,8 @@ import type { ThreadModel } from './thread-model.js'
 
 /** How many messages can be on their way, and how many ends of channels can be known. */
 const MOST_OPEN = 65_536
+/** Late messages of a route whose receiver's account is not told. */
+const MOST_UNSETTLED = 4096
 /**
  * A key is the end that posted (twice the channel, and the side), and 31 bits of its number there.
  */
@@ -28,7 +30,7 @@ interface OpenMessage {
   route: RouteModel | undefined
   isTaken: boolean
   /** How long its receiver had waited for a CPU when it was posted. */
-  starved: number
+  waitedBefore: number
 }
 
 /** Who posts at an end of a channel, and who receives that. */
@@ -43,6 +45,8 @@ export class MessageModel {
   readonly #open = new Map<number, OpenMessage>()
   readonly #ends = new Map<number, End>()
   readonly #routes = new Map<ThreadModel, Map<ThreadModel, RouteModel>>()
+  /** Routes with late messages, by their receivers. */
+  readonly #unsettled = new Map<ThreadModel, Set<RouteModel>>()
 
   /** @param threads those of the process, by their ids. */
   constructor(threads: ReadonlyMap<number, ThreadModel>) {
@@ -54,7 +58,7 @@ export class MessageModel {
     const end = this.#end(key)
     end.from = from
     from.talk.posts(time)
-    const starved = this.#receiver(key)?.waitingForCpu ?? 0
+    const waitedBefore = this.#receiver(key)?.waitingForCpu ?? 0
     const open = {
       from,
       start: time,
@@ -62,7 +66,7 @@ export class MessageModel {
       postNs: 0,
       route: undefined,
       isTaken: false,
-      starved,
+      waitedBefore,
     }
     this.#open.set(key, open)
     if (this.#open.size > MOST_OPEN) dropOldest(this.#open, (each, message) => this.#lost(each, message))
@@ -101,8 +105,10 @@ export class MessageModel {
     const { from, start, posted = time, postNs, isTaken } = message
     const route = this.#route(from, to)
     const { freeFrom } = to.talk
-    const starved = to.waitingForCpu - message.starved
-    to.talk.messagingNs += route.received({ posted, postNs, time, freeFrom, starved, isTaken })
+    const { waitedBefore } = message
+    to.talk.messagingNs += route.received({ posted, postNs, time, freeFrom, waitedBefore, isTaken })
+    if (route.unsettled > MOST_UNSETTLED) route.settle(to.waitingForCpu)
+    else if (route.unsettled > 0) this.#notSettled(to, route)
     const onWay = Math.max(start, to.talk.firstAt)
     from.talk.active.add(onWay, time)
     to.talk.active.add(onWay, time)
@@ -120,10 +126,25 @@ export class MessageModel {
     if (from !== undefined) this.#route(from, to).handled(end - start)
   }
 
+  /** The kernel's account of a thread was told. */
+  accounted(to: ThreadModel): void {
+    const routes = this.#unsettled.get(to)
+    if (routes === undefined) return
+    this.#unsettled.delete(to)
+    for (const route of routes) route.settle(to.waitingForCpu)
+  }
+
+  #notSettled(to: ThreadModel, route: RouteModel): void {
+    const routes = this.#unsettled.get(to)
+    if (routes === undefined) this.#unsettled.set(to, new Set([route]))
+    else routes.add(route)
+  }
+
   /** Calls `each` with all routes. What has not been received by now is no more. */
   routes(each: (from: ThreadModel, to: ThreadModel, route: RouteModel) => void): void {
     for (const [key, message] of this.#open) this.#lost(key, message)
     this.#open.clear()
+    for (const to of this.#unsettled.keys()) this.accounted(to)
     for (const [from, routes] of this.#routes) {
       for (const [to, route] of routes) each(from, to, route)
     }

@@ -43,16 +43,22 @@ export function modelText(model: Model): string {
   return parts.join('\n')
 }
 
-function findingText({ severity, title, evidence, costNs, advice, thin }: Finding): string {
-  const cost = costNs > 0 ? ` It cost about ${durationText(costNs)}.` : ''
+function findingText(finding: Finding): string {
+  const { severity, title, evidence, advice, thin } = finding
+  const cost = costText(finding)
   const figures = evidence.map((each) => `${each.label} ${evidenceText(each)}`).join(', ')
   return [
-    `${SIGNS[severity]} ${shown(title)}${cost}`,
+    `${SIGNS[severity]} ${shown(title)}${cost === '' ? '' : ` It ${cost}.`}`,
     `    ${shown(figures)}`,
     `    ${shown(advice)}`,
     ...(thin === undefined ? [] : [`    The evidence is thin: ${thin}`]),
     '',
   ].join('\n')
+}
+
+/** Returns what a finding cost, as a verb and its object; empty where that can't be said. */
+export function costText({ costNs, isCostOfEach = false }: Finding): string {
+  return costNs > 0 ? `cost ${isCostOfEach ? 'each task ' : ''}about ${durationText(costNs)}` : ''
 }
 
 /** Returns a figure with its unit. */

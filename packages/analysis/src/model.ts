@@ -116,8 +116,8 @@ export interface ThreadUse {
   /** Of these, until its first task. */
   readonly beforeTasks: { readonly onCpuNs: number; readonly waitingForCpuNs: number }
   readonly gcNs: number
-  /** The most memory that was seen, in bytes. */
-  readonly heap?: { readonly used: number; readonly limit: number }
+  /** Old objects, in bytes: the most that was seen, and that was seen twice in a row. */
+  readonly heap?: { readonly used: number; readonly usedTwice: number; readonly limit: number }
   readonly stalls: { readonly count: number; readonly ns: number; readonly longest: number }
   /** Records that it lost. */
   readonly lost: number
@@ -177,11 +177,29 @@ export interface Backlog {
   readonly ns: number
   /** Most tasks that were queued. */
   readonly longest: number
-  /** Tasks queued, tasks with a worker, and CPUs used by all threads; means over this time. */
+  /** Tasks queued, and tasks with a worker; means over this time. */
   readonly queued: number
   readonly running: number
   /** Undefined if the recording doesn't have it. */
-  readonly cpusUsed?: number
+  readonly cpus?: CpusUsed
+}
+
+/** What CPUs did in some time. Means, so parts of CPUs. */
+export interface CpusUsed {
+  /** Used by all recorded processes. */
+  readonly used: number
+  /** CPUs of the machine that nobody used. Undefined if the recording doesn't have it. */
+  readonly idle?: number
+}
+
+/** The time from a pool's first task to the end of its last one. */
+export interface PoolSpan {
+  readonly ns: number
+  /** Undefined if the recording doesn't have it. */
+  readonly cpus?: CpusUsed
+  /** What the thread that uses the pool did. */
+  readonly submitterOnCpuNs: number
+  readonly submitterWaitingNs: number
 }
 
 /** What a pool of workers did. */
@@ -196,12 +214,15 @@ export interface Pool {
   readonly to: bigint
   readonly tasks: number
   readonly failed: number
+  /** Of these, with a worker that never told of an end: it was ended, or died. */
+  readonly abandoned: number
   /** Tasks that had no end in the recording. */
   readonly cut: number
   /** In the time in which it had tasks. */
   readonly perSecond: number
   /** Time in which it had tasks. */
   readonly activeNs: number
+  readonly span: PoolSpan
   /** From the submission until a worker was given the task. */
   readonly wait: Quantiles
   /** From then until the worker began. */
@@ -211,6 +232,8 @@ export interface Pool {
   readonly reply: Quantiles
   /** How long posting the reply took. */
   readonly serialize: Quantiles
+  /** Bytes of binary data and text in half of the tasks, or less; 0: none, or not known. */
+  readonly size: number
   /** What the run times are made of, summed over all tasks. */
   readonly parts: Parts
   /** Workers that were given tasks, or run the same file. */
@@ -328,6 +351,8 @@ export interface Finding {
   readonly evidence: readonly Evidence[]
   /** How much time it cost, in ns; 0 where that can't be said. */
   readonly costNs: number
+  /** It cost each task so much, on average, rather than all of them together. */
+  readonly isCostOfEach?: boolean
   /** What to try. */
   readonly advice: string
   /** Why the evidence is weak, if it is. */
@@ -341,6 +366,8 @@ export interface Model {
   readonly to: bigint
   /** How many CPUs there are, if the recording has it. */
   readonly cpus?: number
+  /** What they did, if the recording has it. */
+  readonly cpuUse?: CpusUsed
   readonly processes: readonly ProcessUse[]
   /** Main threads first, then workers as they were started. Without rchan's own threads. */
   readonly threads: readonly ThreadUse[]

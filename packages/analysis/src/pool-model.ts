@@ -2,12 +2,14 @@
 import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
 import { BacklogModel } from './backlog.js'
 import { Coverage } from './coverage.js'
+import type { CpuSums } from './cpu-sums.js'
 import { HotFunctions } from './hot-functions.js'
 import { Largest } from './largest.js'
-import type { Parts, Pool, PoolWorker, SampledTask } from './model.js'
+import type { Parts, Pool, PoolSpan, PoolWorker, SampledTask } from './model.js'
 import { quantilesOf } from './quantiles.js'
 import { Sketch } from './sketch.js'
 import type { TaskState, WorkerShare } from './task-state.js'
+import type { ThreadModel } from './thread-model.js'
 
 /** A result that lay for so long before it was handled was late. */
 const LATE_NS = 50_000_000
@@ -16,6 +18,8 @@ const STARVED = 0.7
 
 /** A worker whose first task begins so long after it could have begun loads something. */
 const LOADING_NS = 10_000_000
+/** Late results of which the submitter's own wait for a CPU is not known yet. */
+const MOST_UNSETTLED = 4096
 /** Names of tasks whose functions are told apart; the rest has the name `…`. */
 const MOST_NAMES = 64
 const OTHERS = '…'
@@ -28,6 +32,22 @@ export interface PoolSettings {
   readonly tasksPerThread: number
 }
 
+/** Sums at a time. */
+interface Reading {
+  readonly used: number
+  readonly idle: number
+  readonly ran: number
+  readonly waited: number
+}
+
+/** A result that lay. */
+interface LateReply {
+  readonly finished: number
+  readonly handled: number
+  /** How long the submitter had waited for a CPU when the task finished, in all. */
+  readonly waitedBefore: number
+}
+
 /** Follows one pool. Times that are numbers are ns since `base`. */
 export class PoolModel {
   readonly process: TraceProcess
@@ -36,49 +56,71 @@ export class PoolModel {
   /** How many threads it says it has, at most. */
   mostThreads = 0
   readonly #name: string
-  readonly #submitter: TraceThread
+  readonly #submitter: ThreadModel
+  readonly #cpus: CpuSums
   readonly #base: bigint
-  readonly #workers = new Map<TraceThread, WorkerShare>()
+  readonly #workers = new Map<number, WorkerShare>()
   readonly #wait = new Sketch()
   readonly #wake = new Sketch()
   readonly #run = new Sketch()
   readonly #reply = new Sketch()
   readonly #serialize = new Sketch()
+  readonly #sizes = new Sketch()
   readonly #slowest: Largest<TaskState>
   readonly #waitBehind: number[] = []
   readonly #functions = new Map<string, HotFunctions>()
   readonly #late = new Coverage()
   readonly #starts = new Coverage()
+  readonly #unsettled: LateReply[] = []
   #tasks = 0
   #failed = 0
+  #abandoned = 0
   #cut = 0
   #lateReplies = 0
   #latest = 0
   #startWaits = 0
   #from: bigint | undefined
   #to = 0n
+  #first: Reading | undefined
+  #last: Reading | undefined
 
-  constructor(name: string, submitter: TraceThread, base: bigint, slowest: number) {
+  constructor(name: string, submitter: ThreadModel, cpus: CpuSums, base: bigint, slowest: number) {
     this.#name = name
     this.#submitter = submitter
-    this.process = submitter.process
+    this.#cpus = cpus
+    this.process = submitter.thread.process
     this.#base = base
     this.#slowest = new Largest(slowest)
     this.settings = { kind: name.replace(/[-#].*$/, ''), tasksPerThread: 1 }
   }
 
-  get workers(): IterableIterator<TraceThread> {
+  /** The ids of the threads that were given tasks. */
+  get workers(): IterableIterator<number> {
     return this.#workers.keys()
+  }
+
+  /** Time goes on to then. */
+  advance(time: number): void {
+    this.backlog.advance(time, this.#cpus)
+  }
+
+  /** The thread that uses the pool: its account was told anew. */
+  accounted(submitter: ThreadModel): void {
+    if (submitter === this.#submitter) this.#settle()
   }
 
   submitted(time: bigint): void {
     this.#from ??= time
+    this.#first ??= this.#reading()
     this.#tasks += 1
     this.#to = time
   }
 
-  dispatched(task: TaskState, time: bigint): void {
+  dispatched(task: TaskState, worker: TraceThread, time: bigint): void {
+    // It may never tell of a run. A worker that isn't known has the number of the main thread.
+    if (worker.threadId !== 0) this.shareOf(worker)
     this.#wait.add(Number(time - task.queued))
+    this.#sizes.add(task.size)
     this.#to = time
   }
 
@@ -120,19 +162,56 @@ export class PoolModel {
     this.#serialize.add(ns)
   }
 
-  /** @param starved how long its submitter waited for a CPU since the task finished. */
-  handled(task: TaskState, time: bigint, starved: number): void {
+  handled(task: TaskState, time: bigint): void {
     this.#to = time
-    if (task.outcome === 'failed') this.#failed += 1
+    this.#last = this.#reading()
     const { dispatched, finished } = task
+    if (task.outcome === 'failed') {
+      this.#failed += 1
+      if (dispatched !== undefined && finished === undefined) this.#abandoned += 1
+    }
     if (dispatched !== undefined) this.#slowest.add(Number(time - dispatched), task)
     if (finished === undefined) return
     const lay = Math.max(0, Number(time - finished))
     this.#reply.add(lay)
-    if (lay < LATE_NS || starved >= STARVED * lay) return
-    this.#lateReplies += 1
-    this.#latest = Math.max(this.#latest, lay)
-    this.#late.add(this.#at(finished), this.#at(time))
+    if (lay < LATE_NS) return
+    // The submitter's account is told later.
+    this.#unsettled.push({
+      finished: this.#at(finished),
+      handled: this.#at(time),
+      waitedBefore: task.submitterWaited,
+    })
+    if (this.#unsettled.length > MOST_UNSETTLED) this.#settle()
+  }
+
+  /** Leaves out results that lay because their submitter had no CPU. */
+  #settle(): void {
+    for (const { finished, handled, waitedBefore } of this.#unsettled.splice(0)) {
+      const lay = handled - finished
+      if (this.#submitter.waitingForCpu - waitedBefore >= STARVED * lay) continue
+      this.#lateReplies += 1
+      this.#latest = Math.max(this.#latest, lay)
+      this.#late.add(finished, handled)
+    }
+  }
+
+  #reading(): Reading {
+    const { used, idle } = this.#cpus
+    const { onCpu, waitingForCpu } = this.#submitter
+    return { used, idle, ran: onCpu, waited: waitingForCpu }
+  }
+
+  #span(): PoolSpan {
+    const ns = Math.max(0, Number(this.#to - (this.#from ?? this.#to)))
+    const [first, last] = [this.#first, this.#last]
+    if (first === undefined || last === undefined) return { ns, submitterOnCpuNs: 0, submitterWaitingNs: 0 }
+    const cpus = this.#cpus.meansOf({ used: last.used - first.used, idle: last.idle - first.idle }, ns)
+    return {
+      ns,
+      ...(cpus === undefined ? {} : { cpus }),
+      submitterOnCpuNs: last.ran - first.ran,
+      submitterWaitingNs: last.waited - first.waited,
+    }
   }
 
   /** A task has no end. */
@@ -143,7 +222,7 @@ export class PoolModel {
   }
 
   shareOf(thread: TraceThread): WorkerShare {
-    let share = this.#workers.get(thread)
+    let share = this.#workers.get(thread.threadId)
     if (share === undefined) {
       share = {
         thread,
@@ -155,8 +234,9 @@ export class PoolModel {
         gcOfSpans: 0,
         gcOfSums: 0,
       }
-      this.#workers.set(thread, share)
+      this.#workers.set(thread.threadId, share)
     }
+    share.thread = thread
     return share
   }
 
@@ -168,7 +248,8 @@ export class PoolModel {
     return functions
   }
 
-  result(knowsCpu: boolean, threads: number, threadsAtOnce: number): Pool {
+  result(threads: number, threadsAtOnce: number): Pool {
+    this.#settle()
     const { backlog, settings } = this
     const activeNs = backlog.active
     const { kind, minThreads, maxThreads, tasksPerThread } = settings
@@ -177,22 +258,29 @@ export class PoolModel {
       name: this.#name === '' ? 'pool' : this.#name,
       kind,
       process: this.process,
-      submitter: this.#submitter,
+      submitter: this.#submitter.thread,
       from: this.#from ?? this.#base,
       to: this.#to,
       tasks: this.#tasks,
       failed: this.#failed,
+      abandoned: this.#abandoned,
       cut: this.#cut,
       perSecond: activeNs > 0 ? this.#tasks / (activeNs / 1e9) : 0,
       activeNs,
+      span: this.#span(),
       wait: quantilesOf(this.#wait),
       wake: quantilesOf(this.#wake),
       run: quantilesOf(this.#run),
       reply: quantilesOf(this.#reply),
       serialize: quantilesOf(this.#serialize),
+      size: this.#sizes.count === 0 ? 0 : this.#sizes.quantile(0.5),
       parts: this.#parts(),
       threads,
-      threadsAtOnce,
+      // One that ends and one that takes its place may be there together.
+      threadsAtOnce:
+        maxThreads === undefined
+          ? threadsAtOnce
+          : Math.min(threadsAtOnce, Math.max(maxThreads, this.mostThreads)),
       ...(minThreads === undefined ? {} : { minThreads }),
       ...(maxThreads === undefined ? {} : { maxThreads }),
       tasksPerThread,
@@ -201,7 +289,7 @@ export class PoolModel {
         tasks,
         runNs,
       })),
-      backlog: backlog.backlog(knowsCpu),
+      backlog: backlog.backlog(this.#cpus),
       tasksAtOnce: backlog.tasksAtOnce,
       waitBehind: this.#waitBehind,
       lateReplies: { count: this.#lateReplies, ns: this.#late.length, longest: this.#latest },

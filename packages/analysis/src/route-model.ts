@@ -22,9 +22,17 @@ export interface Received {
   readonly time: number
   /** Since when the thread could take it. */
   readonly freeFrom: number
-  /** How long the thread waited for a CPU meanwhile. */
-  readonly starved: number
+  /** For how long the thread had waited for a CPU when it was posted, in all. */
+  readonly waitedBefore: number
   readonly isTaken: boolean
+}
+
+/** A message that lay. */
+interface Late {
+  readonly posted: number
+  readonly time: number
+  readonly lay: number
+  readonly waitedBefore: number
 }
 
 /** Follows one route, or several together. */
@@ -38,11 +46,18 @@ export class RouteModel {
   readonly #wait = new Sketch()
   readonly #handle = new Sketch()
   readonly #late = new Coverage()
+  /** Late ones of which the receiver's own wait for a CPU is not known yet. */
+  readonly #unsettled: Late[] = []
   #lateCount = 0
   #latest = 0
 
+  /** How many late messages wait for {@link settle}. */
+  get unsettled(): number {
+    return this.#unsettled.length
+  }
+
   /** @returns how long reading it took at most. */
-  received({ posted, postNs, time, freeFrom, starved, isTaken }: Received): number {
+  received({ posted, postNs, time, freeFrom, waitedBefore, isTaken }: Received): number {
     this.messages += 1
     const wait = Math.max(0, time - posted)
     this.#wait.add(wait)
@@ -51,11 +66,22 @@ export class RouteModel {
     this.readNs += read
     const lay = wait - read
     // A message that is taken is one that its thread has looked for.
-    if (isTaken || lay < LATE_NS || starved >= STARVED * lay) return read
-    this.#lateCount += 1
-    this.#latest = Math.max(this.#latest, lay)
-    this.#late.add(posted, time)
+    if (!isTaken && lay >= LATE_NS) this.#unsettled.push({ posted, time, lay, waitedBefore })
     return read
+  }
+
+  /**
+   * Leaves out messages that lay because their receiver had no CPU.
+   *
+   * @param waited for how long it has waited for one, in all.
+   */
+  settle(waited: number): void {
+    for (const { posted, time, lay, waitedBefore } of this.#unsettled.splice(0)) {
+      if (waited - waitedBefore >= STARVED * lay) continue
+      this.#lateCount += 1
+      this.#latest = Math.max(this.#latest, lay)
+      this.#late.add(posted, time)
+    }
   }
 
   handled(ns: number): void {

@@ -7,7 +7,7 @@ import type { Interrupted } from './task-runs.js'
 
 /** What a worker did for a pool, so far. */
 export interface WorkerShare {
-  readonly thread: TraceThread
+  thread: TraceThread
   tasks: number
   runNs: number
   /** Run time of the tasks of which the kernel's figures are known, and these figures. */

@@ -26,7 +26,7 @@ export class ThreadModel {
   exit: bigint | undefined
   exitCode: number | undefined
   error: string | undefined
-  heap: { used: number; limit: number } | undefined
+  heap: { used: number; usedTwice: number; limit: number } | undefined
   /** Of its old objects, in bytes, if whoever started it has set one. */
   heapLimit = 0
   lost = 0
@@ -34,8 +34,10 @@ export class ThreadModel {
   loadNs = 0
   /** Whether the probes are in it: it has said so itself. */
   isProbed = false
+  /** Until its first task. That it has begun is known when that task has ended. */
   #onCpuBefore = 0
   #waitingBefore = 0
+  #firstTask: { readonly end: number; readonly onCpu: number; readonly waitingForCpu: number } | undefined
   /** Whether it was there before the recording. */
   readonly #isOlder: boolean
   #samples = 0
@@ -43,6 +45,8 @@ export class ThreadModel {
   #waitingForCpu = 0
   #lastOnCpu = 0
   #lastWaitingForCpu = 0
+  #accountedAt = 0
+  #usedLast = 0
   #utilized = 0
   #utilizations = 0
   #functions: HotFunctions | undefined
@@ -83,11 +87,11 @@ export class ThreadModel {
   }
 
   /**
-   * Notes the kernel's account: sums since the thread's start.
+   * Notes the kernel's account at a time: sums since the thread's start.
    *
    * @returns the time on a CPU since the last time.
    */
-  account(onCpu: number, waitingForCpu: number): number {
+  account(time: number, onCpu: number, waitingForCpu: number): number {
     const isFirst = this.#samples === 0
     this.#samples += 1
     const [ranBefore, waitedBefore] = [this.#lastOnCpu, this.#lastWaitingForCpu]
@@ -96,15 +100,26 @@ export class ThreadModel {
     // What a main thread did before the recording doesn't count.
     if (isFirst && this.#isOlder) return 0
     const ran = Math.max(0, onCpu - ranBefore)
+    const waited = Math.max(0, waitingForCpu - waitedBefore)
     this.#onCpu += ran
-    this.#waitingForCpu += Math.max(0, waitingForCpu - waitedBefore)
+    this.#waitingForCpu += waited
+    if (this.#firstTask !== undefined) {
+      // The first task ended between the last time and now.
+      const passed = Math.max(1, time - this.#accountedAt)
+      const part = Math.max(0, Math.min(1, (this.#firstTask.end - this.#accountedAt) / passed))
+      this.#onCpuBefore = Math.max(0, this.#onCpuBefore + part * ran - this.#firstTask.onCpu)
+      this.#waitingBefore = Math.max(0, this.#waitingBefore + part * waited - this.#firstTask.waitingForCpu)
+      this.#firstTask = undefined
+    }
+    this.#accountedAt = time
     return ran
   }
 
-  /** Its first task begins: from now on its time on CPUs is that of tasks. */
-  beginTasks(): void {
+  /** Its first task has ended, and had this part of its time on CPUs. */
+  beginTasks(end: number, onCpu: number, waitingForCpu: number): void {
     this.#onCpuBefore = this.#onCpu
     this.#waitingBefore = this.#waitingForCpu
+    this.#firstTask = { end, onCpu, waitingForCpu }
   }
 
   utilization(part: number): void {
@@ -120,9 +135,13 @@ export class ThreadModel {
 
   memory(used: number, limit: number): void {
     this.isProbed = true
-    if (this.heap === undefined || used * this.heap.limit >= this.heap.used * limit) {
-      this.heap = { used, limit }
-    }
+    this.heap ??= { used: 0, usedTwice: 0, limit }
+    const { heap } = this
+    heap.usedTwice = Math.max(heap.usedTwice, Math.min(used, this.#usedLast))
+    heap.used = Math.max(heap.used, used)
+    // V8 may raise it before it gives up.
+    heap.limit = Math.min(heap.limit, limit)
+    this.#usedLast = used
   }
 
   /** Notes a sample of its stack; times as in {@link runs}. */
@@ -179,7 +198,7 @@ export class ThreadModel {
           ? { onCpuNs: this.#onCpu, waitingForCpuNs: this.#waitingForCpu }
           : { onCpuNs: this.#onCpuBefore, waitingForCpuNs: this.#waitingBefore },
       gcNs: runs.gc,
-      ...(heap === undefined ? {} : { heap: { used: heap.used, limit: this.#limitOf(heap.limit) } }),
+      ...(heap === undefined ? {} : { heap: { ...heap, limit: this.#limitOf(heap.limit) } }),
       stalls,
       lost: this.lost,
       ...(this.#functions === undefined ? {} : { sampled: this.#functions.result() }),

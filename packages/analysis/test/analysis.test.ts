@@ -101,6 +101,10 @@ describe('the model', () => {
     })
     replies.gcSums(3, 0, 45, 16)
     expect(replies.model().pools[0].parts.gc).toBe(4 * MS)
+    // Nor what was collected while its worker started.
+    const booted = new MadeRecording().boot(3, 0, 30)
+    booted.task({ worker: 3, queued: 0, dispatched: 40, started: 40, finished: 50, handled: 51 })
+    expect(booted.gcSums(3, 0, 55, 16).model().pools[0].parts.gc).toBe(4 * MS)
     // Nor what was collected while its message was read.
     const messages = new MadeRecording()
     messages.task({ worker: 3, queued: 0, dispatched: 0, started: 10, finished: 20, handled: 21 })
@@ -226,6 +230,119 @@ describe('findings', () => {
     expect(queued(1, 20).model().findings).toMatchObject([{ id: 'nothing-wrong', severity: 'ok' }])
   })
 
+  test('a CPU is idle only if no other thread of the process has it, and no other program', () => {
+    const made = (used: number, idle: number): Model => {
+      const recording = queued(4, 20)
+      for (let ms = 100; ms <= 900; ms += 20)
+        recording.cpuAll(ms, (ms - 100) * used, 5000 + (ms - 100) * idle)
+      return recording.model()
+    }
+    const [found] = made(1, 3).findings
+    expect(found).toMatchObject({ id: 'too-few-threads', advice: 'Raise maxThreads to about 4.' })
+    // Threads of libuv compute.
+    expect(ids(made(3.8, 0.2))).toEqual([])
+    // Other programs do.
+    expect(ids(made(1, 0.4))).toEqual([])
+    expect(made(1, 2).findings[0].title).toContain('while 2.0 of 4 CPUs were idle')
+  })
+
+  test('the number of threads that is advised is more than there are', () => {
+    const made = (kind: string): Finding => {
+      const recording = new MadeRecording({ cpus: 2, maxThreads: 2, kind })
+      recording.life(3, 0, 3000).life(4, 0, 3000).threads(100, 2)
+      const end = recording.batch([3, 4], 40, 20, { onCpu: 12 })
+      for (let ms = 100; ms <= end; ms += 20) recording.cpuAll(ms, (ms - 100) * 1.2, (ms - 100) * 0.8)
+      return recording.model().findings[0]
+    }
+    expect(made('piscina')).toMatchObject({
+      id: 'too-few-threads',
+      advice: 'Raise maxThreads to about 4.',
+    })
+    // Each pool has its own names.
+    expect(made('workerpool').advice).toBe('Raise maxWorkers to about 4.')
+    expect(made('jest-worker').advice).toBe('Raise numWorkers to about 4.')
+    expect(made('poolifier').advice).toBe('Raise the number of its threads to about 4.')
+  })
+
+  test('the thread that gives the tasks has too much to do', () => {
+    const made = (work: number, run: number, waited = 0): Model => {
+      const recording = new MadeRecording({ cpus: 4, maxThreads: 2 })
+      recording.life(3, 0, 3000).life(4, 0, 3000).threads(100, 2)
+      for (let count = 0; count < 60; count += 1) {
+        const at = 100 + count * 20
+        recording.cpu(0, at, 50 + count * work, count * waited)
+        const worker = 3 + (count % 2)
+        recording.task({
+          worker,
+          queued: at,
+          dispatched: at,
+          started: at,
+          finished: at + run,
+          handled: at + run,
+          onCpu: run,
+        })
+      }
+      return recording.model()
+    }
+    expect(made(19, 10).findings).toMatchObject([
+      {
+        id: 'main-thread-busy',
+        severity: 'problem',
+        title: expect.stringContaining('94 % of the time, while the pool') as string,
+      },
+    ])
+    expect(ids(made(18, 15))).toEqual(['main-thread-busy'])
+    // It waits for a CPU in the rest of the time.
+    expect(ids(made(15, 10, 4))).toEqual(['main-thread-busy'])
+    expect(ids(made(10, 10))).toEqual([])
+    expect(made(10, 10).findings[0].advice).toContain('had nothing to do for 75 % of the time')
+    expect(ids(made(19, 30))).toEqual([])
+  })
+
+  test('tasks come one at a time', () => {
+    const made = (gap: number, maxThreads: number, cpus = 4): Model => {
+      const recording = new MadeRecording({ cpus, maxThreads }).life(3, 0, 3000).threads(100, 1)
+      for (let count = 0; count < 40; count += 1) {
+        const at = 100 + count * (20 + gap)
+        recording.task({
+          worker: 3,
+          queued: at,
+          dispatched: at,
+          started: at,
+          finished: at + 19,
+          handled: at + 19.9,
+        })
+      }
+      return recording.model()
+    }
+    expect(made(0, 4).findings).toMatchObject([
+      { id: 'idle-worker', severity: 'problem', title: expect.stringContaining('one at a time') as string },
+    ])
+    expect(ids(made(2, 2))).toEqual(['idle-worker'])
+    expect(ids(made(0, 1))).toEqual([])
+    expect(ids(made(0, 4, 1))).toEqual([])
+    // A server that has little to do.
+    expect(ids(made(20, 4))).toEqual([])
+  })
+
+  test('what takes the time where nothing is wrong', () => {
+    const made = (onCpu: number, helpers: number): string => {
+      const recording = new MadeRecording({ cpus: 2, maxThreads: 2 }).threads(100, 2)
+      recording.life(3, 0, 3000).life(4, 0, 3000).cpu(3, 100, 1).cpu(4, 100, 1)
+      const end = recording.batch([3, 4], 40, 20, { onCpu })
+      for (let ms = 100; ms <= end; ms += 20) {
+        for (const worker of [3, 4]) recording.cpu(worker, ms, 1 + ((ms - 100) * onCpu) / 20)
+        recording.cpuAll(ms, (ms - 100) * (onCpu / 10 + helpers), (ms - 100) * 0.3)
+      }
+      const { findings } = recording.model()
+      expect(findings).toMatchObject([{ id: 'nothing-wrong' }])
+      return findings[0].advice
+    }
+    expect(made(19, 0)).toContain('the work of the tasks themselves')
+    expect(made(5, 0.2)).toMatch(/^Tasks were blocked for 75 % .* and not for a CPU\.$/)
+    expect(made(5, 1)).toContain('UV_THREADPOOL_SIZE')
+  })
+
   test('more threads than CPUs', () => {
     const made = (cpus: number, waitingForCpu: number): Model => {
       const recording = new MadeRecording({ cpus, maxThreads: 2 })
@@ -235,10 +352,37 @@ describe('findings', () => {
     expect(ids(made(1, 10))).toEqual(['more-threads-than-cpus'])
     expect(ids(made(1, 5))).toEqual(['more-threads-than-cpus'])
     expect(ids(made(1, 2))).toEqual([])
+    expect(made(1, 10).findings).toMatchObject([{ costNs: 10 * MS, isCostOfEach: true }])
+    expect(modelText(made(1, 10))).toContain(' It cost each task about 10.0 ms.\n')
     // Then other programs have the CPUs.
     expect(ids(made(2, 10))).toEqual([])
     expect(made(2, 10).findings).toMatchObject([
-      { id: 'nothing-wrong', thin: expect.stringContaining('50 % of their time') as string },
+      {
+        id: 'nothing-wrong',
+        thin: expect.stringContaining('50 % of their time: other programs had them') as string,
+      },
+    ])
+  })
+
+  test('more threads compute than there are CPUs, though no pool has more', () => {
+    const made = (main: number): Model => {
+      const recording = new MadeRecording({ cpus: 2, maxThreads: 2 }).threads(100, 2)
+      recording.life(3, 0, 1000).life(4, 0, 1000)
+      const end = recording.batch([3, 4], 40, 20, { onCpu: 13, waitingForCpu: 7 })
+      for (let ms = 100; ms <= end; ms += 20) {
+        recording.cpu(0, ms, (ms - 100) * main, (ms - 100) * main)
+        recording.cpu(3, ms, (ms - 100) * 0.65, (ms - 100) * 0.35)
+        recording.cpu(4, ms, (ms - 100) * 0.65, (ms - 100) * 0.35)
+        recording.cpuAll(ms, (ms - 100) * (1.3 + main), 0)
+      }
+      return recording.model()
+    }
+    const [found] = made(0.5).findings
+    expect(found).toMatchObject({ id: 'more-threads-than-cpus', severity: 'hint' })
+    expect(found.title).toContain('3 on 2 CPUs, the main thread among them')
+    expect(found.advice).toContain('maxThreads: 1')
+    expect(made(0.02).findings).toMatchObject([
+      { id: 'nothing-wrong', thin: expect.stringContaining('other programs had them') as string },
     ])
   })
 
@@ -301,11 +445,15 @@ describe('findings', () => {
     expect([at?.thread?.threadId, Number((at?.to ?? 0n) - (at?.from ?? 0n)) / MS]).toEqual([0, 300])
     expect(ids(made(60))).toEqual(['main-thread-stalled'])
     expect(ids(made(40))).toEqual([])
-    // It waited for a CPU itself.
-    const starved = new MadeRecording({ cpus: 1, maxThreads: 1 }).cpu(0, 1, 0)
-    starved.batch([3], 20, 10)
-    starved.task({ worker: 3, queued: 400, dispatched: 400, started: 400, finished: 410, handled: 710 })
-    expect(ids(starved.cpu(0, 705, 1, 280).model())).toEqual([])
+    // It waited for a CPU itself, as is told before or after.
+    const starved = (told: number): Model => {
+      const recording = new MadeRecording({ cpus: 1, maxThreads: 1 }).cpu(0, 1, 0)
+      recording.batch([3], 20, 10)
+      recording.task({ worker: 3, queued: 400, dispatched: 400, started: 400, finished: 410, handled: 710 })
+      return recording.cpu(0, told, 1, 280).model()
+    }
+    expect(ids(starved(705))).toEqual([])
+    expect(ids(starved(750))).toEqual([])
   })
 
   test('garbage collection', () => {
@@ -372,6 +520,34 @@ describe('findings', () => {
     expect(ids(often(8, 5))).toEqual(['worker-starts'])
     expect(ids(often(4, 5))).toEqual(['worker-starts'])
     expect(ids(often(2, 8))).toEqual([])
+    // The reasons for it.
+    const reason = (recording: MadeRecording): string =>
+      recording.model().findings.find(({ id }) => id === 'worker-starts')?.title ?? ''
+    const once = new MadeRecording({ cpus: 1, maxThreads: 1 })
+    const aborted = new MadeRecording({ cpus: 1, maxThreads: 1 })
+    for (let count = 0; count < 12; count += 1) {
+      const from = count * 300
+      const ends = { queued: from, dispatched: from + 60, handled: from + 245 }
+      once.life(3 + count, from, from + 250)
+      once.task({ worker: 3 + count, started: from + 60, finished: from + 240, ...ends })
+      aborted.life(3 + count, from, from + 250).batch([3 + count], 3, 20, { from: from + 60, way: 0 })
+      aborted.task({ worker: 3 + count, ...ends, dispatched: from + 130, failed: true })
+    }
+    expect(reason(once)).toContain('each task has a worker of its own')
+    // A worker that never told of a run is the pool's, too.
+    const never = new MadeRecording({ cpus: 1, maxThreads: 2 })
+    for (let count = 0; count < 12; count += 1) {
+      const from = count * 100
+      never.life(3 + count, from, from + 200)
+      never.message({ worker: 3 + count, at: from })
+      never.task({ worker: 3 + count, queued: 0, dispatched: from + 55, handled: from + 199, failed: true })
+    }
+    expect(never.model()).toMatchObject({
+      crews: [],
+      pools: [{ threads: 12, threadsAtOnce: 2, abandoned: 12 }],
+    })
+    expect(ids(never.model())).toEqual(['idle-worker', 'worker-starts'])
+    expect(reason(aborted)).toContain('a task that is aborted while it runs ends its worker')
     const late = (online: number): Model => {
       const recording = new MadeRecording({ cpus: 1, maxThreads: 1 })
       recording.life(3, 0, 3000, { online })
@@ -439,7 +615,7 @@ describe('findings', () => {
 
   test('idle workers, and one that never came', () => {
     const made = (idle: number, known: number): Model => {
-      const recording = new MadeRecording({ cpus: 4, maxThreads: 4 })
+      const recording = new MadeRecording({ cpus: 4, maxThreads: known })
       for (let threadId = 3; threadId <= 3 + idle; threadId += 1) recording.life(threadId, 0, 3000)
       recording.threads(100, known)
       for (let count = 0; count < 50; count += 1) {
@@ -455,8 +631,23 @@ describe('findings', () => {
       }
       return recording.model()
     }
-    expect(made(3, 4).findings).toMatchObject([{ id: 'idle-worker', severity: 'hint' }])
+    expect(made(3, 4).findings).toMatchObject([{ id: 'idle-worker', severity: 'problem' }])
     expect(ids(made(1, 2))).toEqual(['idle-worker'])
+    // Two at once, and four threads.
+    const two = new MadeRecording({ cpus: 4, maxThreads: 4 })
+    for (const threadId of [3, 4, 5, 6]) two.life(threadId, 0, 3000)
+    for (const threadId of [3, 4]) two.batch([threadId], 1, 600)
+    two.threads(100, 4)
+    for (let at = 800; at < 1000; at += 20) {
+      two.task({ worker: 3, queued: at, dispatched: at, started: at, finished: at + 19, handled: at + 19.5 })
+    }
+    expect(two.model().findings).toMatchObject([
+      {
+        id: 'idle-worker',
+        severity: 'hint',
+        title: expect.stringContaining('never more than 2 tasks at once') as string,
+      },
+    ])
     expect(ids(made(0, 1))).toEqual([])
     // Others than the pool's.
     expect(ids(made(3, 1))).toEqual([])
@@ -479,7 +670,10 @@ describe('findings', () => {
 
   test('memory near the limit', () => {
     const made = (used: bigint): readonly Finding[] =>
-      new MadeRecording().memory(3, 100, used, 100n).model().findings
+      new MadeRecording().memory(3, 100, used, 100n).memory(3, 200, used, 100n).model().findings
+    const [once] = new MadeRecording().memory(3, 100, 95n, 100n).memory(3, 200, 50n, 100n).model().findings
+    expect(once).toMatchObject({ id: 'memory-limit', severity: 'hint' })
+    expect(once.thin).toContain('only once')
     expect(made(95n)).toMatchObject([{ id: 'memory-limit', severity: 'problem' }])
     expect(made(80n)).toMatchObject([{ id: 'memory-limit', severity: 'hint' }])
     expect(made(60n)).toEqual([])
@@ -496,14 +690,37 @@ describe('findings', () => {
     const short = new MadeRecording()
     short.batch([3], 4, 20)
     expect(short.model().findings).toEqual([])
+    // Few tasks that take long are enough.
+    const long = new MadeRecording({ cpus: 1, maxThreads: 1 })
+    long.batch([3], 4, 500, { from: 0, way: 0 })
+    expect(ids(long.gc(3, 100, 1100).model())).toEqual(['garbage-collection'])
+    const shorter = new MadeRecording({ cpus: 1, maxThreads: 1 })
+    shorter.batch([3], 12, 15, { from: 0, way: 0 })
+    expect(shorter.cpu(3, 1, 1).gc(3, 10, 160, 180).model().findings).toMatchObject([
+      { id: 'garbage-collection', severity: 'hint', thin: 'It had work for only 180 ms.' },
+    ])
+    const cut = new MadeRecording({ cpus: 1, maxThreads: 1 }).cpu(3, 1, 1)
+    cut.batch([3], 20, 20, { from: 0, way: 0 })
+    for (let count = 0; count < 10; count += 1) cut.task({ worker: 3, queued: 100 })
+    expect(cut.gc(3, 100, 300, 390).model().findings).toMatchObject([
+      { id: 'garbage-collection', severity: 'hint', thin: '10 tasks of 30 had no end in the recording.' },
+    ])
     const elsewhere = new MadeRecording({ cpus: 8, maxThreads: 1 })
     elsewhere.batch([3], 40, 20, { onCpu: 0 })
     const [fine] = elsewhere.model().findings
     expect(fine.id).toBe('nothing-wrong')
     expect(fine.title).toContain('the time on CPUs is not known')
+    const garbage = new MadeRecording({ cpus: 8, maxThreads: 1 }).gc(3, 100, 500, 890)
+    garbage.batch([3], 40, 20, { onCpu: 0 })
+    expect(garbage.model().findings).toMatchObject([
+      {
+        id: 'garbage-collection',
+        thin: expect.stringContaining('how long threads waited for a CPU') as string,
+      },
+    ])
   })
 
   test('each has an id of its own', () => {
-    expect(new Set(FINDING_IDS).size).toBe(13)
+    expect(new Set(FINDING_IDS).size).toBe(14)
   })
 })

@@ -46,7 +46,7 @@ export class MadeRecording {
   readonly #posted = new Map<number, number>()
   #tasks = 0n
 
-  constructor({ cpus = 4, maxThreads = 2 } = {}) {
+  constructor({ cpus = 4, maxThreads = 2, kind = 'piscina' } = {}) {
     this.at(0, (time) =>
       this.trace.happened(this.main, this.#class('process:started'), time, {
         ppid: 1,
@@ -58,7 +58,7 @@ export class MadeRecording {
     this.at(0, (time) =>
       this.trace.happened(this.main, this.#class('pool:found'), time, {
         pool: 'piscina-1',
-        kind: 'piscina',
+        kind,
         minThreads: maxThreads,
         maxThreads,
         tasksPerThread: 1,
@@ -126,12 +126,28 @@ export class MadeRecording {
     )
   }
 
+  boot(threadId: number, start: number, end: number): this {
+    return this.at(end, (time) =>
+      this.trace.span(this.worker(threadId), this.#class('worker:boot'), BigInt(start * MS), time),
+    )
+  }
+
   cpu(threadId: number, ms: number, onCpu: number, waitingForCpu = 0): this {
     return this.at(ms, (time) =>
       this.trace.happened(this.#sampler, this.#class('cpu'), time, {
         threadId,
         onCpu: BigInt(Math.round(onCpu * MS)),
         waitingForCpu: BigInt(Math.round(waitingForCpu * MS)),
+      }),
+    )
+  }
+
+  /** What the process used of CPUs since its start, and how long the machine's CPUs were idle. */
+  cpuAll(ms: number, used: number, machineIdle: number): this {
+    return this.at(ms, (time) =>
+      this.trace.happened(this.#sampler, this.#class('cpu:all'), time, {
+        used: BigInt(Math.round(used * MS)),
+        machineIdle: BigInt(Math.round(machineIdle * MS)),
       }),
     )
   }

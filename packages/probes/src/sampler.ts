@@ -7,7 +7,9 @@
  * It traces as any thread does. Analysis leaves it out of what it shows.
  */
 import { workerData } from 'node:worker_threads'
-import { currentRecording, nameThread, now, tracepoint, whileRecording } from '@rchan/trace'
+import { currentRecording, nameThread, now, whileRecording } from '@rchan/trace'
+import { cpu, cpuOfAll } from './cpu-events.js'
+import { MachineIdle } from './machine-idle.js'
 import { ThreadList, type ListedThread } from './thread-list.js'
 import { Schedstat } from './schedstat.js'
 import { stalled } from './stalls.js'
@@ -20,8 +22,9 @@ const FIRST_LOOKS = 100
 const LATER_LOOKS_MS = 50
 const STATUS_MS = 500
 const NS_PER_MS = 1e6
-
-const cpu = tracepoint('cpu', { threadId: 'u32', onCpu: 'u64', waitingForCpu: 'u64' })
+const NS_PER_US = 1e3
+// As it is now: the program may replace it.
+const cpuUsage = process.cpuUsage.bind(process)
 
 /** What the sampler knows of a thread. */
 interface Watched {
@@ -40,12 +43,14 @@ class Sampler {
   readonly #data: SamplerData
   readonly #threadList: ThreadList
   readonly #threads = new Map<number, Watched>()
+  readonly #machine: MachineIdle | undefined
   #round = 0
   #lookedAt: bigint = now()
 
   constructor(data: SamplerData) {
     this.#data = data
     this.#threadList = new ThreadList(data.threadList)
+    this.#machine = data.samplesCpu ? MachineIdle.open() : undefined
   }
 
   /** When to look again, in ms. */
@@ -70,6 +75,7 @@ class Sampler {
       if (ownDelay > 0n) thread.turnedAt += ownDelay
       this.#watchLoop(thread, entry, time)
     }
+    this.#sampleAll()
     for (const [slot, thread] of this.#threads) {
       if (thread.seenAt === this.#round) continue
       thread.account?.close()
@@ -81,6 +87,7 @@ class Sampler {
   close(): void {
     for (const thread of this.#threads.values()) thread.account?.close()
     this.#threads.clear()
+    this.#machine?.close()
   }
 
   #threadOf(entry: ListedThread, time: bigint): Watched {
@@ -114,6 +121,13 @@ class Sampler {
     thread.onCpu = onCpu
     thread.waitingForCpu = waitingForCpu
     cpu({ threadId: entry.threadId, onCpu, waitingForCpu })
+  }
+
+  #sampleAll(): void {
+    const machine = this.#machine
+    if (machine === undefined || !machine.read()) return
+    const { user, system } = cpuUsage()
+    cpuOfAll({ used: (user + system) * NS_PER_US, machineIdle: machine.ns })
   }
 
   #watchLoop(thread: Watched, { threadId, beats, limitMs }: ListedThread, time: bigint): void {

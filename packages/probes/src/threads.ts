@@ -9,9 +9,9 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { errorMonitor } from 'node:events'
-import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { asyncSpan, span, tracepoint, whileRecording } from '@rchan/trace'
+import { cpuCount } from './cpu-count.js'
 import { MEMORY_INTERVAL_MS, startMemory, tellMemory } from './memory.js'
 import { guarded, reasonOf, type Probe, type ProbeContext } from './probe.js'
 
@@ -57,7 +57,7 @@ export const threads: Probe = {
       if (context.isMainThread) {
         processStarted({
           ppid: process.ppid,
-          cpus: availableParallelism(),
+          cpus: cpuCount(),
           command: process.argv.join(' '),
           folder: process.cwd(),
         })

@@ -11,6 +11,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readPage, ROOT } from '../../../test/pages.ts'
+// Only the sampler thread loads them.
+// oxlint-disable-next-line no-unassigned-import
+import '../dist/cpu-events.js'
 
 const page = readPage('docs/probes.md').text
 

@@ -1,4 +1,4 @@
-/** The probes `io` and `threads`, and what a task's records say of its size and its memory. */
+/** The probes `io`, `threads` and `cpu`, and what a task's records say of its size and memory. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { analyse } from '@rchan/analysis'
@@ -90,3 +90,33 @@ test('a task has its size, its worker its limits, and its memory though it never
   expect(Number(later.woken)).toBeLessThanOrEqual(Number(later.started))
   expect(Number(later.woken)).toBeGreaterThan(0)
 })
+
+test.runIf(process.platform === 'linux')(
+  'what the process uses of CPUs, and what the machine does not',
+  async () => {
+    const { stdout, records } = await recorded('helpers.mjs')
+    const said = JSON.parse(stdout) as { time: string; used: number }
+    const all = named(records, 'cpu:all').map(({ time, fields }) => ({
+      time,
+      used: Number(fields.used),
+      idle: Number(fields.machineIdle),
+    }))
+    expect(all.length).toBeGreaterThan(2)
+    for (const [index, { time, used, idle }] of all.slice(1).entries()) {
+      const before = all[index]
+      expect(used).toBeGreaterThanOrEqual(before.used)
+      expect(idle).toBeGreaterThanOrEqual(before.idle)
+      if (time < BigInt(said.time)) expect(used).toBeLessThanOrEqual(said.used)
+    }
+    const last = all[all.length - 1]
+    expect(last.time).toBeGreaterThan(BigInt(said.time))
+    expect(last.used).toBeGreaterThanOrEqual(said.used)
+    // More than its threads that run JavaScript: those of libuv have computed.
+    const ofThreads = new Map(
+      named(records, 'cpu').map(({ fields }) => [fields.threadId, Number(fields.onCpu)]),
+    )
+    const sum = [...ofThreads.values()].reduce((total, onCpu) => total + onCpu, 0)
+    expect(sum).toBeGreaterThan(0)
+    expect(last.used).toBeGreaterThan(sum)
+  },
+)

@@ -2,7 +2,7 @@
  * The page around the timeline: findings, pools, threads and the slowest tasks as HTML, so that a
  * screen reader, a printer and a browser without scripts have them, too.
  */
-import { durationText, evidenceText, numberText, type Finding, type Model } from '@rchan/analysis'
+import { costText, durationText, evidenceText, numberText, type Finding, type Model } from '@rchan/analysis'
 import { crewSection } from './crew-section.js'
 import { functionSection } from './function-section.js'
 import { html, Markup } from './markup.js'
@@ -118,7 +118,7 @@ function findingsPart({ findings, losses }: Model, data: PageData, at: (time: bi
             <div>
               <p class="claim">
                 <span class="unseen">${SEVERITIES[finding.severity]}</span
-                >${linked(finding, index, data, at)}${finding.costNs > 0 ? html` <span class="cost">cost about ${durationText(finding.costNs)}</span>` : html``}
+                >${linked(finding, index, data, at)}${finding.costNs > 0 ? html` <span class="cost">${costText(finding)}</span>` : html``}
               </p>
               <p class="faint">
                 ${finding.evidence.map((each) => `${each.label} ${evidenceText(each)}`).join(' · ')}

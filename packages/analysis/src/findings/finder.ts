@@ -1,6 +1,7 @@
 /** What a finder is: it looks for one thing that can be wrong, in a model. */
 import type { TraceProcess } from '@rchan/ctf/reader'
-import type { Crew, Evidence, Finding, Model, Pool, Task, ThreadUse } from '../model.js'
+import type { CpusUsed, Crew, Evidence, Finding, Model, Pool, Task, ThreadUse } from '../model.js'
+import { durationText } from '../quantity.js'
 
 export const MS = 1e6
 
@@ -8,28 +9,52 @@ export const MS = 1e6
 export type Facts = Omit<Model, 'findings'>
 
 /** What a finder says. `id` is put in for all, and what makes all of them thin. */
-export type Found = Omit<Finding, 'id'>
+export interface Found extends Omit<Finding, 'id'> {
+  /** What it is about. */
+  readonly about?: Pool | Crew
+}
 
 /** Looks for one thing. */
 export interface Finder {
   readonly id: string
+  /** Whether it judges how long things took. On a busy machine they take longer. */
+  readonly judgesTime: boolean
   find(facts: Facts): Found[]
 }
 
 /** A pool that was used enough for a statement about its tasks. */
 const FEWEST_TASKS = 10
 const SHORTEST_NS = 100 * MS
+/** So few are enough if they took so long. */
+const FEWEST_LONG_TASKS = 2
+const LONG_NS = 1000 * MS
+/** Of a shorter time there are few samples of what CPUs did. */
+const SHORT_NS = 200 * MS
+/** Tasks without an end that are no exception. */
+const CUT_PART = 0.1
+
+function isEnough(tasks: number, activeNs: number): boolean {
+  return (
+    (tasks >= FEWEST_TASKS && activeNs >= SHORTEST_NS) || (tasks >= FEWEST_LONG_TASKS && activeNs >= LONG_NS)
+  )
+}
 
 /** The pools of which there is enough to judge. */
 export function judged({ pools }: Facts): Pool[] {
-  return pools.filter(({ tasks, activeNs }) => tasks >= FEWEST_TASKS && activeNs >= SHORTEST_NS)
+  return pools.filter(({ tasks, activeNs }) => isEnough(tasks, activeNs))
 }
 
 /** The crews of which there is enough to judge. */
 export function judgedCrews({ crews }: Facts): Crew[] {
-  return crews.filter(
-    ({ there, back, activeNs }) => there.messages + back.messages >= FEWEST_TASKS && activeNs >= SHORTEST_NS,
-  )
+  return crews.filter(({ there, back, activeNs }) => isEnough(there.messages + back.messages, activeNs))
+}
+
+/** Why little is known of a pool or a crew; undefined if enough is. */
+export function thinnessOf(about: Pool | Crew): string | undefined {
+  const { activeNs } = about
+  if (activeNs < SHORT_NS) return `It had work for only ${durationText(activeNs)}.`
+  if (!('cut' in about) || about.cut < CUT_PART * about.tasks) return undefined
+  return `${plural(about.cut, 'task')} of ${about.tasks} had no end in the recording.`
 }
 
 export function ns(label: string, value: number): Evidence {
@@ -130,9 +155,70 @@ export function hasDied({ exit, exitCode, error }: ThreadUse): boolean {
   )
 }
 
+const OF_MEMORY = /memory limit|out of memory/i
+
+/** Whether a worker ended because its heap was full. */
+export function diedOfMemory({ error = '' }: ThreadUse): boolean {
+  return OF_MEMORY.test(error)
+}
+
 /** The CPUs that a process can use, if the recording has it. */
 export function cpusOf({ processes, cpus }: Facts, process: TraceProcess): number | undefined {
   return processes.find((each) => each.process === process)?.cpus ?? cpus
+}
+
+/**
+ * How many CPUs a process might have used beside what was used: no more than the machine had idle.
+ */
+export function idleCpus(cpus: number, { used, idle = Infinity }: CpusUsed): number {
+  return Math.max(0, Math.min(cpus - used, idle))
+}
+
+/**
+ * Which part of the time in which they could have run tasks the workers of a pool did: that from
+ * their start on, while the pool had any.
+ */
+export function atWorkPart(facts: Facts, pool: Pool): number {
+  const { run, tasksPerThread } = pool
+  const { started } = timeOfWorkers(facts, pool)
+  return Math.min(1, run.sum / Math.max(1, started * tasksPerThread))
+}
+
+/** Which part of the time in which a pool had workers these were starting. */
+export function startingPart(facts: Facts, pool: Pool): number {
+  const { starting, started } = timeOfWorkers(facts, pool)
+  return starting / Math.max(1, starting + started)
+}
+
+/** How long the workers of a pool were starting, and there, while the pool had tasks. */
+function timeOfWorkers(facts: Facts, pool: Pool): { starting: number; started: number } {
+  const end = Number(pool.to - pool.from)
+  const within = (time: number): number => clamp(time, 0, end)
+  let [starting, started] = [0, 0]
+  for (const { spawned, ready, online, from, to, loadNs } of workersOf(facts, pool)) {
+    const born = within(Number((spawned ?? from) - pool.from))
+    const died = within(Number(to - pool.from))
+    const there = clamp(Number((ready ?? online ?? from) - pool.from) + loadNs, born, Math.max(born, died))
+    starting += there - born
+    started += Math.max(0, died - there)
+  }
+  return { starting, started }
+}
+
+/** Which part of their run time the tasks of a pool were blocked. */
+export function blockedPart({ run, parts }: Pool): number {
+  const known = run.sum - parts.unknown
+  return known > 0.5 * run.sum ? parts.blocked / known : 0
+}
+
+/**
+ * CPUs that threads without JavaScript used, at least, while a pool was there: libuv's for crypto,
+ * zlib and files, those of native addons, V8's.
+ */
+export function cpusOfHelpers({ threads }: Facts, { span }: Pool): number {
+  if (span.cpus === undefined || span.ns === 0) return 0
+  const ran = threads.reduce((sum, { onCpuNs }) => sum + onCpuNs, 0)
+  return Math.max(0, span.cpus.used - ran / span.ns)
 }
 
 export function clamp(value: number, least: number, most: number): number {

@@ -14,18 +14,20 @@ import {
   type Finder,
   type Found,
 } from './finder.js'
+import { limitText, optionsOf, type PoolOptions } from './pool-options.js'
 import { largeMessagesOf } from './serialization.js'
 
 const HINT = 0.15
 const PROBLEM = 0.3
 const LEAST_NS = 50 * MS
-const ADVICE =
-  'Make less garbage: reuse buffers, work in parts. Or give workers a larger young generation: ' +
-  'resourceLimits: { maxYoungGenerationSizeMb: 64 }.'
+const LARGER = 'maxYoungGenerationSizeMb: 64'
+/** Options of a bare worker. */
+const OF_WORKER: PoolOptions = { most: '', limits: ['resourceLimits: { ', ' }'] }
 
 /** Garbage collection takes the tasks' time. */
 export const garbageCollection: Finder = {
   id: 'garbage-collection',
+  judgesTime: true,
   find: (facts) => [...inPools(facts), ...inCrews(facts)],
 }
 
@@ -37,6 +39,7 @@ function inPools(facts: Facts): Found[] {
     const proven = part - (cpuWaitOf(facts, pool)?.part ?? 0)
     if (proven < HINT || gc < LEAST_NS) return []
     return {
+      about: pool,
       severity: proven >= PROBLEM ? 'problem' : 'hint',
       title: `Garbage collection took ${percentText(part)} of the time of ${pool.name}'s tasks.`,
       evidence: [
@@ -44,11 +47,18 @@ function inPools(facts: Facts): Found[] {
         ns('run time of all tasks', pool.run.sum),
         percent('part', part),
       ],
-      costNs: gc / Math.max(1, pool.workers.length),
-      advice: ADVICE,
+      costNs: gc / Math.max(1, pool.threadsAtOnce),
+      advice: adviceFor(optionsOf(pool)),
       at: whenOf(pool),
     }
   })
+}
+
+function adviceFor(options: PoolOptions): string {
+  return (
+    'Make less garbage: reuse buffers, work in parts. Or give workers a larger young generation: ' +
+    `${limitText(options, LARGER)}.`
+  )
 }
 
 function inCrews(facts: Facts): Found[] {
@@ -62,11 +72,12 @@ function inCrews(facts: Facts): Found[] {
     const proven = (gc - largeMessagesOf(crew)) / Math.max(1, work) - cpuWaitOfCrew(crew)
     if (part > 1 || proven < HINT || gc < LEAST_NS) return []
     return {
+      about: crew,
       severity: proven >= PROBLEM ? 'problem' : 'hint',
       title: `Garbage collection took ${percentText(part)} of the time of ${crewText(crew)}.`,
       evidence: [ns('garbage collection', gc), ns('time at work', work), percent('part', part)],
       costNs: gc / workers.length,
-      advice: ADVICE,
+      advice: adviceFor(OF_WORKER),
       at: whenOfCrew(crew),
     }
   })

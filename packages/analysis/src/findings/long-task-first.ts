@@ -12,6 +12,7 @@ const LEAST_NS = 50 * MS
 /** Short tasks wait behind a few long ones. */
 export const longTaskFirst: Finder = {
   id: 'long-task-first',
+  judgesTime: true,
   find: (facts) =>
     judged(facts).flatMap((pool) => {
       const { run, waitBehind, tasks, wait } = pool
@@ -27,6 +28,7 @@ export const longTaskFirst: Finder = {
       const each = behind / tasks
       if (each < WAITED_RUNS * run.p50 || behind < LEAST_NS) return []
       return {
+        about: pool,
         severity: 'problem',
         title:
           `In ${pool.name}, short tasks waited behind long ones: half of the tasks ran for less than ` +
@@ -40,6 +42,7 @@ export const longTaskFirst: Finder = {
           count('tasks', tasks),
         ],
         costNs: each,
+        isCostOfEach: true,
         advice:
           'Give long tasks a pool of their own, cut them into parts, or put the short ones first ' +
           '(a task queue with priorities).',

@@ -22,6 +22,7 @@ const LEAST_PART = 0.05
 /** Results lay because the thread that waits for them was busy. */
 export const mainStalled: Finder = {
   id: 'main-thread-stalled',
+  judgesTime: true,
   find: (facts) => [...inPools(facts), ...inCrews(facts)],
 }
 
@@ -34,6 +35,7 @@ function inPools(facts: Facts): Found[] {
     const stalls = facts.threads.find(({ thread }) => thread === submitter)?.stalls
     const who = threadText(submitter)
     return {
+      about: pool,
       severity: 'problem',
       title:
         `${threadTextFirst(submitter)} was busy while ${plural(lateReplies.count, 'result')} of ${name} waited to be ` +
@@ -67,6 +69,7 @@ function inCrews(facts: Facts): Found[] {
     const stalls = facts.threads.find(({ thread }) => thread === parent)?.stalls
     const who = threadText(parent)
     return {
+      about: crew,
       severity: 'problem',
       title:
         `${threadTextFirst(parent)} was busy while ${plural(late.count, 'message')} of ${crewText(crew)} waited to be ` +

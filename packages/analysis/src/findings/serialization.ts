@@ -16,6 +16,7 @@ import {
   type Finder,
   type Found,
 } from './finder.js'
+import { optionsOf } from './pool-options.js'
 
 /** A message that takes so long to get through is large. */
 const LARGE_NS = 0.5 * MS
@@ -24,9 +25,13 @@ const LEAST_NS = 50 * MS
 const LARGE_POST_NS = LARGE_NS / 2
 /** Messages that take less of a crew's time are not what it waits for. */
 const LEAST_PART = 0.1
-const ADVICE =
-  'Transfer ArrayBuffers (transferList, move()) or share memory (SharedArrayBuffer) instead of copying, ' +
-  'and send less: let the worker read what it needs.'
+
+function adviceFor(transfer: string | undefined): string {
+  return (
+    `${transfer === undefined ? 'Share' : `Transfer ArrayBuffers (${transfer}) or share`} memory (SharedArrayBuffer) instead of ` +
+    'copying, and send less: let the worker read what it needs.'
+  )
+}
 
 /** How long large messages of a pool were on their way. */
 export function messagesOf(facts: Facts, pool: Pool): number {
@@ -53,6 +58,7 @@ function thereOf(facts: Facts, pool: Pool): number {
 /** Getting messages through takes longer than the tasks. */
 export const serialization: Finder = {
   id: 'serialization',
+  judgesTime: true,
   find: (facts) => [...inPools(facts), ...inCrews(facts)],
 }
 
@@ -62,6 +68,7 @@ function inPools(facts: Facts): Found[] {
     const cost = messagesOf(facts, pool)
     if (cost < run.sum || cost < LEAST_NS) return []
     return {
+      about: pool,
       severity: 'problem',
       title:
         `Messages of ${pool.name} take longer than its tasks: a task runs for ${durationText(run.p50)}, ` +
@@ -71,10 +78,11 @@ function inPools(facts: Facts): Found[] {
         ns('dispatch to start, median', wake.p50),
         ns('posting the result, median', serialize.p50),
         ns('result to handler, median', reply.p50),
+        ...(pool.size === 0 ? [] : [{ label: 'data of a task, median', value: pool.size, unit: 'bytes' }]),
         percent('messages, measured by run time', cost / Math.max(1, run.sum)),
       ],
       costNs: cost,
-      advice: ADVICE,
+      advice: adviceFor(optionsOf(pool).transfer),
       at: whenOf(pool),
     }
   })
@@ -88,6 +96,7 @@ function inCrews(facts: Facts): Found[] {
     // Of the time that posting took, a thread may have waited for a CPU.
     if (cost * (1 - cpuWaitOfCrew(crew)) < work || cost < LEAST_NS || cost < LEAST_PART * activeNs) return []
     return {
+      about: crew,
       severity: 'problem',
       title:
         `Messages to and from ${crewText(crew)} take longer than the work: writing and reading them took ` +
@@ -101,7 +110,7 @@ function inCrews(facts: Facts): Found[] {
         percent('messages, measured by the work', cost / Math.max(1, work)),
       ],
       costNs: cost,
-      advice: ADVICE,
+      advice: adviceFor('transferList'),
       at: whenOfCrew(crew),
     }
   })

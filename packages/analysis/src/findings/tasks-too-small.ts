@@ -1,11 +1,13 @@
-import { count, judged, MS, ns, percent, whenOf, type Finder } from './finder.js'
+import { count, cpuWaitOf, judged, MS, ns, percent, percentText, whenOf, type Finder } from './finder.js'
 
 const FEWEST = 200
 const SMALL_NS = 0.5 * MS
+const MUCH_WAIT = 0.2
 
 /** Dispatching a task costs more than doing it. */
 export const tasksTooSmall: Finder = {
   id: 'tasks-too-small',
+  judgesTime: true,
   find: (facts) =>
     judged(facts).flatMap((pool) => {
       const { run, wake, reply, tasks, serialize } = pool
@@ -15,7 +17,9 @@ export const tasksTooSmall: Finder = {
       const overhead = wake.p50 + reply.p50
       // Large enough together: a few long tasks carry the small ones.
       if (overhead < run.p50 || run.sum > 0.5 * pool.activeNs * Math.max(1, pool.threadsAtOnce)) return []
+      const waited = cpuWaitOf(facts, pool)?.part ?? 0
       return {
+        about: pool,
         severity: 'problem',
         title:
           `The tasks of ${pool.name} are too small: half of them run for less than ${Math.round(run.p50 / 1e3)} µs, and ` +
@@ -30,6 +34,11 @@ export const tasksTooSmall: Finder = {
         costNs: Math.max(0, pool.activeNs - run.sum / Math.max(1, pool.threadsAtOnce)),
         advice: 'Put several into one task, or do such work where it arises.',
         at: whenOf(pool),
+        ...(waited < MUCH_WAIT
+          ? {}
+          : {
+              thin: `Workers waited for a CPU in ${percentText(waited)} of their time: the way takes longer then.`,
+            }),
       }
     }),
 }

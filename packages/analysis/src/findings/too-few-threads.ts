@@ -6,6 +6,7 @@ import {
   cpuWaitOf,
   cpuWaitOfCrew,
   crewText,
+  idleCpus,
   judged,
   judgedCrews,
   MS,
@@ -19,6 +20,7 @@ import {
   type Finder,
   type Found,
 } from './finder.js'
+import { optionsOf } from './pool-options.js'
 
 /** A queue for so much of the pool's time. */
 const QUEUED_PART = 0.2
@@ -37,6 +39,7 @@ const AT_WORK = 0.5
 /** Tasks are queued, all workers have tasks, and CPUs are idle. */
 export const tooFewThreads: Finder = {
   id: 'too-few-threads',
+  judgesTime: true,
   find: (facts) => [...inPools(facts), ...inCrews(facts)],
 }
 
@@ -45,22 +48,23 @@ function inPools(facts: Facts): Found[] {
     const { backlog, activeNs, name, tasksPerThread, threadsAtOnce, maxThreads, parts, run } = pool
     const cpus = cpusOf(facts, pool.process)
     const threads = Math.max(1, threadsAtOnce)
-    if (cpus === undefined || backlog.cpusUsed === undefined || threads >= 4 * cpus) return []
+    if (cpus === undefined || backlog.cpus === undefined || threads >= 4 * cpus) return []
     if (backlog.ns < QUEUED_PART * activeNs || backlog.ns < 100 * MS) return []
     if (backlog.running < FULL * threads * tasksPerThread) return []
     if (run.sum < IN_TASKS * activeNs * threads * tasksPerThread) return []
     // It may start more: then they come late, which is another thing.
     if (maxThreads !== undefined && threads < maxThreads) return []
     // The samples may come late; the tasks' own figures don't.
-    const cpusUsed = Math.max(backlog.cpusUsed, (parts.onCpu + parts.gc) / activeNs)
-    const idle = cpus - cpusUsed
+    const used = Math.max(backlog.cpus.used, (parts.onCpu + parts.gc) / activeNs)
+    const idle = idleCpus(cpus, { ...backlog.cpus, used })
     if (idle < Math.max(LEAST_IDLE, IDLE_PART * cpus)) return []
     if ((cpuWaitOf(facts, pool)?.part ?? 0) > MOST_CPU_WAIT) return []
     const known = run.sum - parts.unknown
     const atWork = known > 0 ? (parts.onCpu + parts.gc) / known : 1
-    const perThread = clamp(cpusUsed / threads, 0.05, 1)
-    const possible = threads + idle / perThread
+    const possible = threads + idle / clamp(known > 0 ? atWork : used / threads, 0.05, 1)
+    const { most, atOnce } = optionsOf(pool)
     return {
+      about: pool,
       severity: 'problem',
       title:
         `${name} has too few threads: on average ${Math.round(backlog.queued)} tasks were queued ` +
@@ -71,18 +75,26 @@ function inPools(facts: Facts): Found[] {
         count('longest queue', backlog.longest),
         count('threads', threads),
         count('CPUs', cpus),
-        count('CPUs used meanwhile', cpusUsed),
+        count('CPUs used meanwhile', used),
         ns('queue wait, median', pool.wait.p50),
       ],
       costNs: backlog.ns * (1 - threads / possible),
       advice:
         atWork >= AT_WORK
-          ? `Raise maxThreads to about ${Math.min(cpus, Math.ceil(possible))}.`
-          : `Tasks are on a CPU for only ${percentText(atWork)} of their time: raise maxThreads, or, if they ` +
-            'are asynchronous, the tasks that a thread has at once (concurrentTasksPerWorker).',
+          ? `Raise ${most} to about ${mostUseful(possible, cpus)}.`
+          : `Tasks are on a CPU for only ${percentText(atWork)} of their time. If they wait for a lock or for something ` +
+            `else that only one can have, more threads do not help. Otherwise raise ${most}` +
+            `${atOnce === undefined ? '' : `, or, if they are asynchronous, how many a thread has at once (${atOnce})`}. ` +
+            'Asynchronous crypto, zlib and file functions run on 4 threads, whatever the pool has: UV_THREADPOOL_SIZE.',
       at: whenOf(pool),
     }
   })
+}
+
+/** Threads that are on a CPU nearly all the time are useful up to one for each. */
+function mostUseful(possible: number, cpus: number): number {
+  // What one of them leaves idle is no reason for a thread more.
+  return Math.max(1, possible <= cpus + 0.5 ? Math.min(cpus, Math.ceil(possible)) : Math.ceil(possible))
 }
 
 function inCrews(facts: Facts): Found[] {
@@ -90,13 +102,15 @@ function inCrews(facts: Facts): Found[] {
     const { there, activeNs, workers, process } = crew
     const cpus = cpusOf(facts, process)
     const threads = workers.length
-    const own = facts.threads.filter(({ thread, basis }) => thread.process === process && basis === 'kernel')
-    if (cpus === undefined || own.length === 0 || threads >= 4 * cpus) return []
+    const { cpuUse } = facts
+    if (cpus === undefined || cpuUse === undefined || threads >= 4 * cpus) return []
     // All are at work, and messages wait for them.
     const atWork = workers.reduce((sum, { workNs }) => sum + workNs, 0) / (activeNs * threads)
     const waiting = there.wait.sum / activeNs
     if (atWork < FULL || waiting < LEAST_WAITING) return []
-    const idle = cpus - own.reduce((sum, { onCpuNs }) => sum + onCpuNs, 0) / activeNs
+    // All that was used may have been used meanwhile.
+    const used = (cpuUse.used * Number(facts.to - facts.from)) / activeNs
+    const idle = idleCpus(cpus, { ...cpuUse, used })
     if (idle < Math.max(LEAST_IDLE, IDLE_PART * cpus) || cpuWaitOfCrew(crew) > MOST_CPU_WAIT) return []
     const perThread = clamp(
       workers.reduce((sum, { onCpuNs }) => sum + onCpuNs, 0) / activeNs / threads,
@@ -105,6 +119,7 @@ function inCrews(facts: Facts): Found[] {
     )
     const possible = threads + idle / perThread
     return {
+      about: crew,
       severity: 'problem',
       title:
         `${capital(crewText(crew))} ${threads === 1 ? 'is' : 'are'} too few: on average ${Math.round(waiting)} messages ` +
@@ -119,7 +134,7 @@ function inCrews(facts: Facts): Found[] {
       costNs: activeNs * (1 - threads / possible),
       advice:
         perThread >= AT_WORK
-          ? `Start about ${Math.min(cpus, Math.ceil(possible))} workers, and give the next piece to the one that is free: a ` +
+          ? `Start about ${mostUseful(possible, cpus)} workers, and give the next piece to the one that is free: a ` +
             'pool (piscina, tinypool) does that.'
           : `Workers are on a CPU for only ${percentText(perThread)} of their time: start more, or let each do several things ` +
             'at once.',

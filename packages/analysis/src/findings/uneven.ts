@@ -28,6 +28,7 @@ const IDLE = 0.02
 /** One worker has much more to do than others, and the end waits for it. */
 export const uneven: Finder = {
   id: 'uneven-work',
+  judgesTime: true,
   find: (facts) => [...inPools(facts), ...inCrews(facts)],
 }
 
@@ -44,6 +45,7 @@ function inPools(facts: Facts): Found[] {
     if (most.runNs < UNEVEN * mean || cost < LEAST_PART * activeNs || cost < LEAST_NS) return []
     if (most.runNs < AT_WORK * activeNs) return []
     return {
+      about: pool,
       severity: 'problem',
       title:
         `The work of ${name} is shared unevenly: ${threadText(most.thread)} did ` +
@@ -76,6 +78,7 @@ function inCrews(facts: Facts): Found[] {
     if (most.workNs < UNEVEN * mean || cost < LEAST_PART * activeNs || cost < LEAST_NS) return []
     if (most.workNs < AT_WORK * activeNs) return []
     return {
+      about: crew,
       severity: 'problem',
       title:
         `The work of the workers of ${name} is shared unevenly: ${threadText(most.thread)} did ` +

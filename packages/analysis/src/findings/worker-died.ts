@@ -1,10 +1,12 @@
-import { count, hasDied, plural, type Finder } from './finder.js'
+import type { Evidence, ThreadUse } from '../model.js'
 import { threadText } from '../thread-text.js'
+import { count, diedOfMemory, hasDied, plural, type Facts, type Finder } from './finder.js'
 
 /** A worker ended by an error, and perhaps another took its place. */
 export const workerDied: Finder = {
   id: 'worker-died',
-  find({ threads }) {
+  judgesTime: false,
+  find({ threads, pools }) {
     const dead = threads.filter((thread) => thread.role === 'worker' && hasDied(thread))
     if (dead.length === 0) return []
     const [first] = dead
@@ -29,13 +31,29 @@ export const workerDied: Finder = {
         title:
           `${lost[0].toUpperCase()}${lost.slice(1)} died${replaced > 0 ? ' and others took the place' : ''}: ` +
           `${why.split('\n')[0].replace(/\.$/, '')}.`,
-        evidence: [count('workers that died', dead.length), count('workers started afterwards', replaced)],
+        evidence: [
+          count('workers that died', dead.length),
+          count('workers started afterwards', replaced),
+          ...lostTasks(pools),
+        ],
         costNs: 0,
-        advice:
-          'The tasks that it had are lost. Catch the error in the task; if it ran out of memory, raise ' +
-          'resourceLimits.maxOldGenerationSizeMb.',
+        advice: `The tasks that it had are lost. ${adviceFor(dead)}`,
         at: { thread: first.thread, from: first.from, to: first.exit ?? first.to },
       },
     ]
   },
+}
+
+function lostTasks(pools: Facts['pools']): Evidence[] {
+  const lost = pools.reduce((sum, { abandoned }) => sum + abandoned, 0)
+  return lost === 0 ? [] : [count('tasks ended with their worker', lost)]
+}
+
+function adviceFor(dead: readonly ThreadUse[]): string {
+  if (dead.some(diedOfMemory)) {
+    return 'Keep less at once, or raise resourceLimits.maxOldGenerationSizeMb.'
+  }
+  return dead.some(({ error }) => error !== undefined)
+    ? 'Catch the error in the task, also those of its promises and events.'
+    : 'See who ends it: process.exit() in a task ends the worker, too.'
 }

@@ -1,5 +1,5 @@
 import { durationText } from '../quantity.js'
-import type { ThreadUse } from '../model.js'
+import type { Pool, ThreadUse } from '../model.js'
 import {
   count,
   hasDied,
@@ -13,6 +13,7 @@ import {
   type Finder,
   type Found,
 } from './finder.js'
+import { optionsOf } from './pool-options.js'
 
 /** Workers started, measured by those that lived at once. */
 const OFTEN = 2
@@ -21,6 +22,8 @@ const SLOW_NS = 300 * MS
 /** Workers outside of pools: so many of one file, with such a part of their lives for the start. */
 const FEWEST_BARE = 6
 const BOOT_PART = 0.2
+/** Workers that were started anew for a reason, of all that were. */
+const BY_REASON = 0.7
 
 /**
  * How long a worker took to start and to load what it runs, without the time in which it waited for
@@ -49,6 +52,7 @@ function median(values: number[]): number {
 /** Workers start too often, or too late. */
 export const workerStarts: Finder = {
   id: 'worker-starts',
+  judgesTime: true,
   find(facts) {
     const found: Found[] = []
     const inPools = new Set(facts.pools.flatMap(({ workers }) => workers.map(({ thread }) => thread)))
@@ -67,19 +71,25 @@ export const workerStarts: Finder = {
         ns('tasks waited for starts', startWaits.ns),
       ]
       if (workers.length - died >= FEWEST && workers.length - died >= OFTEN * threadsAtOnce) {
+        const { why, advice } = reasonOf(pool, workers.length)
         found.push({
+          about: pool,
           severity: 'problem',
           title:
-            `${name} started ${plural(workers.length, 'worker')} for at most ${threadsAtOnce} at a time: it shrinks and ` +
-            `grows, and each start takes ${durationText(start)}.`,
-          evidence,
+            `${name} started ${plural(workers.length, 'worker')} for at most ${threadsAtOnce} at a time: ${why}, ` +
+            `and each start takes ${durationText(start)}.`,
+          evidence: [
+            ...evidence,
+            ...(pool.abandoned === 0 ? [] : [count('tasks ended with their worker', pool.abandoned)]),
+          ],
           costNs: Math.max(startWaits.ns, all / Math.max(1, threadsAtOnce)),
-          advice:
-            'Keep workers: raise idleTimeout, or set minThreads to what is usually needed. Make one pool, once.',
+          advice,
           at: whenOf(pool),
         })
       } else if (start >= SLOW_NS && startWaits.ns >= SLOW_NS) {
+        const { least } = optionsOf(pool)
         found.push({
+          about: pool,
           severity: startWaits.ns >= 0.2 * pool.activeNs ? 'problem' : 'hint',
           title:
             `The workers of ${name} start late: one takes ${durationText(start)}, and ` +
@@ -88,7 +98,7 @@ export const workerStarts: Finder = {
           costNs: startWaits.ns,
           advice:
             'Let workers load less (bundle their file, import what is rare later), and start them before they are ' +
-            'needed (minThreads).',
+            `needed${least === undefined ? '' : ` (${least})`}.`,
           at: whenOf(pool),
         })
       }
@@ -101,6 +111,36 @@ export const workerStarts: Finder = {
       ),
     ]
   },
+}
+
+/** Why a pool starts workers again and again. */
+function reasonOf(pool: Pool, started: number): { why: string; advice: string } {
+  const { tasks, abandoned, threadsAtOnce } = pool
+  const anew = started - threadsAtOnce
+  const { idle, least } = optionsOf(pool)
+  if (abandoned >= BY_REASON * anew) {
+    return {
+      why: 'a task that is aborted while it runs ends its worker',
+      advice:
+        'Abort tasks while they are queued, or let them look at a flag (SharedArrayBuffer) and return: then their worker stays.',
+    }
+  }
+  if (started >= BY_REASON * tasks) {
+    return {
+      why: 'each task has a worker of its own',
+      advice:
+        `Let workers run many tasks: ${idle === undefined ? 'keep them' : `raise ${idle}`}` +
+        `${pool.kind === 'tinypool' ? ', or set isolateWorkers (in vitest: isolate) to false' : ''}. Make one pool, once, and not one for each task.`,
+    }
+  }
+  const keeping = [
+    ...(idle === undefined ? [] : [`raise ${idle}`]),
+    ...(least === undefined ? [] : [`set ${least} to what is usually needed`]),
+  ]
+  return {
+    why: 'it shrinks and grows',
+    advice: `Keep workers${keeping.length === 0 ? '' : `: ${keeping.join(', or ')}`}. Make one pool, once.`,
+  }
 }
 
 function bareWorkers(facts: Facts, threads: readonly ThreadUse[]): Found[] {

@@ -19,6 +19,11 @@ const FINDING_OF = {
   'workers-start-late': 'worker-starts',
   'never-came': 'idle-worker',
   'pool-never-came': 'idle-worker',
+  'one-at-a-time': 'idle-worker',
+  aborted: 'worker-starts',
+  isolated: 'worker-starts',
+  processes: 'more-threads-than-cpus',
+  helpers: 'too-few-threads',
   'messages-large': 'serialization',
   'messages-stalled': 'main-thread-stalled',
   'messages-idle': 'idle-worker',
@@ -40,7 +45,8 @@ function findingsOf(program, variant) {
     const { status, stderr } = spawnSync(
       process.execPath,
       [COMMAND, 'record', '--quiet', '--dir', folder, '--', process.execPath, file, variant],
-      { encoding: 'utf8' },
+      // As many as there are CPUs, for the program that needs them.
+      { encoding: 'utf8', env: { ...process.env, UV_THREADPOOL_SIZE: `${2 * availableParallelism()}` } },
     )
     if (status !== 0) throw new Error(`${program} ${variant} ended with ${status}: ${stderr}`)
     const folders = findTraces(folder)

@@ -1,4 +1,6 @@
 /** What the programs' workers do. Durations are ms. */
+import { pbkdf2 } from 'node:crypto'
+import { promisify } from 'node:util'
 
 /** Computes. */
 export function spin(ms) {
@@ -11,6 +13,11 @@ export function spin(ms) {
 export function sleep(ms) {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
   return ms
+}
+
+/** Has a thread of libuv compute. */
+export async function derive(rounds) {
+  await promisify(pbkdf2)('word', 'salt', rounds, 32, 'sha512')
 }
 
 /** Makes garbage for some time, of which `kept` objects live for a while. */

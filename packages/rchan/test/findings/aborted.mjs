@@ -1,0 +1,17 @@
+/** Tasks are aborted while they run, which ends their worker; or before they do. */
+import { cpus, pick, poolOf, variant } from './pool.mjs'
+
+const aborted = pick({ strong: 8, weak: 4, healthy: 8 })
+const pool = poolOf(1)
+const run = (ms, signal) => pool.run(ms, { name: 'sleep', signal }).catch(() => undefined)
+for (let round = 0; round < 8; round += 1) {
+  const first = run(15)
+  const aborter = new AbortController()
+  const second = round < aborted ? run(variant === 'healthy' ? 15 : 5000, aborter.signal) : run(15)
+  if (variant === 'healthy') aborter.abort()
+  await first
+  setTimeout(() => aborter.abort(), 30)
+  await second
+  await Promise.all(Array.from({ length: cpus }, () => run(15)))
+}
+await pool.destroy()
