@@ -39,11 +39,11 @@ export const ENTRIES = [
   'auto',
 ]
 /** It is loaded before a program, in every thread: see auto.ts. */
-const CJS_ONLY = 'auto'
-/** Files beside them that are no entries: threads of rchan's own. */
-const THREADS = ['sampler']
+const CJS_ONLY = ['auto', 'preloaded', 'probing']
+/** Files beside them that are no entries: what `auto` loads, and a thread of rchan's own. */
+const BESIDE = ['preloaded', 'probing', 'sampler']
 /** Of these files the tracing is that of index.js, so a thread has it once. */
-const ON_INDEX = ['probes', 'auto', ...THREADS]
+const ON_INDEX = ['probes', ...BESIDE]
 /**
  * The module formats. Each is a folder of `rchan/dist` with a package.json that tells Node the
  * format of its files.
@@ -220,6 +220,15 @@ function formatOptions(format, name) {
   if (format === 'esm') return { format: 'esm' }
   // Replaces `import()` by `require`: jest can't run `import()` without a flag.
   const cjs = { format: 'cjs', supported: { 'dynamic-import': false } }
+  // Any Node may be told to load it. The oldest have no names that begin with `node:` either.
+  if (name === 'auto') {
+    return {
+      ...cjs,
+      target: 'node8',
+      define: { 'import.meta.url': '__filename' },
+      banner: { js: '"use strict";' },
+    }
+  }
   if (!ON_INDEX.includes(name)) return { ...cjs, banner: { js: '"use strict";' } }
   return {
     ...cjs,
@@ -269,8 +278,8 @@ export async function bundles() {
   for (const [format, type] of Object.entries(FORMATS)) {
     const folder = `${packages}/rchan/dist/${format}`
     files.push({ path: `${folder}/package.json`, text: `${JSON.stringify({ type })}\n` })
-    for (const name of [...ENTRIES, ...THREADS]) {
-      if (format === 'esm' && name === CJS_ONLY) continue
+    for (const name of [...ENTRIES, ...BESIDE]) {
+      if (format === 'esm' && CJS_ONLY.includes(name)) continue
       const text = await textOf({
         ...formatOptions(format, name),
         entryPoints: [`${packages}/rchan/dist/${name}.js`],

@@ -23,7 +23,7 @@ import { idOf, numberOf, textOf } from './field-values.js'
 import { findAll } from './findings/findings.js'
 import { Largest } from './largest.js'
 import { keyOf, MessageModel } from './message-model.js'
-import type { Crew, Model, Pool, ProcessUse, Route, Stall, Task, ThreadUse } from './model.js'
+import type { Crew, Model, Pool, ProcessUse, Route, Stall, StartedProcess, Task, ThreadUse } from './model.js'
 import { PoolModel } from './pool-model.js'
 import { Stacks } from './stacks.js'
 import { TaskState } from './task-state.js'
@@ -34,6 +34,9 @@ const MOST_OPEN = 262_144
 /** Tasks whose last records may come after their end, of each process. */
 const MOST_CLOSING = 256
 const MOST_STALLS = 100
+/** Children that are kept of each process. */
+const MOST_STARTED = 1000
+const NODE = /(^|[/\\])node(js)?(\.exe)?$/i
 
 /** What to keep. */
 export interface AnalysisOptions {
@@ -49,6 +52,7 @@ interface ProcessState {
   command: string | undefined
   parentPid: number | undefined
   cpus: number | undefined
+  readonly started: StartedProcess[]
   readonly threads: Map<number, ThreadModel>
   readonly messages: MessageModel
   readonly pools: Map<string, PoolModel>
@@ -130,10 +134,16 @@ export class Analysis {
     switch (name) {
       case 'process:started':
         process.command = textOf(fields.command)
-        process.parentPid = numberOf(fields.ppid)
+        process.parentPid = numberOf(fields.parent) || numberOf(fields.ppid)
         process.cpus = numberOf(fields.cpus)
         this.#threadOf(thread, time)
         return
+      case 'process:child': {
+        const file = textOf(fields.file) ?? ''
+        if (!NODE.test(file) || process.started.length >= MOST_STARTED) return
+        process.started.push({ pid: numberOf(fields.pid) ?? 0, command: textOf(fields.command) ?? file })
+        return
+      }
       case 'worker:online':
         this.#threadNumbered(process, fields.threadId, time).online ??= time
         return
@@ -373,6 +383,7 @@ export class Analysis {
         command: undefined,
         parentPid: undefined,
         cpus: undefined,
+        started: [],
         threads,
         messages: new MessageModel(threads),
         pools: new Map(),
@@ -432,9 +443,12 @@ export class Analysis {
     const crews: Crew[] = []
     const routes: Route[] = []
     for (const state of this.#processes.values()) {
-      const { process, command, parentPid, cpus } = state
+      const { process, command, parentPid, cpus, started } = state
       processes.push({
         process,
+        from: this.#extents.fromOf(process),
+        to: this.#extents.toOf(process),
+        started,
         ...(command === undefined ? {} : { command }),
         ...(parentPid === undefined ? {} : { parentPid }),
         ...(cpus === undefined ? {} : { cpus }),

@@ -33,6 +33,7 @@ export type {
   SampledTask,
   Shares,
   Stall,
+  StartedProcess,
   Task,
   ThreadUse,
   Traffic,

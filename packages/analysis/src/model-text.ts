@@ -12,6 +12,7 @@ import type {
   Task,
   ThreadUse,
 } from './model.js'
+import { processTable } from './process-text.js'
 import { durationText, numberText, quantityText } from './quantity.js'
 import { sampledText } from './sampled-text.js'
 import { shown, table } from './text-table.js'
@@ -24,21 +25,23 @@ const ROUTES_SHOWN = 20
 const SIGNS: Readonly<Record<Finding['severity'], string>> = { problem: '!', hint: '?', ok: '✓' }
 
 /**
- * Returns a model as text, the findings first. Empty if the recording has neither pools, messages
- * nor findings: then it is not one of `rchan record`, or of a program without workers.
+ * Returns a model as text, the findings first. Empty if the recording is of one process, and has
+ * neither pools, messages nor findings: then it is not one of `rchan record`, or of a program
+ * without workers.
  */
 export function modelText(model: Model): string {
   const { findings, pools, crews, routes, threads, processes } = model
   const told = routes.filter(({ isPools }) => !isPools)
   const functions = sampledText(model)
-  if (findings.length === 0 && pools.length === 0 && told.length === 0) return functions
+  const several = processes.length > 1
+  const isTold = findings.length > 0 || pools.length > 0 || told.length > 0
   const parts: string[] = []
   if (findings.length > 0) parts.push(findings.map(findingText).join('\n'))
-  const several = processes.length > 1
+  if (several) parts.push(processTable(processes, threads))
   for (const pool of pools) parts.push(poolText(pool, several))
   if (told.length > 0)
     parts.push(crews.map((crew) => crewText(crew, several)).join('') + routeTable(told, several))
-  parts.push(shareTable(threads, several))
+  if (isTold) parts.push(shareTable(threads, several))
   if (functions !== '') parts.push(functions)
   return parts.join('\n')
 }
@@ -174,7 +177,8 @@ function shareTable(threads: readonly ThreadUse[], several: boolean): string {
   const rows = [
     ['thread', 'id', ...(several ? ['process'] : []), 'busy', 'no CPU', 'gc', 'idle', 'tasks', 'start', ''],
   ]
-  for (const { thread, role, shares, basis, tasks, spawned, ready, online, error, exitCode } of threads) {
+  for (const use of threads) {
+    const { thread, role, isProbed, shares, basis, tasks, spawned, ready, online, error, exitCode } = use
     const at = ready ?? online
     rows.push([
       shown(thread.name) || (role === 'main' ? 'main' : '–'),
@@ -188,6 +192,7 @@ function shareTable(threads: readonly ThreadUse[], several: boolean): string {
       [
         ...(error === undefined ? [] : [shown(error.split('\n')[0])]),
         ...(error === undefined && (exitCode ?? 0) > 1 ? [`exit code ${exitCode}`] : []),
+        ...(isProbed || spawned === undefined ? [] : ['tells nothing itself']),
         ...(basis === 'spans' ? ['without the time on CPUs'] : []),
       ].join(', '),
     ])

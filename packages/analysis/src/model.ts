@@ -76,8 +76,20 @@ export interface ProcessUse {
   readonly process: TraceProcess
   /** Its command line, if the recording has it. */
   readonly command?: string
+  /** The process that has started it: the nearest one that is recorded, too, if there is one. */
   readonly parentPid?: number
   readonly cpus?: number
+  /** Of its first and last record. */
+  readonly from: bigint
+  readonly to: bigint
+  /** Node processes that it has started, as it tells. Some of them may not be recorded. */
+  readonly started: readonly StartedProcess[]
+}
+
+/** A process that a recorded one has started. */
+export interface StartedProcess {
+  readonly pid: number
+  readonly command: string
 }
 
 /** What a thread did. */

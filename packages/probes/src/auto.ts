@@ -1,53 +1,73 @@
 /**
  * `rchan/auto`: loaded before a program's own code, in each of its processes and threads, it
- * records the program as it is. The main thread starts the recording and waits for it, some 30 ms;
- * every thread installs the probes. Settings are environment variables (`settings.ts`).
+ * records the program as it is. The main thread starts the recording and waits for it; every thread
+ * installs the probes. Settings are environment variables (`settings.ts`).
  *
  * Nothing here may stop the program: what goes wrong is written down in the folder, or said on
  * stderr, and the program runs without a recording.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
-import { isMainThread } from 'node:worker_threads'
+import { basename, join } from 'node:path'
+import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
 import type { RecordingOptions } from '@rchan/trace'
-import { choose } from './catalog.js'
-import { reasonOf } from './probe.js'
-import { folderName, fromVariables, type Settings } from './settings.js'
+import { reasonOf } from './reason.js'
+import { DIR_VARIABLE, folderName, fromVariables, PARENT_VARIABLE, type Settings } from './settings.js'
 import { statusPath } from './status.js'
-import { setUp } from './thread-setup.js'
+import type { choose, setUp } from './thread-setup.js'
 
+/** What installs probes on the calling thread. */
+export interface ProbesCode {
+  readonly choose: typeof choose
+  readonly setUp: typeof setUp
+}
 /** Starts a recording before it returns. */
-export type StartNow = (options: RecordingOptions) => unknown
+export type StartNow = (
+  options: RecordingOptions,
+  onTrouble: (text: string) => void,
+  meanwhile: () => void,
+) => unknown
 
 const LOADED = Symbol.for('rchan.auto')
+/** The environment data in which workers find the settings. */
+const SETTINGS = 'rchan:settings'
 const LONGEST_NAME = 40
+const EVALUATED = /^(-e|-p|-pe|--eval|--print)(=|$)/
 /** Seldom: it wakes the consumer, which works on a CPU that the program may want. */
 const FLUSH_MS = 250
 
-/**
- * Records this process, or on a worker takes part in it.
- *
- * @param startNow gives the function that starts a recording; called on the main thread only.
- */
-export function recordThisProgram(startNow: () => StartNow): void {
+/** Where the code is that does it. Loading it takes the most part of the start. */
+export interface RecordingCode {
+  /** Called on the main thread only. */
+  loadStart(): StartNow
+  loadProbes(): ProbesCode
+}
+
+/** Records this process, or on a worker takes part in it. */
+export function recordThisProgram(code: RecordingCode): void {
   // With an `rchan record` in a program that is recorded, it is loaded twice.
   const { process } = globalThis as { process: NodeJS.Process & { [LOADED]?: boolean } }
   if (process[LOADED] === true) return
   Object.defineProperty(process, LOADED, { value: true })
   let settings: Settings | undefined
   try {
+    if (!isMainThread) {
+      // The program may have given it other variables.
+      settings = getEnvironmentData(SETTINGS) as Settings | undefined
+      return void code.loadProbes().setUp(settings?.probes)
+    }
     settings = fromVariables(process.env, defaultFolder)
-    choose(settings.probes)
-    if (isMainThread) record(settings, startNow())
-    const statusFile = settings.tellsStatus ? statusPath(settings.dir, process.pid) : undefined
-    setUp(settings.probes, isMainThread ? statusFile : undefined)
+    setEnvironmentData(SETTINGS, settings)
+    record(settings, code)
+    // Its children use it, too, wherever they start.
+    process.env[DIR_VARIABLE] = settings.dir
+    process.env[PARENT_VARIABLE] = String(process.pid)
   } catch (error) {
     complain(settings, reasonOf(error))
   }
 }
 
-function record(settings: Settings, start: StartNow): void {
-  const { dir, events, bufferSize, isFlight } = settings
+function record(settings: Settings, code: RecordingCode): void {
+  const { dir, events, bufferSize, isFlight, probes, parent, tellsStatus } = settings
   try {
     mkdirSync(dir, { recursive: true })
   } catch (error) {
@@ -55,29 +75,51 @@ function record(settings: Settings, start: StartNow): void {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED') throw error
   }
   const place = join(dir, nameOfProcess())
-  start({
-    ...(isFlight ? { mode: 'flight', dir: place } : { path: place }),
-    ...(events.length === 0 ? {} : { events }),
-    ...(bufferSize === undefined ? {} : { bufferSize }),
-    ...(isFlight ? {} : { flushIntervalMs: FLUSH_MS }),
-  })
+  try {
+    code.loadStart()(
+      {
+        ...(isFlight ? { mode: 'flight', dir: place } : { path: place }),
+        ...(events.length === 0 ? {} : { events }),
+        ...(bufferSize === undefined ? {} : { bufferSize }),
+        ...(isFlight ? {} : { flushIntervalMs: FLUSH_MS }),
+      },
+      (text) => noteTrouble(settings, text),
+      // The consumer thread is on its way meanwhile.
+      () => void code.loadProbes().choose(probes),
+    )
+  } catch (error) {
+    // What it advises, a permission for one, must be of use to the next process.
+    throw new Error(reasonOf(error).replaceAll(place, dir), { cause: error })
+  }
+  // They begin at once only if the recording runs.
+  const statusFile = tellsStatus ? statusPath(dir, process.pid) : undefined
+  code.loadProbes().setUp(probes, { parent, statusFile })
 }
 
-/** The folder of a program that was started without `rchan record`. Its children use it, too. */
+/** The folder of a program that was started without `rchan record`. */
 function defaultFolder(): string {
-  const dir = resolve(`${folderName()}-${process.pid}`)
-  process.env.RCHAN_DIR = dir
-  return dir
+  return `${folderName()}-${process.pid}`
 }
 
 /** `PID-NAME`, after the file that the process runs. */
 function nameOfProcess(): string {
-  const [, file = 'node'] = process.argv
-  const name = basename(file)
+  // Of `node -e CODE` and the like the arguments come there, and of `node -` nothing.
+  const [, file = 'node'] = process.execArgv.some((text) => EVALUATED.test(text)) ? [] : process.argv
+  const name = basename(file === '-' ? 'node' : file)
     .replace(/\.[cm]?[jt]sx?$/, '')
     .replaceAll(/[^\w.-]+/g, '_')
     .slice(0, LONGEST_NAME)
   return `${process.pid}-${name === '' ? 'node' : name}`
+}
+
+/** The program goes on, and what it writes on stderr is its own: `rchan record` tells it. */
+function noteTrouble({ dir, parent }: Settings, text: string): void {
+  try {
+    // On a disk that is full it stays empty, which says enough.
+    writeFileSync(join(dir, `${nameOfProcess()}.incomplete.txt`), `${text}\n`)
+  } catch {
+    if (parent === undefined) process.emitWarning(`rchan: ${text}`)
+  }
 }
 
 function complain(settings: Settings | undefined, why: string): void {

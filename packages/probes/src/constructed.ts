@@ -50,8 +50,6 @@ export function seeConstructed<N extends string>(exports: Record<N, Class>, name
 
 function replace<N extends string>(exports: Record<N, Class>, name: N): Replaced {
   const original = exports[name]
-  // Some are getters, which load the class when it is asked for.
-  const descriptor = Object.getOwnPropertyDescriptor(exports, name)
   // The same prototype and static members, so `instanceof` and subclasses see no difference. No
   // plain function: one that constructs makes an object itself, for the subclass. V8 then finds two
   // makers of its objects, and gives each object a hidden class of its own.
@@ -63,21 +61,25 @@ function replace<N extends string>(exports: Record<N, Class>, name: N): Replaced
       return made
     },
   })
+  // Some are globals, too.
+  const undo = [exports, globalThis].flatMap((owner) => {
+    const before = Object.getOwnPropertyDescriptor(owner, name)
+    if (before === undefined || (owner as Record<string, unknown>)[name] !== original) return []
+    const enumerable = before.enumerable === true
+    // Some are getters, which load the class when it is asked for.
+    Object.defineProperty(owner, name, { value: replacement, writable: true, configurable: true, enumerable })
+    return () => {
+      if ((owner as Record<string, unknown>)[name] === replacement) Object.defineProperty(owner, name, before)
+    }
+  })
+  syncBuiltinESMExports()
   const one: Replaced = {
     replacement,
     seers: [],
     restore: () => {
-      if (exports[name] !== replacement || descriptor === undefined) return
-      Object.defineProperty(exports, name, descriptor)
+      for (const each of undo) each()
       syncBuiltinESMExports()
     },
   }
-  Object.defineProperty(exports, name, {
-    value: replacement,
-    writable: true,
-    configurable: true,
-    enumerable: descriptor?.enumerable ?? true,
-  })
-  syncBuiltinESMExports()
   return one
 }

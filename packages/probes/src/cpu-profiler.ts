@@ -9,7 +9,7 @@
  */
 import type { console as InspectorConsole, Profiler, Session } from 'node:inspector'
 import { now } from '@rchan/trace'
-import { reasonOf } from './probe.js'
+import { reasonOf } from './reason.js'
 
 /** How often V8 looks at the stack, in µs. */
 export const INTERVAL_US = 2000

@@ -1,32 +1,66 @@
 /**
- * Sees modules as they are loaded: CommonJS ones, which `import` loads through the same function.
- * Some pools can't be seen in another way.
+ * Sees CommonJS modules when they have been loaded, whoever loads them: `require`, `import`, a
+ * loader of the program's own. Some pools can't be seen in another way.
+ *
+ * Every module is made with `loaded = false`, and gets `true` when its code has run. A setter on
+ * the prototype sees the first, and gives the modules that are looked for a setter that sees the
+ * second. So nothing of ours stands in the stack of a `require`, nor of the errors that it throws.
  */
 import Module from 'node:module'
 
-type Load = (this: unknown, request: string, ...rest: unknown[]) => unknown
+interface LoadedModule {
+  readonly id: unknown
+  readonly exports: unknown
+  loaded: boolean
+}
+
+const LOADED = 'loaded'
 
 /**
- * Sees the exports of each module whose name or path matches, each time that it is asked for.
+ * Sees the exports of each module whose path matches, once it is loaded. Those that are there
+ * already are not seen.
  *
  * @param seen must not throw.
  * @returns a function that takes it back.
  */
 export function seeModules(pattern: RegExp, seen: (exports: object) => void): () => void {
-  const loader = Module as unknown as { _load?: Load }
-  const { _load: load } = loader
-  if (typeof load !== 'function') return () => undefined
+  const { prototype } = Module as unknown as { prototype: LoadedModule }
+  const before = Object.getOwnPropertyDescriptor(prototype, LOADED)
   let isOver = false
-  const watchingLoad: Load = function (request, ...rest) {
-    const exports = load.call(this, request, ...rest)
-    if (!isOver && typeof request === 'string' && pattern.test(request)) {
-      if ((typeof exports === 'object' && exports !== null) || typeof exports === 'function') seen(exports)
-    }
-    return exports
+  const tell = ({ exports }: LoadedModule): void => {
+    if (isOver) return
+    if ((typeof exports === 'object' && exports !== null) || typeof exports === 'function') seen(exports)
   }
-  loader._load = watchingLoad
+  const set = function (this: LoadedModule, value: boolean): void {
+    // As without a setter. Another copy of rchan may have one, too.
+    if (before?.set === undefined) define(this, { value, writable: true })
+    else before.set.call(this, value)
+    if (!isOver && !value && typeof this.id === 'string' && pattern.test(this.id)) follow(this, tell)
+  }
+  define(prototype, { ...before, set })
   return () => {
     isOver = true
-    if (loader._load === watchingLoad) loader._load = load
+    if (Object.getOwnPropertyDescriptor(prototype, LOADED)?.set !== set) return
+    if (before === undefined) Reflect.deleteProperty(prototype, LOADED)
+    else Object.defineProperty(prototype, LOADED, before)
   }
+}
+
+/** Calls back when a module is loaded. Its property is then as it would be without us. */
+function follow(module: LoadedModule, done: (module: LoadedModule) => void): void {
+  const own = Object.getOwnPropertyDescriptor(module, LOADED)
+  if (own?.configurable !== true) return
+  define(module, {
+    get: () => false,
+    set(value: boolean) {
+      if (!value) return
+      Object.defineProperty(module, LOADED, own)
+      module.loaded = value
+      done(module)
+    },
+  })
+}
+
+function define(target: LoadedModule, property: PropertyDescriptor): void {
+  Object.defineProperty(target, LOADED, { ...property, enumerable: true, configurable: true })
 }

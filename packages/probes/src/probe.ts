@@ -6,6 +6,7 @@
  * replaced later, packages that are not there, threads that never return to their event loop.
  */
 import { tracepoint } from '@rchan/trace'
+import { reasonOf } from './reason.js'
 import type { ThreadList } from './thread-list.js'
 
 /** What a probe gets when it is installed on a thread. */
@@ -14,6 +15,8 @@ export interface ProbeContext {
   readonly threadId: number
   /** What the threads of this process know of each other. */
   readonly threadList: ThreadList
+  /** The recorded process that has started this one; 0: none. */
+  readonly parent: number
   /** Switches the probe off on this thread, because of an error; said once, in the trace. */
   fail(error: unknown): void
 }
@@ -77,11 +80,6 @@ export function install(probes: readonly Probe[], context: Omit<ProbeContext, 'f
   return () => {
     for (const end of ends.splice(0).toReversed()) end()
   }
-}
-
-/** Returns an error in words. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** Returns a callback that hands its exceptions to the probe, not to the program. */

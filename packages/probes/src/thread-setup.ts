@@ -7,6 +7,8 @@ import { kernelThreadId } from './schedstat.js'
 import { viewOfProcess } from './shared-memory.js'
 import { startSampler } from './start-sampler.js'
 
+export { choose }
+
 const KEY = 'rchan:probes'
 /** On the process object of a thread that has probes: copies of this module share it. */
 const ON = Symbol.for('rchan.probes')
@@ -26,8 +28,15 @@ export function probes(choice: ProbeChoice = []): () => void {
   return setUp(choice)
 }
 
-/** @param statusFile where the sampler writes how the process is doing, if it should. */
-export function setUp(choice: ProbeChoice, statusFile?: string): () => void {
+/** What `rchan/auto` knows of the process beside. */
+export interface ProcessSetup {
+  /** Where the sampler writes how the process is doing, if it should. */
+  readonly statusFile?: string | undefined
+  /** The recorded process that has started this one; 0: none. */
+  readonly parent?: number | undefined
+}
+
+export function setUp(choice: ProbeChoice = [], { statusFile, parent = 0 }: ProcessSetup = {}): () => void {
   const chosen = choose(choice)
   if (ON in process) return () => undefined
   Reflect.defineProperty(process, ON, { value: true, configurable: true })
@@ -46,7 +55,7 @@ export function setUp(choice: ProbeChoice, statusFile?: string): () => void {
       statusFile,
     })
   }
-  const end = install(chosen, { isMainThread, threadId, threadList })
+  const end = install(chosen, { isMainThread, threadId, threadList, parent })
   let isOn = true
   return () => {
     if (!isOn) return

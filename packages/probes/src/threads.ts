@@ -9,21 +9,33 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { errorMonitor } from 'node:events'
+import type { ChildProcess } from 'node:child_process'
 import type { Worker } from 'node:worker_threads'
-import { asyncSpan, span, tracepoint, whileRecording } from '@rchan/trace'
+import { asyncSpan, span, t, tracepoint, whileRecording } from '@rchan/trace'
 import { cpuCount } from './cpu-count.js'
 import { MEMORY_INTERVAL_MS, startMemory, tellMemory } from './memory.js'
-import { guarded, reasonOf, type Probe, type ProbeContext } from './probe.js'
+import { guarded, type Probe, type ProbeContext } from './probe.js'
+import { reasonOf } from './reason.js'
 
 const CHANNEL = 'worker_threads'
+const CHILDREN = 'child_process'
+const LONGEST_COMMAND = 200
 // As they are now: the program may replace them.
-const { setImmediate, setInterval, clearInterval } = globalThis
+const { queueMicrotask, setImmediate, setInterval, clearInterval } = globalThis
 
 const processStarted = tracepoint('process:started', {
   ppid: 'u32',
+  /** The recorded process that has started it, maybe by a shell; 0: none. */
+  parent: 'u32',
   cpus: 'u32',
   command: 'string',
   folder: 'string',
+})
+/** A process that this one has started. It may be none of Node's, and may not be recorded. */
+const child = tracepoint('process:child', {
+  pid: 'u32',
+  file: t.string({ max: LONGEST_COMMAND }),
+  command: t.string({ max: LONGEST_COMMAND }),
 })
 const life = asyncSpan('worker:life', {
   begin: { threadId: 'u32', heapLimitMb: 'f64', stackMb: 'f64' },
@@ -47,6 +59,12 @@ export const threads: Probe = {
       watch((message as { worker: Worker }).worker, context, watched),
     )
     subscribe(CHANNEL, seen)
+    // Its process is started once the listeners have returned.
+    const seenChild = guarded(context, (message: unknown) => {
+      const { process: started } = message as { process: ChildProcess }
+      queueMicrotask(guarded(context, () => tellChild(started)))
+    })
+    subscribe(CHILDREN, seenChild)
     if (!context.isMainThread) {
       const token = boot.begin()
       // The first turn of the event loop comes after the worker's main module has run, or, if that
@@ -57,8 +75,9 @@ export const threads: Probe = {
       if (context.isMainThread) {
         processStarted({
           ppid: process.ppid,
+          parent: context.parent,
           cpus: cpuCount(),
-          command: process.argv.join(' '),
+          command: [process.argv[0], ...process.execArgv, ...process.argv.slice(1)].join(' '),
           folder: process.cwd(),
         })
       }
@@ -72,10 +91,17 @@ export const threads: Probe = {
     })
     return () => {
       unsubscribe(CHANNEL, seen)
+      unsubscribe(CHILDREN, seenChild)
       for (const forget of watched) forget()
       end()
     }
   },
+}
+
+function tellChild({ pid, spawnfile, spawnargs }: ChildProcess): void {
+  // It could not be started.
+  if (pid === undefined) return
+  child({ pid, file: spawnfile, command: spawnargs.join(' ') })
 }
 
 function watch(worker: Worker, context: ProbeContext, watched: Set<() => void>): void {

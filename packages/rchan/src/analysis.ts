@@ -35,6 +35,7 @@ export {
   type SampledTask,
   type Shares,
   type Stall,
+  type StartedProcess,
   type Summary,
   type Task,
   type ThreadSummary,

@@ -33,13 +33,15 @@ test('each probe takes back everything that it has changed', async () => {
   expect(threads).toMatchObject({ changed: ['process on exit', 'channel worker_threads'], listenersWith: 2 })
   expect(tasks.listenersWith).toBe(1)
   for (const change of [
-    'Piscina.prototype',
+    'Piscina.run',
     'workerpool.pool',
-    'Module._load',
+    'jestWorker.call',
+    'Module.prototype.loaded',
     'async_hooks.AsyncResource',
   ]) {
     expect(tasks.changed).toContain(change)
   }
+  for (const { changed } of [tasks, messages]) expect(changed).toContain('globalThis.MessageChannel')
   for (const { changed } of [tasks, messages, samples]) {
     expect(changed).toContain('MessagePort.prototype.postMessage')
     expect(changed).toContain('import worker_threads.receiveMessageOnPort')

@@ -131,3 +131,14 @@ test('tasks of a pool are told as tasks, not as messages', async () => {
   expect(named(records, 'message:handle').length).toBeLessThan(10)
   pairsIn(records)
 })
+
+test('ports of the global MessageChannel are the program’s, too', async () => {
+  const dir = join(freshFolder(), 'recording')
+  const code = `
+    const { port1, port2 } = new globalThis.MessageChannel()
+    port2.once('message', () => port1.close())
+    port1.postMessage(1)`
+  await runCommand(process.execPath, [COMMAND, 'record', '--dir', dir, '--', process.execPath, '-e', code])
+  const items = [...openTrace(findTraces(dir)[0]).items()]
+  expect(pairsIn(items.filter((item): item is Recorded => 'event' in item))).toHaveLength(1)
+})

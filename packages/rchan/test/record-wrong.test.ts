@@ -4,12 +4,15 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findTraces, openTrace, openTraces, type TraceItem } from '@rchan/ctf/reader'
+import { transformSync } from 'esbuild'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { isKeptFromReading } from '../dist/command/permission-flags.js'
 import { freshFolder, runCommand, type Ended } from './scenario.ts'
 
 type Recorded = Extract<TraceItem, { event: unknown }>
 
 const COMMAND = fileURLToPath(new URL('../dist/bin/rchan.cjs', import.meta.url))
+const AUTO = fileURLToPath(new URL('../dist/cjs/auto.js', import.meta.url))
 /** Before Node 22.13 the model was an experiment. */
 const MODEL = process.allowedNodeEnvironmentFlags.has('--permission')
   ? '--permission'
@@ -102,6 +105,7 @@ describe('a program that', () => {
   test('replaces process.env: its children are not reached, its workers are', async () => {
     const { dir, records } = await recordAsAlone(program('environment.mjs'), 'replaced')
     expect(findTraces(dir)).toHaveLength(1)
+    expect(named(records, 'process:child').map(({ fields }) => fields.file)).toEqual([process.execPath])
     // Node gives a worker the variables that the process has, not those of the object.
     expect(named(records, 'worker:life:end')).toHaveLength(1)
     expect(named(records, 'worker:boot')).toHaveLength(1)
@@ -152,6 +156,99 @@ describe('a program that', () => {
   })
 })
 
+describe('a program does what it does alone, that', () => {
+  test('starts workers of all kinds', async () => {
+    const { records } = await recordAsAlone(program('kinds.mjs'))
+    const lives = named(records, 'worker:life:end')
+    expect(lives).toHaveLength(14)
+    // Also of those that have no variables, and can't be reached.
+    expect(new Set(lives.map(({ fields }) => fields.exitCode))).toEqual(new Set([0, 1, 5]))
+    expect(named(records, 'worker:boot').length).toBe(12)
+  })
+
+  test('uses message ports in all ways', async () => {
+    const { records } = await recordAsAlone(program('ports.cjs'))
+    expect(named(records, 'probe:off')).toEqual([])
+  })
+
+  test('can’t load a module: the errors have no frame of ours', async () => {
+    await recordAsAlone('/no/such/program.js')
+    const { stderr } = await recordAsAlone('-e', `require('./no-such-module')`)
+    expect(stderr).toContain('MODULE_NOT_FOUND')
+  })
+
+  test.each([
+    ['comes by stdin', `echo 'console.log(6 * 7)' | "$NODE" -`],
+    ['is typed into the prompt', String.raw`printf '6 * 7\n.exit\n' | "$NODE" -i`],
+    [
+      'has a loader',
+      `"$NODE" --import "data:text/javascript,import{register}from'node:module';$LOADER" -p 42`,
+    ],
+    ['is checked by node --test', `"$NODE" --test --test-reporter=dot /no/such/file.js`],
+    ['has very many arguments', `"$NODE" -p 'process.argv.length' $(seq 1 20000)`],
+    ['is killed by a signal in a shell', `"$NODE" -e 'process.kill(process.pid, "SIGKILL")'; echo $?`],
+    ['never settles', `"$NODE" --input-type=module -e 'await new Promise(() => {})'; echo $?`],
+  ])('%s', async (_, line) => {
+    const loader = `export const load = (url, context, next) => next(url, context)`
+    const env = {
+      NODE: process.execPath,
+      LOADER: `register('data:text/javascript,${encodeURIComponent(loader)}')`,
+    }
+    const alone = await runCommand('sh', ['-c', line], env)
+    const dir = join(freshFolder(), 'recording')
+    const args = [COMMAND, 'record', '--no-report', '--dir', dir, '--', 'sh', '-c', line]
+    const { status, stdout } = await runCommand(process.execPath, args, env)
+    expect({ status, stdout }).toEqual({ status: alone.status, stdout: alone.stdout })
+    expect(findTraces(dir).length).toBeGreaterThan(0)
+  })
+
+  test('is a script of npm, with another before and after it', async () => {
+    const folder = freshFolder()
+    const print = (text: string, more = ''): string => `node -e "console.log('${text}')${more}"`
+    const scripts = {
+      pretest: print('pre'),
+      test: print('main', ';process.exitCode=3'),
+      posttest: print('post'),
+    }
+    writeFileSync(
+      join(folder, 'package.json'),
+      JSON.stringify({ name: 'scripts', version: '1.0.0', scripts }),
+    )
+    const { status, stdout, dir } = await record(['npm', 'test', '--silent', '--prefix', folder])
+    expect({ status, stdout }).toEqual({ status: 3, stdout: 'pre\nmain\n' })
+    const started = named(recordsIn(dir), 'process:started')
+    expect(started).toHaveLength(3)
+    // Shells are in between.
+    const [npm, ...scriptsOf] = started
+    expect(npm.fields.parent).toBe(0)
+    expect(scriptsOf.map(({ fields }) => fields.parent)).toEqual([1, 1].map(() => npm.thread.process.pid))
+    expect(scriptsOf.map(({ thread }) => basename(thread.process.folder))).toEqual(
+      scriptsOf.map(({ thread }) => `${thread.process.pid}-node`),
+    )
+  })
+})
+
+describe('a Node that can’t be recorded', () => {
+  test('because it is too old: it runs, and that is said', async () => {
+    const old = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '12.22.12' } })`
+    const folder = freshFolder()
+    writeFileSync(join(folder, 'old.cjs'), old)
+    const line = `NODE_OPTIONS="--require \\"$1/old.cjs\\" $NODE_OPTIONS" exec "$0" -p 1`
+    const { status, stdout, stderr } = await record(['sh', '-c', line, process.execPath, folder])
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '1\n' })
+    expect(stderr).toMatch(
+      /^rchan: not recorded: \d+-node: Node 12\.22\.12 is too old: rchan needs 20\.19 or later$/m,
+    )
+  })
+
+  test('can read the file that it is told to load', () => {
+    const text = readFileSync(AUTO, 'utf8')
+    const [old, current] = ['node8', 'esnext'].map((target) => transformSync(text, { target }).code)
+    expect(old).toBe(current)
+    expect(text).not.toContain('require("node:')
+  })
+})
+
 describe('under Node’s permission model', () => {
   const command = [process.execPath, MODEL, '--allow-fs-read=*', '-p', '1 + 1']
 
@@ -161,6 +258,33 @@ describe('under Node’s permission model', () => {
     expect(stderr).toMatch(/rchan: (not recorded: |process \d+ is not recorded: ).*permission model/)
     expect(stderr).toContain('--allow-worker')
     expect(stderr).toContain('nothing was recorded')
+  })
+
+  test('a program that may not read rchan runs without it, and that is said', async () => {
+    const own = [process.execPath, MODEL, `--allow-fs-read=${freshFolder()}`, '-p', '1 + 1']
+    const { status, stdout, stderr } = await record(own)
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '2\n' })
+    expect(stderr).toMatch(/^rchan: not recorded: Node's permission model .*"--allow-fs-read=.*\/cjs\/\*"/m)
+    expect(stderr).toContain('rchan: nothing was recorded\n')
+  })
+
+  test.each([
+    [['node', 'app.js'], false],
+    [['node', '--permission', 'app.js'], true],
+    [['/usr/bin/node', '--experimental-permission', 'app.js'], true],
+    [['node', '--permission', '--allow-fs-read=*', 'app.js'], false],
+    [['node', '--allow-fs-read', '/a/', '--permission', 'app.js'], false],
+    [['node', '--permission', '--allow-fs-read=/a/b', 'app.js'], false],
+    [['node', '--permission', '--allow-fs-read=/a/b*', 'app.js'], false],
+    [['node', '--permission', '--allow-fs-read=/a/b.js', 'app.js'], true],
+    [['node', '--permission', '--allow-fs-read=/x,/a/b/c.js', 'app.js'], false],
+    [['node', '--permission', '--allow-fs-write=/a', 'app.js'], true],
+    [['node', '--require', 'x', '--permission', 'app.js'], true],
+    [['node', 'app.js', '--permission'], false],
+    [['node', '-e', '1', '--', '--permission'], false],
+    [['other', '--permission'], false],
+  ])('%j', (args, isKept) => {
+    expect(isKeptFromReading(args, '/a/b/c.js')).toBe(isKept)
   })
 
   test('it is recorded with these flags', async () => {
@@ -202,6 +326,11 @@ describe('a folder in which nothing can be written', () => {
     const { status, stdout, stderr } = await runCommand('sh', ['-c', line, process.execPath, COMMAND])
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toMatch(/^rchan: \/proc\/rchan-.*can't be made: .*: choose another place with --dir, /)
+  })
+
+  test('while the program runs: nothing is said to it, and it is said at the end', async () => {
+    const { stderr } = await recordAsAlone(program('blocks.mjs'))
+    expect(stderr).toMatch(/^rchan: not recorded in full: \d+-blocks: can't write to .*\n/)
   })
 
   test('once the program runs: it goes on, and it is said', async () => {
@@ -255,6 +384,20 @@ describe('a program that', () => {
     child.kill('SIGINT')
     expect((await end).status).toBe(8)
     expect(named(recordsIn(dir), 'user:mark').map(({ fields }) => fields.name)).toEqual(['interrupted'])
+  })
+
+  test('leaves a child behind, which goes on: its trace is whole, too', async () => {
+    const code = `setTimeout(() => performance.mark('late'), 500)`
+    const spawned = `spawn(process.execPath, ['-e', ${JSON.stringify(code)}], { detached: true, stdio: 'ignore' })`
+    const child = `const { spawn } = require('node:child_process'); ${spawned}.unref()`
+    const { status, dir } = await record([process.execPath, '-e', child])
+    expect(status).toBe(0)
+    const isWhole = (): boolean => {
+      const traces = findTraces(dir).map((folder) => openTrace(folder))
+      return traces.length === 2 && traces.every(({ facts }) => facts !== undefined)
+    }
+    await expect.poll(isWhole, { timeout: 60_000 }).toBe(true)
+    expect(named(recordsIn(dir), 'user:mark').map(({ fields }) => fields.name)).toEqual(['late'])
   })
 
   test('goes on when rchan record is killed: its trace is whole', async () => {

@@ -1,11 +1,12 @@
 /** `rchan record`, and `rchan/auto`: programs that know nothing of rchan. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findTraces, openTrace, openTraces, type TraceItem } from '@rchan/ctf/reader'
 import { PROBES } from 'rchan/probes'
 import { describe, expect, test } from 'vitest'
+import { statusText } from '../dist/command/live-line.js'
 import { withPreload } from '../dist/command/record.js'
 import { freshFolder, runCommand, type Ended } from './scenario.ts'
 import { countEvents, needReader } from '../../../test/readers.ts'
@@ -164,6 +165,28 @@ describe('a program with workers', () => {
   })
 })
 
+test('on a terminal its last line says how the program is doing', async (context) => {
+  const hasTool = spawnSync('script', ['--version']).error === undefined
+  if (process.platform !== 'linux' || !hasTool) context.skip('there is no tool that makes a terminal')
+  const dir = join(freshFolder(), 'recording')
+  const [node, rchan, idle] = [process.execPath, COMMAND, program('idle.mjs')].map((file) => `"${file}"`)
+  const line = `exec ${node} ${rchan} record --no-report --dir "${dir}" -- ${node} ${idle} 2500`
+  const { status, stdout } = await runCommand('script', ['-qec', line, '/dev/null'])
+  expect(status).toBe(0)
+  expect(stdout).toMatch(/rchan: \d+ s, 1 process, \d threads?, [\d,]+ events/)
+  // What it was told by is gone.
+  expect(readdirSync(dir).filter((name) => name.startsWith('.'))).toEqual([])
+})
+
+test('what it says of a program that runs', () => {
+  const status = { threads: 3, tasks: 0, failedTasks: 0, events: 1, lost: 0 }
+  expect(statusText(0, [])).toBe('rchan: 0 s, 0 processes, 0 threads, 0 events')
+  expect(statusText(5, [status])).toBe('rchan: 5 s, 1 process, 3 threads, 1 event')
+  expect(statusText(65, [status, { threads: 1, tasks: 1234, failedTasks: 2, events: 5000, lost: 7 }])).toBe(
+    'rchan: 65 s, 2 processes, 4 threads, 1,234 tasks, 2 failed, 5,001 events, 7 lost',
+  )
+})
+
 describe('the exit code is that of the command', () => {
   test.each([
     [['-e', 'process.exit(3)'], 3],
@@ -191,6 +214,18 @@ describe('the exit code is that of the command', () => {
   })
 })
 
+test('without --dir the folder is rchan-TIME, beside the program', async () => {
+  const folder = freshFolder()
+  const line = `cd "$2" && for n in 1 2; do "$0" "$1" record -q --no-report -- "$0" -p 1; done`
+  const { stderr } = await runCommand('sh', ['-c', line, process.execPath, COMMAND, folder])
+  const found = readdirSync(folder)
+  expect(found).toHaveLength(2)
+  for (const name of found) {
+    expect(name).toMatch(/^rchan-\d{8}-\d{6}(-2)?$/)
+    expect(stderr).toContain(`rchan: recorded into ${name}:\n`)
+  }
+})
+
 describe('processes', () => {
   test('each has a trace, and all are read as one', async () => {
     const { dir, status, stdout } = await record([process.execPath, program('processes.mjs')])
@@ -206,6 +241,12 @@ describe('processes', () => {
     const parent = started.find(({ fields }) => String(fields.command).includes('processes.mjs'))
     const child = started.find(({ fields }) => String(fields.command).includes('idle.mjs'))
     expect(child?.fields.ppid).toBe(parent?.thread.process.pid)
+    expect(child?.fields.parent).toBe(parent?.thread.process.pid)
+    expect(parent?.fields.parent).toBe(0)
+    const text = await runCommand(process.execPath, [COMMAND, 'summary', dir])
+    expect(text.stdout).toMatch(
+      /^process +id +since +time +threads\n.*processes\.mjs .*\n {2}\S+ .*idle\.mjs .*\n\n/m,
+    )
     const summary = await runCommand(process.execPath, [COMMAND, 'summary', dir, '--json'])
     expect(summary.status).toBe(0)
     expect(
@@ -374,6 +415,26 @@ describe('the choice of probes', () => {
     ])
     expect(ended).toMatchObject({ status: 0, stderr: '' })
     expect(named(itemsIn(folder), 'process:started')).toHaveLength(1)
+  })
+
+  test('rchan/auto alone: a process and its child record into one folder, wherever they go', async () => {
+    const folder = freshFolder()
+    const code = `process.chdir('/')
+      require('node:child_process').spawnSync(process.execPath, ['-e', ''])`
+    const line = `cd "$2" && RCHAN_DIR=here NODE_OPTIONS="--require $1" "$0" -e "$3"`
+    const ended = await runCommand('sh', ['-c', line, process.execPath, AUTO, folder, code])
+    expect(ended).toMatchObject({ status: 0, stderr: '' })
+    const started = named(itemsIn(join(folder, 'here')), 'process:started')
+    expect(started.map(({ fields }) => fields.parent)).toEqual([0, started[0].thread.process.pid])
+  })
+
+  test('variables of another recording are none of the command’s', async () => {
+    const { items, dir } = await recordNode('-e', '')
+    const again = await record([process.execPath, '-e', ''], [], { RCHAN_PROBES: '-all', RCHAN_DIR: dir })
+    const names = (found: readonly TraceItem[]): string[] =>
+      found.flatMap((item) => ('event' in item && item.event.name === 'process:started' ? ['started'] : []))
+    expect(names(itemsIn(again.dir))).toEqual(names(items))
+    expect(names(items)).toEqual(['started'])
   })
 })
 

@@ -30,7 +30,7 @@ const CUT = OUTCOMES.indexOf('cut')
 const OWN_ASYNCS: ReadonlySet<string> = new Set(['task', 'worker:life'])
 const OWN_COUNTERS = /^(memory|loop|pool:.*)$/
 const OWN_EVENTS =
-  /^(cpu|gc:sums|pool:found|process:started|sample|(sample|message|task|worker|loop|rchan):.*)$/
+  /^(cpu|gc:sums|pool:found|process:(started|child)|sample|(sample|message|task|worker|loop|rchan):.*)$/
 const OWN_FLOWS: ReadonlySet<string> = new Set(['task:flow'])
 
 const MOST_SLICES = 1_000_000

@@ -48,6 +48,8 @@ export interface ConsumerSetup {
   readonly program: string
   /** The argument of the function that makes the format. */
   readonly formatInit: unknown
+  /** Is told what does not end the recording, and the user should know. */
+  readonly onTrouble: (text: string) => void
   /** Given for a flight recorder. Then `sinkInit` is not used: a snapshot's folder is. */
   readonly flight?: FlightInit
 }
@@ -140,15 +142,19 @@ export class Recorder {
   }
 
   /**
-   * Starts a recording before it returns. The thread waits for the consumer meanwhile, without its
-   * event loop.
+   * Starts a recording before it returns. The thread waits for the consumer, without its event
+   * loop.
    *
-   * @throws as {@link start}.
+   * @param meanwhile is called before it waits.
+   * @throws as {@link start}, and what `meanwhile` throws.
    */
-  static startNow(options: RecorderOptions): Recorder {
+  static startNow(options: RecorderOptions, meanwhile: () => void): Recorder {
     const starting = new Starting(options)
     try {
+      meanwhile()
       const time = starting.consumer === undefined ? undefined : awaitGreeting(starting.consumer.greeting)
+      // Its message that it is ready may come after the end of the program.
+      starting.consumer?.worker.unref()
       return starting.finish(time, (...parts) => new Recorder(options, ...parts))
     } catch (error) {
       void starting.abandon()?.then(() => starting.release())
@@ -380,7 +386,7 @@ function startConsumer(arena: Arena, setup: ConsumerSetup): StartedConsumer {
         worker.unref()
         isReady(message.time)
       } else if (message.kind === 'trouble') {
-        process.emitWarning(`rchan: can't write to ${setup.target}, will try again: ${message.message}`)
+        setup.onTrouble(`can't write to ${setup.target}, will try again: ${message.message}`)
       } else if (message.kind === 'totals') totals = { ...message.totals, durationMs: message.durationMs }
       else failure = new Error(message.message)
     })

@@ -115,7 +115,7 @@ export const VERSION = '0.1.0'
 export async function start(
   options: RecordingOptions | MemoryOptions = {},
 ): Promise<Recording<string | undefined>> {
-  const { recorder, make, failed, settle } = prepare(options)
+  const { recorder, make, failed, settle } = prepare(options, warn)
   try {
     return make(await Recorder.start(recorder))
   } catch (error) {
@@ -126,18 +126,29 @@ export async function start(
 }
 
 /**
- * Starts a recording before it returns, for `rchan/auto`. The thread waits for the consumer thread
- * meanwhile, some 30 ms, without its event loop.
+ * Starts a recording before it returns, for `rchan/auto`. The thread waits for the consumer thread,
+ * without its event loop.
+ *
+ * @param onTrouble is told when the files can't be written for a while; by default it is a warning.
+ * @param meanwhile is called while the consumer thread starts. What it throws ends the start.
  */
-export function startNow(options: RecordingOptions | MemoryOptions = {}): Recording<string | undefined> {
-  const { recorder, make, failed, settle } = prepare(options)
+export function startNow(
+  options: RecordingOptions | MemoryOptions = {},
+  onTrouble = warn,
+  meanwhile: () => void = () => undefined,
+): Recording<string | undefined> {
+  const { recorder, make, failed, settle } = prepare(options, onTrouble)
   try {
-    return make(Recorder.startNow(recorder))
+    return make(Recorder.startNow(recorder, meanwhile))
   } catch (error) {
     throw failed(error)
   } finally {
     settle()
   }
+}
+
+function warn(text: string): void {
+  process.emitWarning(`rchan: ${text}`)
 }
 
 /** A recording whose options were checked, and whose folder was made. */
@@ -151,7 +162,7 @@ interface Prepared {
   readonly settle: () => void
 }
 
-function prepare(options: RecordingOptions | MemoryOptions): Prepared {
+function prepare(options: RecordingOptions | MemoryOptions, onTrouble: (text: string) => void): Prepared {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = checkOptions(options)
   const global = buffers === 'global'
   const isFlight = mode === 'flight'
@@ -190,6 +201,7 @@ function prepare(options: RecordingOptions | MemoryOptions): Prepared {
       flushIntervalMs,
       program: consumerSource,
       formatInit: formatInit(uuid, global),
+      onTrouble,
       ...(flight === undefined ? {} : { flight }),
     },
     triggers: isFlight ? snapshotOn.triggers : undefined,

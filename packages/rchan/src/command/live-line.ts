@@ -10,6 +10,7 @@ import { readStatus, type Status } from '@rchan/probes/status'
 const EVERY_MS = 500
 const ESC = '\u001B'
 const MIN_ROWS = 4
+const COLUMNS = 80
 
 export class LiveLine {
   readonly #dir: string
@@ -55,7 +56,9 @@ export class LiveLine {
 
   #draw(): void {
     const seconds = Math.round((performance.now() - this.#startedAt) / 1000)
-    const text = statusText(seconds, statusesIn(this.#dir)).slice(0, (process.stderr.columns ?? 80) - 1)
+    // A terminal that nobody looks at, of a test or a job, may have none.
+    const columns = process.stderr.columns || COLUMNS
+    const text = statusText(seconds, statusesIn(this.#dir)).slice(0, columns - 1)
     if (!this.#isDrawn) {
       this.#isDrawn = true
       this.#reserve()
@@ -67,7 +70,7 @@ export class LiveLine {
 }
 
 /** Returns the line. */
-function statusText(seconds: number, statuses: readonly Status[]): string {
+export function statusText(seconds: number, statuses: readonly Status[]): string {
   const sum = (count: (status: Status) => number): number =>
     statuses.reduce((total, status) => total + count(status), 0)
   const tasks = sum((status) => status.tasks)

@@ -3,13 +3,14 @@
  * `rchan/auto` before their own code, by `NODE_OPTIONS`; all else stays as the program has it.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
-import { isAbsolute, join, relative, resolve } from 'node:path'
-import { folderName, toVariables, type Settings } from '@rchan/probes/settings'
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { folderName, withSettings, type Settings } from '@rchan/probes/settings'
 import { convert, formatOfFile } from './convert.js'
 import { CommandError, reasonOf, UsageError } from './fault.js'
 import { LiveLine } from './live-line.js'
+import { isKeptFromReading } from './permission-flags.js'
 import { isRecording, writeRecordingFile } from './recording-file.js'
 import { tellRecorded } from './recorded.js'
 
@@ -62,15 +63,17 @@ export async function record(
   const started = new Date()
   const line = options.quiet === true ? undefined : LiveLine.start(dir)
   const settings = settingsOf(options, dir, line !== undefined)
+  const isKeptOut = isKeptFromReading(command, preload)
   const child = spawn(file, args, {
     stdio: 'inherit',
     // On Windows `npm` and `npx` are scripts, which only a shell finds.
     shell: process.platform === 'win32',
-    env: {
-      ...process.env,
-      ...toVariables(settings),
-      NODE_OPTIONS: withPreload(process.env.NODE_OPTIONS, preload),
-    },
+    env: isKeptOut
+      ? process.env
+      : {
+          ...withSettings(process.env, settings),
+          NODE_OPTIONS: withPreload(process.env.NODE_OPTIONS, preload),
+        },
   })
   const stopPassing = passSignals(child)
   let end: { code: number | null; signal: NodeJS.Signals | null }
@@ -85,8 +88,14 @@ export async function record(
     line?.end()
     stopPassing()
   }
-  writeRecordingFile(dir, { command, started, ended: new Date(), ...end })
-  const hasTraces = await tellRecorded(dir, options.flight === true, say)
+  try {
+    writeRecordingFile(dir, { command, started, ended: new Date(), ...end })
+  } catch (error) {
+    // The folder may be gone, which is said below. Its traces can be read one by one.
+    if (existsSync(dir)) say(`${shownPath(dir)}: recording.json can't be written: ${reasonOf(error)}`)
+  }
+  if (isKeptOut) say(keptOutText(dir, preload))
+  const hasTraces = await tellRecorded(dir, options.flight === true, isKeptOut, say)
   if (hasTraces) for (const report of reports) await writeReport(dir, report, say)
   return end.signal === null ? (end.code ?? 0) : SIGNALLED + constants.signals[end.signal]
 }
@@ -139,6 +148,11 @@ function makeFolder(dir: string | undefined, force: boolean): string {
   return folder
 }
 
+function keptOutText(dir: string, preload: string): string {
+  const flags = ['--allow-worker', `"--allow-fs-read=${dirname(preload)}/*"`, `"--allow-fs-write=${dir}/*"`]
+  return `not recorded: Node's permission model keeps the program from reading rchan: add ${flags.join(' ')} to the flags of node`
+}
+
 /** A report that can't be written is said, and is no failure of the program that was recorded. */
 async function writeReport(dir: string, file: string, say: (text: string) => void): Promise<void> {
   try {
@@ -164,7 +178,7 @@ function removeIfEmpty(dir: string): void {
 
 function settingsOf(options: RecordOptions, dir: string, tellsStatus: boolean): Settings {
   const { probe = [], events = [], bufferSize, flight = false } = options
-  return { dir, probes: probe, events, bufferSize, isFlight: flight, tellsStatus }
+  return { dir, probes: probe, events, bufferSize, isFlight: flight, tellsStatus, parent: 0 }
 }
 
 /** Returns `NODE_OPTIONS` with the preload before what the user has there. */

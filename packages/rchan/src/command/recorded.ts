@@ -13,11 +13,13 @@ const MOST_TOLD = 20
  * Tells of the processes in a recording's folder. A trace whose writing broke off is repaired
  * first.
  *
+ * @param isKeptOut whether it was said already that the command itself could not be recorded.
  * @returns whether there is a trace.
  */
 export async function tellRecorded(
   dir: string,
   isFlight: boolean,
+  isKeptOut: boolean,
   say: (text: string) => void,
 ): Promise<boolean> {
   const shown = nameOf(dir)
@@ -29,12 +31,15 @@ export async function tellRecorded(
     say(`${shown}: the folder of the recording is gone`)
     return false
   }
-  for (const complaint of complaintsIn(dir)) say(`not recorded: ${complaint}`)
+  const complaints = complaintsIn(dir)
+  complaints.forEach(say)
   if (folders.length === 0) {
     say(
       isFlight
         ? `no snapshot was taken: ask for one while the program runs, with rchan snapshot PID`
-        : `nothing was recorded: the command started no Node process, or none that takes NODE_OPTIONS`,
+        : complaints.length > 0 || isKeptOut
+          ? 'nothing was recorded'
+          : 'nothing was recorded: the command started no Node process, or none that takes NODE_OPTIONS',
     )
     return false
   }
@@ -79,20 +84,30 @@ function nameOf(path: string): string {
   return name === '' || name.startsWith('..') ? path : name
 }
 
+/** What processes wrote down, by the ends of the files' names: what is said of it. */
+const COMPLAINTS = [
+  { end: '.failed.txt', says: 'not recorded', withoutText: 'its folder could not be written' },
+  // As on a disk that is full.
+  { end: '.incomplete.txt', says: 'not recorded in full', withoutText: 'its files could not be written' },
+]
+
 /**
- * Returns why processes were not recorded: as they wrote it down, or because they died too early.
+ * Returns why processes were not recorded, or not in full: as they wrote it down, or because they
+ * died too early.
  */
 function complaintsIn(dir: string): string[] {
   return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
     const { name } = entry
-    if (name.endsWith('.failed.txt')) {
-      return `${name.replace('.failed.txt', '')}: ${readFileSync(join(dir, name), 'utf8').trim()}`
+    for (const { end, says, withoutText } of COMPLAINTS) {
+      if (!name.endsWith(end)) continue
+      const text = readFileSync(join(dir, name), 'utf8').trim()
+      return `${says}: ${name.slice(0, -end.length)}: ${text === '' ? withoutText : text}`
     }
     if (!entry.isDirectory()) return []
     // The reader takes no account of such a folder.
     const metadata = statSync(join(dir, name, 'metadata'), { throwIfNoEntry: false })
     const hasNotBegun = metadata?.isFile() === true && metadata.size === 0
-    return hasNotBegun ? `${name}: its process ended while its recording began` : []
+    return hasNotBegun ? `not recorded: ${name}: its process ended while its recording began` : []
   })
 }
 

@@ -17,13 +17,9 @@ export interface RecordedCommand {
   readonly signal: string | null
 }
 
-/** Writes the file. A folder that is gone, or a full disk, must not hide what the command did. */
+/** Writes the file. @throws the error of the file system. */
 export function writeRecordingFile(dir: string, recorded: RecordedCommand): void {
-  try {
-    writeFileSync(join(dir, NAME), `${JSON.stringify(recorded, undefined, 2)}\n`)
-  } catch {
-    // Its traces can be read one by one.
-  }
+  writeFileSync(join(dir, NAME), `${JSON.stringify(recorded, undefined, 2)}\n`)
 }
 
 /** Whether a folder is one recording, of several processes. */

@@ -24,7 +24,7 @@ function propertiesOf(name, object) {
 }
 
 /** What probes could change. */
-function look(more) {
+function look() {
   return new Map([
     ...propertiesOf('MessagePort.prototype', workerThreads.MessagePort.prototype),
     ...propertiesOf('worker_threads', workerThreads),
@@ -33,11 +33,11 @@ function look(more) {
     ...propertiesOf('import events', eventsByName),
     ...propertiesOf('async_hooks', asyncHooks),
     ...propertiesOf('Module', Module),
+    ...propertiesOf('Module.prototype', Module.prototype),
     ...propertiesOf('console', console),
     ...propertiesOf('globalThis', globalThis),
     ...process.eventNames().map((name) => [`process on ${String(name)}`, [process.listenerCount(name)]]),
     ['channel worker_threads', [channel('worker_threads').hasSubscribers]],
-    ...more.flatMap(([name, object]) => propertiesOf(name, object)),
   ])
 }
 
@@ -48,22 +48,19 @@ function differences(before, after) {
   )
 }
 
-const workerpool = require('workerpool')
-const jestWorker = require('jest-worker')
-const more = [
-  ['workerpool', workerpool],
-  ['jestWorker.Worker.prototype', jestWorker.Worker.prototype],
-]
-
-/** Loads piscina anew: a pool that was loaded before a probe is not seen by it. */
-function loadPiscina() {
+/** Loads the pools anew: one that was loaded before a probe is not seen by it. */
+function loadPools() {
   for (const file of Object.keys(require.cache))
-    if (/[/\\]piscina[/\\]/.test(file)) delete require.cache[file]
-  return require('piscina').Piscina
+    if (/[/\\](piscina|workerpool|jest-worker)[/\\]/.test(file)) delete require.cache[file]
+  return {
+    Piscina: require('piscina').Piscina,
+    workerpool: require('workerpool'),
+    jestWorker: require('jest-worker'),
+  }
 }
 
 async function use() {
-  const Piscina = loadPiscina()
+  const { Piscina, workerpool, jestWorker } = loadPools()
   const pool = new Piscina({
     filename: new URL('./sizes-task.mjs', import.meta.url).href,
     minThreads: 1,
@@ -72,14 +69,18 @@ async function use() {
   const { signal } = new AbortController()
   // The second one waits for the first.
   const tasks = [pool.run(500), pool.run(1, { signal })]
-  for (const name of ['workerpool', 'jest-worker']) require(name)
   const worker = new Worker('setInterval(() => {}, 1000)', { eval: true })
   await new Promise((done) => worker.once('online', done))
   const { port1, port2 } = new MessageChannel()
   port1.postMessage(1)
   await new Promise((done) => port2.once('message', done))
   return {
-    methods: () => [Piscina.prototype.run, Piscina.prototype.destroy].join('\n'),
+    /** The texts of methods: each pool has functions of its own. */
+    methods: () => ({
+      'Piscina.run': `${Piscina.prototype.run}`,
+      'workerpool.pool': `${workerpool.pool}`,
+      'jestWorker.call': `${jestWorker.Worker.prototype._callFunctionWithArgs}`,
+    }),
     worker,
     signal,
     finish: async () => {
@@ -103,22 +104,24 @@ const alone = await startRecording()
 const first = await use()
 const listeners = listenersOf(first)
 const methods = first.methods()
+const changedMethods = ({ methods: now }) =>
+  Object.keys(methods).filter((name) => now()[name] !== methods[name])
 await first.finish()
 await alone.stop()
-look(more) // Node 22 loads fetch, with a global of its own, when the descriptor of FormData is read.
+look() // Node 22 loads fetch, with a global of its own, when the descriptor of FormData is read.
 const result = {}
 for (const { name } of PROBES) {
   const recording = await startRecording()
-  const before = look(more)
+  const before = look()
   const end = probes(['-all', name])
   const used = await use()
-  const changed = differences(before, look(more))
+  const changed = differences(before, look())
   const listenersWith = listenersOf(used) - listeners
-  if (used.methods() !== methods) changed.push('Piscina.prototype')
+  changed.push(...changedMethods(used))
   end()
-  const left = differences(before, look(more))
+  const left = differences(before, look())
   const listenersLeft = listenersOf(used) - listeners
-  if (used.methods() !== methods) left.push('Piscina.prototype')
+  left.push(...changedMethods(used))
   await used.finish()
   await recording.stop()
   result[name] = { changed, left, listenersWith, listenersLeft }
