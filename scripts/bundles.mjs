@@ -64,7 +64,8 @@ const options = {
 
 /** Names that replace members of built-in objects: `Atomics_load` for `Atomics.load`. */
 async function definitions() {
-  const names = Object.keys(await import(pathToFileURL(BUILTINS).href))
+  const { keptBuiltins } = await import(pathToFileURL(BUILTINS).href)
+  const names = Object.keys(keptBuiltins())
   return Object.fromEntries(
     names.filter((name) => name.includes('_')).map((name) => [name.replace('_', '.'), name]),
   )
@@ -289,7 +290,8 @@ export async function bundles() {
           ...(name === 'index' ? [writingHalf] : []),
           ...(ON_INDEX.includes(name) ? [tracingBeside] : []),
         ],
-        ...(name === 'index' ? { inject: [BUILTINS], define } : {}),
+        // V8 reads all of index.js in each worker. The text in it stays as it is.
+        ...(name === 'index' ? { inject: [BUILTINS], define, minifySyntax: true } : {}),
       })
       files.push({ path: `${folder}/${name}.js`, text })
     }

@@ -201,6 +201,9 @@ describe('what is no flight recorder', () => {
     await using recording = await startRecording({ path: join(freshFolder(), 'trace') })
     await expect(recording.snapshot()).rejects.toThrow(/mode: 'flight'/)
     await expect(recording.snapshot({ reason: 1 as never })).rejects.toThrow(/reason=1/)
+    await expect(recording.snapshot('it was slow' as never)).rejects.toThrow(
+      /options=it was slow, expected \{ reason \}/,
+    )
   })
 
   test('does not run beside one: a call writes into one recording', async () => {

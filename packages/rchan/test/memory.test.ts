@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { startRecording, tracepoint } from 'rchan'
 import { expectClosed, expectCounted, FEW, ran, SEED } from './ledger-scenario.ts'
 import { babeltrace, fixture, freshFolder, readTrace, runCommand } from './scenario.ts'
+import { fillingDisk } from './ways/disks.mjs'
 
 const hit = tracepoint('memory:hit', { step: 'u32' })
 
@@ -162,6 +163,36 @@ describe('setUpFiles', () => {
     const path = join(folder, 'trace')
     await recording.setUpFiles({ path })
     expect(await recording.stop()).toMatchObject({ path, events: 1 })
+  })
+
+  test('on a disk that takes nothing leaves nothing behind, and can be tried elsewhere', async (context) => {
+    const lacks = fillingDisk.lacks()
+    context.skip(lacks !== undefined, lacks)
+    const folder = freshFolder()
+    const disk = fillingDisk.make(folder, { whole: (least) => least })
+    // Before the folder is removed.
+    using _disk = { [Symbol.dispose]: () => disk.unmount() }
+    const warnings: string[] = []
+    const hear = ({ message }: Error): number => warnings.push(message)
+    process.on('warning', hear)
+    onTestFinished(() => void process.off('warning', hear))
+    const recording = await startRecording()
+    for (let step = 0; step < 20_000; step += 1) hit({ step })
+    for (let time = 0; time < 2; time += 1)
+      await expect(recording.setUpFiles({ path: join(disk.folder, 'trace') })).rejects.toThrow(
+        /can't record into .*trace: ENOSPC.*nothing of it is left, and the recording stays in memory/,
+      )
+    expect(readdirSync(disk.folder)).toEqual([])
+    expect(recording.path).toBeUndefined()
+    expect(await recording.losses()).toMatchObject({ attempted: 20_000, pending: 20_000 })
+    const path = join(folder, 'trace')
+    await recording.setUpFiles({ path })
+    hit({ step: 20_000 })
+    expect(await recording.stop()).toMatchObject({ path, events: 20_001, unwritten: 0 })
+    expect(readTrace(path).records.map(({ fields }) => fields.step)).toEqual(
+      Array.from({ length: 20_001 }, (_, step) => step),
+    )
+    expect(warnings).toEqual([])
   })
 
   test('of two calls at once the second is refused', async () => {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { keptBuiltins } from '../dist/builtins.js'
 import { freshFolder, readTrace, run, summaryOf } from './scenario.ts'
 
 const BAD = `replaced:bad: flag=${2n ** 64n}n is no bool`
@@ -45,6 +46,13 @@ test.each(KINDS)('a recording records, or the error says what was replaced: %s',
     // Nothing was made that looks like a trace.
     expect(existsSync(join(folder, 'cpu_0'))).toBe(false)
   }
+})
+
+test('all built-ins that are kept are looked at', async () => {
+  const exported: Record<string, unknown> = { ...(await import('../dist/builtins.js')) }
+  delete exported.keptBuiltins
+  expect(keptBuiltins()).toEqual(exported)
+  expect(Object.keys(exported).length).toBeGreaterThan(40)
 })
 
 test('the bundle uses no built-in that it has not kept', () => {

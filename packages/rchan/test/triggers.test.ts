@@ -49,10 +49,15 @@ class Program {
     return this.#folders().map(open)
   }
 
+  /** What it says of its snapshots. */
+  get snapshotTotals(): { readonly taken?: number; readonly notTaken?: object } {
+    const line = this.stdout.split('\n').find((text) => text.startsWith('{')) ?? '{}'
+    return JSON.parse(line) as { taken?: number; notTaken?: object }
+  }
+
   /** How many snapshots it says that it took. */
   get taken(): unknown {
-    const line = this.stdout.split('\n').find((text) => text.startsWith('{')) ?? '{}'
-    return (JSON.parse(line) as { taken?: unknown }).taken
+    return this.snapshotTotals.taken
   }
 
   async until(isSo: () => boolean): Promise<void> {
@@ -198,6 +203,15 @@ describe('a worker that dies with an error takes a snapshot, and one only:', () 
   })
 })
 
+test('a worker asks for one itself, and has the events of all threads', async () => {
+  const program = new Program('worker-asks')
+  const [seen, ...more] = await program.end()
+  expect(seen).toMatchObject({ trigger: 'call', reason: 'asked by the worker' })
+  expect(seen.steps.size).toBe(2)
+  for (const thread of seen.steps.keys()) expectAll(seen, thread)
+  expect(more).toEqual([])
+})
+
 describe('a signal', () => {
   test('takes a snapshot, and changes nothing else', async () => {
     const program = new Program('waits', { snapshotOn: { signal: 'SIGUSR2' } })
@@ -209,6 +223,25 @@ describe('a signal', () => {
     program.child.kill('SIGTERM')
     await program.end()
     expect(program.child.signalCode).toBe('SIGTERM')
+  })
+
+  test('takes none sooner than the rate allows, which is counted, and a process that asks gets one', async () => {
+    const options = { snapshots: { minIntervalMs: 60_000 }, snapshotOn: { signal: 'SIGUSR2' } }
+    const program = new Program('counts-signals', options)
+    await program.there()
+    program.child.kill('SIGUSR2')
+    await program.snapshots(1)
+    for (const count of [2, 3]) {
+      program.child.kill('SIGUSR2')
+      await program.until(() => program.stdout.includes(`got ${count}`))
+    }
+    await requestSnapshot(program.child.pid!)
+    program.finish()
+    expect((await program.end()).map(({ trigger }) => trigger)).toEqual(['signal', 'request'])
+    expect(program.snapshotTotals).toMatchObject({
+      taken: 2,
+      notTaken: { number: 0, rate: 2, bytes: 0, failed: 0 },
+    })
   })
 
   test('that asks the process to end ends it, after the snapshot', async () => {
@@ -294,6 +327,10 @@ describe('another process', () => {
     const asked = requestSnapshot(dead.child.pid!)
     dead.child.kill('SIGKILL')
     await expect(asked).rejects.toThrow(`process pid=${dead.child.pid} ended its flight recording before`)
+    for (const pid of [0, 1.5, '1', 2 ** 31, undefined])
+      await expect(requestSnapshot(pid as number)).rejects.toThrow(
+        `pid=${pid} is not the number of a process`,
+      )
   })
 
   test('can not ask where no folder for it can be made, and the start says so if it must', async () => {

@@ -14,6 +14,8 @@
  *    +12   i32       asked         coordinator   the generation that is asked to retire
  *    +16   f64       startTicks    thread        when the thread started; 0: not stored yet
  *    +24   i32       joined        thread        the generation that has come online
+ *    +28   i32       expected      coordinator   for whom it is reserved: Node's number of the worker,
+ *                                              plus 1; 0: not known yet
  *                                              then, on pages, 5184 bytes for each channel and CPU
  * ```
  *
@@ -56,6 +58,7 @@ export const TABLE_PLACE = {
   asked: 12,
   startTicks: 16,
   joined: 24,
+  expected: 28,
 } as const
 /** The same in the part of a channel and a CPU, and in a tenure. */
 const TABLE_PART = { channel: 0, tenures: 4, tenure: 64, name: 3136 } as const
@@ -71,7 +74,9 @@ const NAME_BYTES = 2048
 const MOST_CHANNELS = 64
 const MAGIC = 0x54686372 // 'rchT'
 /** Version of this layout. */
-export const TABLE_ABI = 1
+export const TABLE_ABI = 2
+/** How long a worker waits to hear for whom its CPU is reserved, at most. */
+const EXPECTED_MS = 1000
 /** No thread has this identity. */
 const RESERVED = -0x80000000
 
@@ -130,7 +135,19 @@ export class CpuTable {
    * free.
    */
   reserve(cpu: number): boolean {
-    return this.#claim(cpu, RESERVED)
+    if (!this.#claim(cpu, RESERVED)) return false
+    Atomics.store(this.#words, this.#at(cpu, TABLE_PLACE.expected), 0)
+    return true
+  }
+
+  /**
+   * Coordinator: says for whom a place is reserved, once it has made the worker. A worker that this
+   * one starts inherits the reservation, and may come first. Pairs with: #isExpected.
+   */
+  expect(cpu: number, thread: number): void {
+    const at = this.#at(cpu, TABLE_PLACE.expected)
+    Atomics.store(this.#words, at, thread + 1)
+    Atomics.notify(this.#words, at)
   }
 
   /** Coordinator: counts the thread that gets a reserved place. @returns its generation. */
@@ -138,9 +155,9 @@ export class CpuTable {
     return Atomics.add(this.#words, this.#at(cpu, TABLE_PLACE.generation), 1) + 1
   }
 
-  /** Thread: takes the place that was reserved for it. @returns false when it is no longer. */
+  /** Thread: takes the place that was reserved for it. @returns false when none is. */
   takeReserved(cpu: number, generation: number, me: ThreadIdentity): boolean {
-    if (this.generation(cpu) !== generation) return false
+    if (this.generation(cpu) !== generation || !this.#isExpected(cpu, me.threadId)) return false
     const owner = this.#at(cpu, TABLE_PLACE.owner)
     if (Atomics.compareExchange(this.#words, owner, RESERVED, me.identity) !== RESERVED) return false
     this.#describe(cpu, me)
@@ -304,6 +321,13 @@ export class CpuTable {
     const copy = this.#bytes.slice(at, at + NAME_BYTES)
     const end = copy.indexOf(0)
     return decoder.decode(new Uint8Array(copy.subarray(0, end < 0 ? NAME_BYTES : end)))
+  }
+
+  #isExpected(cpu: number, thread: number): boolean {
+    const at = this.#at(cpu, TABLE_PLACE.expected)
+    // The coordinator says it as soon as it has made the worker, long before that runs.
+    Atomics.wait(this.#words, at, 0, EXPECTED_MS)
+    return Atomics.load(this.#words, at) === thread + 1
   }
 
   #claim(cpu: number, identity: number): boolean {

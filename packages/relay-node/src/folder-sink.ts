@@ -74,10 +74,14 @@ export class FolderSink implements SinkModule {
   }
 
   #makeFolder(): void {
-    // Before they are made: it may fail half-way.
-    for (let path = this.#init.dir; !existsSync(path) && dirname(path) !== path; path = dirname(path))
-      this.#madeFolders.push(path)
-    mkdirSync(this.#init.dir, { recursive: true })
+    const missing: string[] = []
+    for (let path = this.#init.dir; !existsSync(path); path = dirname(path)) missing.unshift(path)
+    // Not `recursive`: with it Node loops for ever if a parent exists but takes no folder (as in
+    // /proc).
+    for (const path of missing) {
+      mkdirSync(path)
+      this.#madeFolders.unshift(path)
+    }
   }
 
   #open(cpu: number): OpenFile {
@@ -96,7 +100,7 @@ export class FolderSink implements SinkModule {
       try {
         rmdirSync(folder)
       } catch {
-        // It was not made, or something else was put there meanwhile.
+        // Something else was put there meanwhile.
       }
     }
   }

@@ -5,7 +5,8 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Relay, RelayChannel } from '@rchan/relay'
-import { ConsumerThread, type ConsumerThreadOptions } from './sink-consumer.js'
+import { checkOptions } from './given-options.js'
+import { ConsumerThread, warn, type ConsumerThreadOptions } from './sink-consumer.js'
 
 /** Options of {@link setUpFiles}. */
 export interface LateFilesOptions extends Pick<ConsumerThreadOptions, 'flushIntervalMs' | 'onError'> {
@@ -14,6 +15,8 @@ export interface LateFilesOptions extends Pick<ConsumerThreadOptions, 'flushInte
   /** Files are named by this and the CPU. Default: 'cpu'. */
   readonly baseFilename?: string
 }
+
+const LATE_FILES_OPTIONS = ['dir', 'baseFilename', 'flushIntervalMs', 'onError']
 
 /** The channels that have files, by this thread. */
 const setUp = new WeakMap<RelayChannel, ConsumerThread>()
@@ -24,15 +27,18 @@ const setUp = new WeakMap<RelayChannel, ConsumerThread>()
  * channel is closed, or at `stop()` of what it returns.
  *
  * @throws (the promise) Error with `code` 'exists' if the channel has files; with `code` 'invalid'
- * if the name can't be; if a file is there already, or can't be made (`cause.code` is the
- * system's), or another consumer has a buffer. Then nothing is left of the set-up: no file and no
- * new folder, and it can be tried again.
+ * if the name can't be, if a file is there already or can't be made (`cause.code` is the system's),
+ * or another consumer has a buffer. Then nothing is left of the set-up: no file and no new folder,
+ * and it can be tried again. With `code` 'unwritten' if the files were made, and the disk did not
+ * take what was written before: they keep what they have, and the rest stays in the buffers, for
+ * files in another folder.
  */
 export async function setUpFiles(
   relay: Relay,
   channel: RelayChannel,
   options: LateFilesOptions,
 ): Promise<ConsumerThread> {
+  checkOptions('setUpFiles', options, LATE_FILES_OPTIONS)
   const { dir, baseFilename = 'cpu', flushIntervalMs, onError } = options
   if (channel.hasBaseFilename || setUp.get(channel)?.isOver === false || pending.has(channel))
     throw coded('exists', `channel=${channel.id} has files already`)
@@ -46,14 +52,27 @@ export async function setUpFiles(
       const buffer = channel.buffer(cpu)
       if (buffer !== undefined && !cpus.includes(buffer.cpu)) cpus.push(buffer.cpu)
     }
+    let isSetUp = false
     const thread = await ConsumerThread.start(relay, {
       channels: [channel],
       sink: { dir: folder, baseFilename, cpus },
       ...(flushIntervalMs === undefined ? {} : { flushIntervalMs }),
-      ...(onError === undefined ? {} : { onError }),
+      // Before that the caller hears of it.
+      onError: (error) => isSetUp && (onError ?? warn)(error),
+    }).catch((error: Error) => {
+      const { code } = (error.cause ?? {}) as { readonly code?: string }
+      const hint = code === undefined ? '' : '; nothing is left of it: choose another folder, or baseFilename'
+      throw coded('invalid', `${error.message}${hint}`, error.cause)
     })
     setUp.set(channel, thread)
-    if (channel.isOpen) await thread.flush()
+    try {
+      if (channel.isOpen) await thread.flush()
+    } catch (error) {
+      const { message, cause } = error as Error
+      const what = `${message}; what was taken stays in ${folder}: set up files in another folder for the rest`
+      throw coded('unwritten', what, cause)
+    }
+    isSetUp = true
     return thread
   } finally {
     pending.delete(channel)

@@ -52,11 +52,11 @@ export class RuntimeChannel {
 
   /**
    * Writes one record into the buffer of this thread's CPU; of a global channel, into the one
-   * buffer, which one thread at a time can write.
+   * buffer, with that locked meanwhile.
    *
    * @returns whether it was written. If not, it is counted as discarded.
-   * @throws Error when the thread has left the runtime, when another thread writes the global
-   * buffer, or when the channel has a module that was not loaded (`relayChannel.load()`).
+   * @throws Error when the thread has left the runtime, or the channel has a module that was not
+   * loaded (`relayChannel.load()`).
    */
   write(bytes: Uint8Array): boolean {
     return (this.#buffer ?? this.#begin()).write(bytes)
@@ -67,7 +67,8 @@ export class RuntimeChannel {
    *
    * @returns where to store it, in bytes from the start of the buffer's data (`buffer.pages`);
    * undefined if it is dropped, and counted.
-   * @throws as {@link write}.
+   * @throws as {@link write}; and Error in a global channel, where the next record may be another
+   * thread's.
    */
   reserve(length: number): number | undefined {
     return (this.#buffer ?? this.#begin()).reserve(length)
@@ -91,16 +92,17 @@ export class RuntimeChannel {
   }
 
   /**
-   * Which thread wrote a sub-buffer. A sub-buffer has records of one thread only.
+   * Which thread wrote a sub-buffer. A sub-buffer has records of one thread only, but for those of
+   * a global channel.
    *
    * @param sequence of the sub-buffer, counted since the last reset.
-   * @returns undefined if nobody has written it through a runtime, or too many threads have had the
-   * CPU since (128).
+   * @returns undefined if nobody has written it through a runtime, if too many threads have had the
+   * CPU since (128), and in a global channel.
    */
   tenureOf(cpu: number, sequence: number): Tenure | undefined {
     const buffer = this.relayChannel.buffer(cpu)
     if (buffer === undefined) return undefined
-    return this.#table.tenureOf(this.id, this.relayChannel.isGlobal ? 0 : cpu, sequence, buffer.resets)
+    return this.#table.tenureOf(this.id, cpu, sequence, buffer.resets)
   }
 
   /**
@@ -159,13 +161,14 @@ export class RuntimeChannel {
       throw new RangeError(
         `cpu=${cpu} has no buffer in the channel ${this.name}: it is closed, or the thread has left`,
       )
-    // As the owner only: another thread that writes the global buffer goes on with its own tenure.
     // A channel that was closed has no owner any more, and counts the record.
     if (!buffer.becomeOwner()) return buffer
-    if (hasRecords(buffer)) buffer.switch(0)
-    // If the next sub-buffer is not free yet, none is open: then the next one is ours, too.
-    const first = buffer.produced
-    this.#table.beginTenure(this.id, this.relayChannel.isGlobal ? 0 : cpu, first, buffer.resets, this.#place)
+    if (!this.relayChannel.isGlobal) {
+      if (hasRecords(buffer)) buffer.switch(0)
+      // If the next sub-buffer is not free yet, none is open: then the next one is ours, too.
+      const first = buffer.produced
+      this.#table.beginTenure(this.id, cpu, first, buffer.resets, this.#place)
+    }
     this.#buffer = buffer
     return buffer
   }

@@ -21,8 +21,14 @@ import { bequeath, inheritedHome, type Word } from './home.js'
 import { JoinedRuntime, say } from './joined.js'
 import { threadMachine } from './machine.js'
 import { CpuTable } from './cpu-table.js'
+import { checkOptions } from './given-options.js'
 import { hasRecords, type RuntimeChannel } from './runtime-channel.js'
-import { startConsumer, type ConsumerThread, type ConsumerThreadOptions } from './sink-consumer.js'
+import {
+  checkConsumerOptions,
+  startConsumer,
+  type ConsumerThread,
+  type ConsumerThreadOptions,
+} from './sink-consumer.js'
 
 /** How large a runtime is. */
 export interface RuntimeOptions {
@@ -48,8 +54,8 @@ export interface ChannelSettings {
    */
   readonly mode?: 'discard' | 'overwrite'
   /**
-   * Whether each CPU has a buffer (`'per-thread'`, the default), or all share one, which one thread
-   * at a time can write (`'global'`).
+   * Whether each CPU has a buffer (`'per-thread'`, the default), or all share one (`'global'`). In
+   * that they take turns: each write locks it.
    */
   readonly buffers?: 'per-thread' | 'global'
   /** Bytes reserved at the start of each sub-buffer. Default: 0. */
@@ -114,6 +120,9 @@ export interface CpuState {
   readonly origin: 'coordinator' | 'spawned' | 'joined'
 }
 
+const RUNTIME_OPTIONS = ['possibleCpus', 'memoryBytes']
+const CHANNEL_SETTINGS = ['name', 'subbufSize', 'subbufCount', 'mode', 'buffers', 'headerBytes']
+const RETIRE_OPTIONS = ['deadlineMs', 'force']
 const DEFAULT_CPUS = 8
 /** A relay has places for 64 threads; consumers need some. */
 const MOST_CPUS = 63
@@ -220,6 +229,7 @@ export class Runtime {
    */
   open(settings: ChannelSettings): RuntimeChannel {
     this.#mustRun()
+    checkOptions('open', settings, CHANNEL_SETTINGS)
     const { name = `channel${this.#channelsSoFar + 1}`, buffers = 'per-thread', ...shape } = settings
     if (typeof name !== 'string' || name === '')
       throw new TypeError(`name=${JSON.stringify(name)} of a channel is no name`)
@@ -227,7 +237,8 @@ export class Runtime {
       throw new TypeError(`buffers=${String(buffers)} is neither 'per-thread' nor 'global'`)
     if (this.channels.some((channel) => channel.name === name))
       throw new Error(`a channel ${JSON.stringify(name)} is open already: close it, or choose another name`)
-    const options: RelayOptions = { ...shape, isGlobal: buffers === 'global' }
+    const isGlobal = buffers === 'global'
+    const options: RelayOptions = { ...shape, isGlobal, locksWrites: isGlobal }
     const channel = this.relay.open(options)
     try {
       this.#table.addChannel(channel.id, name, (id) => this.relay.channel(id) !== undefined)
@@ -262,6 +273,9 @@ export class Runtime {
    */
   async spawn(file: URL | string, options: SpawnOptions = {}): Promise<SpawnedCpu> {
     this.#mustRun()
+    if (typeof file !== 'string' && typeof (file as URL | undefined | null)?.href !== 'string')
+      throw new TypeError(`spawn: file=${String(file)} is neither a URL nor a path`)
+    checkOptions('spawn', options)
     const { cpu: wanted, startTimeoutMs = START_TIMEOUT_MS, ...workerOptions } = options
     checkMs('startTimeoutMs', startTimeoutMs)
     const cpu = this.#reserve(wanted)
@@ -286,6 +300,7 @@ export class Runtime {
     const { worker } = spawned
     // It is −1 once the worker has ended.
     const { threadId } = worker
+    this.#table.expect(cpu, threadId)
     this.#watch(spawned, worker)
     await this.#joined(spawned, what, startTimeoutMs)
     if (spawned.state === 'starting') spawned.state = 'online'
@@ -310,7 +325,8 @@ export class Runtime {
    * not online, and for a thread of another origin that is still there at the deadline.
    */
   async retire(cpu: number | SpawnedCpu, options: RetireOptions = {}): Promise<CpuEnd> {
-    const number = typeof cpu === 'number' ? cpu : cpu.number
+    const number = typeof cpu === 'object' && cpu !== null ? cpu.number : cpu
+    checkOptions('retire', options, RETIRE_OPTIONS)
     const { deadlineMs = DEADLINE_MS, force = false } = options
     checkMs('deadlineMs', deadlineMs)
     this.#checkCpu(number)
@@ -340,6 +356,7 @@ export class Runtime {
    */
   async startConsumer(options: RuntimeConsumerOptions): Promise<ConsumerThread> {
     this.#mustRun()
+    checkConsumerOptions(options)
     const channels = options.channels.map(({ relayChannel }) => relayChannel)
     const thread = await startConsumer(this.relay, { ...options, channels })
     this.#consumers.add(thread)
@@ -355,6 +372,7 @@ export class Runtime {
    * and not waited for. A second call waits for the same end.
    */
   async stop(options: RetireOptions = {}): Promise<void> {
+    checkOptions('stop', options, RETIRE_OPTIONS)
     checkMs('deadlineMs', options.deadlineMs ?? DEADLINE_MS)
     this.#stopping ??= this.#stop(options)
     await this.#stopping
@@ -467,11 +485,14 @@ export class Runtime {
     this.#release(spawned, end)
   }
 
-  /** Completes the open sub-buffers of a CPU whose thread is gone. @returns whether all are. */
+  /**
+   * Completes the open sub-buffers of a CPU whose thread is gone, and those that it shared.
+   *
+   * @returns whether all are.
+   */
   #completeBuffers(cpu: number): boolean {
     let isDone = true
     for (const { relayChannel } of this.channels) {
-      if (relayChannel.isGlobal) continue
       const buffer = relayChannel.buffer(cpu)
       if (buffer === undefined || !hasRecords(buffer)) continue
       buffer.switch(0)
@@ -570,6 +591,7 @@ export async function startRuntime(options: RuntimeOptions = {}): Promise<Runtim
     throw new Error('this thread has a runtime already: stop it before you start the next')
   if (inheritedHome() !== undefined)
     throw new Error('this process has a runtime already, which this worker can join: call joinRuntime()')
+  checkOptions('startRuntime', options, RUNTIME_OPTIONS)
   running = new Runtime(options)
   return await Promise.resolve(running)
 }

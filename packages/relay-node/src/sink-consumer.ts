@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { ConsumerTotals, Relay, RelayChannel } from '@rchan/relay'
+import { checkOptions } from './given-options.js'
 import type { FolderInit } from './folder-sink.js'
 import { SINK_WORDS, SINK_WORDS_BYTES, type SinkMessage, type SinkThreadData } from './sink-thread.js'
 import { sinkSource } from './sink-source.js'
@@ -30,6 +31,7 @@ export interface ConsumerThreadOptions {
   readonly onError?: (error: Error) => void
 }
 
+const CONSUMER_OPTIONS = ['channels', 'sink', 'init', 'cpu', 'flushIntervalMs', 'onError']
 const FLUSH_INTERVAL_MS = 1000
 
 /** A running consumer thread; {@link startConsumer} makes it. */
@@ -78,7 +80,7 @@ export class ConsumerThread {
         } else if (message.kind === 'flushed') this.#answer(message.flushes)
         else {
           totals = message.totals
-          if (message.kind === 'failed') error = new Error(message.message, { cause: message.error })
+          if (message.kind === 'failed') error = errorOf(message)
         }
       })
       worker.on('error', (thrown: unknown) => {
@@ -203,7 +205,15 @@ export class ConsumerThread {
  * await thread.stop()
  */
 export async function startConsumer(relay: Relay, options: ConsumerThreadOptions): Promise<ConsumerThread> {
+  checkConsumerOptions(options)
   return ConsumerThread.start(relay, { ...options, sink: absolute(options.sink) })
+}
+
+/** @throws TypeError for options that are none, and without a channel. */
+export function checkConsumerOptions(options: { readonly channels: unknown }): void {
+  checkOptions('startConsumer', options, CONSUMER_OPTIONS)
+  if (!Array.isArray(options.channels) || options.channels.length === 0)
+    throw new TypeError('startConsumer: channels has to be a list with at least one channel')
 }
 
 function absolute(sink: string | URL): string {
@@ -214,7 +224,13 @@ function absolute(sink: string | URL): string {
   }
 }
 
-function warn(error: Error): void {
+function errorOf({ message, error, code }: Extract<SinkMessage, { kind: 'failed' }>): Error {
+  const cause = code !== undefined && error instanceof Error ? Object.assign(error, { code }) : error
+  return new Error(message, { cause })
+}
+
+/** Tells of an error that nobody has asked for. */
+export function warn(error: Error): void {
   process.emitWarning(error)
 }
 

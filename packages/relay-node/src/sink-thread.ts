@@ -42,6 +42,8 @@ export type SinkMessage =
   | {
       readonly kind: 'failed'
       readonly error: unknown
+      /** The system's, which a clone of the error lacks. */
+      readonly code: string | undefined
       readonly message: string
       readonly totals: readonly ConsumerTotals[]
     }
@@ -100,7 +102,9 @@ export async function runSinkThread(): Promise<void> {
     // What the sink did not take is the next consumer's.
     consumer?.release(false)
     const message = `${doing}: ${error instanceof Error ? error.message : String(error)}`
-    tell({ kind: 'failed', error: cloneable(error), message, totals: consumer?.totals ?? [] })
+    const { code } = (error ?? {}) as { readonly code?: unknown }
+    const known = typeof code === 'string' ? code : undefined
+    tell({ kind: 'failed', error: cloneable(error), code: known, message, totals: consumer?.totals ?? [] })
   } finally {
     relay?.leave()
     parentPort?.close()

@@ -15,6 +15,7 @@ import {
   type RelayOptions,
 } from '@rchan/relay'
 import { consume, setUpFiles, startConsumer, threadMachine } from '@rchan/relay-node'
+import { fillingDisk } from '../../rchan/test/ways/disks.mjs'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 
 const ATTEMPTS = 0
@@ -455,9 +456,39 @@ describe('late files', () => {
     await expect(setUpFiles(relay, channel, { dir, baseFilename: '../x' })).rejects.toMatchObject({
       code: 'invalid',
     })
+    await expect(setUpFiles(relay, channel, { folder: path } as never)).rejects.toThrow(
+      'setUpFiles: unknown option folder; there are dir, baseFilename',
+    )
+    // Node's recursive mkdir would never return.
+    if (process.platform === 'linux')
+      await expect(setUpFiles(relay, channel, { dir: '/proc/self/a/b' })).rejects.toMatchObject({
+        code: 'invalid',
+        cause: { code: 'ENOENT' },
+      })
     const files = await setUpFiles(relay, channel, { dir: join(dir, 'new') })
     await files.stop()
     expect(numbersIn(readFileSync(join(dir, 'new', 'cpu0')), 0).length).toBe(10)
     expect(readFileSync(join(path, 'cpu1'), 'utf8')).toBe('mine')
+  })
+
+  test('on a disk that is too small keep what they have, and the rest goes into another folder', async (context) => {
+    const lacks = fillingDisk.lacks()
+    context.skip(lacks !== undefined, lacks)
+    const disk = fillingDisk.make(dir, { whole: (least) => least })
+    // Before the folder is removed.
+    using _disk = { [Symbol.dispose]: () => disk.unmount() }
+    const channel = open({ subbufCount: 512 })
+    const { words, exited } = await write(channel, { count: 20_000, cpu: 0 })
+    await exited
+    await expect(setUpFiles(relay, channel, { dir: disk.folder })).rejects.toMatchObject({
+      code: 'unwritten',
+      message: expect.stringContaining(`what was taken stays in ${disk.folder}`) as string,
+      cause: { code: 'ENOSPC' },
+    })
+    const files = await setUpFiles(relay, channel, { dir: join(dir, 'rest') })
+    await files.stop()
+    const all = [disk.folder, join(dir, 'rest')].map((folder) => readFileSync(join(folder, 'cpu0')))
+    expect(all[0].length).toBeGreaterThan(0)
+    expect(numbersIn(Buffer.concat(all), 0).length).toBe(Atomics.load(words, ACCEPTED))
   })
 })

@@ -23,6 +23,7 @@
  *   208  f64[4]  part1          its reader how far the open sub-buffer was drained: its sequence,
  *                                          `resets`, bytes, records
  *   240  f64[4]  part2          its reader the same, see reader-claim.ts
+ *   320  i32     writeLock      sync       the lock around each write, where threads take turns
  *  4096  …       ring           ring       see ring/src/buffer.ts
  * ```
  *
@@ -48,6 +49,7 @@ export const HEAD = {
   part: 200,
   part1: 208,
   part2: 240,
+  writeLock: 320,
   ring: 4096,
 } as const
 

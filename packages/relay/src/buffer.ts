@@ -174,18 +174,27 @@ export class ThreadBuffer implements PlacedBuffer {
 
   becomeOwner(): boolean {
     if (this.finalized || !this.#host.isCurrent) return false
-    return this.#completing >= 0 || this.#ownership.claim() !== undefined
+    return this.#completing >= 0 || this.#ownership.claim(() => true) === true
   }
 
   write(bytes: Uint8Array): boolean {
-    return (this.ready ?? this.#writerFor())?.write(bytes) ?? false
+    const { ready } = this
+    if (ready !== undefined) return ready.write(bytes)
+    return this.#withWriter((writer) => writer.write(bytes)) ?? false
   }
 
   /** @param ready what {@link ready} was, if the caller has asked already. */
   reserve(length: number, ready = this.ready): number | undefined {
     checkLength(length)
-    const writer = ready ?? this.#writerFor()
-    if (writer === undefined) return undefined
+    if (ready !== undefined) return this.#reserveIn(ready, length)
+    if (this.#host.locksWrites)
+      throw new Error(
+        'reserve in a buffer whose writers take turns: the turn would end before the bytes are stored; use write()',
+      )
+    return this.#withWriter((writer) => this.#reserveIn(writer, length))
+  }
+
+  #reserveIn(writer: Writer, length: number): number | undefined {
     const switches = writer.view.limit < 0
     const at = writer.reserve(length)
     if (at < 0 || (length === 0 && switches)) return undefined
@@ -412,16 +421,16 @@ export class ThreadBuffer implements PlacedBuffer {
     return Atomics.load(this.#head, HEAD.hasFile >> 2) === 1
   }
 
-  /** The slow way to the writer; undefined: count and drop. */
-  #writerFor(): Writer | undefined {
+  /** The slow way to the writer; undefined: it was counted, and is dropped. */
+  #withWriter<T>(use: (writer: Writer) => T): T | undefined {
     if (this.#completing >= 0) {
       // The switch is under way, and neither sub-buffer can take a record.
       this.#asking?.discardBad()
       return undefined
     }
     if (!this.#host.isCurrent) return undefined
-    if (!this.finalized) return this.#ownership.claim()
-    this.#ownership.writer?.discardBad()
+    if (!this.finalized) return this.#ownership.claim(use)
+    this.#ownership.discardLate()
     if (this.references === 0) this.disown()
     return undefined
   }

@@ -65,6 +65,9 @@ export class ThreadChannel implements RelayChannel, BufferHost {
   get isGlobal(): boolean {
     return this.#slot.has(FLAG.isGlobal)
   }
+  get locksWrites(): boolean {
+    return this.#slot.has(FLAG.locksWrites)
+  }
   get lastTooBig(): number {
     return this.isCurrent ? this.#slot.lastTooBig : 0
   }

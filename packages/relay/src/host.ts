@@ -43,6 +43,8 @@ export interface PlacedBuffer extends RelayBuffer {
 export interface BufferHost {
   readonly relay: RelayHost
   readonly geometry: Geometry
+  /** Whether threads take turns in writing a buffer. */
+  readonly locksWrites: boolean
   /** The client's functions in this thread. */
   readonly callbacks: RelayCallbacks
   /** Whether the memory is still this channel's. */

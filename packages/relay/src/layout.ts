@@ -115,6 +115,7 @@ export const FLAG = {
   isGlobal: 2,
   startsByFunction: 4,
   wantsMappingCalls: 8,
+  locksWrites: 16,
 } as const
 
 /** Bytes of an entry of the table of members, of a slot, and of the texts in it. */

@@ -78,7 +78,7 @@ export class Members {
    * enough: see sync's `look-again`. Where no death can be proven it looks once.
    */
   lookAgain(look: () => boolean, hasWaited = false): boolean {
-    return this.#machine.isDead === undefined ? look() : lookAgain(look, hasWaited)
+    return this.provesDeaths ? lookAgain(look, hasWaited) : look()
   }
 
   /**
@@ -120,6 +120,11 @@ export class Members {
     }
     // It left, or died so long ago that another one has its place.
     return true
+  }
+
+  /** Whether it can be known that a thread is dead. */
+  get provesDeaths(): boolean {
+    return this.#machine.isDead !== undefined
   }
 
   /** How long to wait for a lock of the relay's that a living thread holds, in milliseconds. */

@@ -27,6 +27,11 @@ export interface RelayOptions {
   /** Whether all CPUs share one buffer; `createBufFile` may say so too. Default: false. */
   readonly isGlobal?: boolean
   /**
+   * Whether threads take turns in writing a buffer: each write locks it, as clients of the kernel's
+   * global channels do. Default: false; then one thread writes it until it goes offline.
+   */
+  readonly locksWrites?: boolean
+  /**
    * Functions of this thread. A `subbufStart` among them makes it the only thread that can write.
    * Callbacks for files are the file thread's alone: another thread's channels have the relay's
    * `fileCallbacks`.

@@ -16,8 +16,24 @@
  * While the owner lives, nobody else touches its words. Other threads put what they want of it into
  * `asks`. The owner looks at that with each record, and does it before the record. No record waits
  * for a lock.
+ *
+ * In a channel whose threads take turns (`locksWrites`) a thread has the buffer during its _turn_
+ * only: one write, one switch or one reset, under the buffer's `writeLock`. `owner` is then the
+ * thread that had the last turn. Others take it over although it lives, because it touches nothing
+ * without the lock. Only a thread itself stores its name there. So a thread that finds its own name
+ * knows that nobody had a turn since its last one, and goes on with its writer as it stands.
+ *
+ * ```text
+ *                  first turn                    its turn: owner := B, under the lock
+ *   nobody ──────────────────────▶ owner is A ─────────────────────────────────────────▶ owner is B
+ *     ▲                                │
+ *     └──── disown, if it is still A ──┘
+ * ```
+ *
+ * A thread that dies in its turn leaves the lock to the next one. Its last record is whole, or was
+ * never there, as that of any owner that dies.
  */
-import { Mutex, MUTEX_WORDS } from '@rchan/sync'
+import { Mutex, MUTEX_WORDS, type Locked } from '@rchan/sync'
 import { clocks } from '@rchan/sync/clocks'
 import { Patience } from '@rchan/sync/waiting'
 import { BUFFER, type BufferMemory, Writer, type WriterCallbacks } from '@rchan/ring'
@@ -44,6 +60,11 @@ export class Ownership {
   readonly #callbacks: (writer: () => Writer) => WriterCallbacks
   readonly #words: Int32Array<SharedArrayBuffer>
   readonly #fileLock: Int32Array<SharedArrayBuffer>
+  readonly #writeLock: Int32Array<SharedArrayBuffer>
+  /** Whether threads take turns. Then {@link writer} is set during a turn only. */
+  readonly #takesTurns: boolean
+  /** With turns: the writer of the last one. It keeps a hold of the channel. */
+  #kept: Writer | undefined
   readonly #lockOptions: { isDead(member: number): boolean }
   /** Whether this thread holds the lock of the file. */
   #isReading = false
@@ -68,6 +89,8 @@ export class Ownership {
     this.#callbacks = callbacks
     this.#words = words
     this.#fileLock = words.subarray(HEAD.fileLock >> 2, (HEAD.fileLock >> 2) + MUTEX_WORDS)
+    this.#writeLock = words.subarray(HEAD.writeLock >> 2, (HEAD.writeLock >> 2) + MUTEX_WORDS)
+    this.#takesTurns = host.locksWrites
     this.#lockOptions = { isDead: (member) => this.#members.isDead(member) }
   }
 
@@ -115,19 +138,34 @@ export class Ownership {
   /**
    * The slow way to the writer: comes to own the buffer, and does what the owner was asked for.
    *
-   * @returns undefined when the channel is closed.
+   * @param use what to do with it.
+   * @returns what that returned; undefined when the channel is closed.
    * @throws Error when another thread owns it, or this one can't write.
    */
-  claim(): Writer | undefined {
+  claim<T>(use: (writer: Writer) => T): T | undefined {
     // A waiter that the operation wakes may write at once.
-    if (this.#caring !== undefined) return this.#caring
+    if (this.#caring !== undefined) return use(this.#caring)
+    if (this.writer === undefined && this.#takesTurns) {
+      // A thread that could write once can do so always.
+      const why = this.#kept === undefined ? this.#host.whyNotWritable : ''
+      if (why !== '') throw this.#notWritable(why)
+      return this.#turn(use)
+    }
     if (this.writer === undefined) this.writer = this.#take()
-    if (this.writer !== undefined) this.#doAsked(this.writer)
-    return this.writer
+    if (this.writer === undefined) return undefined
+    this.#doAsked(this.writer)
+    return use(this.writer)
+  }
+
+  /** Counts a record that came after the channel was closed, if this thread has the buffer. */
+  discardLate(): void {
+    if (this.writer !== undefined) this.writer.discardBad()
+    else if (this.#kept !== undefined) this.#turn((writer) => writer.discardBad())
   }
 
   /** Gives the buffer up, if this thread has it: another may write from now on. */
   disown(): void {
+    if (this.#takesTurns) return this.#endTurns()
     if (this.writer === undefined) return
     this.writer = undefined
     this.#release()
@@ -158,6 +196,7 @@ export class Ownership {
   operate<T>(what: number, run: (writer: Writer) => T): T | undefined {
     const own = this.writer ?? this.#caring
     if (own !== undefined) return run(own)
+    if (this.#takesTurns && this.#host.whyNotWritable === '') return this.#turn(run, what)
     if (!this.#host.hold()) return undefined
     try {
       if (this.#host.whyNotWritable !== '' || !this.#become(-this.#members.me, false)) {
@@ -213,7 +252,7 @@ export class Ownership {
    */
   #take(): Writer | undefined {
     const why = this.#host.whyNotWritable
-    if (why !== '') throw new Error(`cpu=${this.#cpu} can't be written by this thread: ${why}`)
+    if (why !== '') throw this.#notWritable(why)
     if (!this.#host.hold()) return undefined
     let isOwner = false
     let writer: Writer | undefined
@@ -234,6 +273,79 @@ export class Ownership {
         this.#host.letGo()
       }
     }
+  }
+
+  /**
+   * Has a turn, under the lock.
+   *
+   * @param what others can be asked for instead, where nobody could tell that the thread which has
+   * the lock is dead.
+   * @returns what `run` returned; undefined when the channel is gone, or others were asked.
+   */
+  #turn<T>(run: (writer: Writer) => T, what = 0): T | undefined {
+    const { me } = this.#members
+    const isFirst = this.#kept === undefined
+    if (isFirst && !this.#host.hold()) return undefined
+    let hasLock = false
+    try {
+      // The free lock first: no clock is asked, and nobody looks whether a thread is dead.
+      let how = Mutex.tryLock(this.#writeLock, me)
+      if (how === false) {
+        if (what !== 0 && !this.#members.provesDeaths) {
+          this.ask(what)
+          return undefined
+        }
+        how = this.#waitForTurn()
+      }
+      hasLock = true
+      const writer = this.#takeTurn()
+      // What a thread that died in its turn left half done is done again by now.
+      if (how === 'recovered') Mutex.consistent(this.#writeLock, me)
+      this.writer = writer
+      this.#doAsked(writer)
+      return run(writer)
+    } finally {
+      this.writer = undefined
+      if (hasLock) Mutex.unlock(this.#writeLock, me)
+      if (isFirst && this.#kept === undefined) this.#host.letGo()
+    }
+  }
+
+  #waitForTurn(): Locked {
+    const { me, patienceMs } = this.#members
+    const deadline = clocks.epochMs() + patienceMs
+    const how = Mutex.timedLock(this.#writeLock, me, deadline, this.#lockOptions)
+    if (how !== false) return how
+    throw heldTooLong(`writers of cpu=${this.#cpu}`, this.#writeLock[0], patienceMs)
+  }
+
+  /** With the lock: becomes the owner, unless this thread had the last turn, too. */
+  #takeTurn(): Writer {
+    const at = HEAD.owner >> 2
+    const { me } = this.#members
+    const kept = this.#kept
+    if (kept !== undefined && Atomics.load(this.#words, at) === me && !kept.mustReset) return kept
+    for (;;) {
+      const seen = Atomics.load(this.#words, at)
+      if (Atomics.compareExchange(this.#words, at, seen, me) === seen) break
+    }
+    if (kept === undefined) return (this.#kept = this.#makeWriter())
+    kept.takeOver()
+    this.#goOn(kept)
+    return kept
+  }
+
+  /** With turns: this thread has no more. In the middle of one it keeps what it has. */
+  #endTurns(): void {
+    if (this.#kept === undefined || this.writer !== undefined) return
+    this.#kept = undefined
+    const { me } = this.#members
+    if (Atomics.compareExchange(this.#words, HEAD.owner >> 2, me, 0) === me) this.#host.relay.bells.ringAll()
+    this.#host.letGo()
+  }
+
+  #notWritable(why: string): Error {
+    return new Error(`cpu=${this.#cpu} can't be written by this thread: ${why}`)
   }
 
   get #cpu(): number {
@@ -293,11 +405,15 @@ export class Ownership {
       undefined,
       false,
     )
+    this.#goOn(writer)
+    return writer
+  }
+
+  #goOn(writer: Writer): void {
     // Not in the middle of another thread's read; we may be in one ourselves.
     if (writer.mustReset && this.#isReading) writer.reset()
     else if (writer.mustReset) this.locked(() => writer.reset())
     else if (Atomics.load(this.#memory.counters, BUFFER.started >> 3) === 0n) writer.switch(0)
-    return writer
   }
 
   /** Owner, between records: does what others have asked for. */

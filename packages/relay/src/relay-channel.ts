@@ -20,6 +20,8 @@ export interface RelayChannel {
   readonly hasBaseFilename: boolean
   /** Whether all CPUs share one buffer. */
   readonly isGlobal: boolean
+  /** Whether threads take turns in writing a buffer; see `RelayOptions`. */
+  readonly locksWrites: boolean
   /**
    * Length of the last record that could never fit, in bytes, from any thread; 0 if there was none.
    */
@@ -50,7 +52,7 @@ export interface RelayChannel {
 
   /**
    * Writes one record to the buffer of a CPU. One thread at a time: the first that writes, until it
-   * goes offline or dies.
+   * goes offline or dies; with `locksWrites`, until it has written.
    *
    * @returns whether it was written; if not, it is counted as discarded.
    * @throws RangeError when the CPU has no buffer, as after close; Error when another thread writes

@@ -154,6 +154,7 @@ export class Relay {
         },
         (name === undefined ? 0 : FLAG.hasBaseFilename) |
           (options.isGlobal === true ? FLAG.isGlobal : 0) |
+          (options.locksWrites === true ? FLAG.locksWrites : 0) |
           (isFunction ? FLAG.startsByFunction : 0) |
           (words.wantsMappingCalls || wantsMappingCalls(callbacks) ? FLAG.wantsMappingCalls : 0),
       )

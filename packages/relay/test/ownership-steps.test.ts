@@ -9,7 +9,7 @@
  * Forbidden: a record that is torn, delivered twice, out of order, or that nobody wrote; an
  * accepted record that is neither delivered nor counted once nobody who lives writes; a sum that is
  * not that of the attempts; a thread that can't write though nobody who lives does, or can though
- * somebody does.
+ * somebody does. Where threads take turns, no thread is refused.
  */
 import { BUFFER, Reader, type Mode, type Span } from '@rchan/ring'
 import { RelayFile } from '@rchan/relay'
@@ -46,6 +46,8 @@ interface Shape {
   readonly subbufCount: number
   /** Whether it is read through a relay file. */
   readonly isFile: boolean
+  /** Whether threads take turns in writing. */
+  readonly locksWrites: boolean
 }
 
 /** Reads through the file thread's relay file. */
@@ -124,6 +126,7 @@ class ReaderSource {
 class History {
   readonly #fake = new FakeThreads()
   readonly #mode: Mode
+  readonly #locksWrites: boolean
   readonly #id: number
   readonly #threads: { readonly buffer: ThreadBuffer; readonly fake: FakeThread | undefined }[] = []
   readonly #source: FileSource | ReaderSource
@@ -143,10 +146,11 @@ class History {
   /** What stood in `owner` before each access. */
   readonly #owners: number[] = []
 
-  constructor({ mode, subbufSize, subbufCount, isFile }: Shape) {
+  constructor({ mode, subbufSize, subbufCount, isFile, locksWrites }: Shape) {
     this.#mode = mode
+    this.#locksWrites = locksWrites
     const { fileThread } = this.#fake
-    this.#id = fileThread.open({ subbufSize, subbufCount, mode }).id
+    this.#id = fileThread.open({ subbufSize, subbufCount, mode, locksWrites }).id
     fileThread.prepareCpu(0)
     const buffer = bufferIn(fileThread, this.#id, 0)
     this.#source = isFile ? new FileSource(buffer) : new ReaderSource(buffer)
@@ -188,6 +192,8 @@ class History {
     if (isLocked && (op === 'read' || this.#words[BUFFER.resets >> 2] % 2 === 1)) return
     const owner = this.#head[HEAD.owner >> 2]
     if (typeof op === 'number' && owner < 0 && this.#livesAnother(thread, -owner)) return
+    const needsTurn = typeof op === 'number' || op === 'switch' || op === 'reset'
+    if (needsTurn && this.#livesAnother(thread, this.#head[HEAD.writeLock >> 2] & 0x3fff_ffff)) return
     this.#do(thread, op)
   }
 
@@ -219,13 +225,13 @@ class History {
     try {
       isWritten = buffer.write(makeRecord(length, number))
     } catch (error) {
-      if (error instanceof Death) throw error
+      if (error instanceof Death || this.#locksWrites) throw error
       expect(String(error)).toContain('is written by another thread, which lives')
       expect(this.#owners.slice(since).some((member) => this.#livesAnother(thread, member))).toBe(true)
       this.#attempts -= 1
       return uncut()
     }
-    expect(this.#livesAnother(thread, this.#head[HEAD.owner >> 2])).toBe(false)
+    if (!this.#locksWrites) expect(this.#livesAnother(thread, this.#head[HEAD.owner >> 2])).toBe(false)
     uncut()
     if (isWritten) this.#accepted.push(number)
     else this.#refused += 1
@@ -295,9 +301,11 @@ function play(shape: Shape, turns: readonly Turn[]): number[] {
 const quiet = (thread: number, ops: readonly Op[]): Turn => ({ thread, ops, actions: [], deathAt: NEVER })
 
 const SHAPES: Shape[] = [
-  { mode: 'discard', subbufSize: 32, subbufCount: 2, isFile: true },
-  { mode: 'discard', subbufSize: 32, subbufCount: 3, isFile: false },
-  { mode: 'overwrite', subbufSize: 32, subbufCount: 3, isFile: false },
+  { mode: 'discard', subbufSize: 32, subbufCount: 2, isFile: true, locksWrites: false },
+  { mode: 'discard', subbufSize: 32, subbufCount: 3, isFile: false, locksWrites: false },
+  { mode: 'overwrite', subbufSize: 32, subbufCount: 3, isFile: false, locksWrites: false },
+  { mode: 'discard', subbufSize: 32, subbufCount: 3, isFile: false, locksWrites: true },
+  { mode: 'overwrite', subbufSize: 32, subbufCount: 3, isFile: false, locksWrites: true },
 ]
 const WRITES: Op[] = [6, 12, 'switch', 14, 24, 33, 9, 'offline', 9]
 const RESETS: Op[] = [6, 12, 'reset', 14, 24, 'switch', 'reset', 9]
@@ -309,7 +317,11 @@ const DEEDS: [string, Op[]][] = [
 
 describe.each(
   SHAPES.map(
-    (shape) => [`${shape.mode} mode, ${shape.isFile ? 'a relay file' : 'a reader'}`, shape] as const,
+    (shape) =>
+      [
+        `${shape.mode} mode, ${shape.isFile ? 'a relay file' : 'a reader'}${shape.locksWrites ? ', turns' : ''}`,
+        shape,
+      ] as const,
   ),
 )('%s:', (_, shape) => {
   test.each(DEEDS.filter(([, deeds]) => !shape.isFile || deeds === WRITES))(
@@ -394,6 +406,7 @@ const shape = fc
     subbufCount: fc.integer({ min: 2, max: 4 }),
     subbufSize: fc.constantFrom(16, 24, 32, 64),
     isFile: fc.boolean(),
+    locksWrites: fc.boolean(),
   })
   .filter(({ mode, isFile }) => mode === 'discard' || !isFile)
 

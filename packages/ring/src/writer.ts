@@ -82,9 +82,9 @@ export class Writer {
   readonly #count: number
   readonly #header: number
   /** Sequence of the open sub-buffer, or of the next one to be opened. */
-  #sequence: number
+  #sequence = 0
   /** `#sequence mod subbufCount`. */
-  #index: number
+  #index = 0
   /** Whether that sub-buffer is open. */
   #open = false
   /** Records given to this buffer before the sub-buffer at `#index`. */
@@ -124,13 +124,9 @@ export class Writer {
     this.#size = subbufSize
     this.#count = subbufCount
     this.#header = headerBytes
-    this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.produced >> 3))
-    this.#index = this.#sequence % subbufCount
     const { memory, dataByteOffset: at } = buffer
     const bytes = subbufSize * subbufCount
-    view.limit = -1
     view.words = buffer.words
-    view.end = buffer.endWord(this.#index)
     view.u8 = new Uint8Array(memory, at, bytes)
     view.i8 = new Int8Array(memory, at, bytes)
     view.u16 = new Uint16Array(memory, at, bytes >> 1)
@@ -141,10 +137,29 @@ export class Writer {
     view.i64 = new BigInt64Array(memory, at, bytes >> 3)
     view.f32 = new Float32Array(memory, at, bytes >> 2)
     view.f64 = new Float64Array(memory, at, bytes >> 3)
-    this.#goOn()
+    this.takeOver()
     if (!begins) return
     if (this.mustReset) this.reset()
     else if (!this.#open) this.switch(0)
+  }
+
+  /**
+   * Goes on where the buffer stands, after other threads had it for a while. The calling thread
+   * must be its only owner again. It opens no sub-buffer.
+   *
+   * @internal
+   */
+  takeOver(): void {
+    const { buffer, view } = this
+    this.#sequence = Number(Atomics.load(buffer.counters, BUFFER.produced >> 3))
+    this.#index = this.#sequence % this.#count
+    this.#records = 0
+    this.#bytes = 0
+    this.#padding = 0
+    this.mustReset = false
+    view.limit = -1
+    view.end = buffer.endWord(this.#index)
+    this.#goOn()
   }
 
   /**

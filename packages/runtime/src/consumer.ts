@@ -58,6 +58,7 @@ export class Consumer {
   readonly #makeTarget: MakeTarget | undefined
   /** A call for files that is not answered yet. */
   #filesCall: Call | undefined
+  #lateSink: Sink | undefined
   #nextFlush: number
   /** The time of the next look for dead threads, if nothing waits for one before. */
   #lookAt = 0
@@ -235,21 +236,28 @@ export class Consumer {
 
   /**
    * Gives files to a recording in memory. The call is answered once what was kept is there, apart
-   * from the open sub-buffers, which follow with the next flush.
+   * from the open sub-buffers, which follow with the next flush. If the files take nothing, it is a
+   * recording in memory again.
    */
   #setUpFiles(call: Call): void {
     if (this.#makeTarget === undefined || !this.#delivery.keeps)
       throw new Error('setUpFiles: this recording has its files already')
     const { format, sink } = this.#makeTarget(call.argument)
     this.#delivery.setUp(format, sink)
+    this.#lateSink = sink
     this.#nextFlush = this.#machine.now()
     this.#filesCall = call
   }
 
   /** Call it after each drain: one turn takes as much from a ring as it can hold. */
   #answerFilesCall(): void {
-    this.#filesCall?.answer(undefined)
+    const call = this.#filesCall
+    if (call === undefined) return
     this.#filesCall = undefined
+    const error = this.#delivery.settle()
+    if (error === undefined) return call.answer(undefined)
+    this.#lateSink?.close()
+    call.fail(new Error(`${error}; nothing of it is left, and the recording stays in memory`))
   }
 
   /**

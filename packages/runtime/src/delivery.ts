@@ -73,6 +73,9 @@ export class Delivery {
    */
   readonly #fairShare: number
   #error: string | undefined
+  /** While a set-up is under way: what was before it. */
+  #before:
+    { readonly format: PacketFormat; readonly sink: Sink; readonly error: string | undefined } | undefined
   /**
    * The stream that reports records without a place. It is always the same one, because a reader
    * adds up the reports of all streams.
@@ -120,15 +123,46 @@ export class Delivery {
     return this.#keeps
   }
 
-  /** Delivers from now on what was kept, and what comes. */
+  /**
+   * Delivers from now on what was kept, and what comes. Call {@link settle} after the first drain.
+   */
   setUp(format: PacketFormat, sink: Sink): void {
+    this.#before = { format: this.#format, sink: this.#sink, error: this.#error }
+    this.#error = undefined
+    this.#deliverTo(format, sink)
+    this.#keeps = false
+  }
+
+  /**
+   * Ends a set-up. If the sink has refused all that there was, everything is as before it, and all
+   * records stay in the rings again.
+   *
+   * @returns the error of the sink then; undefined if it has taken something, or there was nothing.
+   */
+  settle(): string | undefined {
+    const before = this.#before
+    if (before === undefined) return undefined
+    const error = this.#error
+    this.#before = undefined
+    this.#error = before.error ?? error
+    if (error === undefined) return undefined
+    if (this.#made.some(({ events, unwritten }) => events + unwritten > 0)) {
+      this.#trouble(error)
+      return undefined
+    }
+    this.#error = before.error
+    this.#deliverTo(before.format, before.sink)
+    this.#keeps = true
+    return error
+  }
+
+  #deliverTo(format: PacketFormat, sink: Sink): void {
     this.#format = format
     this.#sink = sink
     this.#streams = this.#streams.map((stream) =>
       stream === undefined ? undefined : new DrainedStream(stream.cpu, stream.ring, format, sink),
     )
     this.#made = this.#streams.filter((stream) => stream !== undefined)
-    this.#keeps = false
   }
 
   /**
@@ -416,7 +450,8 @@ export class Delivery {
   #tell(message: string): void {
     if (this.#error !== undefined) return
     this.#error = message
-    this.#trouble(message)
+    // Of a set-up `settle` tells.
+    if (this.#before === undefined) this.#trouble(message)
   }
 
   /**

@@ -61,8 +61,11 @@ export async function requestSnapshot(
   )
 }
 
+/** `process.kill` takes no greater one. */
+const MOST_PID = 2 ** 31 - 1
+
 function check(pid: unknown, options: unknown): Required<SnapshotRequestOptions> {
-  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0)
+  if (typeof pid !== 'number' || !Number.isInteger(pid) || pid <= 0 || pid > MOST_PID)
     throw new TypeError(`requestSnapshot: pid=${String(pid)} is not the number of a process`)
   if (typeof options !== 'object' || options === null)
     throw new TypeError(`requestSnapshot: options=${String(options)}, expected { reason, timeoutMs }`)

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { request, WANT } from '../dist/request.js'
-import { existsSync, renameSync, rmSync, truncateSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { ARENA, CONTROL, PLACE } from '@rchan/runtime'
@@ -480,6 +480,76 @@ describe('a write that fails', () => {
       { cpu: 0, events: 0, unwritten: 6 },
       { cpu: 1, events: 6, unwritten: 0 },
     ])
+  })
+})
+
+describe('files that a recording in memory gets late', () => {
+  const FULL = 'ENOSPC: the disk is full'
+  const failNext = (machine: Machine, times: number): void => {
+    machine.onSeal = () => {
+      if (times <= 0) return
+      times -= 1
+      throw Object.assign(new Error(FULL), { syscall: 'write' })
+    }
+  }
+
+  test('are undone if they take nothing, and what is kept stays, also of dead threads', () => {
+    const machine = new Machine({ inMemory: true })
+    machine.thread(0, 7).write(6)
+    machine.dead.add(7)
+    machine.pass(FLUSH_MS)
+    const next = machine.thread(0, 8, 8, 6)
+    next.write(1)
+    const other = machine.thread(1, 9)
+    other.write(5)
+    failNext(machine, 4)
+    for (let time = 1; time <= 2; time += 1) {
+      machine.setUpFiles()
+      machine.pass(2 * FLUSH_MS)
+      // As the thread that records does.
+      for (const name of readdirSync(machine.folder)) rmSync(join(machine.folder, name))
+      expect(machine.setUps).toEqual(
+        Array.from(
+          { length: time },
+          () => `${FULL}; nothing of it is left, and the recording stays in memory`,
+        ),
+      )
+    }
+    expect(machine.troubles).toEqual([])
+    next.write(2)
+    machine.setUpFiles()
+    machine.pass(2 * FLUSH_MS)
+    expect(machine.setUps.at(-1)).toBe('')
+    const { events, unwritten, error } = machine.consumer.finish()
+    expect([events, unwritten, error]).toEqual([14, 0, undefined])
+    expect(machine.content(0)).toMatchObject({ numbers: numbers(9), generations: [0, 1] })
+    expect(machine.content(1)?.numbers).toEqual(numbers(5))
+  })
+
+  test('stay if they took something, and the rest comes later', () => {
+    const machine = new Machine({ inMemory: true })
+    failNext(machine, 1)
+    machine.thread(0, 7).write(5)
+    machine.thread(1, 8).write(5)
+    machine.setUpFiles()
+    machine.consumer.doWork()
+    expect(machine.setUps).toEqual([''])
+    expect(machine.troubles).toEqual([FULL])
+    machine.pass(2 * FLUSH_MS)
+    expect(machine.consumer.finish()).toMatchObject({ events: 10, unwritten: 0, error: FULL })
+    for (const cpu of [0, 1]) expect(machine.content(cpu)?.numbers).toEqual(numbers(5))
+  })
+
+  test('are no files while there is nothing to write, and a disk that fails then is one that fails later', () => {
+    const machine = new Machine({ inMemory: true })
+    failNext(machine, 1)
+    machine.setUpFiles()
+    machine.consumer.doWork()
+    expect(machine.setUps).toEqual([''])
+    machine.thread(0, 7).write(5)
+    machine.pass(2 * FLUSH_MS)
+    expect(machine.troubles).toEqual([FULL])
+    expect(machine.consumer.finish()).toMatchObject({ events: 5, unwritten: 0 })
   })
 })
 

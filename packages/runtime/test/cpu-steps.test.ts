@@ -66,9 +66,12 @@ class Recording {
    * Attempts that were cut off: their record may be there, or count as lost, or have left no trace.
    */
   readonly cut: number[] = []
+  #hasFiles: boolean
 
-  constructor(mode: Mode = 'discard') {
-    this.machine = new Machine({ mode, possibleCpus: 2 })
+  /** @param inMemory whether it gets its files by {@link setUpFiles}, at its end at the latest. */
+  constructor(mode: Mode = 'discard', inMemory = false) {
+    this.machine = new Machine({ mode, possibleCpus: 2, inMemory })
+    this.#hasFiles = !inMemory
     this.machine.arena.words[ARENA.state >> 2] = CONSUMER_STATE.running
     this.machine.control.enable(1)
   }
@@ -102,9 +105,19 @@ class Recording {
     this.cut.splice(this.cut.indexOf(number), 1)
   }
 
+  /** Gives a recording in memory its files, if it has none yet. */
+  setUpFiles(): void {
+    if (this.#hasFiles) return
+    this.#hasFiles = true
+    this.machine.setUpFiles()
+    this.machine.consumer.doWork()
+    expect(this.machine.setUps).toEqual([''])
+  }
+
   /** Ends the recording. No living thread traces any more. */
   settle(): void {
     const { machine, attempted, cut } = this
+    this.setUpFiles()
     const totals = machine.consumer.finish()
     expect(totals.error).toBeUndefined()
     const { full, tooBig, bad } = totals.discarded
@@ -184,6 +197,49 @@ describe.each(['discard', 'overwrite'] as const)('in %s mode', (mode) => {
         }
         traces(recording, recording.cpu(7), { before })
         expect(machine.place(1, PLACE.online)).toBe(1)
+        recording.settle()
+      }
+    }
+  })
+})
+
+describe.each(['discard', 'overwrite'] as const)('in memory, in %s mode', (mode) => {
+  test('a thread may die before any access, files may come before any other, and the next has its place', () => {
+    const whole = new Recording(mode, true)
+    const { steps } = traces(whole, whole.cpu(7), {})
+    whole.settle()
+    for (let deathAt = 0; deathAt < steps; deathAt += 1) {
+      // With the last two the threads are dead, and another one may have been in the place.
+      for (const filesAt of [deathAt >> 1, deathAt - 1, deathAt, steps, NEVER]) {
+        const recording = new Recording(mode, true)
+        const { machine } = recording
+        const before = (step: number): void => {
+          if (step === filesAt) recording.setUpFiles()
+          else if (step === deathAt >> 2) machine.pass(FLUSH_MS)
+        }
+        expect(traces(recording, recording.cpu(7), { before, deathAt }).died).toBe(true)
+        machine.dead.add(7)
+        if (filesAt === steps) {
+          machine.pass(FLUSH_MS)
+          recording.setUpFiles()
+        }
+        succeeds(recording, 8)
+        recording.settle()
+      }
+    }
+  })
+
+  test('files may come before any access, and the consumer may work before any later one', () => {
+    const whole = new Recording(mode, true)
+    const { steps } = traces(whole, whole.cpu(7), {})
+    for (let at = 0; at < steps; at += 1) {
+      for (const again of [at, at + 1, at + 7]) {
+        const recording = new Recording(mode, true)
+        const before = (step: number): void => {
+          if (step === at) recording.setUpFiles()
+          if (step === again) recording.machine.pass(FLUSH_MS)
+        }
+        traces(recording, recording.cpu(7), { before })
         recording.settle()
       }
     }

@@ -20,8 +20,9 @@ import {
   type SealedPacket,
   type Sink,
 } from '@rchan/runtime'
-import type { Call } from '@rchan/runtime/call'
+import { FILES_CALL, type Call } from '@rchan/runtime/call'
 import { Consumer } from '@rchan/runtime/consumer'
+import { NOWHERE } from '../dist/nowhere.js'
 import { flush } from '../dist/request.js'
 import { FileSink } from '@rchan/runtime/file-sink'
 import { freshFolder } from './faults.ts'
@@ -105,6 +106,10 @@ export class Machine {
   readonly dead = new Set<number>()
   timeMs = 1000
   posts = 0
+  /** What the consumer told of. */
+  readonly troubles: string[] = []
+  /** The errors of set-ups; '' for one that was done. */
+  readonly setUps: string[] = []
   /** Calls of other threads, for the next step. */
   readonly calls: Call[] = []
   prepares = 0
@@ -131,6 +136,8 @@ export class Machine {
       folder?: string
       /** Default: one that writes {@link folder}. */
       sink?: Sink
+      /** Whether it is a recording in memory, until {@link setUpFiles}. Default: false. */
+      inMemory?: boolean
     } = {},
   ) {
     const { mode = 'discard', subbufCount = 4, possibleCpus = 3, records = 4 } = options
@@ -138,17 +145,41 @@ export class Machine {
     const channel = { mode, subbufCount, possibleCpus, subbufSize, headerBytes: HEADER_BYTES }
     this.arena = Arena.create(channel, 1, 0, new Uint8Array(0))
     this.folder = options.folder ?? freshFolder()
-    const sink = options.sink ?? new FileSink(this.folder)
-    const problem = sink.problem.bind(sink)
-    sink.problem = () => this.sinkProblem ?? problem()
+    const makeSink = (): Sink => {
+      const sink = options.sink ?? new FileSink(this.folder)
+      const problem = sink.problem.bind(sink)
+      sink.problem = () => this.sinkProblem ?? problem()
+      return sink
+    }
     const setup = { flushIntervalMs: FLUSH_MS, graceMs: GRACE_MS }
-    this.consumer = new Consumer(this.control, this.arena, this.#format(), sink, setup, {
-      trouble: () => undefined,
-      postArena: () => {
-        this.posts += 1
-        for (const { messages } of this.#mailboxes) messages.push(this.arena.memory)
+    const { inMemory = false } = options
+    const make = (): { format: PacketFormat; sink: Sink } => ({ format: this.#format(), sink: makeSink() })
+    this.consumer = new Consumer(
+      this.control,
+      this.arena,
+      this.#format(),
+      inMemory ? NOWHERE : makeSink(),
+      setup,
+      {
+        trouble: (message) => void this.troubles.push(message),
+        postArena: () => {
+          this.posts += 1
+          for (const { messages } of this.#mailboxes) messages.push(this.arena.memory)
+        },
+        takeCalls: () => this.calls.splice(0),
       },
-      takeCalls: () => this.calls.splice(0),
+      inMemory ? make : undefined,
+    )
+  }
+
+  /** Asks for files, with the next step of the consumer. */
+  setUpFiles(): void {
+    const answer = (problem: string): number => this.setUps.push(problem)
+    this.calls.push({
+      kind: FILES_CALL,
+      argument: undefined,
+      answer: () => answer(''),
+      fail: (error) => answer((error as Error).message),
     })
   }
 

@@ -20,7 +20,10 @@ export async function losses(): Promise<LossReport> {
 
 /** Takes a snapshot of the running flight recorder, on any thread. */
 export async function snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
-  const reason: unknown = (options as SnapshotOptions | undefined)?.reason ?? ''
+  const given: unknown = options
+  if (typeof given !== 'object' || given === null)
+    throw new TypeError(`snapshot: options=${String(given)}, expected { reason }`)
+  const reason: unknown = options.reason ?? ''
   if (typeof reason !== 'string') {
     throw new TypeError(`snapshot: reason=${String(reason)} is not a string`)
   }

@@ -12,6 +12,7 @@ export class TraceFiles {
   #folder: TraceFolder | undefined
   /** The set-up that is under way. It never rejects. */
   #settingUp: Promise<unknown> | undefined
+  #settingUpPath: string | undefined
 
   /**
    * Takes the folder, if there is one from the start.
@@ -32,7 +33,7 @@ export class TraceFiles {
 
   /** Where the recording goes, for messages. */
   get target(): string {
-    return this.path ?? MEMORY
+    return this.path ?? this.#settingUpPath ?? MEMORY
   }
 
   /** Removes what was made, if the recording could not start. */
@@ -54,6 +55,7 @@ export class TraceFiles {
     }
     checkPermissions(checkFolderOptions('setUpFiles', options))
     const folder = claimFolder(options)
+    this.#settingUpPath = folder.path
     const using = use(folder.path)
     this.#settingUp = using.then(
       () => undefined,
@@ -67,6 +69,7 @@ export class TraceFiles {
       folder.undo()
       throw new Error(`can't record into ${folder.path}: ${(error as Error).message}`, { cause: error })
     } finally {
+      this.#settingUpPath = undefined
       this.#settingUp = undefined
     }
   }

@@ -110,6 +110,17 @@ describe('a worker that is spawned', () => {
     expect(await spawn(runtime, 'listens')).toMatchObject({ number: 1, generation: 2 })
   })
 
+  test('keeps its CPU from a worker that it starts before it joins', async () => {
+    const runtime = await started(4)
+    const cpu = await spawn(runtime, 'starts another first', { cpu: 2 })
+    expect(cpu).toMatchObject({ number: 2, generation: 1 })
+    expect(runtime.cpus).toMatchObject([
+      { number: 0 },
+      { number: 1, origin: 'joined', threadId: cpu.threadId + 1 },
+      { number: 2, origin: 'spawned', threadId: cpu.threadId, state: 'online' },
+    ])
+  })
+
   test('whose file is missing gives an error that names it, and frees its CPU', async () => {
     const runtime = await started(2)
     const missing = new URL('./missing.mjs', import.meta.url)
@@ -232,6 +243,24 @@ test('a size that can not be is refused', async () => {
     )
 })
 
+test('options that are none are refused, and nothing is taken by it', async () => {
+  await expect(startRuntime({ possiblecpus: 3 } as never)).rejects.toThrow(
+    'startRuntime: unknown option possiblecpus; there are possibleCpus, memoryBytes',
+  )
+  await expect(startRuntime(null as never)).rejects.toThrow('startRuntime: options=null, expected an object')
+  const runtime = await started(2)
+  expect(() => runtime.open({ subbufSize: 4096, subBufCount: 4 } as never)).toThrow(
+    'open: unknown option subBufCount; there are name, subbufSize',
+  )
+  for (const file of [undefined, null, 5])
+    await expect(runtime.spawn(file as never)).rejects.toThrow(`file=${file} is neither a URL nor a path`)
+  await expect(runtime.spawn(FILE, null as never)).rejects.toThrow('spawn: options=null')
+  await expect(runtime.retire(null as never)).rejects.toThrow('cpu=null is not one of')
+  await expect(runtime.startConsumer({ channels: [], sink: FILE })).rejects.toThrow('at least one channel')
+  // The one CPU is still free.
+  expect(await spawn(runtime, 'listens')).toMatchObject({ number: 1, generation: 1 })
+})
+
 describe('consumers of a runtime', () => {
   test('an iterator gets what a worker wrote, and ends with the channel', async () => {
     const runtime = await started()
@@ -298,26 +327,94 @@ describe('consumers of a runtime', () => {
   })
 })
 
-test('a thread that may not write the global buffer is not taken for its writer', async () => {
-  const runtime = await started(3)
-  // It overwrites: a writer that has filled its buffer would count no more.
-  const shape = { subbufSize: 4096, subbufCount: 64, mode: 'overwrite', buffers: 'global' } as const
-  const channel = runtime.open({ name: 'records', ...shape })
-  const counts = new Int32Array(new SharedArrayBuffer(64))
-  const cpu = await spawn(runtime, 'writes', { counts })
-  while (Atomics.load(counts, 1) < 1000) await new Promise((resolve) => setTimeout(resolve, 1))
-  for (let tries = 0; tries < 2; tries += 1)
-    expect(() => channel.write(new Uint8Array(RECORD_BYTES))).toThrow(
-      'written by another thread, which lives',
-    )
-  const seen = Atomics.load(counts, 1)
-  while (Atomics.load(counts, 1) < seen + 1000) await new Promise((resolve) => setTimeout(resolve, 1))
-  await runtime.retire(cpu)
-  const before = channel.relayChannel.buffer(0)?.produced ?? 0
-  expect(channel.tenureOf(0, before)).toEqual({ generation: 1, threadId: cpu.threadId })
-  expect(channel.write(new Uint8Array(RECORD_BYTES))).toBe(true)
-  expect(channel.tenureOf(0, before)).toEqual({ generation: 1, threadId: cpu.threadId })
-  expect(channel.tenureOf(0, before + 1)).toEqual({ generation: 1, threadId: 0 })
+describe('a global buffer', () => {
+  const shape = { name: 'records', subbufSize: 4096, subbufCount: 64, buffers: 'global' } as const
+  const PER_CPU = 64
+
+  test('is written by all threads at once, and keeps each of their records, wherever they are terminated', async () => {
+    const runtime = await started(4)
+    const channel = runtime.open(shape)
+    const buffer = channel.relayChannel.buffer(0)
+    if (buffer === undefined) throw new Error('no buffer')
+    const reader = new Reader(buffer.memory)
+    const counts = new Int32Array(new SharedArrayBuffer(4 * 4 * PER_CPU))
+    const found = new Int32Array(counts.length)
+    const last = new Int32Array(counts.length).fill(-1)
+    const read = (most = Infinity): void => {
+      for (let left = most; left > 0; left -= 1) {
+        const span = reader.next()
+        if (span === undefined) break
+        const words = new Uint32Array(span.bytes.slice(span.from, span.end).buffer)
+        for (let at = 0; at < words.length; at += 4) {
+          const [generation, number, cpu, sum] = words.subarray(at, at + 4)
+          const thread = cpu * PER_CPU + generation
+          if (sum !== generation + number + cpu || number <= last[thread])
+            throw new Error(`torn or out of order in sub-buffer ${span.sequence}, seed=${SEED}`)
+          last[thread] = number
+          found[thread] += 1
+        }
+        expect(reader.delivered(span, span.records)).toBe(true)
+      }
+    }
+    let random = SEED
+    let own = 0
+    for (let round = 0; round < 8; round += 1) {
+      const cpus = await Promise.all(
+        [1, 2, 3].map(async () => await spawn(runtime, 'writes', { counts, perCpu: PER_CPU })),
+      )
+      random = (random * 48271) % 0x7fffffff
+      for (let turn = 0; turn < 20 + (random % 8); turn += 1) {
+        const record = new Uint32Array([1, turn + 100 * round, 0, 1 + turn + 100 * round])
+        if (channel.write(new Uint8Array(record.buffer))) own += 1
+        // They write faster than anybody reads.
+        read(shape.subbufCount)
+        await new Promise((resolve) => setTimeout(resolve, 0))
+      }
+      const ends = cpus.map(async (cpu, index) => await runtime.retire(cpu, { force: index < 2 }))
+      // A thread that is terminated in its turn keeps nobody from writing.
+      if (channel.write(new Uint8Array(new Uint32Array([1, 99 + 100 * round, 0, 100 + 100 * round]).buffer)))
+        own += 1
+      await Promise.all(ends)
+      read()
+    }
+    buffer.switch(0)
+    read()
+    counts[1] = own
+    expect(own).toBeGreaterThan(50)
+    for (const [thread, records] of found.entries()) {
+      // The last one of a terminated thread may have been written, and not counted.
+      const what = `cpu ${Math.trunc(thread / PER_CPU)}, generation ${thread % PER_CPU}, seed=${SEED}`
+      expect(records - counts[thread], what).toBeGreaterThanOrEqual(0)
+      expect(records - counts[thread], what).toBeLessThanOrEqual(1)
+    }
+    const threads = [1, 2, 3].map((cpu) => found.subarray(cpu * PER_CPU, (cpu + 1) * PER_CPU))
+    for (const generations of threads) expect(generations.some((records) => records > 0)).toBe(true)
+  })
+
+  test('has what a thread wrote when it has ended, though others still write', async () => {
+    const runtime = await started(3)
+    const channel = runtime.open(shape)
+    const stream = channel.consume({ flushIntervalMs: Infinity })
+    onTestFinished(async () => void (await stream.return()))
+    const cpu = await spawn(runtime, 'writes once', { channel: 'records' })
+    await cpu.ended
+    // Its owner lives, and writes nothing more.
+    const record = new Uint8Array(new Uint32Array([1, 7, 0, 8]).buffer)
+    expect(channel.write(record)).toBe(true)
+    const next = await spawn(runtime, 'writes once', { channel: 'records' })
+    expect(channel.write(record)).toBe(true)
+    await next.ended
+    let bytes = 0
+    while (bytes < 4 * RECORD_BYTES) bytes += (await stream.next()).value?.bytes.length ?? 0
+    expect(bytes).toBe(4 * RECORD_BYTES)
+    expect(channel.tenureOf(0, 0)).toBeUndefined()
+  })
+
+  test('has no room to store a record in later: the next one may be another thread’s', async () => {
+    const runtime = await started(2)
+    const channel = runtime.open(shape)
+    expect(() => channel.reserve(8)).toThrow('whose writers take turns')
+  })
 })
 
 test('the coordinator that joins is CPU 0, which only stop() ends', async () => {
