@@ -96,6 +96,12 @@ describe('the command line', () => {
     [['summary', ''], /^rchan: the name of the folder is empty: give the folder of a trace\n$/],
     [['summary', 'x', '--events', ''], /^rchan: option '--events <pattern>' .*Expected a name/],
     [['record', '--events', '!', '--', 'x'], /^rchan: option '--events <pattern>' .*Expected a name/],
+    [['record', '--', ''], /^rchan: record: no command: rchan record -- node app\.js\n$/],
+    [['record', '--dir', '', '--', 'x'], /^rchan: --dir: the name of the folder is empty\n$/],
+    [
+      ['record', '--report', 'x.pdf', '--', 'x'],
+      /^rchan: --report x\.pdf: its name does not tell the format/,
+    ],
     [['convert', 'x', '-o', ''], /^rchan: -o: the name of the file is empty\n$/],
     [['convert', 'x', '--follow'], /^rchan: which format\? With --follow say --to jsonl or csv\n$/],
     [['convert', 'x', '--follow', '--to', 'perfetto'], /^rchan: --follow: perfetto needs the whole trace/],
@@ -117,6 +123,19 @@ describe('the command line', () => {
       expect(docs).toContain(`\`\`\`text\n$ npx rchan ${[...args, '--help'].join(' ')}\n${stdout}\`\`\``)
     }
   })
+})
+
+test('record says why its folder can not be made', async () => {
+  const file = join(recorded, 'metadata')
+  for (const [dir, said] of [
+    [file, 'there is a file with this name'],
+    [join(file, 'x'), 'a part of the path is no folder'],
+    // Where Node's own way to make folders does not end.
+    ...(process.platform === 'linux' ? ([['/proc/x/y', 'no such file or folder']] as const) : []),
+  ] as const) {
+    const ended = await rchan('record', '--dir', dir, '--', process.execPath, '-e', '0')
+    expect(ended).toMatchObject({ status: 1, stderr: `rchan: --dir ${dir}: can't be made: ${said}\n` })
+  }
 })
 
 describe('which trace', () => {
@@ -175,6 +194,16 @@ test.skipIf(process.getuid?.() === 0)(
     }
   },
 )
+
+test('more traces than files may be open is an error that says what to do', async () => {
+  const folder = freshFolder()
+  for (let index = 0; index < 100; index += 1) cpSync(recorded, join(folder, `${index}`), { recursive: true })
+  const script = 'ulimit -n 100 && exec "$0" "$@"'
+  const args = [process.execPath, COMMAND, 'summary', folder, '--all']
+  const { status, stderr } = await runCommand('sh', ['-c', script, ...args])
+  expect(status).toBe(1)
+  expect(stderr).toMatch(/too many open files.*: raise the limit of open files \(ulimit -n\), or give fewer/)
+})
 
 describe('convert', () => {
   test.each([

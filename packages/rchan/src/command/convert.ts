@@ -166,16 +166,27 @@ async function makerOf(target: Target, { folder }: Meant): Promise<Maker> {
 }
 
 /** Returns the format that the name of a file tells. @throws UsageError if it tells none. */
-export function formatOfFile(output: string | undefined): Target {
+function formatOfFile(output: string | undefined): Target {
   const names = Object.keys(HINTS)
     .join(', ')
     .replace(/, (\w+)$/, ' or $1')
   if (output === undefined || output === '-') throw new UsageError(`which format? Say --to ${names}`)
-  const [, format] = Object.entries(EXTENSIONS).find(([ending]) => output.endsWith(ending)) ?? []
+  const format = formatNamed(output)
   if (format === undefined) {
     throw new UsageError(`-o ${output}: its name does not tell the format: say --to ${names}`)
   }
   return format
+}
+
+/** Checks the name of a report. @throws UsageError if it does not tell the format. */
+export function checkReport(file: string): void {
+  if (formatNamed(file) !== undefined) return
+  const endings = Object.keys(EXTENSIONS).join(' ')
+  throw new UsageError(`--report ${file}: its name does not tell the format: let it end in one of ${endings}`)
+}
+
+function formatNamed(file: string): Target | undefined {
+  return Object.entries(EXTENSIONS).find(([ending]) => file.endsWith(ending))?.[1]
 }
 
 /** Opens a file that does not lie in a trace: no reader would take that trace then. */

@@ -13,6 +13,7 @@ export class UsageError extends CommandError {
 /** Errors of the system, in words. */
 const SYSTEM: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
+  EEXIST: 'there is a file with this name',
   EDQUOT: 'the disk quota is used up',
   EFBIG: 'a file may not be as large as that here (ulimit -f)',
   EIO: 'the disk failed',

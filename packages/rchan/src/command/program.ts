@@ -224,9 +224,10 @@ export async function runProgram(args: readonly string[], version: string): Prom
   }
 }
 
-/** Returns what to do if a part of a trace may not be read, or changed; `''` for other errors. */
+/** Returns what to do about an error of the system at a part of a trace; `''` for other errors. */
 function hintOf({ cause }: Error): string {
   const { code } = (cause ?? {}) as NodeJS.ErrnoException
+  if (code === 'EMFILE') return ': raise the limit of open files (ulimit -n), or give fewer traces'
   if (code === 'EROFS') return ': copy the trace to a disk that can be written'
   if (code !== 'EACCES' && code !== 'EPERM') return ''
   return ': a trace is for the user who recorded it: run rchan as that user, or change the rights of the folder'

@@ -3,11 +3,11 @@
  * `rchan/auto` before their own code, by `NODE_OPTIONS`; all else stays as the program has it.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { folderName, withSettings, type Settings } from '@rchan/probes/settings'
-import { convert, formatOfFile } from './convert.js'
+import { checkReport, convert } from './convert.js'
 import { CommandError, reasonOf, UsageError } from './fault.js'
 import { LiveLine } from './live-line.js'
 import { isKeptFromReading } from './permission-flags.js'
@@ -54,10 +54,13 @@ export async function record(
   say: (text: string) => void,
 ): Promise<number> {
   const [file, ...args] = command
-  if (file === undefined) throw new UsageError('record: no command: rchan record -- node app.js')
+  if (file === undefined || file === '') {
+    throw new UsageError('record: no command: rchan record -- node app.js')
+  }
+  if (options.dir === '') throw new UsageError('--dir: the name of the folder is empty')
   await checkProbes(options.probe ?? [])
   // A wrong name is said before the program runs.
-  for (const report of options.report || []) formatOfFile(report)
+  for (const report of options.report || []) checkReport(report)
   const dir = makeFolder(options.dir, options.force === true)
   const reports = options.report === false ? [] : (options.report ?? [join(dir, PAGE)])
   const started = new Date()
@@ -130,7 +133,7 @@ function makeFolder(dir: string | undefined, force: boolean): string {
   }
   const folder = resolve(dir)
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolders(folder)
   } catch (error) {
     throw new CommandError(`--dir ${dir}: can't be made: ${reasonOf(error)}`)
   }
@@ -151,6 +154,17 @@ function makeFolder(dir: string | undefined, force: boolean): string {
 function keptOutText(dir: string, preload: string): string {
   const flags = ['--allow-worker', `"--allow-fs-read=${dirname(preload)}/*"`, `"--allow-fs-write=${dir}/*"`]
   return `not recorded: Node's permission model keeps the program from reading rchan: add ${flags.join(' ')} to the flags of node`
+}
+
+/** Makes a folder and those above it. Node's own way does not end below `/proc`. */
+function makeFolders(folder: string): void {
+  const above = dirname(folder)
+  if (above !== folder && !existsSync(above)) makeFolders(above)
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(folder).isDirectory()) throw error
+  }
 }
 
 /** A report that can't be written is said, and is no failure of the program that was recorded. */
