@@ -59,7 +59,7 @@ export function crewsOf(known: Known): { routes: Route[]; crews: Crew[] } {
     const back = crewOf.get(from)
     if (back?.parent === to) back.back.add(route)
     const isPools = pooled.has(from.thread) || pooled.has(to.thread)
-    routes.push({ from: from.thread, to: to.thread, isPools, ...route.result() })
+    routes.push({ from: from.thread, to: to.thread, isPools, ...route.result(known.base) })
   })
   return {
     routes,
@@ -90,8 +90,8 @@ function crewFrom(
     from: from ?? base,
     to,
     activeNs: active.length,
-    there: there.result(),
-    back: back.result(),
+    there: there.result(base),
+    back: back.result(base),
     workers: workers.map(({ model, use }): CrewWorker => {
       const { talk } = model
       const route = posted.get(model)

@@ -214,6 +214,16 @@ export interface PoolSpan {
   readonly submitterWaitingNs: number
 }
 
+/** What lay for long before anybody took it. */
+export interface Late {
+  readonly count: number
+  /** How long all of it lay. Overlaps count once. */
+  readonly ns: number
+  readonly longest: number
+  /** When that which lay longest did. Undefined if nothing lay. */
+  readonly at?: { readonly from: bigint; readonly to: bigint }
+}
+
 /** What a pool of workers did. */
 export interface Pool {
   /** `piscina-1`. */
@@ -261,8 +271,8 @@ export interface Pool {
   readonly tasksAtOnce: number
   /** How long tasks were queued behind runs that took 2 ** N ns or more, by N. */
   readonly waitBehind: readonly number[]
-  /** Results that lay for at least 50 ms before they were handled; `ns` counts overlaps once. */
-  readonly lateReplies: { readonly count: number; readonly ns: number; readonly longest: number }
+  /** Results that lay for at least 50 ms before they were handled. */
+  readonly lateReplies: Late
   /**
    * Tasks that waited for the start of their worker, or for what it loads; `ns` counts overlaps
    * once.
@@ -290,8 +300,8 @@ export interface Traffic {
   readonly handle: Quantiles
   /** How long reading them took at most: what is no wait for the thread. */
   readonly readNs: number
-  /** Messages that lay for at least 50 ms; `ns` counts overlaps once. */
-  readonly late: { readonly count: number; readonly ns: number; readonly longest: number }
+  /** Messages that lay for at least 50 ms. */
+  readonly late: Late
 }
 
 /** The messages from one thread to another, by whatever channels. */

@@ -2,6 +2,7 @@
 import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
 import { BacklogModel } from './backlog.js'
 import { Coverage } from './coverage.js'
+import { LateModel } from './late.js'
 import type { CpuSums } from './cpu-sums.js'
 import { HotFunctions } from './hot-functions.js'
 import { Largest } from './largest.js'
@@ -69,15 +70,13 @@ export class PoolModel {
   readonly #slowest: Largest<TaskState>
   readonly #waitBehind: number[] = []
   readonly #functions = new Map<string, HotFunctions>()
-  readonly #late = new Coverage()
+  readonly #late = new LateModel()
   readonly #starts = new Coverage()
   readonly #unsettled: LateReply[] = []
   #tasks = 0
   #failed = 0
   #abandoned = 0
   #cut = 0
-  #lateReplies = 0
-  #latest = 0
   #startWaits = 0
   #from: bigint | undefined
   #to = 0n
@@ -189,9 +188,7 @@ export class PoolModel {
     for (const { finished, handled, waitedBefore } of this.#unsettled.splice(0)) {
       const lay = handled - finished
       if (this.#submitter.waitingForCpu - waitedBefore >= STARVED * lay) continue
-      this.#lateReplies += 1
-      this.#latest = Math.max(this.#latest, lay)
-      this.#late.add(finished, handled)
+      this.#late.add(finished, handled, lay)
     }
   }
 
@@ -292,7 +289,7 @@ export class PoolModel {
       backlog: backlog.backlog(this.#cpus),
       tasksAtOnce: backlog.tasksAtOnce,
       waitBehind: this.#waitBehind,
-      lateReplies: { count: this.#lateReplies, ns: this.#late.length, longest: this.#latest },
+      lateReplies: this.#late.result(this.#base),
       startWaits: { tasks: this.#startWaits, ns: this.#starts.length },
       queue: backlog.points(this.#base),
       slowest: this.#slowest.sorted().map((task) => task.task()),

@@ -2,7 +2,7 @@
  * The messages from one thread to another, so far. Times are ns, counted from wherever the caller
  * likes.
  */
-import { Coverage } from './coverage.js'
+import { LateModel } from './late.js'
 import type { Traffic } from './model.js'
 import { quantilesOf } from './quantiles.js'
 import { Sketch } from './sketch.js'
@@ -45,11 +45,9 @@ export class RouteModel {
   #taken = 0
   readonly #wait = new Sketch()
   readonly #handle = new Sketch()
-  readonly #late = new Coverage()
+  readonly #late = new LateModel()
   /** Late ones of which the receiver's own wait for a CPU is not known yet. */
   readonly #unsettled: Late[] = []
-  #lateCount = 0
-  #latest = 0
 
   /** How many late messages wait for {@link settle}. */
   get unsettled(): number {
@@ -78,9 +76,7 @@ export class RouteModel {
   settle(waited: number): void {
     for (const { posted, time, lay, waitedBefore } of this.#unsettled.splice(0)) {
       if (waited - waitedBefore >= STARVED * lay) continue
-      this.#lateCount += 1
-      this.#latest = Math.max(this.#latest, lay)
-      this.#late.add(posted, time)
+      this.#late.add(posted, time, lay)
     }
   }
 
@@ -104,11 +100,10 @@ export class RouteModel {
     this.#wait.addAll(other.#wait)
     this.#handle.addAll(other.#handle)
     this.#late.addAll(other.#late)
-    this.#lateCount += other.#lateCount
-    this.#latest = Math.max(this.#latest, other.#latest)
   }
 
-  result(): Traffic {
+  /** @param base what times count from. */
+  result(base: bigint): Traffic {
     return {
       messages: this.messages,
       unhandled: this.unhandled,
@@ -117,7 +112,7 @@ export class RouteModel {
       wait: quantilesOf(this.#wait),
       handle: quantilesOf(this.#handle),
       readNs: this.readNs,
-      late: { count: this.#lateCount, ns: this.#late.length, longest: this.#latest },
+      late: this.#late.result(base),
     }
   }
 }

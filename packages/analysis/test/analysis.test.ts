@@ -482,6 +482,10 @@ describe('findings', () => {
       return recording.model()
     }
     expect(ids(made(1, 20))).toEqual(['serialization'])
+    // It leads to five tasks, of 21.1 ms each.
+    const { at } = made(1, 20).findings[0]
+    expect(at?.thread?.threadId).toBe(0)
+    expect(Math.round(Number((at?.to ?? 0n) - (at?.from ?? 0n)) / MS / 21.1)).toBe(5)
     expect(ids(made(1, 1.5))).toEqual(['serialization'])
     expect(ids(made(3, 1.5))).toEqual([])
     // On the way to the worker the message was read: that takes a CPU. Or the worker waited for

@@ -180,6 +180,9 @@ describe('findings without a pool', () => {
     expect(made(300).model().findings).toMatchObject([
       { id: 'main-thread-stalled', severity: 'problem', at: { thread: { threadId: 0 } } },
     ])
+    // It leads to the message that lay longest.
+    const { at } = made(300).model().findings[0]
+    expect(Math.round(Number((at?.to ?? 0n) - (at?.from ?? 0n)) / MS)).toBe(300)
     expect(ids(made(60).model())).toEqual(['main-thread-stalled'])
     expect(ids(made(40).model())).toEqual([])
     // It looks for them itself, or it waits for a CPU.

@@ -21,6 +21,7 @@ export {
   type FieldSummary,
   type Finding,
   type HotFunction,
+  type Late,
   type Model,
   type ModelLosses,
   type Parts,

@@ -56,7 +56,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
   },
   analysis: {
     values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch analyse modelJson modelText summarize summaryText wholeSpans`,
-    types: `AnalysisOptions Backlog Bin CpusUsed Crew CrewWorker Distribution Evidence FieldSummary Finding HotFunction Model ModelLosses Parts Pool PoolSpan PoolWorker
+    types: `AnalysisOptions Backlog Bin CpusUsed Crew CrewWorker Distribution Evidence FieldSummary Finding HotFunction Late Model ModelLosses Parts Pool PoolSpan PoolWorker
       ProcessUse Quantiles QueuePoint Route Sampled SampledTask Shares Stall StartedProcess Summary Task ThreadSummary ThreadUse TracepointKind
       TracepointSummary Traffic WholeSpan ${ITEMS}`,
   },

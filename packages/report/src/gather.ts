@@ -18,10 +18,10 @@ import { ChartSeries } from './chart-series.js'
 import { CpuAccount } from './cpu-account.js'
 import type { Density } from './density.js'
 import { KeptEvents } from './kept-events.js'
-import { KeptSlices } from './kept-slices.js'
+import { KeptSlices, type Slice } from './kept-slices.js'
 import { lanesOf } from './lanes.js'
 import type { Chart, Column, Flows, Loss, PageData, PageThread, Tasks } from './page-data.js'
-import { Rows } from './rows.js'
+import { Rows, type Row } from './rows.js'
 import { fieldsText, shownName } from './shown-text.js'
 
 const OUTCOMES: readonly Outcome[] = ['ok', 'failed', 'cut']
@@ -159,7 +159,9 @@ export class Gatherer {
     const last = this.#at(this.#to)
     const reach = Math.max(last, NEAR_NS)
     const isNear = (start: number, end: number): boolean => end >= -reach && start <= last + reach
-    const near = this.#slices.slices.filter(({ start, duration }) => isNear(start, start + duration))
+    const near = this.#slices.slices
+      .filter(({ start, duration }) => isNear(start, start + duration))
+      .map((slice) => this.#untilExit(slice, rows.threads[rowOf(slice.thread)]))
     const nearEvents = this.#events.kept.filter(({ time }) => isNear(time, time))
     const farAway = this.#slices.slices.length - near.length + this.#events.kept.length - nearEvents.length
     const { lanes, tooDeep } = lanesOf(near, rowOf)
@@ -249,6 +251,14 @@ export class Gatherer {
       stalls: this.#stallColumns(rowOf),
       losses: this.#losses.map((loss): Loss => ({ ...loss, thread: rowOf(loss.thread) })),
     }
+  }
+
+  /** That a thread is gone is seen later than it went: what that cut ended with the thread. */
+  #untilExit(slice: Slice, row: Row | undefined): Slice {
+    const exit = row?.use?.exit
+    if (slice.outcome !== CUT || slice.isAsync || exit === undefined) return slice
+    const duration = Math.max(0, Math.min(slice.duration, this.#at(exit) - slice.start))
+    return { ...slice, duration }
   }
 
   #at(time: bigint): number {

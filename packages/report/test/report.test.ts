@@ -136,6 +136,25 @@ describe('a trace without a pool', () => {
   })
 })
 
+test('what a death has cut ends with the thread, not when the death was seen', () => {
+  const made = new MadeRecording().life(3, 1, 95, { exitCode: 3 })
+  const trace = made.finished()
+  const work = trace.event('work', {}, 'span')
+  const [worker, ms] = [made.worker(3), (time: number): bigint => BigInt(time * MS)]
+  trace.span(worker, work, ms(60), ms(300), {}, 'cut')
+  trace.span(worker, work, ms(40), ms(50))
+  // The parent may tell of the end before the worker has told all.
+  trace.span(worker, work, ms(97), ms(300), {}, 'cut')
+  const { slices } = dataOf(toReport(trace))
+  expect(
+    [...slices.start.keys()].map((slice) => [slices.start[slice] / MS, slices.duration[slice] / MS]),
+  ).toEqual([
+    [40, 10],
+    [60, 35],
+    [97, 0],
+  ])
+})
+
 test('an empty trace is a page', () => {
   expect(dataOf(toReport(new MadeTrace())).slices.start).toHaveLength(0)
 })

@@ -1,6 +1,6 @@
 /** What a finder is: it looks for one thing that can be wrong, in a model. */
 import type { TraceProcess } from '@rchan/ctf/reader'
-import type { CpusUsed, Crew, Evidence, Finding, Model, Pool, Task, ThreadUse } from '../model.js'
+import type { CpusUsed, Crew, Evidence, Finding, Model, Pool, ThreadUse } from '../model.js'
 import { durationText } from '../quantity.js'
 
 export const MS = 1e6
@@ -83,12 +83,30 @@ export function whenOf({ from, to, submitter }: Pool): NonNullable<Finding['at']
 }
 
 /**
- * Where in the trace something took longest, of the slowest tasks of a pool; where the pool was at
+ * Where in the trace the longest run of a pool was, of its slowest tasks; where the pool was at
  * work if that isn't known.
  */
-export function whenLongest(pool: Pool, part: (task: Task) => Finding['at']): NonNullable<Finding['at']> {
-  const parts = pool.slowest.map(part).filter((at) => at !== undefined)
-  return parts.reduce((a, b) => (b.to - b.from > a.to - a.from ? b : a), parts[0]) ?? whenOf(pool)
+export function whenLongestRan(pool: Pool): NonNullable<Finding['at']> {
+  let at = whenOf(pool)
+  let longest = 0n
+  for (const { worker: thread, started: from, finished: to } of pool.slowest) {
+    if (thread === undefined || from === undefined || to === undefined || to - from <= longest) continue
+    longest = to - from
+    at = { thread, from, to }
+  }
+  return at
+}
+
+/** So many tasks, one after the other, show how each is. */
+const TYPICAL_TASKS = 5
+
+/** Where in the trace a pool had a few tasks, each of which had its fault. */
+export function whenTypical(pool: Pool): NonNullable<Finding['at']> {
+  const { slowest, wake, run, reply, submitter, to } = pool
+  const from = slowest[slowest.length >> 1]?.dispatched
+  if (from === undefined) return whenOf(pool)
+  const end = from + BigInt(Math.ceil(TYPICAL_TASKS * (wake.p50 + run.p50 + reply.p50)))
+  return { thread: submitter, from, to: end < to ? end : to }
 }
 
 /** How a crew is called in a sentence: `the 2 workers of resize.mjs`. */

@@ -1,5 +1,5 @@
 import { durationText } from '../quantity.js'
-import { count, judged, MS, ns, percent, percentText, whenLongest, type Finder } from './finder.js'
+import { count, judged, MS, ns, percent, percentText, whenLongestRan, type Finder } from './finder.js'
 
 /** A run is long when it takes so many times the median. */
 const LONG = 8
@@ -46,9 +46,7 @@ export const longTaskFirst: Finder = {
         advice:
           'Give long tasks a pool of their own, cut them into parts, or put the short ones first ' +
           '(a task queue with priorities).',
-        at: whenLongest(pool, ({ worker: thread, started: from, finished: to }) =>
-          thread === undefined || from === undefined || to === undefined ? undefined : { thread, from, to },
-        ),
+        at: whenLongestRan(pool),
       }
     }),
 }

@@ -7,7 +7,7 @@ import {
   ns,
   percent,
   plural,
-  whenLongest,
+  whenOf,
   whenOfCrew,
   type Facts,
   type Finder,
@@ -54,9 +54,7 @@ function inPools(facts: Facts): Found[] {
       advice:
         `Meanwhile workers got no new tasks. Take long synchronous work off ${who}: into tasks, or cut it up ` +
         'with setImmediate.',
-      at: whenLongest(pool, ({ submitter: thread, finished: from, handled: to }) =>
-        from === undefined || to === undefined ? undefined : { thread, from, to },
-      ),
+      at: { ...whenOf(pool), ...lateReplies.at },
     }
   })
 }
@@ -89,7 +87,7 @@ function inCrews(facts: Facts): Found[] {
       advice:
         `Take long synchronous work off ${who}: into a worker, or cut it up with setImmediate. If handling the messages ` +
         'themselves takes the time, send fewer.',
-      at: whenOfCrew(crew),
+      at: { ...whenOfCrew(crew), ...late.at },
     }
   })
 }

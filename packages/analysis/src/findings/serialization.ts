@@ -9,7 +9,7 @@ import {
   MS,
   ns,
   percent,
-  whenOf,
+  whenTypical,
   whenOfCrew,
   workersOf,
   type Facts,
@@ -83,7 +83,7 @@ function inPools(facts: Facts): Found[] {
       ],
       costNs: cost,
       advice: adviceFor(optionsOf(pool).transfer),
-      at: whenOf(pool),
+      at: whenTypical(pool),
     }
   })
 }

@@ -1,4 +1,4 @@
-import { count, cpuWaitOf, judged, MS, ns, percent, percentText, whenOf, type Finder } from './finder.js'
+import { count, cpuWaitOf, judged, MS, ns, percent, percentText, whenTypical, type Finder } from './finder.js'
 
 const FEWEST = 200
 const SMALL_NS = 0.5 * MS
@@ -33,7 +33,7 @@ export const tasksTooSmall: Finder = {
         ],
         costNs: Math.max(0, pool.activeNs - run.sum / Math.max(1, pool.threadsAtOnce)),
         advice: 'Put several into one task, or do such work where it arises.',
-        at: whenOf(pool),
+        at: whenTypical(pool),
         ...(waited < MUCH_WAIT
           ? {}
           : {
