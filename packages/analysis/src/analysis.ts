@@ -153,7 +153,12 @@ export class Analysis {
       case 'cpu':
         return this.#account(process, time, fields)
       case 'cpu:all':
-        this.#cpus.told(process, numberOf(fields.used) ?? 0, numberOf(fields.machineIdle) ?? 0)
+        this.#cpus.told(
+          this.#at(time),
+          process,
+          numberOf(fields.used) ?? 0,
+          numberOf(fields.machineIdle) ?? 0,
+        )
         for (const pool of process.pools.values()) pool.advance(this.#at(time))
         return
       case 'sample':
@@ -464,7 +469,7 @@ export class Analysis {
       routes.push(...talks.routes)
     }
     const cpus = Math.max(0, ...processes.map((process) => process.cpus ?? 0))
-    const cpuUse = this.#cpus.meansOf(this.#cpus, Number(to - from))
+    const cpuUse = this.#cpus.means(Number(to - from))
     const model = {
       from,
       to,

@@ -20,6 +20,8 @@ export class CpuSums implements CpuReading {
   isKnown = false
   #knowsIdle = false
   #lastIdle: number | undefined
+  #from: number | undefined
+  #to = 0
   readonly #processes = new Map<unknown, number>()
 
   /** A thread was on a CPU. What its process says of itself counts more. */
@@ -28,8 +30,13 @@ export class CpuSums implements CpuReading {
     if (!this.#processes.has(process)) this.used += ns
   }
 
-  /** A process tells what it used since its start, and how long the machine's CPUs were idle. */
-  told(process: unknown, used: number, machineIdle: number): void {
+  /**
+   * A process tells at a time what it used since its start, and how long the machine's CPUs were
+   * idle.
+   */
+  told(time: number, process: unknown, used: number, machineIdle: number): void {
+    this.#from ??= time
+    this.#to = time
     const before = this.#processes.get(process)
     this.#processes.set(process, used)
     if (before !== undefined) {
@@ -42,6 +49,12 @@ export class CpuSums implements CpuReading {
       this.#knowsIdle = true
     }
     this.#lastIdle = Math.max(this.#lastIdle ?? 0, machineIdle)
+  }
+
+  /** Returns means over the time that processes told of. If none has, that is `ns`. */
+  means(ns: number): CpusUsed | undefined {
+    const told = this.#from === undefined ? 0 : this.#to - this.#from
+    return this.meansOf(this, told > 0 ? told : ns)
   }
 
   /** Returns means over `ns` in which the sums grew by `grown`; undefined if nothing is known. */

@@ -258,6 +258,8 @@ export interface Pool {
   readonly size: number
   /** What the run times are made of, summed over all tasks. */
   readonly parts: Parts
+  /** Of the collections: no more can have been on a CPU. The rest waited for other threads. */
+  readonly gcOnCpuNs: number
   /** Workers that were given tasks, or run the same file. */
   readonly threads: number
   /** Most of them that lived at once. */

@@ -272,6 +272,7 @@ export class PoolModel {
       serialize: quantilesOf(this.#serialize),
       size: this.#sizes.count === 0 ? 0 : this.#sizes.quantile(0.5),
       parts: this.#parts(),
+      gcOnCpuNs: this.#gcOnCpu(),
       threads,
       // One that ends and one that takes its place may be there together.
       threadsAtOnce:
@@ -301,6 +302,15 @@ export class PoolModel {
     return [...this.#functions]
       .map(([task, functions]) => ({ task, ...functions.result() }))
       .toSorted((a, b) => b.ns - a.ns)
+  }
+
+  #gcOnCpu(): number {
+    let sum = 0
+    for (const { runNs, knownNs, onCpu, gcOfSpans, gcOfSums } of this.#workers.values()) {
+      const gc = Math.min(runNs, Math.max(gcOfSpans, gcOfSums))
+      sum += knownNs === 0 ? gc : Math.min(gc, (onCpu * runNs) / knownNs)
+    }
+    return sum
   }
 
   #parts(): Parts {

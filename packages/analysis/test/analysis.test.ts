@@ -243,25 +243,37 @@ describe('findings', () => {
     expect(ids(made(3.8, 0.2))).toEqual([])
     // Other programs do.
     expect(ids(made(1, 0.4))).toEqual([])
+    expect(made(1, 0.4).findings).toMatchObject([
+      {
+        id: 'nothing-wrong',
+        thin: 'Other programs had 2.6 of 4 CPUs. What needs idle CPUs is not judged then.',
+      },
+    ])
     expect(made(1, 2).findings[0].title).toContain('while 2.0 of 4 CPUs were idle')
   })
 
   test('the number of threads that is advised is more than there are', () => {
-    const made = (kind: string): Finding => {
-      const recording = new MadeRecording({ cpus: 2, maxThreads: 2, kind })
+    const made = (kind: string, onCpu: number, cpus = 2): Finding => {
+      const recording = new MadeRecording({ cpus, maxThreads: 2, kind })
       recording.life(3, 0, 3000).life(4, 0, 3000).threads(100, 2)
-      const end = recording.batch([3, 4], 40, 20, { onCpu: 12 })
-      for (let ms = 100; ms <= end; ms += 20) recording.cpuAll(ms, (ms - 100) * 1.2, (ms - 100) * 0.8)
+      const end = recording.batch([3, 4], 40, 20, { onCpu })
+      for (let ms = 100; ms <= end; ms += 20) {
+        const used = onCpu / 10
+        recording.cpuAll(ms, (ms - 100) * used, (ms - 100) * (cpus - used))
+      }
       return recording.model().findings[0]
     }
-    expect(made('piscina')).toMatchObject({
-      id: 'too-few-threads',
-      advice: 'Raise maxThreads to about 4.',
-    })
+    expect(made('piscina', 12)).toMatchObject({ id: 'too-few-threads', severity: 'problem' })
+    expect(made('piscina', 12).advice).toContain('Otherwise raise maxThreads to about 4, or, if they')
+    expect(made('piscina', 7).advice).toContain('Otherwise raise maxThreads, or, if they')
+    // As of tasks that take a lock.
+    expect(made('piscina', 10)).toMatchObject({ id: 'too-few-threads', severity: 'hint' })
+    expect(made('piscina', 10).advice).toContain('together they use just one CPU')
     // Each pool has its own names.
-    expect(made('workerpool').advice).toBe('Raise maxWorkers to about 4.')
-    expect(made('jest-worker').advice).toBe('Raise numWorkers to about 4.')
-    expect(made('poolifier').advice).toBe('Raise the number of its threads to about 4.')
+    expect(made('piscina', 20, 4).advice).toBe('Raise maxThreads to about 4.')
+    expect(made('workerpool', 20, 4).advice).toBe('Raise maxWorkers to about 4.')
+    expect(made('jest-worker', 20, 4).advice).toBe('Raise numWorkers to about 4.')
+    expect(made('poolifier', 20, 4).advice).toBe('Raise the number of its threads to about 4.')
   })
 
   test('the thread that gives the tasks has too much to do', () => {
@@ -382,7 +394,7 @@ describe('findings', () => {
     expect(found.title).toContain('3 on 2 CPUs, the main thread among them')
     expect(found.advice).toContain('maxThreads: 1')
     expect(made(0.02).findings).toMatchObject([
-      { id: 'nothing-wrong', thin: expect.stringContaining('other programs had them') as string },
+      { id: 'nothing-wrong', thin: expect.stringContaining('Other programs had 0.7 of 2') as string },
     ])
   })
 
@@ -466,6 +478,11 @@ describe('findings', () => {
     expect(made(10)).toMatchObject([{ id: 'garbage-collection', severity: 'problem' }])
     expect(made(4)).toMatchObject([{ id: 'garbage-collection', severity: 'hint' }])
     expect(made(2)).toMatchObject([{ id: 'nothing-wrong' }])
+    // It waited for V8's helpers, which had no CPU: then it was hardly on one itself.
+    const starved = new MadeRecording({ cpus: 1, maxThreads: 1 })
+    starved.batch([3], 20, 20, { from: 0, way: 0, onCpu: 2 })
+    for (let count = 0; count < 20; count += 1) starved.gc(3, count * 20 + 1, count * 20 + 11, 500)
+    expect(ids(starved.model())).toEqual([])
   })
 
   test('serializing, and tasks that are too small', () => {

@@ -73,9 +73,11 @@ const STARTS = 0.3
 /** Workers that have less than this part of the work that they can do wait for tasks. */
 const FEW_TASKS = 0.5
 /** Tasks that are blocked for so much of their time wait for something else than a CPU. */
-const BLOCKED = 0.5
+const BLOCKED = 0.3
 /** CPUs that threads without JavaScript use. */
 const HELPERS = 0.5
+/** Of the CPUs that other programs may use. */
+const OTHERS_USE = 0.3
 /** Of the CPUs: then the recorded processes have them, and not others. */
 const OWN_USE = 0.8
 /** A machine on which tasks wait so much for a CPU is busy with other things. */
@@ -147,11 +149,14 @@ function nothingWrong(facts: Facts, knowsCpu: boolean): Found | undefined {
     ...crews.map(cpuWaitOfCrew),
   )
   const longest = [...pools, ...crews].reduce((a, b) => (b.activeNs > a.activeNs ? b : a))
+  const others = ofOthers(facts)
   const reasons = [
     thinnessOf(longest),
     taken < TAKEN
       ? undefined
-      : `Tasks waited for a CPU in ${percentText(taken)} of their time: ${takers(facts)}. What needs idle CPUs is not judged then.`,
+      : `Tasks waited for a CPU in ${percentText(taken)} of their time${others === undefined ? `: ${takers(facts)}` : ''}.`,
+    others,
+    taken < TAKEN && others === undefined ? undefined : 'What needs idle CPUs is not judged then.',
   ].filter((reason) => reason !== undefined)
   const shown = names.length > 3 ? `${names.length} pools` : names.join(' and ')
   return {
@@ -163,6 +168,15 @@ function nothingWrong(facts: Facts, knowsCpu: boolean): Found | undefined {
     at: { from: facts.from, to: facts.to },
     ...(reasons.length === 0 ? {} : { thin: reasons.join(' ') }),
   }
+}
+
+/** Other programs had CPUs that this one left. */
+function ofOthers({ cpus, cpuUse }: Facts): string | undefined {
+  if (cpus === undefined || cpuUse?.idle === undefined) return undefined
+  const theirs = cpus - cpuUse.used - cpuUse.idle
+  return theirs < OTHERS_USE * cpus
+    ? undefined
+    : `Other programs had ${theirs.toFixed(1)} of ${plural(cpus, 'CPU')}.`
 }
 
 /** Who has the CPUs for which tasks waited. */

@@ -35,8 +35,10 @@ function inPools(facts: Facts): Found[] {
   return judged(facts).flatMap((pool) => {
     const { gc } = pool.parts
     const part = gc / Math.max(1, pool.run.sum)
-    // A collection may have waited for a CPU, too, and all of that wait may be in its time.
-    const proven = part - (cpuWaitOf(facts, pool)?.part ?? 0)
+    // A collection may have waited for a CPU, too, and all of that wait may be in its time; or for
+    // V8's helpers, which had none.
+    const onCpu = pool.gcOnCpuNs / Math.max(1, pool.run.sum)
+    const proven = Math.min(onCpu, part - (cpuWaitOf(facts, pool)?.part ?? 0))
     if (proven < HINT || gc < LEAST_NS) return []
     return {
       about: pool,

@@ -1,3 +1,4 @@
+import type { Pool } from '../model.js'
 import {
   capital,
   clamp,
@@ -35,6 +36,10 @@ const MOST_CPU_WAIT = 0.2
 const LEAST_WAITING = 1
 /** Tasks that are less on a CPU wait for other things. */
 const AT_WORK = 0.5
+/** Tasks that are this much on a CPU don't wait for other things. */
+const ALWAYS_AT_WORK = 0.8
+/** Several threads use one CPU together, give or take this part of it. */
+const NEARLY_ONE = 0.12
 
 /** Tasks are queued, all workers have tasks, and CPUs are idle. */
 export const tooFewThreads: Finder = {
@@ -55,17 +60,19 @@ function inPools(facts: Facts): Found[] {
     // It may start more: then they come late, which is another thing.
     if (maxThreads !== undefined && threads < maxThreads) return []
     // The samples may come late; the tasks' own figures don't.
-    const used = Math.max(backlog.cpus.used, (parts.onCpu + parts.gc) / activeNs)
+    // Of several tasks at once in a thread each has the figures of that thread.
+    const ofTasks = tasksPerThread > 1 ? 0 : (parts.onCpu + parts.gc) / activeNs
+    const used = Math.max(backlog.cpus.used, ofTasks)
     const idle = idleCpus(cpus, { ...backlog.cpus, used })
     if (idle < Math.max(LEAST_IDLE, IDLE_PART * cpus)) return []
     if ((cpuWaitOf(facts, pool)?.part ?? 0) > MOST_CPU_WAIT) return []
     const known = run.sum - parts.unknown
     const atWork = known > 0 ? (parts.onCpu + parts.gc) / known : 1
     const possible = threads + idle / clamp(known > 0 ? atWork : used / threads, 0.05, 1)
-    const { most, atOnce } = optionsOf(pool)
+    const waitsForOneAnother = threads > 1 && atWork < ALWAYS_AT_WORK && Math.abs(ofTasks - 1) < NEARLY_ONE
     return {
       about: pool,
-      severity: 'problem',
+      severity: waitsForOneAnother ? 'hint' : 'problem',
       title:
         `${name} has too few threads: on average ${Math.round(backlog.queued)} tasks were queued ` +
         `for its ${plural(threads, 'thread')} while ${idle.toFixed(1)} of ${plural(cpus, 'CPU')} were idle.`,
@@ -80,15 +87,30 @@ function inPools(facts: Facts): Found[] {
       ],
       costNs: backlog.ns * (1 - threads / possible),
       advice:
-        atWork >= AT_WORK
-          ? `Raise ${most} to about ${mostUseful(possible, cpus)}.`
-          : `Tasks are on a CPU for only ${percentText(atWork)} of their time. If they wait for a lock or for something ` +
-            `else that only one can have, more threads do not help. Otherwise raise ${most}` +
-            `${atOnce === undefined ? '' : `, or, if they are asynchronous, how many a thread has at once (${atOnce})`}. ` +
-            'Asynchronous crypto, zlib and file functions run on 4 threads, whatever the pool has: UV_THREADPOOL_SIZE.',
+        atWork >= ALWAYS_AT_WORK
+          ? `Raise ${optionsOf(pool).most} to about ${mostUseful(possible, cpus)}.`
+          : adviceForBlocked(pool, atWork, mostUseful(possible, cpus), waitsForOneAnother),
       at: whenOf(pool),
     }
   })
+}
+
+/** Tasks that wait for something else than a CPU. */
+function adviceForBlocked(pool: Pool, atWork: number, threads: number, waitsForOneAnother: boolean): string {
+  const { most, atOnce } = optionsOf(pool)
+  const blocked = `Tasks are on a CPU for only ${percentText(atWork)} of their time`
+  if (waitsForOneAnother) {
+    return (
+      `${blocked}, and together they use just one CPU, as if they waited for each other: see whether they hold a lock while ` +
+      `they compute. If not, raise ${most}.`
+    )
+  }
+  return (
+    `${blocked}. If they wait for something that only one can have, a lock for one, more threads do not help. Otherwise raise ` +
+    `${most}${atWork >= AT_WORK ? ` to about ${threads}` : ''}` +
+    `${atOnce === undefined ? '' : `, or, if they are asynchronous, how many a thread has at once (${atOnce})`}. ` +
+    'Asynchronous crypto, zlib and file functions run on 4 threads, whatever the pool has: UV_THREADPOOL_SIZE.'
+  )
 }
 
 /** Threads that are on a CPU nearly all the time are useful up to one for each. */

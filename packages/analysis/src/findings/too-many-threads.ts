@@ -78,13 +78,13 @@ function tooLarge({ pool, cpus, waited }: Waiting): Found {
 
 /** The pool has no more threads than there are CPUs, but others compute, too. */
 function withOthers(facts: Facts, { pool, cpus, waited }: Waiting): Found[] {
-  const { span, name, process, submitter } = pool
+  const { span, name, submitter } = pool
   if (span.cpus === undefined || span.cpus.used < OWN_USE * cpus) return []
   const atWork = facts.threads.filter((thread) => overlaps(thread, pool) && isAtWork(thread))
   if (atWork.length <= cpus) return []
   const processes = new Set(atWork.map(({ thread }) => thread.process)).size
   const isBySubmitter = processes === 1 && atWork.some(({ thread }) => thread === submitter)
-  const who = isBySubmitter ? `${threadText(submitter)} among them` : `of ${plural(processes, 'process')}`
+  const who = isBySubmitter ? `${threadText(submitter)} among them` : `of ${processes} processes`
   return [
     {
       about: pool,
@@ -99,9 +99,7 @@ function withOthers(facts: Facts, { pool, cpus, waited }: Waiting): Found[] {
         count('CPUs', cpus),
         count('CPUs used', span.cpus.used),
         ns('waiting for a CPU, all threads', waited.ns),
-        ...(process === submitter.process
-          ? [percent(`${threadText(submitter)} on a CPU`, partOf(span))]
-          : []),
+        ...(isBySubmitter ? [percent(`${threadText(submitter)} on a CPU`, partOf(span))] : []),
       ],
       costNs: waited.ns / Math.max(1, pool.run.count),
       isCostOfEach: true,
