@@ -26,7 +26,9 @@ test('each probe takes back everything that it has changed', async () => {
   const found = JSON.parse(await output('takes-back.mjs')) as Record<string, Found>
   expect(Object.keys(found)).toEqual(PROBES.map(({ name }) => name))
   for (const [name, { left, listenersLeft }] of Object.entries(found)) {
-    expect({ name, left, listenersLeft }).toEqual({ name, left: [], listenersLeft: 0 })
+    expect({ name, left }).toEqual({ name, left: [] })
+    // Fewer, where a task has ended meanwhile whose pool had one.
+    expect(listenersLeft).toBeLessThanOrEqual(0)
   }
   // The program has seen what they change.
   const { threads, tasks, messages, io, samples } = found
