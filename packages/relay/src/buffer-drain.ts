@@ -80,8 +80,8 @@ export class BufferDrain implements Holder {
     this.#now = () => buffer.now()
     this.#flushAtMs = buffer.now() + flushIntervalMs
     this.#headerBytes = buffer.memory.geometry.headerBytes
-    // Before anything is read: it keeps the memory.
-    buffer.hold(this)
+    // Before anything is read: it keeps the memory, which its consumer keeps already.
+    buffer.hold(this, true)
     let isReady = false
     try {
       this.#reader = new Reader(buffer.memory)

@@ -298,13 +298,15 @@ export class ThreadBuffer implements PlacedBuffer {
   }
 
   /**
-   * Takes a reference, for a file of this thread.
+   * Takes a reference, for a file or a consumer of this thread.
    *
+   * @param isKept whether this thread keeps the channel's memory: then the buffer is there, too, if
+   * the channel was closed.
    * @throws when the buffer was let go, or the thread has left the relay.
    */
-  hold(holder: Holder): void {
+  hold(holder: Holder, isKept = false): void {
     const isThere = this.#host.hold()
-    if (!isThere || this.references === 0) {
+    if (!isThere || (this.references === 0 && !isKept)) {
       if (isThere) this.#host.letGo()
       throw new Error(`the buffer of cpu=${this.cpu} was freed`)
     }

@@ -97,6 +97,10 @@ export class ChannelConsumer {
   #found: Subbuf | undefined
   #nextLookMs = 0
   #isReleased = false
+  /** Channels of which this thread keeps the memory. */
+  readonly #held: ThreadChannel[] = []
+  /** Channels that were closed before the last look for their buffers: there will be no more. */
+  readonly #complete = new Set<ThreadChannel>()
 
   /**
    * Claims the buffers that the channels have now; those of later CPUs are claimed when they come.
@@ -123,6 +127,11 @@ export class ChannelConsumer {
     this.#flushIntervalMs = flushIntervalMs
     let isReady = false
     try {
+      for (const channel of this.#channels) {
+        // A buffer that is made later may be written and closed before this thread looks again.
+        if (!channel.hold()) throw new Error(`channel=${channel.id} was closed`)
+        this.#held.push(channel)
+      }
       this.#claimNew((buffer, channel) => {
         throw new Error(
           `cpu=${buffer.cpu} of channel=${channel.id} has a consumer already (${
@@ -146,7 +155,8 @@ export class ChannelConsumer {
     if (this.#hasEnded) return true
     if (this.#found !== undefined) return false
     return (
-      this.#channels.every((channel) => !channel.isOpen) && this.#turns.every(({ drain }) => drain.isOver)
+      this.#channels.every((channel) => this.#complete.has(channel)) &&
+      this.#turns.every(({ drain }) => drain.isOver)
     )
   }
 
@@ -246,6 +256,8 @@ export class ChannelConsumer {
     if (isUsed && this.#found === undefined) this.#giveBack()
     this.#isReleased = true
     for (const { drain } of this.#turns) drain.release()
+    // A thread that has left the relay holds nothing.
+    if (this.#channels[0].relay.members.me !== 0) for (const channel of this.#held) channel.letGo()
   }
 
   /** {@link release}, for `using`. */
@@ -346,7 +358,9 @@ export class ChannelConsumer {
   #claimNew(refused: (buffer: ThreadBuffer, channel: ThreadChannel) => void): boolean {
     let hasNew = false
     for (const channel of this.#channels) {
-      if (!channel.isOpen) continue
+      if (this.#complete.has(channel)) continue
+      // Before the buffers are looked at.
+      if (!channel.isOpen) this.#complete.add(channel)
       for (const buffer of this.#buffersOf(channel)) {
         if (this.#drains.has(buffer)) continue
         const drain = BufferDrain.claim(buffer, this.#flushIntervalMs)
@@ -364,9 +378,10 @@ export class ChannelConsumer {
   }
 
   #buffersOf(channel: ThreadChannel): ThreadBuffer[] {
-    if (this.#cpu === undefined) return channel.allBuffers().filter(({ references }) => references > 0)
-    const buffer = channel.buffer(this.#cpu)
-    return buffer === undefined ? [] : [buffer]
+    const buffers = channel.allBuffers()
+    if (this.#cpu === undefined) return buffers
+    const cpu = channel.isGlobal ? 0 : this.#cpu
+    return buffers.filter((buffer) => buffer.cpu === cpu)
   }
 }
 

@@ -178,6 +178,30 @@ test('the buffer of a CPU that comes later is consumed, too; all CPUs share a gl
   expect(readAll(consumer).sort()).toEqual(['0: ccccdddd (1)', '3: aaaabbbb (1)'])
 })
 
+test.each([undefined, 1])(
+  'the buffer of a CPU that came, wrote and went before a close is consumed, if nobody looked meanwhile: cpu=%s',
+  (cpu) => {
+    const machine = { ...plainMachine(2), onlineCpus: () => [] }
+    const relay = new Relay(machine)
+    const channel = relay.open(SHAPE)
+    using consumer = new ChannelConsumer(channel, cpu === undefined ? {} : { cpu })
+    expect([consumer.next(0), consumer.isOver]).toEqual([undefined, false])
+    const writer = Relay.attach(relay.memory, { ...machine, identity: 2 })
+    expect(writer.comeOnline(1)).toBe(1)
+    for (const record of ['1111', '2222', '33'])
+      writer.channel(channel.id)?.write(1, new TextEncoder().encode(record))
+    writer.leave()
+    channel.close()
+    expect(consumer.isOver).toBe(false)
+    expect(readAll(consumer)).toEqual(['1: 11112222 (2)', '1: 33 (1)'])
+    expect(consumer.isOver).toBe(true)
+    expect(consumer.totals).toMatchObject([{ cpu: 1, records: 3, overwritten: 0 }])
+    consumer.release()
+    // Its memory is free again.
+    for (let time = 0; time < 100; time += 1) relay.open(SHAPE).close()
+  },
+)
+
 test('the rest of the open sub-buffer comes at once when its thread has gone offline', () => {
   const relay = new Relay({ now: () => 0, log: () => undefined })
   const cpu = relay.comeOnline()
