@@ -42,9 +42,10 @@ export type {
 export { durationText, numberText, quantityText } from './quantity.js'
 export { QUANTILE_ERROR, Sketch, type Bin } from './sketch.js'
 export { Stacks, type SampledFunction, type Stack, type StackSample } from './stacks.js'
-export { surelyRanFrom, wholeSpans, type WholeSpan } from './spans.js'
+export { SpanModel, surelyRanFrom, wholeSpans, type WholeSpan } from './spans.js'
 export {
   summarize,
+  Summing,
   type Distribution,
   type FieldSummary,
   type Summary,

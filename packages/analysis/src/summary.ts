@@ -198,8 +198,8 @@ interface Thread {
   readonly coverage: Coverage
 }
 
-/** A summary, so far. */
-class Summing {
+/** A summary in the making: for who reads the items anyway. */
+export class Summing {
   readonly #tracepoints = new Map<string, Tracepoint>()
   readonly #threads = new Map<TraceThread, Thread>()
   readonly #ofEvent = new Map<EventClass, Tracepoint>()
@@ -209,6 +209,7 @@ class Summing {
   #lost = 0
   #packetsMissing = 0
 
+  /** Takes the next item, in the order of time. */
   push(item: TraceItem): void {
     const isFirst = this.#model.extents.from === undefined
     if (isFirst) this.#base = item.time
@@ -291,7 +292,8 @@ class Summing {
     return known
   }
 
-  result(source: ItemSource): Summary {
+  /** Returns the summary of what has been pushed. No more can be pushed then. */
+  result(source: Pick<ItemSource, 'wallClock'>): Summary {
     this.#model.finish()
     const { from, to } = this.#model.extents
     const durationNs = from === undefined || to === undefined ? 0 : Number(to - from)

@@ -5,15 +5,7 @@
  * same function is likely, and no more.
  */
 import { Stacks, type SampledFunction, type Stack, type StackSample } from '@rchan/analysis'
-import type {
-  EventClass,
-  ItemOptions,
-  ItemSource,
-  SpanItem,
-  ThreadItem,
-  TraceItem,
-  TraceThread,
-} from '@rchan/ctf/reader'
+import type { EventClass, SpanItem, TraceItem, TraceThread } from '@rchan/ctf/reader'
 
 /** Functions go on across a gap between samples that is not longer, in ns. */
 const BRIDGED = 10_000_000n
@@ -39,82 +31,45 @@ interface Calls {
   until: bigint
 }
 
-/** A trace in which spans take the place of samples. */
-export class CalledFunctions implements ItemSource {
-  readonly #source: ItemSource
-
-  constructor(source: ItemSource) {
-    this.#source = source
-  }
-
-  wallClock(time: bigint): bigint {
-    return this.#source.wallClock(time)
-  }
-
-  items(options?: ItemOptions): Iterable<TraceItem> {
-    return new Items(this.#source.items(options)[Symbol.iterator]())
-  }
-}
-
-/** The items of such a trace. Those of other traces pass through as they are. */
-class Items implements IterableIterator<TraceItem> {
-  readonly #items: Iterator<TraceItem>
+/** Puts spans in the place of samples, and hands all other items on. */
+export class CalledFunctions {
   readonly #stacks = new Stacks()
   readonly #functions = new Functions()
-  /** What comes before the next item is taken. */
-  #before: Iterator<TraceItem> | undefined
+  readonly #next: (item: TraceItem) => void
   /** The latest class that has no samples. */
   #plain: EventClass | undefined
   #time = 0n
-  #isOver = false
 
-  constructor(items: Iterator<TraceItem>) {
-    this.#items = items
+  /** @param next takes the items. */
+  constructor(next: (item: TraceItem) => void) {
+    this.#next = next
   }
 
-  [Symbol.iterator](): this {
-    return this
-  }
-
-  next(): IteratorResult<TraceItem, undefined> {
-    for (;;) {
-      if (this.#before !== undefined) {
-        const result = this.#before.next()
-        if (result.done !== true) return result
-        this.#before = undefined
-      }
-      if (this.#isOver) return { done: true, value: undefined }
-      const result = this.#items.next()
-      if (result.done === true) {
-        this.#isOver = true
-        this.#before = this.#functions.end(this.#time)[Symbol.iterator]()
-        continue
-      }
-      const item = result.value
-      this.#time = item.time
-      if (item.type === 'thread') this.#before = this.#atThread(item)
-      else if (item.type !== 'event' || item.event === this.#plain) return result
-      else if (item.event.name === 'sample' || item.event.name === 'sample:stack') {
+  push(item: TraceItem): void {
+    const { time } = item
+    this.#time = time
+    if (item.type === 'thread') {
+      this.#stacks.push(item)
+      if (item.phase === 'went') this.#give(this.#functions.endOf(item.thread, time))
+    } else if (item.type === 'event' && item.event !== this.#plain) {
+      const { name } = item.event
+      if (name === 'sample' || name === 'sample:stack') {
         const sample = this.#stacks.push(item)
-        if (sample !== undefined) this.#before = this.#functions.sampled(sample, item.time)[Symbol.iterator]()
-      } else {
-        this.#plain = item.event
-        return result
+        if (sample !== undefined) this.#give(this.#functions.sampled(sample, time))
+        return
       }
+      this.#plain = item.event
     }
+    this.#next(item)
   }
 
-  return(): IteratorReturnResult<undefined> {
-    this.#isOver = true
-    this.#before = undefined
-    this.#items.return?.()
-    return { done: true, value: undefined }
+  /** Ends the functions that go on. */
+  finish(): void {
+    this.#give(this.#functions.end(this.#time))
   }
 
-  *#atThread(item: ThreadItem): IterableIterator<TraceItem> {
-    this.#stacks.push(item)
-    if (item.phase === 'went') yield* this.#functions.endOf(item.thread, item.time)
-    yield item
+  #give(spans: Iterable<SpanItem>): void {
+    for (const span of spans) this.#next(span)
   }
 }
 

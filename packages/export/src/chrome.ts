@@ -23,6 +23,7 @@ import type {
   TraceThread,
 } from '@rchan/ctf/reader'
 import { CalledFunctions } from './called-functions.js'
+import { piecesOf, type Conversion } from './conversion.js'
 import { flowId } from './flow-id.js'
 import { Identities, type ThreadIdentity } from './identity.js'
 import { jsonMembers, jsonString } from './json-text.js'
@@ -44,24 +45,13 @@ const MOST_GONE = 256
  *
  * @returns the file, in pieces of about 64 KiB.
  */
-export function toChrome(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
-  return chromePieces(new CalledFunctions(source), options, true)
+export function toChrome(source: ItemSource, options?: ItemOptions): IterableIterator<string> {
+  return piecesOf(startChrome, source, options)
 }
 
-/** @param hasArguments whether slices have the fields of their spans. */
-export function* chromePieces(
-  source: ItemSource,
-  options: ItemOptions,
-  hasArguments: boolean,
-): IterableIterator<string> {
-  const pieces = new Pieces()
-  const conversion = new Conversion(pieces, source, hasArguments)
-  for (const item of source.items(options)) {
-    conversion.push(item)
-    if (pieces.isFull) yield pieces.take()
-  }
-  for (const more of conversion.finish()) if (more && pieces.isFull) yield pieces.take()
-  yield pieces.take()
+/** Starts a conversion to Chrome's format. */
+export function startChrome(source: ItemSource): Conversion<string> {
+  return new ChromeConversion(source, { wants: () => true, hasArguments: true })
 }
 
 /** What is known of a thread. */
@@ -80,11 +70,20 @@ interface ClassText {
   readonly category: string
 }
 
-/** One conversion. */
-class Conversion {
+/** What the file has. */
+interface Contents {
+  /** Which items. */
+  readonly wants: (item: TraceItem) => boolean
+  /** Whether slices have the fields of their spans. */
+  readonly hasArguments: boolean
+}
+
+/** A file in Chrome's format, in the making. */
+export class ChromeConversion implements Conversion<string> {
   readonly extents = new Extents()
   readonly losses = new LossMarks()
-  readonly #pieces: Pieces
+  readonly #pieces = new Pieces()
+  readonly #functions: CalledFunctions
   readonly #hasArguments: boolean
   readonly #source: ItemSource
   readonly #identities = new Identities()
@@ -100,14 +99,21 @@ class Conversion {
   #base = 0n
   #separator = '\n'
 
-  constructor(pieces: Pieces, source: ItemSource, hasArguments: boolean) {
-    this.#pieces = pieces
+  constructor(source: ItemSource, { wants, hasArguments }: Contents) {
     this.#hasArguments = hasArguments
     this.#source = source
-    pieces.add('{"displayTimeUnit":"ms","traceEvents":[')
+    this.#functions = new CalledFunctions((item) => {
+      if (wants(item)) this.#convert(item)
+    })
+    this.#pieces.add('{"displayTimeUnit":"ms","traceEvents":[')
   }
 
-  push(item: TraceItem): void {
+  push(item: TraceItem): string | undefined {
+    this.#functions.push(item)
+    return this.#pieces.takeFull()
+  }
+
+  #convert(item: TraceItem): void {
     if (this.extents.from === undefined) this.#base = item.time - ROOM
     this.extents.add(item)
     switch (item.type) {
@@ -140,11 +146,13 @@ class Conversion {
     }
   }
 
-  /** Cuts what is open, and ends the file. Stops after each, so that it can be taken. */
-  *finish(): IterableIterator<true> {
+  /** Cuts what is open, and ends the file. */
+  *finish(): IterableIterator<string> {
+    this.#functions.finish()
     for (const { begin } of this.#pairs.open()) {
       this.#cut(begin, this.extents.toOf(begin.thread.process))
-      yield true
+      const piece = this.#pieces.takeFull()
+      if (piece !== undefined) yield piece
     }
     const { from } = this.extents
     const other =
@@ -152,7 +160,7 @@ class Conversion {
         ? ''
         : `,"otherData":{"clockOfTs0":"${this.#base}","wallClockOfTs0":"${this.#source.wallClock(this.#base)}"}`
     this.#pieces.add(`\n]${other}}\n`)
-    yield true
+    yield this.#pieces.take()
   }
 
   #add(members: string): void {

@@ -12,6 +12,7 @@ import type {
   TraceItem,
   TraceThread,
 } from '@rchan/ctf/reader'
+import { piecesOf, type Conversion } from './conversion.js'
 import { followInPieces } from './follow.js'
 import { jsonMembers } from './json-text.js'
 import { Pieces } from './pieces.js'
@@ -44,14 +45,21 @@ type RecordItem = Exclude<TraceItem, { type: 'loss' | 'gap' | 'thread' }>
  *
  * @returns the file, in pieces of about 64 KiB.
  */
-export function* toCsv(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
+export function toCsv(source: ItemSource, options?: ItemOptions): IterableIterator<string> {
+  return piecesOf(startCsv, source, options)
+}
+
+/** Starts a conversion to CSV. */
+export function startCsv(source: ItemSource): Conversion<string> {
   const pieces = new Pieces()
   const rows = new Rows(pieces, source)
-  for (const item of source.items(options)) {
-    rows.add(item)
-    if (pieces.isFull) yield pieces.take()
+  return {
+    push(item) {
+      rows.add(item)
+      return pieces.takeFull()
+    },
+    finish: () => [pieces.take()],
   }
-  yield pieces.take()
 }
 
 /**

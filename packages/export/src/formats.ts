@@ -1,11 +1,12 @@
 /** The formats that a trace can be converted to. */
 import type { FollowOptions, FollowSource, ItemOptions, ItemSource } from '@rchan/ctf/reader'
-import { toChrome } from './chrome.js'
-import { followCsv, toCsv } from './csv.js'
-import { followJsonLines, toJsonLines } from './jsonl.js'
-import { toPerfetto } from './perfetto.js'
-import { toSpeedscope } from './speedscope.js'
-import { toSvg } from './svg.js'
+import { startChrome } from './chrome.js'
+import { piecesOf, type Conversion } from './conversion.js'
+import { followCsv, startCsv } from './csv.js'
+import { followJsonLines, startJsonLines } from './jsonl.js'
+import { startPerfetto } from './perfetto.js'
+import { startSpeedscope } from './speedscope.js'
+import { startSvg } from './svg.js'
 
 /** The name of a format. */
 export type Format = 'perfetto' | 'chrome' | 'speedscope' | 'jsonl' | 'csv' | 'svg'
@@ -19,6 +20,11 @@ export interface FormatDescription {
   /** Converts a trace, piece by piece. Texts are to be written as UTF-8. */
   readonly convert: (source: ItemSource, options?: ItemOptions) => IterableIterator<Uint8Array | string>
   /**
+   * Starts a conversion, for who reads the items anyway. They are those of `source`, read with
+   * `options`.
+   */
+  readonly start: (source: ItemSource, options?: ItemOptions) => Conversion
+  /**
    * Converts a recording that still runs. Only formats whose items stand one after the other have
    * it.
    */
@@ -27,32 +33,19 @@ export interface FormatDescription {
 
 /** All formats, by name. */
 export const FORMATS: Readonly<Record<Format, FormatDescription>> = {
-  perfetto: {
-    extension: '.pftrace',
-    description: "Perfetto's format, for ui.perfetto.dev",
-    convert: toPerfetto,
-  },
-  chrome: {
-    extension: '.json',
-    description: "Chrome's trace events, for DevTools and Perfetto",
-    convert: toChrome,
-  },
-  speedscope: {
-    extension: '.speedscope.json',
-    description: 'spans by their names, for speedscope.app',
-    convert: toSpeedscope,
-  },
-  jsonl: {
-    extension: '.jsonl',
-    description: 'JSON, an item a line',
-    convert: toJsonLines,
-    follow: followJsonLines,
-  },
-  csv: {
-    extension: '.csv',
-    description: 'a table, an item a row',
-    convert: toCsv,
-    follow: followCsv,
-  },
-  svg: { extension: '.svg', description: 'a picture of the threads and their spans', convert: toSvg },
+  perfetto: format('.pftrace', "Perfetto's format, for ui.perfetto.dev", startPerfetto),
+  chrome: format('.json', "Chrome's trace events, for DevTools and Perfetto", startChrome),
+  speedscope: format('.speedscope.json', 'spans by their names, for speedscope.app', startSpeedscope),
+  jsonl: { ...format('.jsonl', 'JSON, an item a line', startJsonLines), follow: followJsonLines },
+  csv: { ...format('.csv', 'a table, an item a row', startCsv), follow: followCsv },
+  svg: format('.svg', 'a picture of the threads and their spans', startSvg),
+}
+
+function format(
+  extension: string,
+  description: string,
+  start: FormatDescription['start'],
+): FormatDescription {
+  const convert: FormatDescription['convert'] = (source, options) => piecesOf(start, source, options)
+  return { extension, description, convert, start }
 }

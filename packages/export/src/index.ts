@@ -1,4 +1,5 @@
 /** `@rchan/export`: a trace as other programs want it. */
+export type { Conversion } from './conversion.js'
 export { toChrome } from './chrome.js'
 export { followCsv, toCsv } from './csv.js'
 export { FORMATS, type Format, type FormatDescription } from './formats.js'

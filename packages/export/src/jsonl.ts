@@ -16,6 +16,7 @@ import type {
   TraceProcess,
   TraceThread,
 } from '@rchan/ctf/reader'
+import { piecesOf, type Conversion } from './conversion.js'
 import { followInPieces } from './follow.js'
 import { jsonMembers, jsonString } from './json-text.js'
 import { Pieces } from './pieces.js'
@@ -29,14 +30,21 @@ const VERSION = 1
  *
  * @returns the file, in pieces of about 64 KiB.
  */
-export function* toJsonLines(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
+export function toJsonLines(source: ItemSource, options?: ItemOptions): IterableIterator<string> {
+  return piecesOf(startJsonLines, source, options)
+}
+
+/** Starts a conversion to lines of JSON. */
+export function startJsonLines(source: ItemSource): Conversion<string> {
   const pieces = new Pieces()
   const lines = new Lines(pieces, source)
-  for (const item of source.items(options)) {
-    lines.add(item)
-    if (pieces.isFull) yield pieces.take()
+  return {
+    push(item) {
+      lines.add(item)
+      return pieces.takeFull()
+    },
+    finish: () => [pieces.take()],
   }
-  yield pieces.take()
 }
 
 /**

@@ -26,6 +26,7 @@ import type {
 } from '@rchan/ctf/reader'
 import { PbfWriter } from 'pbf'
 import { CalledFunctions } from './called-functions.js'
+import { piecesOf, type Conversion } from './conversion.js'
 import { flowId } from './flow-id.js'
 import { FreeLanes } from './free-lanes.js'
 import { Identities } from './identity.js'
@@ -49,21 +50,13 @@ const MOST_INT64 = 2n ** 63n - 1n
  *
  * @returns the file, in pieces of about 64 KiB.
  */
-export function* toPerfetto(source: ItemSource, options: ItemOptions = {}): IterableIterator<Uint8Array> {
-  const pbf = new PbfWriter(new Uint8Array(CHUNK_BYTES * 2))
-  const conversion = new Conversion(pbf, source)
-  for (const item of new CalledFunctions(source).items(options)) {
-    conversion.push(item)
-    if (pbf.pos >= CHUNK_BYTES) yield taken(pbf)
-  }
-  for (const more of conversion.finish()) if (more && pbf.pos >= CHUNK_BYTES) yield taken(pbf)
-  if (pbf.pos > 0) yield taken(pbf)
+export function toPerfetto(source: ItemSource, options?: ItemOptions): IterableIterator<Uint8Array> {
+  return piecesOf(startPerfetto, source, options)
 }
 
-function taken(pbf: PbfWriter): Uint8Array {
-  const bytes = pbf.buf.slice(0, pbf.pos)
-  pbf.pos = 0
-  return bytes
+/** Starts a conversion to Perfetto's format. */
+export function startPerfetto(source: ItemSource): Conversion<Uint8Array> {
+  return new PerfettoConversion(source)
 }
 
 /** What is known of a thread. */
@@ -96,16 +89,16 @@ interface AsyncPlace {
   readonly lane: number
 }
 
-/** One conversion. */
-class Conversion {
+class PerfettoConversion implements Conversion<Uint8Array> {
   readonly extents = new Extents()
   readonly losses = new LossMarks()
-  readonly #pbf: PbfWriter
+  readonly #pbf = new PbfWriter(new Uint8Array(CHUNK_BYTES * 2))
+  readonly #functions = new CalledFunctions((item) => this.#convert(item))
   readonly #source: ItemSource
   readonly #identities = new Identities()
   readonly #plans = new Plans()
   readonly #times = new Times()
-  readonly #tracks: Tracks
+  readonly #tracks = new Tracks(this.#pbf)
   readonly #threads = new Map<TraceThread, ThreadState>()
   readonly #gone = new Set<TraceThread>()
   readonly #families = new Map<TraceProcess, Map<string, Family>>()
@@ -119,13 +112,24 @@ class Conversion {
   readonly #camePlan = this.#plans.make('thread came', ['rchan:thread'], [{ name: 'runs', type: 'string' }])
   readonly #wentPlan = this.#plans.make('thread went', ['rchan:thread'], [{ name: 'how', type: 'string' }])
 
-  constructor(pbf: PbfWriter, source: ItemSource) {
-    this.#pbf = pbf
+  constructor(source: ItemSource) {
     this.#source = source
-    this.#tracks = new Tracks(pbf)
   }
 
-  push(item: TraceItem): void {
+  push(item: TraceItem): Uint8Array | undefined {
+    this.#functions.push(item)
+    return this.#takeFull()
+  }
+
+  #takeFull(least = CHUNK_BYTES): Uint8Array | undefined {
+    const pbf = this.#pbf
+    if (pbf.pos < least) return undefined
+    const bytes = pbf.buf.slice(0, pbf.pos)
+    pbf.pos = 0
+    return bytes
+  }
+
+  #convert(item: TraceItem): void {
     if (this.extents.from === undefined) this.#writeClocks(item.time)
     this.extents.add(item)
     switch (item.type) {
@@ -153,12 +157,16 @@ class Conversion {
     }
   }
 
-  /** Cuts what is open. Stops after each, so that it can be taken. */
-  *finish(): IterableIterator<true> {
+  /** Cuts what is open. */
+  *finish(): IterableIterator<Uint8Array> {
+    this.#functions.finish()
     for (const { begin, value } of this.#pairs.open()) {
       this.#cut(begin, value, this.extents.toOf(begin.thread.process))
-      yield true
+      const piece = this.#takeFull()
+      if (piece !== undefined) yield piece
     }
+    const rest = this.#takeFull(1)
+    if (rest !== undefined) yield rest
   }
 
   /** Tells which moment of the wall clock the first item's time is. */

@@ -2,12 +2,12 @@
  * What a picture of a trace shows, gathered in memory that depends on its size in pixels and not on
  * that of the trace.
  *
- * The trace is read twice: once to learn from when to when it goes and which spans take most time,
- * and once for what is drawn. A span narrower than half a pixel is not kept: it only marks its
- * column.
+ * The trace is read twice: once to learn from when to when it goes and which spans take most time
+ * ({@link Overview}), and once for what is drawn ({@link Gatherer}). A span narrower than half a
+ * pixel is not kept: it only marks its column.
  */
-import { wholeSpans, type WholeSpan } from '@rchan/analysis'
-import type { ItemOptions, ItemSource, TraceItem, TraceThread } from '@rchan/ctf/reader'
+import { SpanModel, type WholeSpan } from '@rchan/analysis'
+import type { TraceItem, TraceThread } from '@rchan/ctf/reader'
 
 /** The spans that have colours of their own, and the lines of numbers. */
 const MOST_COLORS = 6
@@ -80,15 +80,7 @@ export interface Picture {
   readonly longest: { readonly name: string; readonly duration: number } | undefined
 }
 
-/** Reads a trace for a picture. @param columns its width in pixels. */
-export function readPicture(source: ItemSource, options: ItemOptions | undefined, columns: number): Picture {
-  const overview = readOverview(source, options)
-  const gatherer = new Gatherer(overview, columns)
-  for (const item of source.items(options)) gatherer.add(item)
-  return gatherer.picture()
-}
-
-interface Overview {
+interface Extremes {
   readonly from: bigint
   readonly to: bigint
   readonly names: readonly string[]
@@ -97,39 +89,44 @@ interface Overview {
   readonly longest: Picture['longest']
 }
 
-function readOverview(source: ItemSource, options: ItemOptions | undefined): Overview {
-  let from: bigint | undefined
-  let to = 0n
-  const onThreads = new Map<string, number>()
-  const between = new Map<string, number>()
-  let spans = 0
-  let longest: Picture['longest']
-  function* watched(): Iterable<TraceItem> {
-    for (const item of source.items(options)) {
-      from ??= item.time
-      if (item.time > to) to = item.time
-      yield item
+/** What has to be known of a trace before it can be drawn. */
+export class Overview {
+  readonly #spans = new SpanModel((span) => this.#note(span))
+  readonly #onThreads = new Map<string, number>()
+  readonly #between = new Map<string, number>()
+  #from: bigint | undefined
+  #to = 0n
+  #count = 0
+  #longest: Picture['longest']
+
+  push(item: TraceItem): void {
+    this.#from ??= item.time
+    if (item.time > this.#to) this.#to = item.time
+    this.#spans.push(item)
+  }
+
+  result(): Extremes {
+    this.#spans.finish()
+    const largest = (totals: Map<string, number>): string[] =>
+      [...totals].sort(([, a], [, b]) => b - a).map(([name]) => name)
+    return {
+      from: this.#from ?? 0n,
+      to: this.#to,
+      names: largest(this.#onThreads).slice(0, MOST_COLORS),
+      asyncNames: largest(this.#between).slice(0, MOST_CHARTS),
+      spans: this.#count,
+      longest: this.#longest,
     }
   }
-  const note = ({ kind, name, start, end }: WholeSpan): void => {
-    spans += 1
+
+  #note({ kind, name, start, end }: WholeSpan): void {
+    this.#count += 1
     const duration = Number(end - start)
-    const totals = kind === 'span' ? onThreads : between
+    const totals = kind === 'span' ? this.#onThreads : this.#between
     totals.set(name, (totals.get(name) ?? 0) + duration)
-    if (from === undefined || start < from) from = start
-    if (end > to) to = end
-    if (kind === 'span' && duration > (longest?.duration ?? -1)) longest = { name, duration }
-  }
-  for (const span of wholeSpans(watched())) note(span)
-  const largest = (totals: Map<string, number>): string[] =>
-    [...totals].sort(([, a], [, b]) => b - a).map(([name]) => name)
-  return {
-    from: from ?? 0n,
-    to: from === undefined ? 0n : to,
-    names: largest(onThreads).slice(0, MOST_COLORS),
-    asyncNames: largest(between).slice(0, MOST_CHARTS),
-    spans,
-    longest,
+    if (this.#from === undefined || start < this.#from) this.#from = start
+    if (end > this.#to) this.#to = end
+    if (kind === 'span' && duration > (this.#longest?.duration ?? -1)) this.#longest = { name, duration }
   }
 }
 
@@ -138,8 +135,9 @@ interface Way {
   readonly lane: Lane
 }
 
-class Gatherer {
-  readonly #overview: Overview
+/** Gathers what is drawn. */
+export class Gatherer {
+  readonly #overview: Extremes
   readonly #columns: number
   readonly #duration: number
   readonly #lanes = new Map<TraceThread, Lane>()
@@ -151,13 +149,14 @@ class Gatherer {
   #arrows: Arrow[] = []
   #lost = 0
 
-  constructor(overview: Overview, columns: number) {
+  /** @param columns the width of the picture in pixels. */
+  constructor(overview: Extremes, columns: number) {
     this.#overview = overview
     this.#columns = columns
     this.#duration = Math.max(1, Number(overview.to - overview.from))
   }
 
-  add(item: TraceItem): void {
+  push(item: TraceItem): void {
     switch (item.type) {
       case 'span':
         this.#laneOf(item.thread)

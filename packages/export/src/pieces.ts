@@ -19,6 +19,11 @@ export class Pieces {
     return this.#text === ''
   }
 
+  /** Returns a piece, if there is enough for one. */
+  takeFull(): string | undefined {
+    return this.isFull ? this.take() : undefined
+  }
+
   /** Returns what was collected, and begins anew. */
   take(): string {
     const text = this.#text

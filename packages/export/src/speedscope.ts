@@ -5,35 +5,24 @@
  * function.
  */
 import type { ItemOptions, ItemSource, TraceItem } from '@rchan/ctf/reader'
-import { CalledFunctions } from './called-functions.js'
-import { chromePieces } from './chrome.js'
+import { ChromeConversion } from './chrome.js'
+import { piecesOf, type Conversion } from './conversion.js'
 
 /**
  * Converts a trace for speedscope: the spans of each thread, by their names.
  *
  * @returns the file, in pieces of about 64 KiB.
  */
-export function toSpeedscope(source: ItemSource, options: ItemOptions = {}): IterableIterator<string> {
-  return chromePieces(new Spans(new CalledFunctions(source)), options, false)
+export function toSpeedscope(source: ItemSource, options?: ItemOptions): IterableIterator<string> {
+  return piecesOf(startSpeedscope, source, options)
 }
 
-/** The spans of a trace, and its threads. */
-class Spans implements ItemSource {
-  readonly #source: ItemSource
-
-  constructor(source: ItemSource) {
-    this.#source = source
-  }
-
-  wallClock(time: bigint): bigint {
-    return this.#source.wallClock(time)
-  }
-
-  *items(options?: ItemOptions): Iterable<TraceItem> {
-    for (const item of this.#source.items(options)) if (item.type === 'span' || isName(item)) yield item
-  }
+/** Starts a conversion for speedscope. */
+export function startSpeedscope(source: ItemSource): Conversion<string> {
+  return new ChromeConversion(source, { wants: isShown, hasArguments: false })
 }
 
-function isName(item: TraceItem): boolean {
-  return item.type === 'thread' && item.phase === 'named'
+/** Whether an item is a span, or the name of a thread. */
+function isShown(item: TraceItem): boolean {
+  return item.type === 'span' || (item.type === 'thread' && item.phase === 'named')
 }

@@ -6,10 +6,12 @@
 import { durationText, numberText } from '@rchan/analysis'
 import type { ItemOptions, ItemSource } from '@rchan/ctf/reader'
 import { ticks } from 'd3-array'
+import { piecesOf, type Conversion } from './conversion.js'
 import { threadName } from './identity.js'
 import {
+  Gatherer,
   isMain,
-  readPicture,
+  Overview,
   type Arrow,
   type Chart,
   type Lane,
@@ -48,9 +50,24 @@ const UNITS: readonly (readonly [string, number])[] = [
 ]
 
 /** Draws a trace. Gives one piece of text. */
-export function* toSvg(source: ItemSource, options: SvgOptions = {}): IterableIterator<string> {
-  const { title, ...selection } = options
-  yield drawn(readPicture(source, selection, COLUMNS), title)
+export function toSvg(source: ItemSource, options?: SvgOptions): IterableIterator<string> {
+  return piecesOf(startSvg, source, options)
+}
+
+/** Starts a drawing. At the end it reads the trace again. */
+export function startSvg(source: ItemSource, options: SvgOptions = {}): Conversion<string> {
+  const overview = new Overview()
+  return {
+    push(item) {
+      overview.push(item)
+      return undefined
+    },
+    finish() {
+      const gatherer = new Gatherer(overview.result(), COLUMNS)
+      for (const item of source.items(options)) gatherer.push(item)
+      return [drawn(gatherer.picture(), options.title)]
+    },
+  }
 }
 
 function drawn(picture: Picture, title: string | undefined): string {

@@ -198,3 +198,26 @@ test.each(Object.entries(FORMATS))(
     expect(extension).toMatch(/^(\.\w+)+$/)
   },
 )
+
+test('one read makes all formats, each as a read of its own does', () => {
+  const trace = full()
+  const conversions = Object.entries(FORMATS).map(([name, { start }]) => ({
+    name,
+    conversion: start(trace),
+    pieces: [] as (Uint8Array | string)[],
+  }))
+  for (const item of trace.items()) {
+    for (const { conversion, pieces } of conversions) {
+      const piece = conversion.push(item)
+      if (piece !== undefined) pieces.push(piece)
+    }
+  }
+  const bytesOf = (pieces: Iterable<Uint8Array | string>): Buffer =>
+    Buffer.concat([...pieces].map((piece) => Buffer.from(piece)))
+  for (const { name, conversion, pieces } of conversions) {
+    const made = bytesOf([...pieces, ...conversion.finish()])
+    const alone = bytesOf(FORMATS[name as keyof typeof FORMATS].convert(trace))
+    expect(made.length, name).toBeGreaterThan(0)
+    expect(made.equals(alone), name).toBe(true)
+  }
+})

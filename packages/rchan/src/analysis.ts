@@ -9,6 +9,7 @@ export {
   Sketch,
   summarize,
   summaryText,
+  Summing,
   wholeSpans,
   type AnalysisOptions,
   type Backlog,

@@ -9,6 +9,7 @@ export {
   toPerfetto,
   toSpeedscope,
   toSvg,
+  type Conversion,
   type Format,
   type FormatDescription,
   type SvgOptions,

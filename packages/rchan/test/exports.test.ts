@@ -55,14 +55,19 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       TraceStream TypeOptions`,
   },
   analysis: {
-    values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch analyse modelJson modelText summarize summaryText wholeSpans`,
+    values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch Summing analyse modelJson modelText summarize summaryText wholeSpans`,
     types: `AnalysisOptions Backlog Bin CpusUsed Crew CrewWorker Distribution Evidence FieldSummary Finding HotFunction Late Model ModelLosses Parts Pool PoolSpan PoolWorker
       ProcessUse Quantiles QueuePoint Route Sampled SampledTask Shares Stall StartedProcess Summary Task ThreadSummary ThreadUse TracepointKind
       TracepointSummary Traffic WholeSpan ${ITEMS}`,
   },
   export: {
     values: 'FORMATS followCsv followJsonLines toChrome toCsv toJsonLines toPerfetto toSpeedscope toSvg',
-    types: `FollowOptions FollowSource Format FormatDescription SvgOptions ${ITEMS}`,
+    types: `Conversion FollowOptions FollowSource Format FormatDescription SvgOptions ${ITEMS}`,
+  },
+  report: {
+    // `Report` is the command's.
+    values: 'Report toReport',
+    types: `ReportOptions ${ITEMS}`,
   },
   probes: {
     values: 'PROBES probes',

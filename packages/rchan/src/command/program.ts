@@ -1,11 +1,12 @@
 /** The command line of `rchan`: its commands, their options, and their help. */
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { CommandError, UsageError } from './fault.js'
+import { UsageError } from './fault.js'
 import type { ConvertOptions } from './convert.js'
 import { ReaderGone, writeOut, writeOutNow } from './output.js'
 import type { RecordOptions } from './record.js'
-import type { SelectionOptions } from './selection.js'
+import type { SummaryOptions } from './summary.js'
+import { TARGETS } from './targets.js'
 
 /** The exit codes. */
 const EXIT = { done: 0, failed: 1, usage: 2 } as const
@@ -61,6 +62,14 @@ function selecting(command: Command): Command {
     .option('--thread <id|name>', 'only this thread (repeatable)', collect)
     .option('--process <pid>', 'only this process (repeatable)', collect)
     .option('--all', 'all recordings in the folder, as one trace')
+}
+
+/** Adds a trace, and the options of a file that is made of it. */
+function writing(command: Command): Command {
+  return command
+    .argument('<trace>', TRACE)
+    .option('-o, --output <file>', 'where to; - is standard output (default: beside the trace)')
+    .option('-f, --force', 'replace a file that exists')
 }
 
 /**
@@ -122,39 +131,28 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
     })
 
   selecting(
-    program
-      .command('convert')
-      .description('Converts a trace to the format of another program.')
-      .argument('<trace>', TRACE)
-      .addOption(
-        new Option('--to <format>', 'format; without it, the extension of -o decides').choices([
-          'perfetto',
-          'chrome',
-          'speedscope',
-          'jsonl',
-          'csv',
-          'svg',
-          'html',
-        ]),
-      )
-      .option('-o, --output <file>', 'where to; - is standard output (default: beside the trace)')
-      .option('-f, --force', 'replace a file that exists')
-      .option(
-        '--follow',
-        'go on while it is recorded: each item as it comes; only jsonl and csv (default output: -)',
-      ),
+    writing(
+      program
+        .command('convert')
+        .description('Converts a trace to the format of another program.')
+        .addOption(
+          new Option('--to <format>', 'format; without it, the extension of -o decides').choices(TARGETS),
+        ),
+    ).option(
+      '--follow',
+      'go on while it is recorded: each item as it comes; only jsonl and csv (default output: -)',
+    ),
   ).action(async (trace: string, options: ConvertOptions) => {
     const { convert } = await import('./convert.js')
     await convert(trace, options, say)
   })
 
   selecting(
-    program
-      .command('report')
-      .description('Writes a page: what is wrong, what every thread did, the slowest tasks.')
-      .argument('<trace>', TRACE)
-      .option('-o, --output <file>', 'where to; - is standard output (default: beside the trace)')
-      .option('-f, --force', 'replace a file that exists'),
+    writing(
+      program
+        .command('report')
+        .description('Writes a page: what is wrong, what every thread did, the slowest tasks.'),
+    ),
   ).action(async (trace: string, options: Omit<ConvertOptions, 'to'>) => {
     const { convert } = await import('./convert.js')
     await convert(trace, { ...options, to: 'html' }, say)
@@ -166,7 +164,7 @@ function addCommands(program: Command, exitWith: (code: number) => void): void {
       .description('Prints what a trace says in numbers: each tracepoint, each thread, losses.')
       .argument('<trace>', TRACE)
       .option('--json', 'as JSON'),
-  ).action(async (trace: string, options: SelectionOptions & { all?: boolean; json?: boolean }) => {
+  ).action(async (trace: string, options: SummaryOptions) => {
     const { printSummary } = await import('./summary.js')
     await printSummary(trace, options, say)
   })
@@ -219,7 +217,7 @@ export async function runProgram(args: readonly string[], version: string): Prom
     say(error instanceof Error ? `${error.message}${hintOf(error)}` : String(error))
     if (error instanceof UsageError) return EXIT.usage
     // Only what nobody foresaw needs a stack.
-    if (error instanceof TypeError && !(error instanceof CommandError)) say(error.stack ?? '')
+    if (error instanceof TypeError) say(error.stack ?? '')
     return EXIT.failed
   }
 }

@@ -1,5 +1,13 @@
 /** How far a long piece of work is, on standard error, where that is a terminal. */
-import type { FollowOptions, FollowSource, ItemOptions, ItemSource, TraceItem } from '@rchan/ctf/reader'
+import type {
+  FollowOptions,
+  FollowSource,
+  ItemOptions,
+  ItemSource,
+  Trace,
+  TraceItem,
+  TraceSet,
+} from '@rchan/ctf/reader'
 
 /** How often the line is written anew, in milliseconds. */
 const EVERY_MS = 200
@@ -14,15 +22,24 @@ export class CountedSource implements ItemSource, FollowSource {
   lost = 0
   readonly #source: ItemSource & FollowSource
   #start: bigint | undefined
+  /** Time of the last item, if it is known. */
   readonly #end: bigint | undefined
   readonly #isShown = process.stderr.isTTY
   #next = performance.now() + EVERY_MS
   #width = 0
 
-  /** @param end time of the last item, if it is known. */
-  constructor(source: ItemSource & FollowSource, end: bigint | undefined) {
-    this.#source = source
-    this.#end = end
+  constructor(trace: Trace | TraceSet) {
+    this.#source = trace
+    const ends = ('traces' in trace ? trace.traces : [trace]).map(({ facts }) => facts?.end)
+    this.#end = ends.reduce((latest, end) => {
+      return latest === undefined || end === undefined || end < latest ? latest : end
+    })
+  }
+
+  /** What to say of events that are not there. */
+  get lossText(): string | undefined {
+    if (this.lost === 0) return undefined
+    return `${this.lost} ${this.lost === 1 ? 'event was' : 'events were'} lost while this was recorded`
   }
 
   wallClock(time: bigint): bigint {
@@ -33,16 +50,24 @@ export class CountedSource implements ItemSource, FollowSource {
     // A picture reads the trace twice.
     this.count = 0
     this.lost = 0
-    for (const item of this.#source.items(options)) {
-      this.#add(item)
-      yield item
+    try {
+      for (const item of this.#source.items(options)) {
+        this.#add(item)
+        yield item
+      }
+    } finally {
+      this.#clear()
     }
   }
 
   async *follow(options?: FollowOptions): AsyncIterable<TraceItem> {
-    for await (const item of this.#source.follow(options)) {
-      this.#add(item)
-      yield item
+    try {
+      for await (const item of this.#source.follow(options)) {
+        this.#add(item)
+        yield item
+      }
+    } finally {
+      this.#clear()
     }
   }
 
@@ -55,7 +80,7 @@ export class CountedSource implements ItemSource, FollowSource {
   }
 
   /** Removes the line. */
-  clear(): void {
+  #clear(): void {
     if (this.#width > 0) process.stderr.write(`\r${' '.repeat(this.#width)}\r`)
     this.#width = 0
   }

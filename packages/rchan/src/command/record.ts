@@ -5,14 +5,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { folderName, withSettings, type Settings } from '@rchan/probes/settings'
-import { checkReport, convert } from './convert.js'
 import { CommandError, reasonOf, UsageError } from './fault.js'
 import { LiveLine } from './live-line.js'
 import { isKeptFromReading } from './permission-flags.js'
 import { isRecording, writeRecordingFile } from './recording-file.js'
 import { tellRecorded } from './recorded.js'
+import { targetOfReport } from './targets.js'
 
 /** As the command line has them. */
 export interface RecordOptions {
@@ -60,7 +60,7 @@ export async function record(
   if (options.dir === '') throw new UsageError('--dir: the name of the folder is empty')
   await checkProbes(options.probe ?? [])
   // A wrong name is said before the program runs.
-  for (const report of options.report || []) checkReport(report)
+  for (const report of options.report || []) targetOfReport(report)
   const dir = makeFolder(options.dir, options.force === true)
   const reports = options.report === false ? [] : (options.report ?? [join(dir, PAGE)])
   const started = new Date()
@@ -98,8 +98,7 @@ export async function record(
     if (existsSync(dir)) say(`${shownPath(dir)}: recording.json can't be written: ${reasonOf(error)}`)
   }
   if (isKeptOut) say(keptOutText(dir, preload))
-  const hasTraces = await tellRecorded(dir, options.flight === true, isKeptOut, say)
-  if (hasTraces) for (const report of reports) await writeReport(dir, report, say)
+  await tellRecorded(dir, { isFlight: options.flight === true, isKeptOut, reports }, say)
   return end.signal === null ? (end.code ?? 0) : SIGNALLED + constants.signals[end.signal]
 }
 
@@ -164,15 +163,6 @@ function makeFolders(folder: string): void {
     mkdirSync(folder)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(folder).isDirectory()) throw error
-  }
-}
-
-/** A report that can't be written is said, and is no failure of the program that was recorded. */
-async function writeReport(dir: string, file: string, say: (text: string) => void): Promise<void> {
-  try {
-    await convert(dir, { output: isAbsolute(file) ? shownPath(file) : file, force: true }, say)
-  } catch (error) {
-    say(`--report: ${reasonOf(error)}`)
   }
 }
 

@@ -1,35 +1,50 @@
-/** What `rchan record` says when the program has ended: what is there, and what opens it. */
+/**
+ * What `rchan record` says and makes when the program has ended: what is wrong with it, what is
+ * there, and what opens it.
+ */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { isAbsolute, join, relative } from 'node:path'
 import type { Trace } from '@rchan/ctf/reader'
 import { SAMPLER } from '@rchan/probes/sampler-data'
 import { reasonOf } from './fault.js'
+import type { MadeFile } from './made-file.js'
+import { ReaderGone } from './output.js'
+import { openOutside } from './outside.js'
+import { Reading } from './reading.js'
+import { commandOf } from './recording-file.js'
+import { targetOfReport } from './targets.js'
 
 const NS_PER_S = 1e9
 /** How many processes are told of one by one. */
 const MOST_TOLD = 20
 
+/** What is to be told, and made. */
+export interface RecordedOptions {
+  /** Whether only snapshots are written. */
+  readonly isFlight: boolean
+  /** Whether it was said already that the command itself could not be recorded. */
+  readonly isKeptOut: boolean
+  /** Files that are made of the recording. */
+  readonly reports: readonly string[]
+}
+
 /**
- * Tells of the processes in a recording's folder. A trace whose writing broke off is repaired
- * first.
- *
- * @param isKeptOut whether it was said already that the command itself could not be recorded.
- * @returns whether there is a trace.
+ * Tells of the processes in a recording's folder, and makes what is made of it at the end. A trace
+ * whose writing broke off is repaired first.
  */
 export async function tellRecorded(
   dir: string,
-  isFlight: boolean,
-  isKeptOut: boolean,
+  { isFlight, isKeptOut, reports }: RecordedOptions,
   say: (text: string) => void,
-): Promise<boolean> {
+): Promise<void> {
   const shown = nameOf(dir)
-  const { findTraces, openTrace, recoverTrace } = await import('@rchan/ctf/reader')
+  const { findTraces } = await import('@rchan/ctf/reader')
   let folders: string[]
   try {
     folders = findTraces(dir)
   } catch {
     say(`${shown}: the folder of the recording is gone`)
-    return false
+    return
   }
   const complaints = complaintsIn(dir)
   complaints.forEach(say)
@@ -41,42 +56,87 @@ export async function tellRecorded(
           ? 'nothing was recorded'
           : 'nothing was recorded: the command started no Node process, or none that takes NODE_OPTIONS',
     )
-    return false
+    return
   }
-  const processes: { trace: Trace; folder: string }[] = []
-  for (const folder of folders) {
+  const traces = await openRepaired(folders, say)
+  for (const trace of traces.slice(0, MOST_TOLD)) say(`  ${processText(trace)}`)
+  if (traces.length > MOST_TOLD) say(`  and ${traces.length - MOST_TOLD} more processes`)
+  const read = await readRecording(dir, { folders: traces.map(({ folder }) => folder), reports }, say)
+  say(`recorded into ${shown}:`)
+  say(`  rchan summary ${shown}`)
+  say(`  rchan convert ${shown} --to perfetto     then open it at https://ui.perfetto.dev`)
+  if (read !== undefined) await finishFiles(read, say)
+}
+
+/** Opens traces. Says what is wrong with those that it can't open, and leaves them out. */
+async function openRepaired(folders: readonly string[], say: (text: string) => void): Promise<Trace[]> {
+  const { openTrace, recoverTrace } = await import('@rchan/ctf/reader')
+  return folders.flatMap((folder) => {
     try {
       for (const { file, cutBytes } of recoverTrace(folder)) {
         say(`${nameOf(folder)}: its writing broke off: cut ${cutBytes} bytes off ${file}`)
       }
-      processes.push({ trace: openTrace(folder), folder })
+      return openTrace(folder)
     } catch (error) {
       say(`${nameOf(folder)}: can't be read: ${reasonOf(error)}`)
+      return []
     }
-  }
-  for (const { trace, folder } of processes.slice(0, MOST_TOLD)) say(`  ${processText(trace, folder)}`)
-  if (processes.length > MOST_TOLD) say(`  and ${processes.length - MOST_TOLD} more processes`)
-  if (processes.length > 0)
-    await tellFindings(
-      processes.map(({ folder }) => folder),
-      say,
-    )
-  say(`recorded into ${shown}:`)
-  say(`  rchan summary ${shown}`)
-  say(`  rchan convert ${shown} --to perfetto     then open it at https://ui.perfetto.dev`)
-  return processes.length > 0
+  })
 }
 
-/** Says what is wrong with the program, and its most telling figures. */
-async function tellFindings(folders: readonly string[], say: (text: string) => void): Promise<void> {
+/** A recording that was read, and the files that are being made of it. */
+interface Read {
+  readonly reading: Reading
+  readonly files: readonly MadeFile[]
+}
+
+/** Reads a recording. Says what is wrong with the program, and its most telling figures. */
+async function readRecording(
+  dir: string,
+  { folders, reports }: { readonly folders: readonly string[]; readonly reports: readonly string[] },
+  say: (text: string) => void,
+): Promise<Read | undefined> {
+  if (folders.length === 0) return undefined
+  const files: MadeFile[] = []
   try {
     const { openTraces } = await import('@rchan/ctf/reader')
-    const { analyse, modelText } = await import('@rchan/analysis')
-    const text = modelText(analyse(openTraces(folders)))
+    const { modelText } = await import('@rchan/analysis')
+    const reading = new Reading(openTraces(folders), { title: commandOf(dir) })
+    await reading.analyse()
+    for (const report of reports) {
+      try {
+        const out = await openOutside(isAbsolute(report) ? nameOf(report) : report, folders, true)
+        files.push(await reading.makeFile(targetOfReport(report), out))
+      } catch (error) {
+        sayUnwritten(error, say)
+      }
+    }
+    await reading.read()
+    const text = modelText(reading.model)
     if (text !== '') process.stderr.write(`\n${text}\n`)
+    return { reading, files }
   } catch (error) {
-    say(`the recording can't be analysed: ${reasonOf(error)}`)
+    for (const file of files) await file.discard()
+    say(`the recording can't be read: ${reasonOf(error)}`)
+    return undefined
   }
+}
+
+async function finishFiles({ reading, files }: Read, say: (text: string) => void): Promise<void> {
+  const { lossText } = reading.source
+  if (files.length > 0 && lossText !== undefined) say(lossText)
+  for (const file of files) {
+    try {
+      say(await reading.finish(file))
+    } catch (error) {
+      sayUnwritten(error, say)
+    }
+  }
+}
+
+/** A report that can't be written is no failure of the program that was recorded. */
+function sayUnwritten(error: unknown, say: (text: string) => void): void {
+  if (!(error instanceof ReaderGone)) say(`--report: ${reasonOf(error)}`)
 }
 
 function nameOf(path: string): string {
@@ -111,8 +171,7 @@ function complaintsIn(dir: string): string[] {
   })
 }
 
-function processText(trace: Trace, folder: string): string {
-  const { facts } = trace
+function processText({ facts, folder }: Trace): string {
   const threads = facts?.threads.filter(({ threadName }) => threadName !== SAMPLER).length ?? 0
   const bytes = readdirSync(folder).reduce((sum, name) => sum + bytesOf(join(folder, name)), 0)
   const times = facts?.threads.map(({ came }) => came) ?? []

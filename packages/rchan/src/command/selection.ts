@@ -1,6 +1,5 @@
 /** The options that select a part of a trace: by event, time, thread and process. */
-import type { Trace, TraceSet } from '@rchan/ctf/reader'
-import type { ItemOptions } from '@rchan/ctf/reader'
+import type { ItemOptions, Trace, TraceSet } from '@rchan/ctf/reader'
 import { CommandError, UsageError } from './fault.js'
 
 /** As the command line has them. */

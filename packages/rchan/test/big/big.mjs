@@ -6,7 +6,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** All ways to read a trace: see `read.mjs`. */
-export const WAYS = ['items', 'records', 'summary', 'perfetto', 'chrome', 'speedscope', 'jsonl', 'csv', 'svg']
+export const WAYS = [
+  'items',
+  'records',
+  'summary',
+  'perfetto',
+  'chrome',
+  'speedscope',
+  'jsonl',
+  'csv',
+  'svg',
+  'files',
+]
 /** Megabytes of objects that a process that reads may have; with more it dies. */
 const HEAP_MB = 48
 /** The most by which resident memory may differ: V8 fills its heap before it collects. */

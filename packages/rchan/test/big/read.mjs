@@ -2,7 +2,7 @@
  * Reads or converts a trace, and says what memory that takes. Prints the number of items or bytes,
  * and the most resident and the most array memory, in bytes.
  *
- * argv: folder, what: items, records, summary, or a format
+ * argv: folder, what: items, records, summary, a format, or files: all formats in one read
  */
 import { summarize } from 'rchan/analysis'
 import { FORMATS } from 'rchan/export'
@@ -26,6 +26,20 @@ if (what === 'items' || what === 'records') {
   }
 } else if (what === 'summary') {
   count = summarize(trace).tracepoints?.length ?? 1
+} else if (what === 'files') {
+  // A picture reads the trace again.
+  const conversions = Object.entries(FORMATS)
+    .filter(([name]) => name !== 'svg')
+    .map(([, { start }]) => start(trace))
+  for (const item of trace.items()) {
+    for (const conversion of conversions) {
+      const piece = conversion.push(item)
+      if (piece === undefined) continue
+      count += piece.length
+      look()
+    }
+  }
+  for (const conversion of conversions) for (const piece of conversion.finish()) count += piece.length
 } else {
   for (const piece of FORMATS[what].convert(trace)) {
     count += piece.length
