@@ -8,6 +8,7 @@
 import type { MetadataClock } from './metadata.js'
 import type { Level } from './schema.js'
 import { Tokens } from './tokens.js'
+import { TraceError } from './trace-error.js'
 import { TypeParser } from './type-parser.js'
 import type { ByteOrder, StructType } from './type-tree.js'
 
@@ -63,8 +64,12 @@ const NS = 1_000_000_000n
  * @throws TraceError with line and column.
  */
 export function parseDeclarations(text: string, path: string): Declarations {
+  if (!text.startsWith(HEAD)) {
+    // Metadata of CTF 2 are JSON fragments, each behind a record separator.
+    const what = /^\u001e\s*\{/.test(text) ? 'this is CTF 2' : 'this is no metadata'
+    throw new TraceError(path, `expected ${HEAD} */ at its start: ${what}`, { line: 1, column: 1 })
+  }
   const source = new Tokens(text, path)
-  if (!text.startsWith(HEAD)) source.failWith(`expected ${HEAD} */ at its start: this is no metadata`, 0)
   return new Blocks(source).parse()
 }
 

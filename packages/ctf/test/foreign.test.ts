@@ -499,7 +499,14 @@ describe('what has no form of ours is named, with its line and column', () => {
     ],
     ['an event of no stream', 'stream { id = 0', 'stream { id = 5', /stream_id=0, and no stream has that id/],
     ['an event twice', /(event \{.*\n)/, '$1$1', /event id 0 is there twice/],
-    ['another text', '/* CTF 1.8 */', 'Hello', /line 1, column 1: expected \/\* CTF 1\.8/],
+    ['another text', '/* CTF 1.8 */', 'Hello', /line 1, column 1: expected \/\* CTF 1\.8.*no metadata/],
+    ['no text', '/* CTF 1.8 */', '\u0001', /line 1, column 1: expected \/\* CTF 1\.8.*no metadata/],
+    [
+      'CTF 2',
+      '/* CTF 1.8 */',
+      '\u001e{"type":"preamble","version":2}\n',
+      /column 1: expected .*: this is CTF 2$/,
+    ],
     [
       'a uri of ours that lies',
       'stream_id = 0;',
