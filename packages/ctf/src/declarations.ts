@@ -66,7 +66,7 @@ const NS = 1_000_000_000n
 export function parseDeclarations(text: string, path: string): Declarations {
   if (!text.startsWith(HEAD)) {
     // Metadata of CTF 2 are JSON fragments, each behind a record separator.
-    const what = /^\u001e\s*\{/.test(text) ? 'this is CTF 2' : 'this is no metadata'
+    const what = text.startsWith('\u001e') ? 'this is CTF 2' : 'this is no metadata'
     throw new TraceError(path, `expected ${HEAD} */ at its start: ${what}`, { line: 1, column: 1 })
   }
   const source = new Tokens(text, path)
