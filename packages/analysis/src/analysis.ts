@@ -52,7 +52,9 @@ interface ProcessState {
   command: string | undefined
   parentPid: number | undefined
   cpus: number | undefined
-  readonly started: StartedProcess[]
+  /** Its parent, as the system has it. */
+  ppid: number | undefined
+  readonly started: Omit<StartedProcess, 'isRecorded'>[]
   readonly threads: Map<number, ThreadModel>
   readonly messages: MessageModel
   readonly pools: Map<string, PoolModel>
@@ -134,7 +136,8 @@ export class Analysis {
     switch (name) {
       case 'process:started':
         process.command = textOf(fields.command)
-        process.parentPid = numberOf(fields.parent) || numberOf(fields.ppid)
+        process.ppid = numberOf(fields.ppid)
+        process.parentPid = numberOf(fields.parent) || process.ppid
         process.cpus = numberOf(fields.cpus)
         this.#threadOf(thread, time)
         return
@@ -388,6 +391,7 @@ export class Analysis {
         command: undefined,
         parentPid: undefined,
         cpus: undefined,
+        ppid: undefined,
         started: [],
         threads,
         messages: new MessageModel(threads),
@@ -447,13 +451,16 @@ export class Analysis {
     const pools: Pool[] = []
     const crews: Crew[] = []
     const routes: Route[] = []
+    const recorded = new Set(
+      [...this.#processes.values()].flatMap(({ process: { pid }, ppid }) => [pid, ppid]),
+    )
     for (const state of this.#processes.values()) {
       const { process, command, parentPid, cpus, started } = state
       processes.push({
         process,
         from: this.#extents.fromOf(process),
         to: this.#extents.toOf(process),
-        started,
+        started: started.map((each) => ({ ...each, isRecorded: recorded.has(each.pid) })),
         ...(command === undefined ? {} : { command }),
         ...(parentPid === undefined ? {} : { parentPid }),
         ...(cpus === undefined ? {} : { cpus }),

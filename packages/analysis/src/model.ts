@@ -82,7 +82,7 @@ export interface ProcessUse {
   /** Of its first and last record. */
   readonly from: bigint
   readonly to: bigint
-  /** Node processes that it has started, as it tells. Some of them may not be recorded. */
+  /** Node processes that it has started, as it tells. */
   readonly started: readonly StartedProcess[]
 }
 
@@ -90,6 +90,8 @@ export interface ProcessUse {
 export interface StartedProcess {
   readonly pid: number
   readonly command: string
+  /** Whether the recording has it, or one that it has started itself: it may be a wrapper. */
+  readonly isRecorded: boolean
 }
 
 /** What a thread did. */

@@ -102,10 +102,15 @@ describe('a program that', () => {
     expect(stderr).toContain('rchan:   and 81 more processes')
   })
 
-  test('replaces process.env: its children are not reached, its workers are', async () => {
-    const { dir, records } = await recordAsAlone(program('environment.mjs'), 'replaced')
+  test('replaces process.env: its children are not reached, which is said; its workers are', async () => {
+    const { dir, records, stderr } = await recordAsAlone(program('environment.mjs'), 'replaced')
     expect(findTraces(dir)).toHaveLength(1)
-    expect(named(records, 'process:child').map(({ fields }) => fields.file)).toEqual([process.execPath])
+    const [child, ...others] = named(records, 'process:child')
+    expect(others).toEqual([])
+    expect(child.fields.file).toBe(process.execPath)
+    expect(stderr).toContain(
+      `rchan: not recorded: process ${String(child.fields.pid)}, which ${child.thread.process.pid} has started: `,
+    )
     // Node gives a worker the variables that the process has, not those of the object.
     expect(named(records, 'worker:life:end')).toHaveLength(1)
     expect(named(records, 'worker:boot')).toHaveLength(1)
@@ -363,7 +368,7 @@ describe('a program that', () => {
   test('is killed: what it has traced is there, and that it was killed is said', async () => {
     const { status, stderr, dir } = await record([process.execPath, program('killed.mjs')])
     expect(status).toBe(128 + 9)
-    expect(stderr).toMatch(/process \d+-killed, was killed, or still runs/)
+    expect(stderr).toMatch(/process \d+-killed, was killed, or could not write to its end, /)
     expect(named(recordsIn(dir), 'user:mark').map(({ fields }) => fields.name)).toContain('before')
   })
 

@@ -228,9 +228,12 @@ test('without --dir the folder is rchan-TIME, beside the program', async () => {
 
 describe('processes', () => {
   test('each has a trace, and all are read as one', async () => {
-    const { dir, status, stdout } = await record([process.execPath, program('processes.mjs')])
+    const { dir, status, stdout, stderr } = await record([process.execPath, program('processes.mjs')])
     expect(status).toBe(0)
-    // The child that has an environment of its own is not reached.
+    // The child that has an environment of its own is not reached, which is said.
+    expect(
+      stderr.match(/^rchan: not recorded: process \d+, which \d+ has started: .*idle\.mjs b$/gm),
+    ).toHaveLength(1)
     expect(stdout.trim().split('\n').sort()).toEqual(['false', 'true'])
     const folders = findTraces(dir)
     expect(folders.map((folder) => basename(folder).replace(/^\d+-/, '')).sort()).toEqual([

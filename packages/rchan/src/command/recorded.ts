@@ -11,8 +11,10 @@ import type { MadeFile } from './made-file.js'
 import { ReaderGone } from './output.js'
 import { openOutside } from './outside.js'
 import { Reading } from './reading.js'
+import { isRunning } from './trace-folder.js'
 import { commandOf } from './recording-file.js'
 import { targetOfReport } from './targets.js'
+import { unreachedTexts } from './unreached.js'
 
 const NS_PER_S = 1e9
 /** How many processes are told of one by one. */
@@ -112,6 +114,7 @@ async function readRecording(
       }
     }
     await reading.read()
+    unreachedTexts(reading.model, pidsIn(dir)).forEach(say)
     const text = modelText(reading.model)
     if (text !== '') process.stderr.write(`\n${text}\n`)
     return { reading, files }
@@ -144,6 +147,11 @@ function nameOf(path: string): string {
   return name === '' || name.startsWith('..') ? path : name
 }
 
+/** The numbers of the processes of which something is in a recording's folder. */
+function pidsIn(dir: string): Set<number> {
+  return new Set(readdirSync(dir).flatMap((name) => (/^\d+-/.test(name) ? [parseInt(name, 10)] : [])))
+}
+
 /** What processes wrote down, by the ends of the files' names: what is said of it. */
 const COMPLAINTS = [
   { end: '.failed.txt', says: 'not recorded', withoutText: 'its folder could not be written' },
@@ -171,7 +179,7 @@ function complaintsIn(dir: string): string[] {
   })
 }
 
-function processText({ facts, folder }: Trace): string {
+function processText({ facts, folder, env }: Trace): string {
   const threads = facts?.threads.filter(({ threadName }) => threadName !== SAMPLER).length ?? 0
   const bytes = readdirSync(folder).reduce((sum, name) => sum + bytesOf(join(folder, name)), 0)
   const times = facts?.threads.map(({ came }) => came) ?? []
@@ -179,7 +187,11 @@ function processText({ facts, folder }: Trace): string {
   const seconds = facts === undefined ? undefined : Number(facts.end - from) / NS_PER_S
   const parts = [
     `process ${folder.split(/[/\\]/).at(-1) ?? folder}`,
-    ...(seconds === undefined ? ['was killed, or still runs'] : [`${seconds.toFixed(1)} s`]),
+    seconds !== undefined
+      ? `${seconds.toFixed(1)} s`
+      : isRunning(env.pid)
+        ? 'still runs'
+        : 'was killed, or could not write to its end',
     ...(threads === 0 ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
     `${(bytes / 1000).toFixed(0)} kB`,
   ]

@@ -82,7 +82,8 @@ function checkFolder(path: string): void {
   if (!isFolder) throw new CommandError(`${path}: is no folder: give the folder of a trace, not a file in it`)
 }
 
-function isRunning(pid: unknown): boolean {
+/** Whether there is a process of this number. */
+export function isRunning(pid: unknown): boolean {
   if (typeof pid !== 'number' || pid <= 0) return false
   try {
     process.kill(pid, 0)
