@@ -1,5 +1,5 @@
 /** The command `rchan`, as a process of its own. */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
@@ -316,6 +316,21 @@ describe('convert', () => {
     expect(stdout.split('\n').filter((line) => /,test:/.test(line)).length).toBe(300)
     expect(statSync(fifo).isFIFO()).toBe(true)
   })
+
+  test.skipIf(spawnSync('python3', ['--version']).status !== 0)(
+    'says on a terminal how far it is, and removes that at its end',
+    async () => {
+      const folder = freshFolder()
+      const [trace, fifo] = [join(folder, 'trace'), join(folder, 'fifo.csv')]
+      expect((await run('command-trace.mjs', [trace, 'stop', '10000'])).status).toBe(0)
+      execFileSync('mkfifo', [fifo])
+      const args = [fixture('terminal.py'), fifo, process.execPath, COMMAND, 'convert', trace, '-o', fifo]
+      const { status, stdout } = await runCommand('python3', args)
+      expect(status).toBe(0)
+      expect(stdout).toMatch(/^\r\d+ %, [\d,]+ items\r/)
+      expect(stdout).toMatch(/ items *\r +\rrchan: [^\r]*fifo\.csv: 30001 items, [^\r]*\r\n$/)
+    },
+  )
 
   test('is quiet when the reader of standard output goes away', async () => {
     const { stdout, stderr } = await runCommand('bash', [
