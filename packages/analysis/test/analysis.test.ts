@@ -711,6 +711,11 @@ describe('findings', () => {
     const short = new MadeRecording()
     short.batch([3], 4, 20)
     expect(short.model().findings).toEqual([])
+    // Tasks ran elsewhere, in child processes.
+    const elsewhereRun = new MadeRecording()
+    for (let at = 0; at < 2000; at += 100)
+      elsewhereRun.task({ worker: 0, queued: at, dispatched: at + 1, handled: at + 90 })
+    expect(elsewhereRun.model().findings).toEqual([])
     // Few tasks that take long are enough.
     const long = new MadeRecording({ cpus: 1, maxThreads: 1 })
     long.batch([3], 4, 500, { from: 0, way: 0 })

@@ -139,7 +139,8 @@ function thinness({ losses }: Facts): string | undefined {
 }
 
 function nothingWrong(facts: Facts, knowsCpu: boolean): Found | undefined {
-  const pools = judged(facts)
+  // Of tasks that ran in child processes nothing is known.
+  const pools = judged(facts).filter(({ run }) => run.count > 0)
   const crews = judgedCrews(facts)
   if (pools.length + crews.length === 0) return undefined
   const names = [...pools.map(({ name }) => name), ...crews.map(crewText)]

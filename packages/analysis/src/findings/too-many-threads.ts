@@ -19,6 +19,8 @@ import { optionsOf } from './pool-options.js'
 
 const WAITED = 0.2
 const LEAST_NS = 100 * MS
+/** Tasks that run for less are not what a thread computes. */
+const SMALL_NS = 0.5 * MS
 /** The recorded processes themselves use so much of the CPUs: it is not others that have them. */
 const OWN_USE = 0.8
 /** A thread that is on a CPU or wants one for so much of its life is at work. */
@@ -78,8 +80,10 @@ function tooLarge({ pool, cpus, waited }: Waiting): Found {
 
 /** The pool has no more threads than there are CPUs, but others compute, too. */
 function withOthers(facts: Facts, { pool, cpus, waited }: Waiting): Found[] {
-  const { span, name, submitter } = pool
+  const { span, name, submitter, run } = pool
   if (span.cpus === undefined || span.cpus.used < OWN_USE * cpus) return []
+  // Then it is their way that takes the CPUs.
+  if (run.p50 < SMALL_NS) return []
   const atWork = facts.threads.filter((thread) => overlaps(thread, pool) && isAtWork(thread))
   if (atWork.length <= cpus) return []
   const processes = new Set(atWork.map(({ thread }) => thread.process)).size

@@ -3,7 +3,7 @@ import { pick, poolOf, stream } from './pool.mjs'
 
 const value = pick({
   strong: { ms: 30, kept: 60_000 },
-  weak: { ms: 30, kept: 25_000 },
+  weak: { ms: 30, kept: 5000 },
   healthy: { ms: 30, kept: 10 },
 })
 const pool = poolOf(1)

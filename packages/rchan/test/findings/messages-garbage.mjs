@@ -4,7 +4,7 @@ import { pick } from './pool.mjs'
 
 const value = pick({
   strong: { ms: 30, kept: 150_000 },
-  weak: { ms: 30, kept: 50_000 },
+  weak: { ms: 30, kept: 8000 },
   healthy: { ms: 30, kept: 10 },
 })
 const workers = crewOf(1)

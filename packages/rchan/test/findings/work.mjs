@@ -20,13 +20,16 @@ export async function derive(rounds) {
   await promisify(pbkdf2)('word', 'salt', rounds, 32, 'sha512')
 }
 
+/** What garbage is made of. V8 would make literals of their own where old objects are. */
+const piece = Array.from({ length: 8 }, (_, index) => index + 0.5)
+
 /** Makes garbage for some time, of which `kept` objects live for a while. */
 export function garbage({ ms, kept }) {
   const end = performance.now() + ms
   const ring = Array.from({ length: kept })
   let count = 0
   while (performance.now() < end) {
-    ring[count % kept] = { count, list: [count, count], text: `${count}` }
+    ring[count % kept] = [piece.slice(), piece.slice()]
     count += 1
   }
   return count
