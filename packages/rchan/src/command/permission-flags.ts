@@ -1,15 +1,18 @@
 /**
- * Whether Node's permission model would keep a program from loading a file before its own code. A
- * preload that can't be read ends the program, so then it must not get one.
+ * Whether Node's permission model would keep a program from being recorded. A preload that can't be
+ * read ends the program, and one that may start no thread complains on the program's stderr. So
+ * then it must not get one.
  */
-import { basename, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 
 const MODEL: readonly string[] = ['--permission', '--experimental-permission']
 const READ = '--allow-fs-read'
+const WRITE = '--allow-fs-write'
+const WORKER = '--allow-worker'
 /** Options of Node whose value may be the next argument. All others have it behind a `=`. */
 const WITH_VALUE: readonly string[] = [
   READ,
-  '--allow-fs-write',
+  WRITE,
   '--conditions',
   '-C',
   '--env-file',
@@ -25,15 +28,25 @@ const WITH_VALUE: readonly string[] = [
   '-r',
 ]
 
+/** What a recording needs. */
+export interface Needed {
+  /** The file that is loaded first. Others lie beside it. */
+  readonly preload: string
+  /** The folder of the recording. */
+  readonly dir: string
+}
+
 /**
  * Reads a command line. What a script starts that the command is, nobody knows.
  *
- * @param file that shall be loaded, absolute.
+ * @returns the flags without which there will certainly be no recording; none if it may work.
  */
-export function isKeptFromReading(command: readonly string[], file: string): boolean {
+export function missingFlags(command: readonly string[], { preload, dir }: Needed): string[] {
   const [program = '', ...args] = command
-  if (program !== process.execPath && !/^node(\.exe)?$/i.test(basename(program))) return false
+  if (program !== process.execPath && !/^node(\.exe)?$/i.test(basename(program))) return []
   let hasModel = false
+  let hasWorkers = false
+  let canWrite = false
   const readable: string[] = []
   for (
     let index = 0;
@@ -44,10 +57,18 @@ export function isKeptFromReading(command: readonly string[], file: string): boo
     const isNext = value === undefined && WITH_VALUE.includes(option)
     if (isNext) index += 1
     if (MODEL.includes(option)) hasModel = true
+    else if (option === WORKER) hasWorkers = true
+    // Where it may write is not compared: there may be links in between.
+    else if (option === WRITE) canWrite = true
     // Until Node 22 it could be a list.
     else if (option === READ) readable.push(...((isNext ? args[index] : value) ?? '').split(','))
   }
-  return hasModel && !readable.some((pattern) => covers(pattern, file))
+  if (!hasModel) return []
+  return [
+    ...(readable.some((pattern) => covers(pattern, preload)) ? [] : [`"${READ}=${dirname(preload)}/*"`]),
+    ...(hasWorkers ? [] : [WORKER]),
+    ...(canWrite ? [] : [`"${WRITE}=${dir}/*"`]),
+  ]
 }
 
 function partsOf(argument: string): [option: string, value: string | undefined] {

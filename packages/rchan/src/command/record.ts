@@ -9,7 +9,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { folderName, withSettings, type Settings } from '@rchan/probes/settings'
 import { CommandError, reasonOf, UsageError } from './fault.js'
 import { LiveLine } from './live-line.js'
-import { isKeptFromReading } from './permission-flags.js'
+import { missingFlags } from './permission-flags.js'
 import { isRecording, writeRecordingFile } from './recording-file.js'
 import { tellRecorded } from './recorded.js'
 import { targetOfReport } from './targets.js'
@@ -66,7 +66,8 @@ export async function record(
   const started = new Date()
   const line = options.quiet === true ? undefined : LiveLine.start(dir)
   const settings = settingsOf(options, dir, line !== undefined)
-  const isKeptOut = isKeptFromReading(command, preload)
+  const missing = missingFlags(command, { preload, dir })
+  const isKeptOut = missing.length > 0
   const child = spawn(file, args, {
     stdio: 'inherit',
     // On Windows `npm` and `npx` are scripts, which only a shell finds.
@@ -97,7 +98,11 @@ export async function record(
     // The folder may be gone, which is said below. Its traces can be read one by one.
     if (existsSync(dir)) say(`${shownPath(dir)}: recording.json can't be written: ${reasonOf(error)}`)
   }
-  if (isKeptOut) say(keptOutText(dir, preload))
+  if (isKeptOut) {
+    say(
+      `not recorded: Node's permission model keeps the program from it: add ${missing.join(' ')} to the flags of node`,
+    )
+  }
   await tellRecorded(dir, { isFlight: options.flight === true, isKeptOut, reports }, say)
   return end.signal === null ? (end.code ?? 0) : SIGNALLED + constants.signals[end.signal]
 }
@@ -148,11 +153,6 @@ function makeFolder(dir: string | undefined, force: boolean): string {
     throw new CommandError(`--dir ${dir}: is not empty: give a folder that does not exist, or an empty one`)
   }
   return folder
-}
-
-function keptOutText(dir: string, preload: string): string {
-  const flags = ['--allow-worker', `"--allow-fs-read=${dirname(preload)}/*"`, `"--allow-fs-write=${dir}/*"`]
-  return `not recorded: Node's permission model keeps the program from reading rchan: add ${flags.join(' ')} to the flags of node`
 }
 
 /** Makes a folder and those above it. Node's own way does not end below `/proc`. */
