@@ -247,9 +247,9 @@ describe('processes', () => {
     expect(child?.fields.parent).toBe(parent?.thread.process.pid)
     expect(parent?.fields.parent).toBe(0)
     const text = await runCommand(process.execPath, [COMMAND, 'summary', dir])
-    expect(text.stdout).toMatch(
-      /^process +id +since +time +threads\n.*processes\.mjs .*\n {2}\S+ .*idle\.mjs .*\n\n/m,
-    )
+    // In a folder with a long name the commands are cut off before their ends.
+    const table = /^process +id +since +time +threads\n\S.*\n {2}\S+ .*\n\n/m
+    expect(text.stdout).toMatch(table)
     const summary = await runCommand(process.execPath, [COMMAND, 'summary', dir, '--json'])
     expect(summary.status).toBe(0)
     expect(

@@ -37,15 +37,20 @@ export const workerDied: Finder = {
           ...lostTasks(pools),
         ],
         costNs: 0,
-        advice: `The tasks that it had are lost. ${adviceFor(dead)}`,
+        // Of a pool it is known whether it had any.
+        advice: `${pools.length > 0 && lostOf(pools) === 0 ? '' : 'The tasks that it had are lost. '}${adviceFor(dead)}`,
         at: { thread: first.thread, from: first.from, to: first.exit ?? first.to },
       },
     ]
   },
 }
 
+function lostOf(pools: Facts['pools']): number {
+  return pools.reduce((sum, { abandoned }) => sum + abandoned, 0)
+}
+
 function lostTasks(pools: Facts['pools']): Evidence[] {
-  const lost = pools.reduce((sum, { abandoned }) => sum + abandoned, 0)
+  const lost = lostOf(pools)
   return lost === 0 ? [] : [count('tasks ended with their worker', lost)]
 }
 
