@@ -65,7 +65,7 @@ export class Gatherer {
   readonly #slices: KeptSlices
   readonly #events = new KeptEvents(MOST_EVENTS)
   readonly #tasks = new Largest<Task>(MOST_TASKS)
-  readonly #asyncs = new AsyncPairs<string>()
+  readonly #asyncs = new AsyncPairs<undefined>()
   readonly #names = new Numbered(MOST_NAMES)
   readonly #threads: TraceThread[] = []
   readonly #numbers = new Map<TraceThread, number>()
@@ -150,8 +150,8 @@ export class Gatherer {
   result(model: Model): PageData {
     if (!this.#isOver) {
       this.#isOver = true
-      for (const { begin, value } of this.#asyncs.open()) {
-        this.#add(begin, true, begin.name, begin.time, this.#to, CUT, value)
+      for (const { begin } of this.#asyncs.open()) {
+        this.#add(begin, true, begin.name, begin.time, this.#to, CUT, () => fieldsText(begin.fields))
       }
     }
     const rows = new Rows(model, this.#threads)
@@ -271,6 +271,7 @@ export class Gatherer {
     return number
   }
 
+  /** @param textOf is called only if the slice is long enough to be kept. */
   #add(
     { thread, event }: { readonly thread: TraceThread; readonly event: { readonly name: string } },
     isAsync: boolean,
@@ -278,18 +279,19 @@ export class Gatherer {
     start: bigint,
     end: bigint,
     outcome: number,
-    text: string,
+    textOf: () => string,
     task = -1,
   ): void {
     if (thread.name === SAMPLER) return
+    const duration = Math.max(0, Number(end - start))
     this.#slices.add({
       thread: this.#threadOf(thread),
       isAsync,
       name: this.#names.of(name, event.name),
       start: this.#at(start),
-      duration: Math.max(0, Number(end - start)),
+      duration,
       outcome,
-      text,
+      text: duration < this.#slices.shortest ? '' : textOf(),
       task,
     })
   }
@@ -311,7 +313,7 @@ export class Gatherer {
       start,
       end,
       OUTCOMES.indexOf(outcome),
-      isRun ? '' : fieldsText(fields),
+      () => (isRun ? '' : fieldsText(fields)),
       Number.isFinite(id) ? id : -1,
     )
   }
@@ -321,8 +323,9 @@ export class Gatherer {
     if (item.phase === 'begin') {
       this.#asyncs.begin(
         item,
-        () => fieldsText(item.fields),
-        ({ begin, value }) => this.#add(begin, true, begin.name, begin.time, item.time, CUT, value),
+        () => undefined,
+        ({ begin }) =>
+          this.#add(begin, true, begin.name, begin.time, item.time, CUT, () => fieldsText(begin.fields)),
       )
       return
     }
@@ -330,9 +333,12 @@ export class Gatherer {
     // The begin may have been lost, or lie before what is read: then nothing is known of its
     // length.
     const begin = open?.begin ?? item
-    const text = [open?.value ?? '', fieldsText(item.fields)].filter((each) => each !== '').join('\n')
     const outcome = open === undefined ? CUT : OUTCOMES.indexOf(item.outcome ?? 'ok')
-    this.#add(begin, true, item.name, begin.time, item.time, outcome, text)
+    this.#add(begin, true, item.name, begin.time, item.time, outcome, () =>
+      [...(open === undefined ? [] : [fieldsText(begin.fields)]), fieldsText(item.fields)]
+        .filter((each) => each !== '')
+        .join('\n'),
+    )
   }
 
   #event({ event: { name }, thread, time, at, fields }: EventItem): void {

@@ -9,6 +9,9 @@ const NAMED_BY_FIELD = /^user:/
 /** The directions that Unicode can force upon a text. */
 const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/g
 
+/** What a text on one line has replaced. */
+const UNFIT = /[\r\n\t\u202a-\u202e\u2066-\u2069]/
+
 /** Replaces what would turn round the text that stands after it. */
 export function plainText(text: string): string {
   return text.replaceAll(DIRECTIONS, '\ufffd')
@@ -17,7 +20,8 @@ export function plainText(text: string): string {
 /** A text on one line, cut if it is long. */
 export function shortText(text: string, most = LONGEST_NAME): string {
   const short = text.length <= most ? text : `${text.slice(0, most)}…`
-  return plainText(short).replaceAll(/[\r\n\t]+/g, ' ')
+  // Most texts are fit as they are.
+  return UNFIT.test(short) ? plainText(short).replaceAll(/[\r\n\t]+/g, ' ') : short
 }
 
 /** A task is shown under its name, and what the program has named itself under that name. */
@@ -28,13 +32,17 @@ export function shownName(event: string, { name }: ItemFields): string {
 
 /** Fields as they are shown: one a line. */
 export function fieldsText(fields: ItemFields): string {
-  const all = Object.entries(fields)
-  const lines = all.slice(0, MOST_FIELDS).map(([name, value]) => `${name}: ${valueText(value)}`)
-  if (all.length > MOST_FIELDS) lines.push(`… and ${all.length - MOST_FIELDS} more`)
-  return lines.join('\n')
+  const names = Object.keys(fields)
+  let text = ''
+  for (let index = 0; index < names.length && index < MOST_FIELDS; index += 1) {
+    const name = names[index]
+    text += `${index === 0 ? '' : '\n'}${name}: ${valueText(fields[name])}`
+  }
+  return names.length > MOST_FIELDS ? `${text}\n… and ${names.length - MOST_FIELDS} more` : text
 }
 
 function valueText(value: DecodedValue): string {
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
   return shortText(typeof value === 'object' ? JSON.stringify(value, plain) : String(value), LONGEST_VALUE)
 }
 

@@ -72,14 +72,36 @@ export class Reading {
 
   /** Reads. Ends early when nobody wants more. */
   async read(): Promise<void> {
-    for (const item of this.source.items(this.#selection)) {
-      for (const taker of this.#takers) {
-        const taken = taker.push(item)
-        if (taken === undefined || (await taken)) continue
-        this.#takers = this.#takers.filter((each) => each !== taker)
+    const items = this.source.items(this.#selection)[Symbol.iterator]()
+    try {
+      while (this.#takers.length > 0) {
+        const waits = this.#readOn(items)
+        if (waits === undefined) return
+        const done = await Promise.all(waits)
+        this.#takers = this.#takers.filter((taker) => !done.includes(taker))
       }
-      if (this.#takers.length === 0) return
+    } finally {
+      items.return?.()
     }
+  }
+
+  /**
+   * Reads until takers need time.
+   *
+   * @returns what to wait for: each gives the taker if it wants no more. Undefined at the end.
+   */
+  #readOn(items: Iterator<TraceItem>): Promise<Taker | undefined>[] | undefined {
+    const takers = this.#takers
+    for (let next = items.next(); next.done !== true; next = items.next()) {
+      let waits: Promise<Taker | undefined>[] | undefined
+      for (const taker of takers) {
+        const taken = taker.push(next.value)
+        if (taken === undefined) continue
+        waits = [...(waits ?? []), taken.then((wantsMore) => (wantsMore ? undefined : taker))]
+      }
+      if (waits !== undefined) return waits
+    }
+    return undefined
   }
 
   /** Ends a file. @returns what to say of it. */
