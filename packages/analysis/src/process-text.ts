@@ -55,13 +55,19 @@ function inOrder(processes: readonly ProcessUse[]): Placed[] {
   return placed
 }
 
-/** The command line, with the program's name only, as far as it fits. */
-function commandText({ command }: ProcessUse): string {
-  if (command === undefined) return '–'
+/** The command line, as far as it fits: with names of files only, if it has long paths. */
+function commandText({ command, process }: ProcessUse): string {
+  // As the folder is called: PID-NAME.
+  if (command === undefined) return shown(/[/\\]\d+-([^/\\]+)$/.exec(process.folder)?.[1] ?? '–')
   const [program = '', ...rest] = shown(command.replaceAll(/\s+/g, ' ')).split(' ')
-  const text = [
-    program.slice(Math.max(program.lastIndexOf('/'), program.lastIndexOf('\\')) + 1),
-    ...rest,
-  ].join(' ')
-  return text.length > LONGEST_COMMAND ? `${text.slice(0, LONGEST_COMMAND - 1)}…` : text
+  const whole = [nameOf(program), ...rest].join(' ')
+  if (whole.length <= LONGEST_COMMAND) return whole
+  const short = [program, ...rest]
+    .map((part) => (/^([/\\]|[A-Za-z]:\\)/.test(part) ? nameOf(part) : part))
+    .join(' ')
+  return short.length > LONGEST_COMMAND ? `${short.slice(0, LONGEST_COMMAND - 1)}…` : short
+}
+
+function nameOf(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
 }

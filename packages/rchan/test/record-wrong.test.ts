@@ -103,8 +103,8 @@ describe('a program that', () => {
     expect(children).toHaveLength(100)
     expect(stderr).not.toMatch(/can't be|not recorded/)
     // They are not told one by one.
-    expect(stderr.match(/^rchan: {3}process /gm)).toHaveLength(20)
-    expect(stderr).toContain('rchan:   and 81 more processes')
+    expect(stderr.match(/^ {2}\S+ .*hundred\.mjs child +\d/gm)).toHaveLength(19)
+    expect(stderr).toContain('\nand 81 more processes\n')
   })
 
   test('replaces process.env: its children are not reached, which is said; its workers are', async () => {

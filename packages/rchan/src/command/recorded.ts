@@ -61,8 +61,10 @@ export async function tellRecorded(
     return
   }
   const traces = await openRepaired(folders, say)
-  for (const trace of traces.slice(0, MOST_TOLD)) say(`  ${processText(trace)}`)
-  if (traces.length > MOST_TOLD) say(`  and ${traces.length - MOST_TOLD} more processes`)
+  // Of several that have ended the model has a table.
+  const told = traces.length === 1 ? traces : traces.filter(({ facts }) => facts === undefined)
+  for (const trace of told.slice(0, MOST_TOLD)) say(`  ${processText(trace)}`)
+  if (told.length > MOST_TOLD) say(`  and ${told.length - MOST_TOLD} more like these`)
   const read = await readRecording(dir, { folders: traces.map(({ folder }) => folder), reports }, say)
   say(`recorded into ${shown}:`)
   say(`  rchan summary ${shown}`)
