@@ -1,10 +1,11 @@
 /**
  * One read of a trace, for all that is made of it: numbers, a model, a page, files.
  *
- *   trace ─▶ each item ─▶ Analysis ── tasks ──▶ Report
- *                      ─▶ Report                  ▲
- *                      ─▶ MadeFile, MadeFile, …   │
- *   at the end            Analysis ── model ──────┘
+ *   trace ── item ──┬─▶ Analysis ── task ──▶ Report
+ *                   ├─▶ Report
+ *                   └─▶ MadeFile, one for each file
+ *
+ *   at the end          Analysis ── model ──▶ Report ── page ──▶ MadeFile
  *
  * All take an item before the next one is read, so there is only as much in memory as they keep.
  */

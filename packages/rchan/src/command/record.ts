@@ -5,13 +5,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
-import { dirname, join, relative, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { folderName, withSettings, type Settings } from '@rchan/probes/settings'
 import { CommandError, reasonOf, UsageError } from './fault.js'
 import { LiveLine } from './live-line.js'
 import { missingFlags } from './permission-flags.js'
 import { isRecording, writeRecordingFile } from './recording-file.js'
-import { tellRecorded } from './recorded.js'
+import { shownPath, tellRecorded } from './recorded.js'
 import { targetOfReport } from './targets.js'
 
 /** As the command line has them. */
@@ -164,12 +164,6 @@ function makeFolders(folder: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(folder).isDirectory()) throw error
   }
-}
-
-/** A path as short as it can be said here. */
-function shownPath(path: string): string {
-  const shorter = relative(process.cwd(), path)
-  return shorter.startsWith('..') ? path : shorter
 }
 
 function removeIfEmpty(dir: string): void {

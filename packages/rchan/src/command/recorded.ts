@@ -39,7 +39,7 @@ export async function tellRecorded(
   { isFlight, isKeptOut, reports }: RecordedOptions,
   say: (text: string) => void,
 ): Promise<void> {
-  const shown = nameOf(dir)
+  const shown = shownPath(dir)
   const { findTraces } = await import('@rchan/ctf/reader')
   let folders: string[]
   try {
@@ -78,11 +78,11 @@ async function openRepaired(folders: readonly string[], say: (text: string) => v
   return folders.flatMap((folder) => {
     try {
       for (const { file, cutBytes } of recoverTrace(folder)) {
-        say(`${nameOf(folder)}: its writing broke off: cut ${cutBytes} bytes off ${file}`)
+        say(`${shownPath(folder)}: its writing broke off: cut ${cutBytes} bytes off ${file}`)
       }
       return openTrace(folder)
     } catch (error) {
-      say(`${nameOf(folder)}: can't be read: ${reasonOf(error)}`)
+      say(`${shownPath(folder)}: can't be read: ${reasonOf(error)}`)
       return []
     }
   })
@@ -109,7 +109,7 @@ async function readRecording(
     await reading.analyse()
     for (const report of reports) {
       try {
-        const out = await openOutside(isAbsolute(report) ? nameOf(report) : report, folders, true)
+        const out = await openOutside(isAbsolute(report) ? shownPath(report) : report, folders, true)
         files.push(await reading.makeFile(targetOfReport(report), out))
       } catch (error) {
         sayUnwritten(error, say)
@@ -144,7 +144,8 @@ function sayUnwritten(error: unknown, say: (text: string) => void): void {
   if (!(error instanceof ReaderGone)) say(`--report: ${reasonOf(error)}`)
 }
 
-function nameOf(path: string): string {
+/** A path as short as it can be said here. */
+export function shownPath(path: string): string {
   const name = relative(process.cwd(), path)
   return name === '' || name.startsWith('..') ? path : name
 }
