@@ -84,6 +84,9 @@ function readEnv(source: Tokens): Record<string, string | number> {
   return Object.fromEntries(entries) // defines each name as its own, __proto__ too
 }
 
+/** In the year 2255. With more, ns since 1970 would soon need more than 63 bits. */
+const MAX_OFFSET_SECONDS = 9_000_000_000
+
 function readClock(source: Tokens): MetadataClock {
   source.expect('clock', '{', 'name', '=')
   source.expectString('monotonic')
@@ -95,7 +98,11 @@ function readClock(source: Tokens): MetadataClock {
     source.expect(';')
   }
   source.expect('freq', '=', '1000000000', ';', 'offset_s', '=')
+  const { at } = source.token
   const offsetSeconds = source.natural('a number of seconds')
+  if (offsetSeconds > MAX_OFFSET_SECONDS) {
+    source.failWith(`expected at most ${MAX_OFFSET_SECONDS} seconds, found ${offsetSeconds}`, at)
+  }
   source.expect(';', 'offset', '=')
   const offsetNs = source.natural('a number of nanoseconds')
   source.expect(';', 'absolute', '=', 'TRUE', ';', '}', ';')

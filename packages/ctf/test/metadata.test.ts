@@ -188,6 +188,12 @@ describe('metadata', () => {
     ['an id again', 'id = 7;', 'id = 0;', /found id 0 again/],
     ['an id that is too great', 'id = 7;', 'id = 4294967296;', /from 0 to 4294967295/],
     ['a number too long', 'id = 7;', `id = ${'9'.repeat(400)};`, /53 bits/],
+    [
+      'a clock of another age',
+      'offset_s = 1',
+      'offset_s = 9',
+      /line \d+, column 13: expected at most 9000000000 s/,
+    ],
     ['an open string', '"here"', '"here', /expected a closing "/],
     ['an unknown escape', '"here"', '"\\q"', /escapes/],
     ['a strange sign', 'env {', 'env @{', /found "@"/],
