@@ -15,7 +15,7 @@ export function processTable(processes: readonly ProcessUse[], threads: readonly
     const { process, from, to } = use
     const own = threads.filter(({ thread }) => thread.process === process)
     rows.push([
-      '  '.repeat(depth) + commandText(use),
+      '  '.repeat(depth) + nameOfProcess(use),
       String(process.pid),
       durationText(Number(from - start)),
       durationText(Number(to - from)),
@@ -55,10 +55,17 @@ function inOrder(processes: readonly ProcessUse[]): Placed[] {
   return placed
 }
 
-/** The command line, as far as it fits: with names of files only, if it has long paths. */
-function commandText({ command, process }: ProcessUse): string {
+function nameOfProcess({ command, process }: ProcessUse): string {
   // As the folder is called: PID-NAME.
   if (command === undefined) return shown(/[/\\]\d+-([^/\\]+)$/.exec(process.folder)?.[1] ?? '–')
+  return commandText(command)
+}
+
+/**
+ * Returns a command line, as far as it fits: without the path of the program, and with names of
+ * files only, if it has long paths.
+ */
+export function commandText(command: string): string {
   const [program = '', ...rest] = shown(command.replaceAll(/\s+/g, ' ')).split(' ')
   const whole = [nameOf(program), ...rest].join(' ')
   if (whole.length <= LONGEST_COMMAND) return whole

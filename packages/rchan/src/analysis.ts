@@ -47,4 +47,6 @@ export {
   type Traffic,
   type WholeSpan,
 } from '@rchan/analysis'
+/** @internal For the command. */
+export { commandText } from '@rchan/analysis'
 export type * from './items.js'

@@ -55,7 +55,9 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       TraceStream TypeOptions`,
   },
   analysis: {
-    values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch Summing analyse modelJson modelText summarize summaryText wholeSpans`,
+    // `commandText` is the command's.
+    values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch Summing analyse commandText modelJson modelText summarize summaryText
+      wholeSpans`,
     types: `AnalysisOptions Backlog Bin CpusUsed Crew CrewWorker Distribution Evidence FieldSummary Finding HotFunction Late Model ModelLosses Parts Pool PoolSpan PoolWorker
       ProcessUse Quantiles QueuePoint Route Sampled SampledTask Shares Stall StartedProcess Summary Task ThreadSummary ThreadUse TracepointKind
       TracepointSummary Traffic WholeSpan ${ITEMS}`,

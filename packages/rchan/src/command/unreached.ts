@@ -1,8 +1,7 @@
 /** Node processes of a program that its recording did not reach. */
-import type { Model } from '@rchan/analysis'
+import { commandText, type Model } from '@rchan/analysis'
 
 const MOST_TOLD = 5
-const LONGEST_COMMAND = 120
 
 /**
  * Returns what to say of processes that a recorded one has started, and that are not recorded.
@@ -13,7 +12,7 @@ export function unreachedTexts({ processes }: Model, known: ReadonlySet<number>)
   const unreached = processes.flatMap(({ process, started }) =>
     started
       .filter(({ pid, isRecorded }) => !isRecorded && !known.has(pid))
-      .map(({ pid, command }) => `process ${pid}, which ${process.pid} has started: ${shortened(command)}`),
+      .map(({ pid, command }) => `process ${pid}, which ${process.pid} has started: ${commandText(command)}`),
   )
   if (unreached.length === 0) return []
   const more = unreached.length - MOST_TOLD
@@ -22,9 +21,4 @@ export function unreachedTexts({ processes }: Model, known: ReadonlySet<number>)
     ...(more > 0 ? [`and ${more} more that are not recorded`] : []),
     'They got an environment without the NODE_OPTIONS of rchan, ended at once, or have just begun.',
   ]
-}
-
-function shortened(command: string): string {
-  const text = command.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
-  return text.length > LONGEST_COMMAND ? `${text.slice(0, LONGEST_COMMAND - 1)}…` : text
 }
