@@ -2,10 +2,12 @@
 import { cpus, pick, poolOf, variant } from './pool.mjs'
 
 const aborted = pick({ strong: 8, weak: 4, healthy: 8 })
-const pool = poolOf(1)
+// With fewer threads than CPUs, its other tasks would have too few.
+const threads = pick({ strong: 1, weak: 1, healthy: cpus })
+const pool = poolOf(threads)
 const run = (ms, signal) => pool.run(ms, { name: 'sleep', signal }).catch(() => undefined)
 for (let round = 0; round < 8; round += 1) {
-  const first = run(15)
+  const first = Promise.all(Array.from({ length: threads }, () => run(15)))
   const aborter = new AbortController()
   const second = round < aborted ? run(variant === 'healthy' ? 15 : 5000, aborter.signal) : run(15)
   if (variant === 'healthy') aborter.abort()
