@@ -156,7 +156,7 @@ describe('the README', () => {
     const said = picture.findings.join('\n')
     expect(said).toMatch(/its 4 threads on 2 CPUs/)
     expect(said).toContain('short tasks waited behind long ones')
-    expect(readme.text).toContain('four threads share two CPUs, a few big files hold their')
+    expect(readme.text).toContain('and four threads share two CPUs')
     for (const theme of ['light', 'dark']) {
       const [width, height] = sizeOfPng(readFileSync(join(ROOT, `docs/report-${theme}.png`)))
       expect(width).toBe(1280)
