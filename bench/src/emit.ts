@@ -20,6 +20,7 @@ const apart = tracepoint('bench:not-inlined', FIELDS)
 const shared = tracepoint('bench:global', FIELDS)
 const off = tracepoint('bench:disabled', FIELDS)
 const spanned = span('bench:span', { id: 'u32' })
+const spannedBoth = span('bench:span-both', { id: 'u32', bytes: 'u32' })
 const spanOff = span('bench:span-disabled', { id: 'u32' })
 
 // oxlint-disable-next-line typescript/unbound-method -- it uses no `this`
@@ -43,6 +44,16 @@ function twoClocks(): void {
 
 function spanCalls(): void {
   for (let i = 0; i < OPERATIONS; i += 1) spanned.end(spanned.begin(), { id: i })
+}
+
+/** Fields that are known when the span begins. */
+function spanCallsBegun(): void {
+  for (let i = 0; i < OPERATIONS; i += 1) spanned.end(spanned.begin({ id: i }))
+}
+
+/** Some are known then, others at the end. */
+function spanCallsBoth(): void {
+  for (let i = 0; i < OPERATIONS; i += 1) spannedBoth.end(spannedBoth.begin({ id: i }), { bytes: i })
 }
 
 function disabledSpans(): void {
@@ -141,6 +152,8 @@ export const emit: Suite = {
         task('tracepoint-enabled', 'clock', enabledCalls),
         task('two-clocks', 'two-clocks', twoClocks),
         task('span', 'two-clocks', spanCalls),
+        task('span-begun', 'two-clocks', spanCallsBegun),
+        task('span-both', 'two-clocks', spanCallsBoth),
       ],
       tearDown: async () => void (await runtime.stop()),
     }

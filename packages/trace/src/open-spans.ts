@@ -99,7 +99,6 @@ interface SpanEnv {
   readonly grow: () => number
   /** Counts an end whose token is of no open span. */
   readonly stale: (token: number) => void
-  readonly merge: (a: unknown, b: unknown) => unknown
   readonly renew: SpanDispatch['begin']
 }
 
@@ -118,7 +117,7 @@ export function boundSpan(
   isLimited: boolean,
   renew: SpanDispatch['begin'],
 ): SpanDispatch {
-  const { name, fields } = schema
+  const { fields } = schema
   const own = slotsOf(cpu)
   const { open, last, before, kept, free } = own
   const writer = cpu.writer ?? cpu.globalWriter
@@ -133,7 +132,6 @@ export function boundSpan(
     kept,
     free,
     encoder,
-    merge,
     renew,
     starts: new BigInt64Array(spans.buffer, spans.byteOffset, spans.length >> 1),
     now: cpu.clock,
@@ -157,10 +155,10 @@ export function boundSpan(
   const { generation } = cpu.view
   const flag = isLimited ? -generation : generation
   const direct = directEnd(cpu, id, fields, generation, flag)
-  const source = spanSource(id, name, generation, flag, direct?.end)
+  const source = spanSource(id, schema, generation, flag, direct?.end)
   const bound =
     (compile(source, { ...direct?.env, ...env }) as SpanDispatch | undefined) ??
-    stepped(id, env, generation, flag)
+    stepped(id, fields, env, generation, flag)
   // As with the encoders: so V8 knows the rare ways before it optimizes.
   for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) bound.end(undefined, 0, undefined)
   return isLimited ? limited(cpu, id, bound, env, flag) : bound
@@ -238,15 +236,40 @@ function staleText(token: unknown, { last }: Slots): string {
   return `ended with token=${token}, of a span that has ended, or is another tracepoint's`
 }
 
+type Given = Readonly<Record<string, unknown>>
+
 /**
- * The fields of begin, with those of end over them. A field that can't be read makes both unread.
+ * The fields of an end, and those of its begin where the end has none. A field that can't be read
+ * makes all unread.
  */
-function merge(a: unknown, b: unknown): unknown {
+function merged(fields: readonly Field[], begun: Given, given: Given): Given | undefined {
+  const values: Record<string, unknown> = { __proto__: null }
   try {
-    return { ...(a as object), ...(b as object) }
+    for (let index = 0; index < fields.length; index += 1) {
+      const { name } = fields[index]
+      const value = given[name]
+      values[name] = value === undefined ? begun[name] : value
+    }
+    return values
   } catch {
     return undefined
   }
+}
+
+/** Returns the source of {@link merged} for these fields: a tenth of the time of a loop or a spread. */
+function mergedSource(fields: readonly Field[]): string {
+  let reads = ''
+  let members = ''
+  for (let index = 0; index < fields.length; index += 1) {
+    const { name } = fields[index]
+    reads += `    let a${index} = given.${name}\n    if (a${index} === undefined) a${index} = begun.${name}\n`
+    members += `${index === 0 ? '' : ', '}['${name}']: a${index}`
+  }
+  return `const merged = (begun, given) => {
+  try {
+${reads}    return { ${members} }
+  } catch {}
+}`
 }
 
 /**
@@ -260,7 +283,7 @@ function merge(a: unknown, b: unknown): unknown {
  */
 function spanSource(
   id: number,
-  name: string,
+  { name, fields }: Schema,
   generation: number,
   wanted: number,
   direct: SpanEnd | undefined,
@@ -273,11 +296,12 @@ function spanSource(
       free[top] = slot
       free[${MAX_SLOTS}] = top + 1`
   return `'use strict' // ${name} #${id} of recording ${generation}
-const { spans, starts, open, last, kept, free, flags, encoder, grow, stale, merge, renew } = env
+const { spans, starts, open, last, kept, free, flags, encoder, grow, stale, renew } = env
+${mergedSource(fields)}
 const given = (slot, args) => {
   const begun = kept[slot]
   kept[slot] = undefined
-  return args === undefined ? begun : merge(begun, args)
+  return args === undefined ? begun : merged(begun, args)
 }
 const end = (args, token, outcome) => {
   var slot, word
@@ -333,7 +357,13 @@ ${free}
 }
 
 /** The same, where no code may be made from text. */
-function stepped(id: number, env: SpanEnv, generation: number, wanted: number): SpanDispatch {
+function stepped(
+  id: number,
+  fields: readonly Field[],
+  env: SpanEnv,
+  generation: number,
+  wanted: number,
+): SpanDispatch {
   const { spans, starts, open, last, kept, free, now, flags, encoder, grow, stale, renew } = env
   return {
     begin(args, flag) {
@@ -359,7 +389,8 @@ function stepped(id: number, env: SpanEnv, generation: number, wanted: number): 
       if (open[slot] !== token || spans[word] !== id + 1) return stale(token)
       const begun = kept[slot]
       kept[slot] = undefined
-      const args = begun === undefined ? given : given === undefined ? begun : merge(begun, given)
+      const args =
+        begun === undefined ? given : given === undefined ? begun : merged(fields, begun as Given, given)
       open[slot] = 0
       try {
         if (flags[id] === wanted) encoder.encode(args as typeof given, generation, slot, 0, outcome)

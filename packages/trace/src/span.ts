@@ -22,8 +22,8 @@ export type SpanRest<Owed> = Record<string, never> extends Owed ? [fields?: Owed
  * belongs to the thread on which it began; for what may end on another thread there is `asyncSpan`.
  * Calls never throw, as those of a tracepoint. At most 1024 spans of a thread can be open at once.
  *
- * Fields can be given when the span begins, or when it ends; those given at the end win. An object
- * that is given to `begin` is read at the end.
+ * Fields can be given when the span begins, or when it ends; those given at the end win, but for
+ * one that is undefined there. An object that is given to `begin` is read at the end.
  */
 export interface Span<F extends StructTypes> {
   /** Begins a span. @returns a token for `end` or `fail`; 0 while nothing is recorded. */
