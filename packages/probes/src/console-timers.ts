@@ -3,6 +3,7 @@
  * nobody. So the two methods of the global console are replaced as long as a recording runs.
  */
 import { now, span } from '@rchan/trace'
+import { alike } from './patches.js'
 import { attempt, type ProbeContext } from './probe.js'
 
 /** Timers that run at once and are followed. */
@@ -37,17 +38,14 @@ export function watchConsoleTimers(context: ProbeContext): () => void {
       return () => undefined
     }
     const original = before.value as Method
-    const timed = function (this: unknown, ...args: unknown[]): unknown {
+    const timed = alike(function (this: unknown, ...args: unknown[]): unknown {
       const result = original.apply(this, args)
       attempt(context, () => {
         const label = labelOf(args[0])
         if (label !== undefined) called(label)
       })
       return result
-    }
-    for (const key of ['name', 'length'] as const) {
-      Object.defineProperty(timed, key, { value: original[key], configurable: true })
-    }
+    }, original)
     Object.defineProperty(console, name, { ...before, value: timed })
     return () => {
       if (Object.getOwnPropertyDescriptor(console, name)?.value !== timed) return

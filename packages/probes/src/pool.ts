@@ -1,4 +1,4 @@
-/** A pool of the calling thread: its name, and how many tasks it has. */
+/** The pools of the calling thread: their names, and how many tasks each has. */
 import { performance } from 'node:perf_hooks'
 import { threadId as thisThreadId } from 'node:worker_threads'
 import { counter } from '@rchan/trace'
@@ -77,5 +77,29 @@ export class Pool {
       this.#threads = this.#look().threads
     }
     this.#count?.({ queued: this.queued, busy: this.busy, threads: this.#threads })
+  }
+}
+
+/** Pools by the objects that libraries have for them. It does not keep these alive. */
+export class Pools<P extends object> {
+  readonly #look: (pool: Partial<P>) => PoolFacts
+  readonly #pools = new WeakMap<object, Pool>()
+
+  constructor(look: (pool: Partial<P>) => PoolFacts) {
+    this.#look = look
+  }
+
+  find(pool: P): Pool | undefined {
+    return this.#pools.get(pool)
+  }
+
+  /** Finds a pool, or adds it. */
+  of(pool: P, kind: string): Pool {
+    let found = this.#pools.get(pool)
+    if (found === undefined) {
+      const kept = new WeakRef(pool)
+      this.#pools.set(pool, (found = new Pool(kind, () => this.#look(kept.deref() ?? {}))))
+    }
+    return found
   }
 }

@@ -12,6 +12,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { performance } from 'node:perf_hooks'
 import workerThreads, { type MessagePort } from 'node:worker_threads'
 import { sortOf, type Sort } from './envelope.js'
+import { alike } from './patches.js'
 
 // As it is now: the program may replace it. It makes no bigint.
 const nowMs = performance.now.bind(performance)
@@ -172,14 +173,6 @@ function receive(
 
 function define(target: object, key: PropertyKey, value: unknown, enumerable = false): void {
   Object.defineProperty(target, key, { value, writable: true, configurable: true, enumerable })
-}
-
-/** Gives a function the name and the length of another. */
-function alike<F extends (...args: never[]) => unknown>(made: F, original: F): F {
-  const { name, length } = original
-  define(made, 'name', name)
-  Object.defineProperty(made, 'length', { value: length, configurable: true })
-  return made
 }
 
 function transferOf(transfer: unknown): readonly unknown[] {

@@ -1,16 +1,8 @@
 /** Tasks as a worker runs them, by the envelopes that pass through its ports. */
 import { performance } from 'node:perf_hooks'
 import type { MessagePort } from 'node:worker_threads'
-import {
-  callIn,
-  numberIn,
-  replyIn,
-  SORT,
-  taskName,
-  type ReplyEnvelope,
-  type Sort,
-  type TaskEnvelope,
-} from './envelope.js'
+import { callIn, replyIn, type CallFormat } from './calls.js'
+import { numberIn, SORT, taskName, type ReplyEnvelope, type Sort, type TaskEnvelope } from './envelope.js'
 import { tellSums } from './gc.js'
 import { tellMemoryIfDue } from './memory.js'
 import { readSince, type PortTap } from './ports.js'
@@ -28,6 +20,7 @@ interface Reading {
   readonly waitingForCpu: number
 }
 
+const NO_READING: Reading = { time: 0, onCpu: 0, waitingForCpu: 0 }
 /** How long the reading at the end of a task counts for the start of the next one, in ms. */
 const RECENT_MS = 0.5
 /**
@@ -53,46 +46,54 @@ interface Run {
 }
 
 /** Watches the tasks that the calling thread runs. */
-export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => void } {
-  /** The tasks that have begun: the newest, if it still runs, and those before it. */
-  let newest: Run | undefined
-  const others: Run[] = []
+export class TaskRuns implements PortTap {
+  readonly #context: ProbeContext
+  readonly #formats: readonly CallFormat[]
+  readonly #open = new OpenRuns()
+  readonly #account = new TaskAccount()
   /** The reply that is being posted: one at a time. */
-  let leaving: { readonly message: unknown; readonly id: number; readonly start: number } | undefined
-  let account: Schedstat | undefined
-  let hasAccount = false
-  let last: Reading | undefined
-  /** Reads the kernel's account of this thread. A reading takes it 1 to 7 µs. */
-  const readAccount = (): Reading => {
-    if (!hasAccount) {
-      hasAccount = true
-      const tid = kernelThreadId()
-      if (tid !== 0) account = Schedstat.open(tid)
+  #leaving: { readonly message: unknown; readonly id: number; readonly start: number } | undefined
+
+  constructor(context: ProbeContext, formats: readonly CallFormat[]) {
+    this.#context = context
+    this.#formats = formats
+  }
+
+  receiving(port: MessagePort, message: unknown, sort: Sort, ports: readonly unknown[] | undefined): void {
+    if (typeof message !== 'object' || message === null) return
+    try {
+      this.#begin(port, message, sort, ports === undefined)
+    } catch (error) {
+      this.#context.fail(error)
     }
-    if (account?.read() !== true) return NO_READING
-    return { time: nowMs(), onCpu: account.onCpu, waitingForCpu: account.waitingForCpu }
   }
-  /** Whether the last task was long enough for readings to tell something, and to cost nothing. */
-  let areLong = true
-  /**
-   * The reading for the start of a task. The one at the end of the last task will do, if it is
-   * recent: in between the worker has waited for a message, and nothing else.
-   */
-  const readingAtStart = (time: number): Reading => {
-    if (!areLong) return NO_READING
-    return last !== undefined && time - last.time < RECENT_MS ? last : readAccount()
-  }
-  const take = (port: MessagePort, key: unknown): Run | undefined => {
-    const one = newest
-    if (one !== undefined && one.port === port && one.key === key) {
-      newest = undefined
-      return one
+
+  posting(port: MessagePort, message: unknown, sort: Sort): void {
+    if (this.#open.isEmpty) return
+    if (typeof message !== 'object' || message === null) return
+    try {
+      this.#finish(port, message, sort)
+    } catch (error) {
+      this.#context.fail(error)
     }
-    if (others.length === 0) return undefined
-    const index = others.findIndex((each) => each.port === port && each.key === key)
-    return index < 0 ? undefined : others.splice(index, 1)[0]
   }
-  const begin = (port: MessagePort, message: object, sort: Sort, isTaken: boolean): void => {
+
+  posted(_port: MessagePort, message: unknown): void {
+    if (this.#leaving === undefined || this.#leaving.message !== message) return
+    const { id, start } = this.#leaving
+    this.#leaving = undefined
+    replied({ id, serializeNs: Math.round((nowMs() - start) * NS_PER_MS) })
+  }
+
+  notPosted(): void {
+    this.#leaving = undefined
+  }
+
+  end(): void {
+    this.#account.close()
+  }
+
+  #begin(port: MessagePort, message: object, sort: Sort, isTaken: boolean): void {
     const id = numberIn(message)
     if (id === undefined) return
     let name = ''
@@ -102,22 +103,22 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       name = taskName(envelope.filename, envelope.name)
       key = envelope.taskId
     } else {
-      const call = callIn(message)
+      const call = callIn(this.#formats, message)?.call
       name = call?.name ?? ''
       key = call?.key
     }
     const start = nowMs()
     const read = isTaken ? Math.round((start - readSince()) * NS_PER_MS) : 0
-    const reading = readingAtStart(start)
+    const reading = this.#account.atStart(start)
     const token = run.begin()
     // In the span, so that viewers bind the arrow to it.
     way.step(id)
     // One that never had its reply.
-    take(port, key)
-    if (newest !== undefined) others.push(newest)
-    newest = { id, port, key, token, name, start, read, reading }
+    this.#open.take(port, key)
+    this.#open.push({ id, port, key, token, name, start, read, reading })
   }
-  const finish = (port: MessagePort, message: object, sort: Sort): void => {
+
+  #finish(port: MessagePort, message: object, sort: Sort): void {
     let key: unknown
     let hasFailed: boolean
     if (sort === SORT.reply) {
@@ -125,62 +126,97 @@ export function watchRuns(context: ProbeContext): { tap: PortTap; end: () => voi
       key = taskId
       hasFailed = error !== undefined && error !== null
     } else {
-      const reply = replyIn(message)
+      const reply = replyIn(this.#formats, message)
       if (reply === undefined) return
       key = reply.key
       hasFailed = reply.hasFailed
     }
-    const one = take(port, key)
+    const one = this.#open.take(port, key)
     if (one === undefined) return
     const end = nowMs()
-    areLong = end - one.start >= LONG_MS
-    const isRead = areLong && one.reading !== NO_READING
-    last = areLong ? readAccount() : undefined
+    const last = this.#account.atEnd(end - one.start)
+    const isRead = last !== undefined && last !== NO_READING && one.reading !== NO_READING
     const fields = {
       id: one.id,
       name: one.name,
-      onCpu: isRead && last !== undefined ? last.onCpu - one.reading.onCpu : 0,
-      waitingForCpu: isRead && last !== undefined ? last.waitingForCpu - one.reading.waitingForCpu : 0,
+      onCpu: isRead ? last.onCpu - one.reading.onCpu : 0,
+      waitingForCpu: isRead ? last.waitingForCpu - one.reading.waitingForCpu : 0,
       read: one.read,
     }
     if (hasFailed) run.fail(one.token, fields)
     else run.end(one.token, fields)
-    tellSums(context, end)
+    tellSums(this.#context, end)
     tellMemoryIfDue(end)
-    leaving = { message, id: one.id, start: nowMs() }
-  }
-  const tap: PortTap = {
-    receiving(port, message, sort, ports) {
-      if (typeof message !== 'object' || message === null) return
-      try {
-        begin(port, message, sort, ports === undefined)
-      } catch (error) {
-        context.fail(error)
-      }
-    },
-    posting(port, message, sort) {
-      if (newest === undefined && others.length === 0) return
-      if (typeof message !== 'object' || message === null) return
-      try {
-        finish(port, message, sort)
-      } catch (error) {
-        context.fail(error)
-      }
-    },
-    posted(_port, message) {
-      if (leaving === undefined || leaving.message !== message) return
-      const { id, start } = leaving
-      leaving = undefined
-      replied({ id, serializeNs: Math.round((nowMs() - start) * NS_PER_MS) })
-    },
-    notPosted() {
-      leaving = undefined
-    },
-  }
-  return {
-    tap,
-    end: () => account?.close(),
+    this.#leaving = { message, id: one.id, start: nowMs() }
   }
 }
 
-const NO_READING: Reading = { time: 0, onCpu: 0, waitingForCpu: 0 }
+/** The tasks that have begun. In most threads there is one at a time. */
+class OpenRuns {
+  /** The newest, if it still runs, and those before it. */
+  #newest: Run | undefined
+  readonly #others: Run[] = []
+
+  get isEmpty(): boolean {
+    return this.#newest === undefined && this.#others.length === 0
+  }
+
+  push(one: Run): void {
+    if (this.#newest !== undefined) this.#others.push(this.#newest)
+    this.#newest = one
+  }
+
+  take(port: MessagePort, key: unknown): Run | undefined {
+    const one = this.#newest
+    if (one !== undefined && one.port === port && one.key === key) {
+      this.#newest = undefined
+      return one
+    }
+    if (this.#others.length === 0) return undefined
+    const index = this.#others.findIndex((each) => each.port === port && each.key === key)
+    return index < 0 ? undefined : this.#others.splice(index, 1)[0]
+  }
+}
+
+/** The kernel's account of this thread, read where tasks start and end. */
+class TaskAccount {
+  #schedstat: Schedstat | undefined
+  #isOpened = false
+  /** The one at the end of the last task. */
+  #last: Reading | undefined
+  /** Whether the last task was long enough for readings to tell something, and to cost nothing. */
+  #areLong = true
+
+  /**
+   * The one at the end of the last task will do, if it is recent: in between the worker has waited
+   * for a message, and nothing else.
+   */
+  atStart(time: number): Reading {
+    if (!this.#areLong) return NO_READING
+    const last = this.#last
+    return last !== undefined && time - last.time < RECENT_MS ? last : this.#read()
+  }
+
+  /** @returns undefined if the task was short. */
+  atEnd(duration: number): Reading | undefined {
+    this.#areLong = duration >= LONG_MS
+    this.#last = this.#areLong ? this.#read() : undefined
+    return this.#last
+  }
+
+  close(): void {
+    this.#schedstat?.close()
+  }
+
+  /** A reading takes the thread 1 to 7 µs. */
+  #read(): Reading {
+    if (!this.#isOpened) {
+      this.#isOpened = true
+      const tid = kernelThreadId()
+      if (tid !== 0) this.#schedstat = Schedstat.open(tid)
+    }
+    const account = this.#schedstat
+    if (account?.read() !== true) return NO_READING
+    return { time: nowMs(), onCpu: account.onCpu, waitingForCpu: account.waitingForCpu }
+  }
+}

@@ -5,12 +5,18 @@
  * into the pool's own envelope, beside the task, and the worker's side finds it there. So a task is
  * known on both sides, however the pool finds its messages.
  */
-import { watchCalls } from './calls.js'
+import { CallTracker, type CallLibrary } from './call-tracker.js'
+import { jestWorker } from './jest-worker.js'
+import { PiscinaPools } from './piscina.js'
+import { poolifier } from './poolifier.js'
 import { PortPeers } from './port-peers.js'
 import { tapPorts } from './ports.js'
-import { watchPools } from './pools.js'
-import { watchRuns } from './runs.js'
+import { TaskRuns } from './runs.js'
 import type { Probe } from './probe.js'
+import { workerpool } from './workerpool.js'
+
+/** The libraries whose tasks are calls of functions. */
+const LIBRARIES: readonly CallLibrary[] = [workerpool, jestWorker, poolifier]
 
 export const tasks: Probe = {
   name: 'tasks',
@@ -18,8 +24,12 @@ export const tasks: Probe = {
   byDefault: true,
   install(context) {
     const peers = new PortPeers(context)
-    const watched = [watchPools(context, peers), watchCalls(context, peers), watchRuns(context)]
-    const closes = watched.flatMap(({ tap, end }) => [tapPorts(tap), end])
+    const watched = [
+      new PiscinaPools(context, peers),
+      new CallTracker(context, peers, LIBRARIES),
+      new TaskRuns(context, LIBRARIES),
+    ]
+    const closes = watched.flatMap((watch) => [tapPorts(watch), () => watch.end()])
     closes.push(() => peers.end())
     // The classes of Node that are replaced come back in the order in which that happened.
     return () => closes.toReversed().forEach((close) => close())
