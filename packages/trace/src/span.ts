@@ -2,7 +2,7 @@
  * Spans: something that takes its time on one thread. A declaration works as that of a tracepoint.
  */
 import type { FieldValuesOf, Level, Schema, StructTypes } from '@rchan/ctf'
-import type { NoFields } from './kinds.js'
+import type { CallFields, NoFields } from './kinds.js'
 import { compile } from './compile.js'
 import { declare, dispatchTo, spanDispatchTo } from './declare.js'
 import { Face, type SpanDispatch } from './dispatch.js'
@@ -44,12 +44,14 @@ export interface Span<F extends StructTypes> {
    * @returns what the function returns; in place of a promise, one with the same outcome.
    */
   run<T>(fields: FieldValuesOf<F>, body: () => T): T
+  /** The same, of a span that has no fields. */
+  run<T>(body: keyof F extends never ? () => T : never): T
   /** Begins a span that ends with the block: `using _ = decode.using({ … })`. */
-  using(fields: FieldValuesOf<F>): Disposable
+  using(...fields: CallFields<F>): Disposable
   /**
    * Records a span that is known only now: its start and end in ns of the trace's clock, see `now`.
    */
-  between(startNs: bigint | number, endNs: bigint | number, fields: FieldValuesOf<F>): void
+  between(startNs: bigint | number, endNs: bigint | number, ...fields: CallFields<F>): void
   /** Whether it is recorded now. May be stale by an instant. */
   readonly enabled: boolean
   readonly schema: Schema
@@ -88,8 +90,9 @@ export function span<const F extends StructTypes = NoFields>(
   const calls = facadeOf(flags, id, name, spanDispatchTo(declared))
   const face = {
     ...calls,
-    run(given: Args, body: () => unknown): unknown {
-      const token = calls.begin(given)
+    run(given: Args | (() => unknown), body?: () => unknown): unknown {
+      if (body === undefined) return face.run({}, given as () => unknown)
+      const token = calls.begin(given as Args)
       if (token === 0) return body()
       let result: unknown
       try {
@@ -104,7 +107,7 @@ export function span<const F extends StructTypes = NoFields>(
         () => calls.fail(token),
       )
     },
-    using(given: Args): Disposable {
+    using(given?: Args): Disposable {
       const token = calls.begin(given)
       return {
         [Symbol.dispose]() {

@@ -4,6 +4,7 @@
  */
 import type { FieldType, FieldValuesOf, Level, Schema, ValueOf } from '@rchan/ctf'
 import { declare, dispatchTo } from './declare.js'
+import type { CallFields, NoFields } from './kinds.js'
 import { makeFacade, makeSystemCall, type SystemCall } from './dispatch.js'
 
 /** The fields of a tracepoint, by name. */
@@ -27,16 +28,14 @@ export type FieldValues<F extends FieldTypes> = FieldValuesOf<F>
  * online. That takes 1 to 3 ms, and at most 1 s if the thread that writes the files is stuck.
  */
 export interface Tracepoint<F extends FieldTypes> {
-  (
-    ...args: keyof F extends never ? [fields?: Readonly<Record<string, never>>] : [fields: FieldValues<F>]
-  ): void
+  (...fields: CallFields<F>): void
   /**
    * Records an event that is learnt of only now.
    *
    * @param ns when it happened, in ns of the trace's clock (see `now`): a bigint, or a safe
    * integer. In the trace the event stands at the time of the call; readers show it at its own.
    */
-  at(ns: bigint | number, fields: FieldValues<F>): void
+  at(ns: bigint | number, ...fields: CallFields<F>): void
   /**
    * Whether a recording runs. Use it to skip making costly arguments. May be stale by an instant.
    */
@@ -57,15 +56,15 @@ export interface TracepointOptions {
  *
  * @param name letters, digits and `_`, in parts joined by one of `: . / -`; at most 200 characters,
  * and not starting with a digit.
- * @param fields the type of each field, in the order in which readers show them.
+ * @param fields the type of each field, in the order in which readers show them. Left out: none.
  * @throws TypeError for a bad name or type; RangeError if the process already has 2048 tracepoints.
  * @example
  * export const tileDone = tracepoint('tile:done', { id: 'u32', ms: 'f64', path: 'string' })
  * tileDone({ id: 7, ms: 1.5, path: 'a.png' })
  */
-export function tracepoint<const F extends FieldTypes>(
+export function tracepoint<const F extends FieldTypes = NoFields>(
   name: string,
-  fields: F,
+  fields: F = {} as F,
   options: TracepointOptions = {},
 ): Tracepoint<F> {
   const declared = declare(name, fields, options)

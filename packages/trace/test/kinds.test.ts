@@ -22,7 +22,7 @@ describe.each([
     const { summary, results, start: startText } = printed(ended) as Printed
     const start = BigInt(startText)
     const records = opened(summary)
-    expect(results).toEqual([42, 43, 'Error: 44', 'Error: 45'])
+    expect(results).toEqual([41, 42, 43, 'Error: 44', 'Error: 45'])
     // Ends that were bad: 3, times, a missing field, and 3 with fields that can't be read.
     expect(summary.discarded).toBe(8)
     expect(summary.badArguments).toEqual([
@@ -62,7 +62,7 @@ describe.each([
       else expect(from + (fields.duration as bigint)).toBe(time)
     }
     expect(of('tile:text', 'span')[0]).toMatchObject({ fields: { s: 'é', list: [1, 2] } })
-    const [bare] = of('tile:bare', 'span')
+    const [, bare] = of('tile:bare', 'span')
     const inner = spans[3]
     expect(bare.fields.start).toBeLessThanOrEqual(inner.fields.start as bigint)
     expect(bare.time).toBeGreaterThanOrEqual(inner.time)

@@ -17,7 +17,8 @@ import {
 } from '@rchan/trace'
 
 const tile = tracepoint('types:tile', { id: 'u32', size: 'u64', ms: 'f64', path: 'string', hit: 'bool' })
-const none = tracepoint('types:none', {})
+const none = tracepoint('types:none')
+const bare = span('types:bare')
 const good = { id: 1, size: 2n, ms: 0.5, path: 'a', hit: true }
 
 const rich = tracepoint('types:rich', {
@@ -59,6 +60,17 @@ export function refusedOfOtherKinds(): void {
   decode.end(decode.begin(), { id: 1, ms: 1 })
   const number: number = decode.run({ id: 1, ms: 1 }, () => 1)
   decode.between(1, 2n, { id: number, ms: 1 })
+  const text: string = bare.run(() => 'a')
+  bare.run({}, () => text)
+  bare.using()
+  bare.between(1, 2)
+  none.at(1n)
+  // @ts-expect-error -- fields are needed
+  decode.run(() => 1)
+  // @ts-expect-error -- fields are needed
+  decode.using()
+  // @ts-expect-error -- fields are needed
+  tile.at(1)
   // @ts-expect-error -- ms is still owed
   decode.end(decode.begin({ id: 1 }))
   // @ts-expect-error -- id is still owed
@@ -124,8 +136,8 @@ export function refusedDeclarations(): void {
   tracepoint('types:a', { id: 'u33' })
   // @ts-expect-error -- a type is a string
   tracepoint('types:a', { id: 32 })
-  // @ts-expect-error -- fields are needed
-  tracepoint('types:a')
+  // @ts-expect-error -- a field that is not declared
+  tracepoint('types:a').at(1, { id: 1 })
   // @ts-expect-error -- a name is a string
   tracepoint(1, {})
 }

@@ -16,6 +16,7 @@
 import type {
   AsyncSpan,
   AsyncSpanFields,
+  CallFields,
   Counter,
   CounterType,
   FieldTypes,
@@ -24,7 +25,6 @@ import type {
   NoFields,
   Span,
   SpanOptions,
-  Tracepoint,
   TracepointOptions,
 } from '@rchan/trace/faces'
 import type { FieldType, FieldTypeNode, FieldValuesOf, StructTypes, t as T, ValueOf } from '@rchan/ctf'
@@ -32,6 +32,7 @@ import type { FieldType, FieldTypeNode, FieldValuesOf, StructTypes, t as T, Valu
 export type {
   AsyncSpan,
   AsyncSpanFields,
+  CallFields,
   Counter,
   CounterType,
   FieldTypes,
@@ -42,7 +43,7 @@ export type {
   SpanOptions,
   TracepointOptions,
 }
-export type { CallFields, FieldValue, FieldValues, FlowId, SpanRest, SpanToken } from '@rchan/trace/faces'
+export type { FieldValue, FieldValues, FlowId, SpanRest, SpanToken } from '@rchan/trace/faces'
 export type {
   Field,
   FieldType,
@@ -62,9 +63,9 @@ export type {
 
 /** A tracepoint of a library: that of rchan, but for its schema. */
 export interface LibraryTracepoint<F extends FieldTypes> {
-  (...args: Parameters<Tracepoint<F>>): void
+  (...fields: CallFields<F>): void
   /** See rchan's tracepoint. */
-  at(ns: bigint | number, fields: FieldValuesOf<F>): void
+  at(ns: bigint | number, ...fields: CallFields<F>): void
   /** Whether it is recorded now. Use it to skip making costly arguments. */
   readonly enabled: boolean
 }
@@ -204,9 +205,9 @@ const NOTHING = {
  * export const evicted = tracepoint('mycache:evicted', { key: 'string', bytes: 'u32' })
  * evicted({ key, bytes })
  */
-export function tracepoint<const F extends FieldTypes>(
+export function tracepoint<const F extends FieldTypes = NoFields>(
   name: string,
-  fields: F,
+  fields?: F,
   options?: TracepointOptions,
 ): LibraryTracepoint<F> {
   const place = declare('event', name, fields, options)
@@ -234,9 +235,9 @@ export function span<const F extends StructTypes = NoFields>(
     fail(token: unknown, given?: unknown) {
       if (place.made !== undefined) place.made.fail(token, given)
     },
-    run: (given: unknown, body: () => unknown) =>
+    run: (given: unknown, body = given as () => unknown) =>
       place.made === undefined ? body() : place.made.run(given, body),
-    using: (given: unknown) => (place.made === undefined ? NOTHING : place.made.using(given)),
+    using: (given?: unknown) => (place.made === undefined ? NOTHING : place.made.using(given)),
     between(start: unknown, end: unknown, given: unknown) {
       if (place.made !== undefined) place.made.between(start, end, given)
     },

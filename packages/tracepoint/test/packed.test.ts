@@ -22,7 +22,7 @@ const called = tracepoint('lib:called', { by: 'string' })
 const load = span('lib:load')
 exports.use = () => {
   called({ by: 'packed' })
-  return load.run({}, () => 'ran')
+  return load.run(() => 'ran')
 }`
 const FILES = {
   'library.mjs': `import { span, tracepoint } from '@rchan/tracepoint'\nconst exports = {}${LIBRARY}
