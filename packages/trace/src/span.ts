@@ -108,12 +108,7 @@ export function span<const F extends StructTypes = NoFields>(
       )
     },
     using(given?: Args): Disposable {
-      const token = calls.begin(given)
-      return {
-        [Symbol.dispose]() {
-          calls.end(token)
-        },
-      }
+      return new EndAtBlock(calls, calls.begin(given))
     },
     between(start: bigint | number, to: bigint | number, given: Args): void {
       const flag = flags[id]
@@ -122,6 +117,21 @@ export function span<const F extends StructTypes = NoFields>(
     schema,
   }
   return new Face(flags, id, face) as unknown as Span<F>
+}
+
+/** Ends a span with its block. An object literal with such a method takes five times as long. */
+class EndAtBlock implements Disposable {
+  readonly #calls: Facade
+  readonly #token: number
+
+  constructor(calls: Facade, token: number) {
+    this.#calls = calls
+    this.#token = token
+  }
+
+  [Symbol.dispose](): void {
+    this.#calls.end(this.#token)
+  }
 }
 
 /** @returns a value that fits no duration if the times are none, or in the wrong order. */
