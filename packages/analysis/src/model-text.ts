@@ -15,7 +15,7 @@ import type {
 import { processTable } from './process-text.js'
 import { durationText, numberText, quantityText } from './quantity.js'
 import { sampledText } from './sampled-text.js'
-import { shown, table } from './text-table.js'
+import { shown, table } from './aligned-text.js'
 import { threadText } from './thread-text.js'
 
 /** How many of the slowest tasks of a pool the text shows. */

@@ -1,7 +1,7 @@
 /** The processes of a recording as text: which are there, and which one has started which. */
 import type { ProcessUse, ThreadUse } from './model.js'
 import { durationText, numberText } from './quantity.js'
-import { shown, table } from './text-table.js'
+import { shown, table } from './aligned-text.js'
 
 /** How many processes the text shows. */
 const MOST_SHOWN = 20

@@ -1,7 +1,7 @@
 /** The functions in which time went, as text. */
 import type { HotFunction, Model, Sampled } from './model.js'
 import { durationText } from './quantity.js'
-import { shown, table } from './text-table.js'
+import { shown, table } from './aligned-text.js'
 
 /** Functions of a thread, or of a task. */
 const SHOWN = 10

@@ -1,7 +1,7 @@
 /** A summary as text, in aligned columns. */
 import { durationText, numberText, quantityText } from './quantity.js'
 import type { Distribution, Summary, ThreadSummary, TracepointSummary } from './summary.js'
-import { shown, table } from './text-table.js'
+import { shown, table } from './aligned-text.js'
 
 /** Returns a summary as text for people, which ends with a line break. */
 export function summaryText(summary: Summary): string {

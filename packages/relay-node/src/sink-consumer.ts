@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import type { ConsumerTotals, Relay, RelayChannel } from '@rchan/relay'
 import { checkOptions } from './given-options.js'
 import type { FolderInit } from './folder-sink.js'
+import { reasonOf } from './reason.js'
 import { SINK_WORDS, SINK_WORDS_BYTES, type SinkMessage, type SinkThreadData } from './sink-thread.js'
 import { sinkSource } from './sink-source.js'
 
@@ -84,7 +85,7 @@ export class ConsumerThread {
         }
       })
       worker.on('error', (thrown: unknown) => {
-        error ??= new Error(`the consumer thread died: ${messageOf(thrown)}`, { cause: thrown })
+        error ??= new Error(`the consumer thread died: ${reasonOf(thrown)}`, { cause: thrown })
       })
       worker.on('exit', (code) => {
         if (totals === undefined)
@@ -232,8 +233,4 @@ function errorOf({ message, error, code }: Extract<SinkMessage, { kind: 'failed'
 /** Tells of an error that nobody has asked for. */
 export function warn(error: Error): void {
   process.emitWarning(error)
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -16,6 +16,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { ChannelConsumer, Relay, type ConsumerTotals, type RelayChannel, type Subbuf } from '@rchan/relay'
 import { FolderSink, type FolderInit } from './folder-sink.js'
 import { threadMachine } from './machine.js'
+import { reasonOf } from './reason.js'
 import type { SinkModule } from './sink.js'
 
 /** The words by which the starter asks. A test holds them to the picture above. */
@@ -101,7 +102,7 @@ export async function runSinkThread(): Promise<void> {
   } catch (error) {
     // What the sink did not take is the next consumer's.
     consumer?.release(false)
-    const message = `${doing}: ${error instanceof Error ? error.message : String(error)}`
+    const message = `${doing}: ${reasonOf(error)}`
     const { code } = (error ?? {}) as { readonly code?: unknown }
     const known = typeof code === 'string' ? code : undefined
     tell({ kind: 'failed', error: cloneable(error), code: known, message, totals: consumer?.totals ?? [] })

@@ -16,6 +16,7 @@ import type { LimitedMachine } from './machine.js'
 import { Members } from './members.js'
 import type { RelayOptions } from './options.js'
 import { Pages } from './pages.js'
+import { reasonOf } from './reason.js'
 import { Slot } from './slot.js'
 import { CALL, Upcall, type Answer, type Request } from './upcall.js'
 import type { RelayWords } from './words.js'
@@ -193,7 +194,7 @@ export class Channels implements RelayHost {
       else channel.tellOfMappingHere(page, call === CALL.mapped)
       return { done: true, error: '' }
     } catch (error) {
-      return { done: false, error: error instanceof Error ? error.message : String(error) }
+      return { done: false, error: reasonOf(error) }
     } finally {
       this.#isCallingBack = false
     }

@@ -12,6 +12,7 @@ import { Channels } from './channels.js'
 import { FLAG, MAX_CHANNELS } from './layout.js'
 import type { LimitedMachine, Machine } from './machine.js'
 import { absoluteUrl, cutName, geometryOf, mustNotBringFileCallbacks, type RelayOptions } from './options.js'
+import { reasonOf } from './reason.js'
 import type { RelayChannel } from './relay-channel.js'
 import { RelayWords } from './words.js'
 
@@ -350,7 +351,7 @@ export class Relay {
       try {
         prepared = channel.openBuffer(cpu)
       } catch (error) {
-        whyNot = error instanceof Error ? error.message : String(error)
+        whyNot = reasonOf(error)
         this.machine.log('error', `relay: createBufFile threw: ${String(error)}`)
       }
       if (!prepared) {

@@ -27,6 +27,7 @@
 import { arenaChannelName, type Control } from './control.js'
 import { CONTROL } from './control-page.js'
 import type { Machine, Mailbox } from './machine.js'
+import { reasonOf } from './reason.js'
 
 /** The call that tells what became of all records so far: a `LossReport`. */
 export const LOSSES_CALL = 'losses'
@@ -215,7 +216,7 @@ export class CallTaker {
         kind,
         argument,
         answer: (result) => this.#reply({ id, result }),
-        fail: (error) => this.#reply({ id, error: error instanceof Error ? error.message : String(error) }),
+        fail: (error) => this.#reply({ id, error: reasonOf(error) }),
       })
     }
     return found

@@ -16,6 +16,7 @@ import { CONTROL } from './control-page.js'
 import type { FlightInit } from './flight.js'
 import { FlightConsumer } from './flight-consumer.js'
 import type { Listeners } from './listeners.js'
+import { reasonOf } from './reason.js'
 import { endRequests } from './request.js'
 import type { CreateFormat, PacketFormat } from './packet-format.js'
 import type { CreateSink, Sink } from './sink.js'
@@ -139,7 +140,7 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     // Waiting threads learn of it. Tracepoints are off from here on. The files hold all records
     // delivered so far.
     control.disable(arena.generation)
-    tell({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
+    tell({ kind: 'failed', message: reasonOf(error) })
   } finally {
     greet(GREETING.ended)
     // Tracing is off by now. A thread that asked earlier and got no answer must not wait any

@@ -8,6 +8,7 @@
  */
 import type { Machine } from './machine.js'
 import { PrivateFolder } from './private-folder.js'
+import { reasonOf } from './reason.js'
 import { answerName, FILES, REQUEST_BYTES, registeredIn, requestId, type Answer } from './registration.js'
 import { causeOf, type SnapshotCause } from './trigger.js'
 import type { Watch } from './watch.js'
@@ -98,7 +99,7 @@ export class Door implements Watch {
     try {
       return { path: this.#take(causeOf('request', reason === '' ? 'asked for by another process' : reason)) }
     } catch (error) {
-      return { error: error instanceof Error ? error.message : String(error) }
+      return { error: reasonOf(error) }
     }
   }
 }

@@ -16,8 +16,14 @@ import {
   RECORD_ALIGN_BYTES,
   recordEnd,
 } from '@rchan/ctf'
-import type { Packet, PacketSpan, PacketStream, ThreadTotals, SealedPacket } from '@rchan/runtime'
-import { now } from './clock.js'
+import {
+  now,
+  type Packet,
+  type PacketSpan,
+  type PacketStream,
+  type ThreadTotals,
+  type SealedPacket,
+} from '@rchan/runtime'
 import { PacketMaker } from './packet-header.js'
 import { later, u32View, u64View, type Layouts } from './packet-span.js'
 

@@ -26,6 +26,7 @@ import {
   type ThreadRange,
 } from '@rchan/ctf'
 import {
+  now,
   Arena,
   Control,
   threadTag,
@@ -37,7 +38,7 @@ import {
   type SnapshotStream,
   type ThreadTotals,
 } from '@rchan/runtime'
-import { clockOffset, now } from './clock.js'
+import { clockOffset } from './clock-offset.js'
 import { CpuStream } from './cpu-stream.js'
 import { GlobalStream } from './global-stream.js'
 import { storeFields } from './field-code.js'

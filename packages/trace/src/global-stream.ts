@@ -18,8 +18,7 @@ import {
   RECORD_ALIGN_BYTES,
   recordEnd,
 } from '@rchan/ctf'
-import type { Packet, PacketSpan, PacketStream, SealedPacket } from '@rchan/runtime'
-import { now } from './clock.js'
+import { now, type Packet, type PacketSpan, type PacketStream, type SealedPacket } from '@rchan/runtime'
 import { PacketMaker } from './packet-header.js'
 import { later, u32View, type Layouts } from './packet-span.js'
 

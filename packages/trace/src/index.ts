@@ -95,7 +95,7 @@ export type {
   RecordingSettings,
 } from './recording-options.js'
 export type { Recording } from './recording.js'
-export type { RecordingSummary, SnapshotsSummary } from './summary.js'
+export type { RecordingSummary, SnapshotsSummary } from './recording-summary.js'
 export { watchEventLoop } from './watch-event-loop.js'
 export type { SnapshotOn } from './snapshot-on.js'
 export type { Discarded, EventLoopOptions, RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'

@@ -27,9 +27,9 @@ import {
 } from './recording-options.js'
 import type { EventRules } from './rules.js'
 import { checkSnapshotOn } from './snapshot-on.js'
-import { INSPECT, summarize, type RecordingSummary } from './summary.js'
+import { INSPECT, summarize, type RecordingSummary } from './recording-summary.js'
 import { claimSnapshotFolder, namedFolder } from './trace-folder.js'
-import { TraceFiles } from './trace-files.js'
+import { RecordingFiles } from './recording-files.js'
 import { WantedEvents } from './wanted.js'
 import { ChildCount, warningsOf, type WarnedSettings } from './warnings.js'
 
@@ -176,7 +176,7 @@ function prepare(options: RecordingOptions | MemoryOptions, onTrouble: (text: st
     : undefined
   checkLimits((global ? 1 : possibleCpus) * bufferSize)
   checkPermissions(where === undefined ? undefined : namedFolder(where))
-  const files = new TraceFiles(where, isFlight ? claimSnapshotFolder : undefined)
+  const files = new RecordingFiles(where, isFlight ? claimSnapshotFolder : undefined)
   const ringMode = isFlight ? 'overwrite' : mode
   const geometry = geometryOf(bufferSize)
   const uuid = randomUUID()
@@ -220,7 +220,7 @@ function prepare(options: RecordingOptions | MemoryOptions, onTrouble: (text: st
 
 /** What a recording that runs has, beside its recorder. */
 interface Parts {
-  readonly files: TraceFiles
+  readonly files: RecordingFiles
   readonly wanted: WantedEvents
   readonly isFlight: boolean
   /** For the warnings at its end. */

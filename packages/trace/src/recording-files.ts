@@ -8,7 +8,7 @@ import { checkFolderOptions, claimFolder, type FolderOptions, type TraceFolder }
 /** What messages say instead of a folder. */
 const MEMORY = 'memory'
 
-export class TraceFiles {
+export class RecordingFiles {
   #folder: TraceFolder | undefined
   /** The set-up that is under way. It never rejects. */
   #settingUp: Promise<unknown> | undefined

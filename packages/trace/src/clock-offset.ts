@@ -1,4 +1,4 @@
-/** The clock of a trace, and where its zero lies in real time. */
+/** Where the zero of a trace's clock lies in real time. */
 import { now } from '@rchan/runtime'
 
 /** How long to wait for the next millisecond. Running clocks need less. */
@@ -22,5 +22,3 @@ export function clockOffset(): { offsetSeconds: number; offsetNs: number } {
   if (offset <= 0n) return { offsetSeconds: 0, offsetNs: 0 }
   return { offsetSeconds: Number(offset / 1_000_000_000n), offsetNs: Number(offset % 1_000_000_000n) }
 }
-
-export { now }
