@@ -197,7 +197,7 @@ export class Analysis {
         if (task === undefined) return
         task.replied = time
         const took = numberOf(fields.serializeNs) ?? 0
-        this.#threadOf(thread, time).runs.worked(this.#at(time) - took, this.#at(time))
+        this.#threadOf(thread, time).runs.replied(this.#at(time) - took, this.#at(time))
         process.pools.get(task.pool)?.serialized(took)
       }
     }
@@ -282,21 +282,22 @@ export class Analysis {
     const id = idOf(fields.id)
     const task = id === undefined ? undefined : (process.open.get(id) ?? process.closing.get(id))
     if (id === undefined || task === undefined || outcome === 'cut') {
-      worker.runs.coverage.add(this.#at(start), this.#at(end))
+      worker.runs.ranUnknown(this.#at(start), this.#at(end))
       return
     }
     const pool = this.#poolOf(process, task.pool, task.submitter)
     pool.advance(this.#at(end))
+    const onCpu = numberOf(fields.onCpu) ?? 0
+    const waitingForCpu = numberOf(fields.waitingForCpu) ?? 0
     if (worker.runs.count === 0) {
-      worker.beginTasks(this.#at(end), numberOf(fields.onCpu) ?? 0, numberOf(fields.waitingForCpu) ?? 0)
+      worker.beginTasks(this.#at(end), onCpu, waitingForCpu)
       const ready = worker.ready ?? worker.online ?? start
       worker.loadNs = pool.waitedForStart(task, ready < start ? ready : start, start)
     }
     task.started = start
     task.finished = end
     task.read = Math.max(0, numberOf(fields.read) ?? 0)
-    task.onCpu = numberOf(fields.onCpu) ?? 0
-    task.waitingForCpu = numberOf(fields.waitingForCpu) ?? 0
+    if (onCpu + waitingForCpu > 0) task.kernel = { onCpu, waitingForCpu }
     task.worker = thread
     task.share = pool.shareOf(thread)
     task.functions = () => pool.functionsOf(task.name)
@@ -304,7 +305,8 @@ export class Analysis {
     const waited = pool.backlog.waitedForEach
     pool.ran(task, start, end, waited - (process.waitedAtStart.get(id) ?? waited))
     process.waitedAtStart.delete(id)
-    if (task.dispatched !== undefined) worker.runs.gotTask(this.#at(task.dispatched), this.#at(start))
+    if (task.dispatched !== undefined)
+      worker.runs.gotTask(this.#at(task.dispatched), this.#at(start), task.read)
     worker.runs.ran(this.#at(start), this.#at(end), task)
   }
 
@@ -466,6 +468,7 @@ export class Analysis {
         ...(cpus === undefined ? {} : { cpus }),
       })
       const end = this.#extents.toOf(process)
+      for (const { runs } of state.threads.values()) runs.finish()
       const uses = [...state.threads.values()].map((thread) => thread.use(end))
       threads.push(...uses.filter(({ role }) => role !== 'sampler'))
       const own = this.#poolsOf(state, uses, end)

@@ -39,6 +39,7 @@ export type {
   ThreadUse,
   Traffic,
 } from './model.js'
+export { shownParts } from './parts-text.js'
 export { commandText } from './process-text.js'
 export { durationText, numberText, quantityText } from './quantity.js'
 export { QUANTILE_ERROR, Sketch, type Bin } from './sketch.js'

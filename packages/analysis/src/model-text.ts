@@ -1,17 +1,7 @@
 /** A model as text for people, and as plain data for JSON. */
 import type { TraceThread } from '@rchan/ctf/reader'
-import type {
-  Crew,
-  Evidence,
-  Finding,
-  Model,
-  Parts,
-  Pool,
-  Quantiles,
-  Route,
-  Task,
-  ThreadUse,
-} from './model.js'
+import type { Crew, Evidence, Finding, Model, Pool, Quantiles, Route, Task, ThreadUse } from './model.js'
+import { shownParts } from './parts-text.js'
 import { processTable } from './process-text.js'
 import { durationText, numberText, quantityText } from './quantity.js'
 import { sampledText } from './sampled-text.js'
@@ -70,7 +60,7 @@ export function evidenceText({ value, unit }: Evidence): string {
 }
 
 function poolText(pool: Pool, several: boolean): string {
-  const { name, tasks, perSecond, threadsAtOnce, failed, cut, wait, wake, run, reply, parts, slowest } = pool
+  const { name, tasks, perSecond, threadsAtOnce, failed, cut, wait, wake, run, reply, slowest } = pool
   const head = [
     `${shown(name)}${several ? ` of process ${pool.process.pid}` : ''}:`,
     `${numberText(tasks)} tasks,`,
@@ -86,7 +76,7 @@ function poolText(pool: Pool, several: boolean): string {
     quantileRow('result handled', reply),
   ]
   const lines = [`${head.replaceAll(' ,', ',')}\n`, table(rows, [true, false, false, false, false])]
-  if (run.sum > 0) lines.push(`run time is: ${partsText(parts, run.sum)}\n`)
+  if (run.sum > 0) lines.push(partsText(pool))
   if (slowest.length > 0)
     lines.push('slowest tasks\n', slowestTable(slowest.slice(0, SLOWEST_SHOWN), pool.from))
   return lines.join('')
@@ -132,18 +122,9 @@ function quantileRow(label: string, quantiles: Quantiles): string[] {
   return [label, ...[p50, p90, p99, max].map((value) => (count === 0 ? '–' : durationText(value)))]
 }
 
-function partsText(parts: Parts, sum: number): string {
-  const names: [string, number][] = [
-    ['on a CPU', parts.onCpu],
-    ['waiting for a CPU', parts.waitingForCpu],
-    ['garbage collection', parts.gc],
-    ['blocked', parts.blocked],
-    ['not known', parts.unknown],
-  ]
-  return names
-    .filter(([, value]) => value >= 0.0005 * sum)
-    .map(([label, value]) => `${label} ${((value / sum) * 100).toFixed(1)} %`)
-    .join(', ')
+function partsText(pool: Pool): string {
+  const { verb, parts, error } = shownParts(pool.parts, pool.run.sum)
+  return `run time ${verb}: ${[...parts.map(({ text }) => text), ...(error === '' ? [] : [error])].join(', ')}\n`
 }
 
 function slowestTable(tasks: readonly Task[], from: bigint): string {

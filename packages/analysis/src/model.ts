@@ -26,8 +26,15 @@ export interface Parts {
   readonly gc: number
   /** It waited for something else: a timer, a file, a lock, a reply. */
   readonly blocked: number
-  /** Not known: short tasks, other systems than Linux. */
+  /** Not known: the recording has no account of the thread, as on other systems than Linux. */
   readonly unknown: number
+  /**
+   * The time whose parts are an estimate: short tasks share what their thread had between two
+   * readings of its account, in proportion to their run times.
+   */
+  readonly estimated: number
+  /** How much of that may belong to another part. */
+  readonly error: number
 }
 
 /** The part of a thread's time, each from 0 to 1, together 1. */
@@ -169,6 +176,8 @@ export interface Task {
   readonly waitingForCpu?: number
   readonly gc?: number
   readonly blocked?: number
+  /** Whether these parts are those of its thread at that time: the task has not read its own. */
+  readonly isEstimated?: true
 }
 
 /** What one worker did for a pool. */

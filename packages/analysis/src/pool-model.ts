@@ -6,11 +6,12 @@ import { LateModel } from './late.js'
 import type { CpuSums } from './cpu-sums.js'
 import { HotFunctions } from './hot-functions.js'
 import { Largest } from './largest.js'
-import type { Parts, Pool, PoolSpan, PoolWorker, SampledTask } from './model.js'
+import type { Parts, Pool, PoolSpan, SampledTask } from './model.js'
 import { quantilesOf } from './quantiles.js'
 import { Sketch } from './sketch.js'
-import type { TaskState, WorkerShare } from './task-state.js'
+import type { TaskState } from './task-state.js'
 import type { ThreadModel } from './thread-model.js'
+import { WorkerShare } from './worker-share.js'
 
 /** A result that lay for so long before it was handled was late. */
 const LATE_NS = 50_000_000
@@ -147,14 +148,7 @@ export class PoolModel {
     const magnitude = Math.floor(Math.log2(Math.max(1, duration)))
     while (this.#waitBehind.length <= magnitude) this.#waitBehind.push(0)
     this.#waitBehind[magnitude] += waited
-    const { share } = task
-    if (share === undefined) return
-    share.tasks += 1
-    share.runNs += duration
-    if (task.onCpu + task.waitingForCpu === 0) return
-    share.knownNs += duration
-    share.onCpu += task.onCpu
-    share.waitingForCpu += task.waitingForCpu
+    task.share?.ran(duration, task.kernel)
   }
 
   serialized(ns: number): void {
@@ -220,19 +214,7 @@ export class PoolModel {
 
   shareOf(thread: TraceThread): WorkerShare {
     let share = this.#workers.get(thread.threadId)
-    if (share === undefined) {
-      share = {
-        thread,
-        tasks: 0,
-        runNs: 0,
-        knownNs: 0,
-        onCpu: 0,
-        waitingForCpu: 0,
-        gcOfSpans: 0,
-        gcOfSums: 0,
-      }
-      this.#workers.set(thread.threadId, share)
-    }
+    if (share === undefined) this.#workers.set(thread.threadId, (share = new WorkerShare(thread)))
     share.thread = thread
     return share
   }
@@ -272,7 +254,7 @@ export class PoolModel {
       serialize: quantilesOf(this.#serialize),
       size: this.#sizes.count === 0 ? 0 : this.#sizes.quantile(0.5),
       parts: this.#parts(),
-      gcOnCpuNs: this.#gcOnCpu(),
+      gcOnCpuNs: [...this.#workers.values()].reduce((sum, { gcOnCpu }) => sum + gcOnCpu, 0),
       threads,
       // One that ends and one that takes its place may be there together.
       threadsAtOnce:
@@ -282,11 +264,7 @@ export class PoolModel {
       ...(minThreads === undefined ? {} : { minThreads }),
       ...(maxThreads === undefined ? {} : { maxThreads }),
       tasksPerThread,
-      workers: [...this.#workers.values()].map(({ thread, tasks, runNs }): PoolWorker => ({
-        thread,
-        tasks,
-        runNs,
-      })),
+      workers: [...this.#workers.values()].map(({ worker }) => worker),
       backlog: backlog.backlog(this.#cpus),
       tasksAtOnce: backlog.tasksAtOnce,
       waitBehind: this.#waitBehind,
@@ -304,30 +282,12 @@ export class PoolModel {
       .toSorted((a, b) => b.ns - a.ns)
   }
 
-  #gcOnCpu(): number {
-    let sum = 0
-    for (const { runNs, knownNs, onCpu, gcOfSpans, gcOfSums } of this.#workers.values()) {
-      const gc = Math.min(runNs, Math.max(gcOfSpans, gcOfSums))
-      sum += knownNs === 0 ? gc : Math.min(gc, (onCpu * runNs) / knownNs)
+  #parts(): Parts {
+    const sum = { onCpu: 0, waitingForCpu: 0, gc: 0, blocked: 0, unknown: 0, estimated: 0, error: 0 }
+    for (const { parts } of this.#workers.values()) {
+      for (const key of Object.keys(sum) as (keyof Parts)[]) sum[key] += parts[key]
     }
     return sum
-  }
-
-  #parts(): Parts {
-    const parts = { onCpu: 0, waitingForCpu: 0, gc: 0, blocked: 0, unknown: 0 }
-    for (const share of this.#workers.values()) {
-      const { runNs, knownNs, onCpu, waitingForCpu } = share
-      const gc = Math.min(runNs, Math.max(share.gcOfSpans, share.gcOfSums))
-      const knownGc = runNs === 0 ? 0 : (gc * knownNs) / runNs
-      const worked = Math.min(Math.max(onCpu, knownGc), knownNs)
-      const waited = Math.min(waitingForCpu, knownNs - worked)
-      parts.gc += gc
-      parts.onCpu += worked - knownGc
-      parts.waitingForCpu += waited
-      parts.blocked += knownNs - worked - waited
-      parts.unknown += runNs - knownNs - (gc - knownGc)
-    }
-    return parts
   }
 
   #at(time: bigint): number {

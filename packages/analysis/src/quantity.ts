@@ -1,4 +1,4 @@
-/** Quantities as people read them: three digits and a unit. */
+/** Quantities as people read them: three digits and a unit, or two units of a clock. */
 
 const TIMES: readonly (readonly [number, string])[] = [
   [1e9, 's'],
@@ -16,8 +16,32 @@ const BYTES: readonly (readonly [number, string])[] = [
 /** ns in the units of time that a field can have. */
 const NS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9 }
 
-/** Returns a duration: `842 ns`, `1.25 ms`, `3600 s`. */
+/** Longer durations are told as a clock would: each unit in ns, and how many of the next it has. */
+const CLOCK: readonly (readonly [number, string])[] = [
+  [86_400e9, 'd'],
+  [3600e9, 'h'],
+  [60e9, 'min'],
+  [1e9, 's'],
+]
+/** Less is told in seconds. */
+const LEAST_OF_CLOCK = 59.95e9
+
+/** Returns a duration: `842 ns`, `1.25 ms`, `59.2 s`, `2 min 30 s`, `3 h`, `2 d 5 h`. */
 export function durationText(ns: number): string {
+  return Math.abs(ns) < LEAST_OF_CLOCK ? scaled(ns, TIMES) : clockText(ns)
+}
+
+function clockText(ns: number): string {
+  const size = Math.abs(ns)
+  // Rounded in the smaller of the two units, it may have grown into a larger one.
+  for (const [place, [unit, name]] of CLOCK.slice(0, -1).entries()) {
+    const [smaller, nameOfSmaller] = CLOCK[place + 1]
+    const rounded = Math.round(size / smaller) * smaller
+    if (rounded < unit) continue
+    const rest = Math.round((rounded % unit) / smaller)
+    const text = `${grouped(Math.floor(rounded / unit))} ${name}${rest === 0 ? '' : ` ${rest} ${nameOfSmaller}`}`
+    return ns < 0 ? `-${text}` : text
+  }
   return scaled(ns, TIMES)
 }
 

@@ -1,6 +1,6 @@
 /**
- * The runs of tasks on one thread, the garbage collections that interrupted them, and the samples
- * of stacks in them.
+ * The runs of tasks on one thread, the garbage collections that interrupted them, the samples of
+ * stacks in them, and what they had of the thread's time on CPUs.
  *
  * A collection comes late, with its own time, or not at all but in a sum; so it may come before or
  * after the run that it interrupted. So does a sample. Both are kept for a while, and whichever
@@ -8,20 +8,25 @@
  */
 import { Coverage } from './coverage.js'
 import type { Stack } from './stacks.js'
+import { TaskWindows, type Accounted } from './task-windows.js'
 
 const MOST = 1024
 /** A task may have run for long before its end is told. */
 const MOST_SAMPLES = 32_768
 
 /** What a run is charged with. */
-export interface Interrupted {
+export interface Interrupted extends Accounted {
   /** Charges it with time of a collection that is known by itself, or of a sum. */
   chargeGc(ns: number, isSum: boolean): void
   /** Charges it with time in which it had this stack. */
   chargeSample(stack: Stack, ns: number, count: number): void
 }
 
-const NOBODY: Interrupted = { chargeGc: () => undefined, chargeSample: () => undefined }
+const NOBODY: Interrupted = {
+  chargeGc: () => undefined,
+  chargeSample: () => undefined,
+  account: () => undefined,
+}
 
 interface Interval {
   readonly start: number
@@ -37,6 +42,8 @@ interface SampledInterval extends Interval {
 export class TaskRuns {
   /** Time in tasks; tasks at the same time count once. */
   readonly coverage = new Coverage()
+  /** What the kernel tells of the thread, shared out among its tasks. */
+  readonly #windows = new TaskWindows()
   count = 0
   #lastEnd = -Infinity
   #gcOfSpans = 0
@@ -56,6 +63,7 @@ export class TaskRuns {
     this.count += 1
     this.#lastEnd = Math.max(this.#lastEnd, end)
     this.coverage.add(start, end)
+    this.#windows.ran(start, end, run)
     push(this.#runs, { start, end, run })
     for (let index = this.#collections.length - 1; index >= 0; index -= 1) {
       const collection = this.#collections[index]
@@ -80,12 +88,41 @@ export class TaskRuns {
     }
   }
 
+  /** Notes a run of a task that isn't known, or has no end. */
+  ranUnknown(start: number, end: number): void {
+    this.coverage.add(start, end)
+    this.#windows.ran(start, end, NOBODY)
+  }
+
+  /** Notes the kernel's account of the thread at a time: sums since its start. */
+  account(time: number, onCpu: number, waitingForCpu: number): void {
+    this.#windows.account(time, onCpu, waitingForCpu)
+  }
+
+  /** Nothing more comes. */
+  finish(): void {
+    this.#windows.finish()
+  }
+
   /**
    * Notes that the thread was given a task that it began to run later. Meanwhile, if it had nothing
    * else to do, it read the task's message.
+   *
+   * @param read for how long, if that is known.
    */
-  gotTask(given: number, start: number): void {
-    this.worked(Math.max(given, this.#lastEnd), start)
+  gotTask(given: number, start: number, read: number): void {
+    const from = Math.max(given, this.#lastEnd)
+    this.worked(from, start)
+    const woken = Math.max(from, start - read)
+    this.#windows.around(from, woken)
+    this.#windows.worked(woken, start)
+  }
+
+  /** Notes that the thread posted the result of its last task. */
+  replied(start: number, end: number): void {
+    this.worked(start, end)
+    this.#windows.around(this.#lastEnd, start)
+    this.#windows.worked(start, end)
   }
 
   /** Notes other work: it shares sums of collections, and nobody is charged with its part. */

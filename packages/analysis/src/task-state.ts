@@ -4,19 +4,11 @@ import type { Task } from './model.js'
 import type { HotFunctions } from './hot-functions.js'
 import type { Stack } from './stacks.js'
 import type { Interrupted } from './task-runs.js'
+import type { AccountPart } from './task-windows.js'
+import type { KernelTime, WorkerShare } from './worker-share.js'
 
-/** What a worker did for a pool, so far. */
-export interface WorkerShare {
-  thread: TraceThread
-  tasks: number
-  runNs: number
-  /** Run time of the tasks of which the kernel's figures are known, and these figures. */
-  knownNs: number
-  onCpu: number
-  waitingForCpu: number
-  gcOfSpans: number
-  gcOfSums: number
-}
+/** So much of a task's run has an account of its own: then that of its thread tells what it had. */
+const LONG = 0.75
 
 /** A task that has been submitted. */
 export class TaskState implements Interrupted {
@@ -39,12 +31,14 @@ export class TaskState implements Interrupted {
   size = 0
   /** How long the worker read its message, in ns; 0: not known. */
   read = 0
-  onCpu = 0
-  waitingForCpu = 0
+  /** What it has read of its thread's account itself. */
+  kernel: KernelTime | undefined
   /** For how long its submitter had waited for a CPU when it finished, in all. */
   submitterWaited = 0
   #gcOfSpans = 0
   #gcOfSums = 0
+  /** What the account of its thread tells of it. */
+  readonly #accounted = { ns: 0, alone: 0, onCpu: 0, waitingForCpu: 0 }
 
   constructor(id: bigint, pool: string, name: string, submitter: TraceThread, queued: bigint) {
     this.id = id
@@ -57,21 +51,40 @@ export class TaskState implements Interrupted {
   chargeGc(ns: number, isSum: boolean): void {
     if (isSum) this.#gcOfSums += ns
     else this.#gcOfSpans += ns
-    if (this.share === undefined) return
-    if (isSum) this.share.gcOfSums += ns
-    else this.share.gcOfSpans += ns
+    this.share?.chargeGc(ns, isSum)
   }
 
   chargeSample(stack: Stack, ns: number, count: number): void {
     this.functions?.().charge(stack, ns, count)
   }
 
+  account(part: AccountPart): void {
+    const run = this.#run ?? 0
+    const accounted = this.#accounted
+    accounted.ns += part.ns
+    if (part.isAlone) accounted.alone += part.ns
+    accounted.onCpu += part.onCpu
+    accounted.waitingForCpu += part.waitingForCpu
+    this.share?.account(part, this.kernel === undefined ? undefined : scaled(this.kernel, part.ns / run))
+  }
+
+  get #run(): number | undefined {
+    const { started, finished } = this
+    return started === undefined || finished === undefined ? undefined : Number(finished - started)
+  }
+
+  /** What the kernel tells of its run. */
+  #kernelTime(run: number): (KernelTime & { readonly isEstimated: boolean }) | undefined {
+    if (this.kernel !== undefined) return { ...this.kernel, isEstimated: false }
+    const { ns, alone } = this.#accounted
+    if (alone < LONG * run) return undefined
+    return { ...scaled(this.#accounted, run / ns), isEstimated: true }
+  }
+
   task(): Task {
-    const { id, pool, name, submitter, worker, queued, outcome, onCpu, waitingForCpu } = this
+    const { id, pool, name, submitter, worker, queued, outcome } = this
     const { dispatched, started, finished, replied, handled } = this
-    const gc = Math.max(this.#gcOfSpans, this.#gcOfSums)
-    const run = started === undefined || finished === undefined ? undefined : Number(finished - started)
-    const isKnown = onCpu + waitingForCpu > 0
+    const run = this.#run
     return {
       id,
       pool,
@@ -87,15 +100,26 @@ export class TaskState implements Interrupted {
       ...(handled === undefined ? {} : { handled }),
       outcome,
       ...(this.size === 0 ? {} : { size: this.size }),
-      ...(run === undefined ? {} : { gc }),
-      ...(run === undefined || !isKnown
-        ? {}
-        : {
-            onCpu: Math.max(0, onCpu - gc),
-            waitingForCpu,
-            // The kernel's time on a CPU lags a little, so it may be more than the run.
-            blocked: Math.max(0, run - Math.max(onCpu, gc) - waitingForCpu),
-          }),
+      ...(run === undefined ? {} : this.#parts(run)),
     }
   }
+
+  #parts(run: number): Partial<Task> {
+    const gc = Math.max(this.#gcOfSpans, this.#gcOfSums)
+    const kernel = run === 0 ? undefined : this.#kernelTime(run)
+    if (kernel === undefined) return { gc }
+    const { onCpu, waitingForCpu, isEstimated } = kernel
+    return {
+      gc,
+      onCpu: Math.max(0, onCpu - gc),
+      waitingForCpu,
+      // The kernel's time on a CPU lags a little, so it may be more than the run.
+      blocked: Math.max(0, run - Math.max(onCpu, gc) - waitingForCpu),
+      ...(isEstimated ? { isEstimated } : {}),
+    }
+  }
+}
+
+function scaled({ onCpu, waitingForCpu }: KernelTime, by: number): KernelTime {
+  return { onCpu: onCpu * by, waitingForCpu: waitingForCpu * by }
 }

@@ -92,6 +92,7 @@ export class ThreadModel {
    * @returns the time on a CPU since the last time.
    */
   account(time: number, onCpu: number, waitingForCpu: number): number {
+    this.runs.account(time, onCpu, waitingForCpu)
     const isFirst = this.#samples === 0
     this.#samples += 1
     const [ranBefore, waitedBefore] = [this.#lastOnCpu, this.#lastWaitingForCpu]

@@ -48,5 +48,5 @@ export {
   type WholeSpan,
 } from '@rchan/analysis'
 /** @internal For the command. */
-export { commandText } from '@rchan/analysis'
+export { commandText, durationText } from '@rchan/analysis'
 export type * from './items.js'

@@ -55,8 +55,8 @@ const ENTRIES: Readonly<Record<string, Names>> = {
       TraceStream TypeOptions`,
   },
   analysis: {
-    // `commandText` is the command's.
-    values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch Summing analyse commandText modelJson modelText summarize summaryText
+    // `commandText` and `durationText` are the command's.
+    values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch Summing analyse commandText durationText modelJson modelText summarize summaryText
       wholeSpans`,
     types: `AnalysisOptions Backlog Bin CpusUsed Crew CrewWorker Distribution Evidence FieldSummary Finding HotFunction Late Model ModelLosses Parts Pool PoolSpan PoolWorker
       ProcessUse Quantiles QueuePoint Route Sampled SampledTask Shares Stall StartedProcess Summary Task ThreadSummary ThreadUse TracepointKind

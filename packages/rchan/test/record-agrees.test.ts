@@ -1,13 +1,14 @@
 /**
  * What a recording says, beside what others have measured in the same run: piscina itself, V8's
- * `--trace-gc`, the kernel by `process.threadCpuUsage`; and stalls whose place is known.
+ * `--trace-gc`, the kernel by `process.threadCpuUsage`; stalls whose place is known, and tasks of
+ * which it is known what they are made of.
  *
  * The differences are those of two clocks that are read one after the other, so of many of them the
  * median counts: a machine that is busy may stop a thread between the two.
  */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { analyse, type Task } from 'rchan/analysis'
+import { analyse, type Pool, type Task } from 'rchan/analysis'
 import { findTraces, openTraces, type TraceItem } from '@rchan/ctf/reader'
 import { describe, expect, test } from 'vitest'
 import {
@@ -86,6 +87,44 @@ test.skipIf(!('threadCpuUsage' in process) || process.platform !== 'linux')(
     for (const difference of differences) expect(Math.abs(difference)).toBeLessThan(TICK_MS)
   },
 )
+
+describe.skipIf(process.platform !== 'linux')('what tasks of less than 1 ms are made of', () => {
+  const poolOf = async (what: string, threads: number): Promise<Pool> => {
+    const { folders } = await record('short-tasks.cjs', [what, String(threads)])
+    const { pools, threads: all } = analyse(openTraces(folders))
+    const [pool] = pools
+    const { onCpu, waitingForCpu, gc, blocked, unknown, estimated } = pool.parts
+    expect(onCpu + waitingForCpu + gc + blocked + unknown).toBeCloseTo(pool.run.sum, -3)
+    expect(pool.run.p90).toBeLessThan(100 * MS)
+    // On a busy machine the readings are fewer, but not the most of them.
+    expect(estimated).toBeGreaterThan(0.3 * pool.run.sum)
+    // No more than their threads had.
+    const workers = all.filter(({ tasks }) => tasks > 0)
+    const had = workers.reduce((sum, { onCpuNs }) => sum + onCpuNs, 0)
+    expect(onCpu + pool.gcOnCpuNs).toBeLessThan(had * 1.001)
+    return pool
+  }
+  /** Parts of the run time that is known. */
+  const sharesOf = ({ parts, run }: Pool): { work: number; blocked: number } => {
+    const known = run.sum - parts.unknown
+    return {
+      work: (parts.onCpu + parts.waitingForCpu + parts.gc) / known,
+      blocked: parts.blocked / known,
+    }
+  }
+
+  test.each([1, 4])('when %d threads compute', async (threads) => {
+    const { work, blocked } = sharesOf(await poolOf('compute', threads))
+    expect(work).toBeGreaterThan(0.7)
+    expect(blocked).toBeLessThan(0.3)
+  })
+
+  test('when they sleep', async () => {
+    const pool = await poolOf('sleep', 2)
+    expect(sharesOf(pool).blocked).toBeGreaterThan(0.5)
+    expect(pool.parts.onCpu).toBeLessThan(0.4 * pool.run.sum)
+  })
+})
 
 describe('an event loop that stands still for 300 ms', () => {
   const stagesOf = (task: Task): Record<string, number> => {

@@ -128,7 +128,9 @@ function taskDetail(timeline: Timeline, task: number, slice: number): Node[] {
     element('p', 'claim', name === '' ? 'task' : name),
     element('p', '', parts.join(' · ')),
     barOf(stages),
-    ...(run.length > 0 ? [element('p', 'faint', 'The run is:'), barOf(run)] : []),
+    ...(run.length > 0
+      ? [element('p', 'faint', at(tasks.estimated) > 0 ? 'The run is about:' : 'The run is:'), barOf(run)]
+      : []),
     ...(at(tasks.started) < 0
       ? [element('p', 'faint', 'The recording does not have its run.')]
       : slice < 0

@@ -477,6 +477,7 @@ export class Gatherer {
       waiting: part('waitingForCpu'),
       gc: part('gc'),
       blocked: part('blocked'),
+      estimated: column(({ isEstimated = false }) => Number(isEstimated)),
       outcome: column(({ outcome }) => OUTCOMES.indexOf(outcome)),
       size: column(({ size = -1 }) => size),
     }

@@ -147,6 +147,8 @@ export interface Tasks {
   readonly waiting: Column
   readonly gc: Column
   readonly blocked: Column
+  /** 1: these are those of its thread at that time. */
+  readonly estimated: Column
   readonly outcome: Column
   /** Bytes of its message, as far as is known; else −1. */
   readonly size: Column

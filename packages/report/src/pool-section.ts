@@ -1,11 +1,19 @@
 /** A pool: how long its tasks were queued and ran, and what their run time is made of. */
-import { durationText, numberText, type Model, type Pool, type Quantiles } from '@rchan/analysis'
+import { durationText, numberText, shownParts, type Model, type Pool, type Quantiles } from '@rchan/analysis'
 import { histogram } from './histogram.js'
 import { html, type Markup } from './markup.js'
 import { shortText } from './shown-text.js'
 
 /** More make a browser slow. */
 const POOLS_SHOWN = 50
+/** By which each part has its colour. */
+const CLASSES = {
+  onCpu: 'on-cpu',
+  waitingForCpu: 'waiting',
+  gc: 'gc',
+  blocked: 'blocked',
+  unknown: 'unknown',
+} as const
 
 /** Makes a section for each pool, those that had most tasks first if there are too many. */
 export function poolSections(model: Model): Markup {
@@ -20,7 +28,7 @@ export function poolSections(model: Model): Markup {
 
 /** @param index its number on the page. */
 function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
-  const { name, tasks, perSecond, threadsAtOnce, failed, cut, parts, run } = pool
+  const { name, tasks, perSecond, threadsAtOnce, failed, cut, run } = pool
   const several = processes.length > 1
   const rows: readonly (readonly [string, Quantiles])[] = [
     ['queued', pool.wait],
@@ -47,7 +55,7 @@ function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
       ${threadsAtOnce} ${threadsAtOnce === 1 ? 'thread' : 'threads'} at
       once${failed > 0 ? html`, <span class="bad">${numberText(failed)} failed</span>` : html``}${cut > 0 ? html`, <span class="bad">${numberText(cut)} without an end</span>` : html``}.
     </p>
-    ${partsBar(parts, run.sum)}
+    ${partsBar(pool)}
     <div class="wide">
       <table>
         <thead>
@@ -74,27 +82,19 @@ function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
 }
 
 /** What run times are made of, as a bar. */
-function partsBar(parts: Pool['parts'], sum: number): Markup {
-  const all: readonly (readonly [string, string, number])[] = [
-    ['on-cpu', 'on a CPU', parts.onCpu],
-    ['waiting', 'waiting for a CPU', parts.waitingForCpu],
-    ['gc', 'garbage collection', parts.gc],
-    ['blocked', 'blocked', parts.blocked],
-    ['unknown', 'not known', parts.unknown],
-  ]
-  const shown = all.filter(([, , ns]) => ns >= 0.0005 * sum)
-  if (sum === 0 || shown.length === 0) return html``
-  const percent = (ns: number): string => ((ns / sum) * 100).toFixed(1)
+function partsBar({ parts: all, run }: Pool): Markup {
+  const { verb, parts, error } = shownParts(all, run.sum)
+  if (parts.length === 0) return html``
   return html`<div class="parts">
-    <span>Run time is</span>
+    <span>Run time ${verb}</span>
     <div class="bar" aria-hidden="true">
-      ${shown.map(
-        ([name, , ns]) =>
-          html`<i class="${name}" style="flex-grow:${Math.max(0.0005, ns / sum).toFixed(4)}"></i>`,
+      ${parts.map(
+        ({ key, share }) =>
+          html`<i class="${CLASSES[key]}" style="flex-grow:${Math.max(0.0005, share).toFixed(4)}"></i>`,
       )}
     </div>
     <span
-      >${shown.map(([name, label, ns]) => html`<span class="part"><i class="${name}"></i>${label} ${percent(ns)} %</span> `)}</span
+      >${parts.map(({ key, text }) => html`<span class="part"><i class="${CLASSES[key]}"></i>${text}</span> `)}${error === '' ? html`` : html`<span class="part faint">${error}</span>`}</span
     >
   </div>`
 }

@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { isAbsolute, join, relative } from 'node:path'
+import { durationText } from '@rchan/analysis'
 import type { Trace } from '@rchan/ctf/reader'
 import { SAMPLER } from '@rchan/probes/sampler-data'
 import { reasonOf } from './fault.js'
@@ -16,7 +17,6 @@ import { commandOf } from './recording-file.js'
 import { targetOfReport } from './targets.js'
 import { unreachedTexts } from './unreached.js'
 
-const NS_PER_S = 1e9
 /** How many processes are told of one by one. */
 const MOST_TOLD = 20
 
@@ -187,11 +187,11 @@ function processText({ facts, folder, env }: Trace): string {
   const bytes = readdirSync(folder).reduce((sum, name) => sum + bytesOf(join(folder, name)), 0)
   const times = facts?.threads.map(({ came }) => came) ?? []
   const from = times.reduce((least, time) => (time < least ? time : least), facts?.end ?? 0n)
-  const seconds = facts === undefined ? undefined : Number(facts.end - from) / NS_PER_S
+  const duration = facts === undefined ? undefined : Number(facts.end - from)
   const parts = [
     `process ${folder.split(/[/\\]/).at(-1) ?? folder}`,
-    seconds !== undefined
-      ? `${seconds.toFixed(1)} s`
+    duration !== undefined
+      ? durationText(duration)
       : isRunning(env.pid)
         ? 'still runs'
         : 'was killed, or could not write to its end',
