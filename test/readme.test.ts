@@ -230,6 +230,31 @@ describe('the pages of docs/', () => {
   })
 })
 
+test('each entry of rchan has a program in a page; what is no import has a command', () => {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, 'packages/rchan/package.json'), 'utf8')) as {
+    exports: Record<string, unknown>
+  }
+  const imported = pages
+    .flatMap(programsOf)
+    .flatMap(({ code }) =>
+      [...code.matchAll(/from 'rchan(\/[\w/]+)?'/g)].map(([, subpath]) => `.${subpath ?? ''}`),
+    )
+  const missing = Object.keys(exports).filter((entry) => !imported.includes(entry))
+  expect(missing).toEqual(['./auto', './package.json'])
+})
+
+test('each page of docs/ is reached from the README, itself or by one that it leads to', () => {
+  const linksOf = (path: string): string[] =>
+    [...readPage(path).text.matchAll(/\]\(([^)\s#]+\.md)[^)]*\)/g)].map(([, link]) =>
+      join(dirname(path), link),
+    )
+  const near = linksOf('README.md')
+  const reached = new Set([...near, ...near.filter((path) => path.startsWith('docs')).flatMap(linksOf)])
+  expect(pages.map(({ path }) => path).filter((path) => path !== 'README.md' && !reached.has(path))).toEqual(
+    [],
+  )
+})
+
 describe('what the pages name', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>
