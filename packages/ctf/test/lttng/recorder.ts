@@ -3,11 +3,24 @@
  *
  * Decides how a missing LTTng is reported, as `test/readers.ts` does for readers.
  */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import {
+  spawn,
+  spawnSync,
+  type ChildProcess,
+  type SpawnSyncOptionsWithStringEncoding,
+  type SpawnSyncReturns,
+} from 'node:child_process'
+import { chownSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+/**
+ * Root's daemon has its sockets in a fixed folder of the machine, and so is one for all test runs.
+ * That of any other user has them in LTTNG_HOME. This is the number of `nobody`.
+ */
+const USER = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+/** A group that nobody is in: its members would use root's daemon. */
+const GROUP = ['--group', 'rchan-nobody']
 const SOURCES = fileURLToPath(new URL('.', import.meta.url))
 
 /** Skips the running test if LTTng can't record, or fails it when RCHAN_REQUIRE_READERS=1. */
@@ -24,19 +37,21 @@ export function needLttng(context: { skip(note?: string): void }): void {
   context.skip(note)
 }
 
-/** A session daemon, and the program built. End it with `[Symbol.asyncDispose]`. */
+/** A session daemon of its own, and the program built. End it with `[Symbol.asyncDispose]`. */
 export class Lttng {
   readonly #folder: string
-  readonly #daemon: ChildProcess | undefined
+  readonly #daemon: ChildProcess
 
-  private constructor(folder: string, daemon: ChildProcess | undefined) {
+  private constructor(folder: string, daemon: ChildProcess) {
     this.#folder = folder
     this.#daemon = daemon
   }
 
   /** @param folder for the program and the traces. */
   static async start(folder: string): Promise<Lttng> {
-    mkdirSync(join(folder, 'home'))
+    const home = join(folder, 'home')
+    mkdirSync(home)
+    if (USER.uid !== undefined) for (const each of [folder, home]) chownSync(each, USER.uid, USER.gid)
     const program = join(folder, 'demo')
     const built = spawnSync(
       'gcc',
@@ -44,9 +59,8 @@ export class Lttng {
       { encoding: 'utf8' },
     )
     if (built.status !== 0) throw new Error(`gcc: ${built.stderr}`)
-    // A daemon that was there before is used, and is left alone.
-    if (answers(folder)) return new Lttng(folder, undefined)
-    const daemon = spawn('lttng-sessiond', ['--no-kernel'], { env: environment(folder), stdio: 'ignore' })
+    const options = { ...optionsOf(folder), stdio: 'ignore' } as const
+    const daemon = spawn('lttng-sessiond', ['--no-kernel', ...GROUP], options)
     for (let tries = 0; !answers(folder); tries += 1) {
       if (tries === 100 || daemon.exitCode !== null) throw new Error('lttng-sessiond does not answer')
       await new Promise((resolve) => setTimeout(resolve, 100))
@@ -75,7 +89,7 @@ export class Lttng {
       this.#lttng(['enable-channel', ...kind, '--session', session, ...small, 'few'])
       this.#lttng(['enable-event', '--userspace', 'demo:all', '--session', session, '--channel', 'few'])
       this.#lttng(['start', session])
-      const ran = spawnSync(join(this.#folder, 'demo'), [String(count)], { env: environment(this.#folder) })
+      const ran = spawnSync(join(this.#folder, 'demo'), [String(count)], optionsOf(this.#folder))
       if (ran.status !== 0) throw new Error(`demo ended with ${ran.status}`)
       this.#lttng(['stop', session])
     } finally {
@@ -86,26 +100,28 @@ export class Lttng {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const daemon = this.#daemon
-    if (daemon === undefined || daemon.exitCode !== null) return
+    if (daemon.exitCode !== null) return
     const ended = new Promise((resolve) => daemon.once('exit', resolve))
     daemon.kill('SIGTERM')
     await ended
   }
 
   #lttng(args: readonly string[]): void {
-    const run = spawnSync('lttng', ['--no-sessiond', ...args], {
-      encoding: 'utf8',
-      env: environment(this.#folder),
-    })
+    const run = lttng(this.#folder, args)
     if (run.status !== 0) throw new Error(`lttng ${args.join(' ')}: ${run.stdout}${run.stderr}`)
   }
 }
 
 function answers(folder: string): boolean {
-  return spawnSync('lttng', ['--no-sessiond', 'list'], { env: environment(folder) }).status === 0
+  return lttng(folder, ['list']).status === 0
 }
 
-function environment(folder: string): NodeJS.ProcessEnv {
+function lttng(folder: string, args: readonly string[]): SpawnSyncReturns<string> {
+  return spawnSync('lttng', [...GROUP, '--no-sessiond', ...args], optionsOf(folder))
+}
+
+function optionsOf(folder: string): SpawnSyncOptionsWithStringEncoding {
   // Programs wait for the daemon, so that no event is missed.
-  return { ...process.env, LTTNG_HOME: join(folder, 'home'), LTTNG_UST_REGISTER_TIMEOUT: '-1' }
+  const env = { ...process.env, LTTNG_HOME: join(folder, 'home'), LTTNG_UST_REGISTER_TIMEOUT: '-1' }
+  return { ...USER, env, encoding: 'utf8' }
 }
