@@ -16,6 +16,8 @@ const WORKERS = 'worker_threads'
 const START_SEQ = 0xffffffff
 /** What Node calls this message, on a port of its own. */
 const START_TYPE = 'loadScript'
+/** The class of Node's own workers, which run module hooks. Nobody sees how they take messages. */
+const OWN_WORKER = 'InternalWorker'
 
 /** The ends of channels that the calling thread holds. */
 export class Channels {
@@ -90,7 +92,7 @@ export class Channels {
     const starting = this.#starting
     this.#starting = []
     const { threadId } = worker
-    if (typeof threadId !== 'number' || threadId <= 0) return
+    if (typeof threadId !== 'number' || threadId <= 0 || worker.constructor.name === OWN_WORKER) return
     const channel = workerChannel(threadId)
     this.#leave(channel, 0, START_SEQ, starting)
     for (const key of Object.getOwnPropertySymbols(worker)) {

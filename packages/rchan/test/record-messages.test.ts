@@ -124,6 +124,15 @@ test.each(['comlink', 'threads', 'synckit'])('%s: calls are messages there and b
   }
 })
 
+test("messages to Node's own thread for module hooks are none of the program's", async () => {
+  const records = await recordMessages('hooks.mjs')
+  const pairs = pairsIn(records)
+  expect(pairs.map(([{ thread }]) => thread.name).toSorted()).toEqual(['hooks.mjs', 'main'])
+  expect(named(records, 'message:post')).toHaveLength(2)
+  const started = named(records, 'worker:boot').map(({ thread }) => thread.name)
+  expect(new Set(started)).toEqual(new Set(['hooks.mjs', 'module hooks']))
+})
+
 test('tasks of a pool are told as tasks, not as messages', async () => {
   const records = await recordMessages('pool.cjs', 'piscina')
   expect(named(records, 'task:run')).toHaveLength(20)
