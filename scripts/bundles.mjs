@@ -106,7 +106,12 @@ const LIBRARIES = {
   ),
 }
 /** Small modules that stand in the command's own file. */
-const IN_THE_COMMAND = ['@rchan/probes/sampler-data', '@rchan/probes/settings', '@rchan/probes/status']
+const IN_THE_COMMAND = [
+  '@rchan/export/format-files',
+  '@rchan/probes/sampler-data',
+  '@rchan/probes/settings',
+  '@rchan/probes/status',
+]
 /** What the command takes from the files of rchan. */
 const OF_THE_COMMAND = {
   '@rchan/ctf/reader': 'reader',

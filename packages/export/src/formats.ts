@@ -3,13 +3,13 @@ import type { FollowOptions, FollowSource, ItemOptions, ItemSource } from '@rcha
 import { startChrome } from './chrome.js'
 import { piecesOf, type Conversion } from './conversion.js'
 import { followCsv, startCsv } from './csv.js'
+import { FORMAT_FILES, type Format } from './format-files.js'
 import { followJsonLines, startJsonLines } from './jsonl.js'
 import { startPerfetto } from './perfetto.js'
 import { startSpeedscope } from './speedscope.js'
 import { startSvg } from './svg.js'
 
-/** The name of a format. */
-export type Format = 'perfetto' | 'chrome' | 'speedscope' | 'jsonl' | 'csv' | 'svg'
+export type { Format }
 
 /** A format. */
 export interface FormatDescription {
@@ -33,19 +33,16 @@ export interface FormatDescription {
 
 /** All formats, by name. */
 export const FORMATS: Readonly<Record<Format, FormatDescription>> = {
-  perfetto: format('.pftrace', "Perfetto's format, for ui.perfetto.dev", startPerfetto),
-  chrome: format('.json', "Chrome's trace events, for DevTools and Perfetto", startChrome),
-  speedscope: format('.speedscope.json', 'spans by their names, for speedscope.app', startSpeedscope),
-  jsonl: { ...format('.jsonl', 'JSON, an item a line', startJsonLines), follow: followJsonLines },
-  csv: { ...format('.csv', 'a table, an item a row', startCsv), follow: followCsv },
-  svg: format('.svg', 'a picture of the threads and their spans', startSvg),
+  perfetto: format('perfetto', startPerfetto),
+  chrome: format('chrome', startChrome),
+  speedscope: format('speedscope', startSpeedscope),
+  jsonl: { ...format('jsonl', startJsonLines), follow: followJsonLines },
+  csv: { ...format('csv', startCsv), follow: followCsv },
+  svg: format('svg', startSvg),
 }
 
-function format(
-  extension: string,
-  description: string,
-  start: FormatDescription['start'],
-): FormatDescription {
+function format(name: Format, start: FormatDescription['start']): FormatDescription {
+  const { extension, description } = FORMAT_FILES[name]
   const convert: FormatDescription['convert'] = (source, options) => piecesOf(start, source, options)
   return { extension, description, convert, start }
 }

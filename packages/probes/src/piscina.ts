@@ -20,8 +20,9 @@ import type { ProbeContext } from './probe.js'
 import type { PortTap } from './ports.js'
 import { sizeOf } from './task-size.js'
 
-/** Pools by what they call themselves, and the types of their tasks. */
-const KINDS: Readonly<Record<string, string>> = { Piscina: 'piscina', Tinypool: 'tinypool' }
+/** Pools by what they call themselves. */
+export const PISCINA_KINDS: Readonly<Record<string, string>> = { Piscina: 'piscina', Tinypool: 'tinypool' }
+/** The types of their tasks. */
 const TASK_TYPES: readonly unknown[] = ['Piscina.Task', 'Tinypool.Task']
 /** The methods of pools that submit a task; `runTask` is piscina's old one. */
 const SUBMITTING: readonly string[] = ['run', 'runTask']
@@ -223,7 +224,7 @@ function factsOf({ options = {}, threads = [] }: PoolObject): PoolFacts {
 function kindIn(options: unknown): string | undefined {
   if (typeof options !== 'object' || options === null) return undefined
   const { name } = options as { name?: unknown }
-  return typeof name === 'string' && Object.hasOwn(KINDS, name) ? KINDS[name] : undefined
+  return typeof name === 'string' && Object.hasOwn(PISCINA_KINDS, name) ? PISCINA_KINDS[name] : undefined
 }
 
 /** The prototype of a pool: a program may have a class of its own on top. */

@@ -7,7 +7,7 @@
  */
 import { CallTracker, type CallLibrary } from './call-tracker.js'
 import { jestWorker } from './jest-worker.js'
-import { PiscinaPools } from './piscina.js'
+import { PISCINA_KINDS, PiscinaPools } from './piscina.js'
 import { poolifier } from './poolifier.js'
 import { PortPeers } from './port-peers.js'
 import { tapPorts } from './ports.js'
@@ -15,8 +15,17 @@ import { TaskRuns } from './runs.js'
 import type { Probe } from './probe.js'
 import { workerpool } from './workerpool.js'
 
-/** The libraries whose tasks are calls of functions. */
+/**
+ * The libraries whose tasks are calls of functions. To add one, write it and put it into this
+ * table, and tell the findings what its options are called (`pool-options` of `analysis`).
+ */
 const LIBRARIES: readonly CallLibrary[] = [workerpool, jestWorker, poolifier]
+
+/** What the pools are called that are followed. */
+export const POOL_KINDS: readonly string[] = [
+  ...Object.values(PISCINA_KINDS),
+  ...LIBRARIES.map(({ kind }) => kind),
+]
 
 export const tasks: Probe = {
   name: 'tasks',

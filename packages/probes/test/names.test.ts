@@ -14,6 +14,8 @@ import { readPage, ROOT } from '../../../test/pages.ts'
 // Only the sampler thread loads them.
 // oxlint-disable-next-line no-unassigned-import
 import '../dist/cpu-events.js'
+import { POOL_OPTIONS } from '../../analysis/dist/findings/pool-options.js'
+import { POOL_KINDS } from '../dist/tasks.js'
 
 const page = readPage('docs/probes.md').text
 
@@ -69,6 +71,12 @@ test('every tracepoint of the probes stands on the page', () => {
 
 test('the sampler is called as those who leave it out expect', () => {
   expect(SAMPLER).toBe(NAMED)
+})
+
+test('every pool that is followed stands on the page, and the findings know its options', () => {
+  expect(POOL_KINDS).toContain('piscina')
+  expect(POOL_KINDS.filter((kind) => !page.includes(kind))).toEqual([])
+  expect([...POOL_KINDS].sort()).toEqual(Object.keys(POOL_OPTIONS).sort())
 })
 
 test('whoever reads recordings asks for names that there are', () => {

@@ -26,7 +26,8 @@ const PISCINA: PoolOptions = {
   transfer: 'transferList, move()',
   limits: PLAIN,
 }
-const OPTIONS: Readonly<Record<string, PoolOptions>> = {
+/** By the kinds of pools. The probes' tests hold that each kind that they follow is here. */
+export const POOL_OPTIONS: Readonly<Record<string, PoolOptions>> = {
   piscina: PISCINA,
   tinypool: PISCINA,
   workerpool: {
@@ -46,7 +47,7 @@ const OPTIONS: Readonly<Record<string, PoolOptions>> = {
 
 /** The options of a pool. */
 export function optionsOf({ kind }: Pool): PoolOptions {
-  return Object.hasOwn(OPTIONS, kind) ? OPTIONS[kind] : PISCINA
+  return Object.hasOwn(POOL_OPTIONS, kind) ? POOL_OPTIONS[kind] : PISCINA
 }
 
 /** A limit of a worker's memory, as one writes it: `resourceLimits: { … }`. */

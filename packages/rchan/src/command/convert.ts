@@ -6,7 +6,7 @@ import { CountedSource } from './progress.js'
 import { Reading } from './reading.js'
 import { commandOf } from './recording-file.js'
 import { selectionOf, tellNothing, type SelectionOptions } from './selection.js'
-import { extensionOf, madeText, targetOfFile, type Target } from './targets.js'
+import { extensionOf, isBinary, madeText, targetOfFile, type Target } from './targets.js'
 import { findTrace, openMeant } from './trace-folder.js'
 
 /** As the command line has them. */
@@ -18,11 +18,6 @@ export interface ConvertOptions extends SelectionOptions {
   /** Whether to go on while the trace is recorded. */
   readonly follow?: boolean
 }
-
-/** Targets that are not text. */
-const BINARY: readonly Target[] = ['perfetto']
-/** Formats that a recording that still runs can be converted to. */
-const FOLLOWED = ['jsonl', 'csv'] as const
 
 /** Converts a trace, and says where it is. */
 export async function convert(
@@ -37,7 +32,7 @@ export async function convert(
     return
   }
   const target = to ?? targetOfFile(output)
-  if (output === '-' && BINARY.includes(target) && process.stdout.isTTY) {
+  if (output === '-' && isBinary(target) && process.stdout.isTTY) {
     throw new UsageError(`-o -: ${target} is no text, and standard output is a terminal: give a file with -o`)
   }
   const meant = await findTrace(path, all, say)
@@ -46,7 +41,7 @@ export async function convert(
     selection: selectionOf(selection, trace),
     title: commandOf(meant.folder),
   })
-  const place = output ?? `${meant.folder}${await extensionOf(target)}`
+  const place = output ?? `${meant.folder}${extensionOf(target)}`
   const out = place === '-' ? standardOutput() : await openOutside(place, meant.folders, force)
   const file = await reading.makeFile(target, out)
   try {
@@ -72,11 +67,12 @@ async function convertLive(
   { to, output = '-', force = false, all = false, ...selection }: ConvertOptions,
   say: (text: string) => void,
 ): Promise<void> {
-  const names = FOLLOWED.join(' or ')
+  const { FORMATS } = await import('@rchan/export')
+  const followed = Object.entries(FORMATS).filter(([, { follow }]) => follow !== undefined)
+  const names = followed.map(([name]) => name).join(' or ')
   if (to === undefined && output === '-')
     throw new UsageError(`which format? With --follow say --to ${names}`)
   const target = to ?? targetOfFile(output)
-  const { FORMATS } = await import('@rchan/export')
   const pieces = target === 'html' ? undefined : FORMATS[target].follow
   if (pieces === undefined) {
     throw new UsageError(

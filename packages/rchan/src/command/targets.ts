@@ -1,37 +1,23 @@
 /** What a trace can become: the formats, and the page. */
-import type { Format } from '@rchan/export'
+import { FORMAT_FILES, type Format, type FormatFile } from '@rchan/export/format-files'
 import { UsageError } from './fault.js'
 import type { Output } from './output.js'
 
 /** What a trace becomes: a format, or a page. */
 export type Target = Format | 'html'
 
-/** Targets by the extensions of files. */
-const EXTENSIONS: Readonly<Record<string, Target>> = {
-  '.pftrace': 'perfetto',
-  '.perfetto-trace': 'perfetto',
-  '.speedscope.json': 'speedscope',
-  '.json': 'chrome',
-  '.jsonl': 'jsonl',
-  '.ndjson': 'jsonl',
-  '.csv': 'csv',
-  '.svg': 'svg',
-  '.html': 'html',
-}
-
-/** What can be done with a file. */
-const HINTS: Readonly<Record<Target, string>> = {
-  perfetto: 'open it at https://ui.perfetto.dev',
-  chrome: 'open it at https://ui.perfetto.dev, or in the Performance panel of DevTools',
-  speedscope: 'open it at https://www.speedscope.app',
-  jsonl: 'one item a line',
-  csv: 'one item a row',
-  svg: 'open it in a browser',
-  html: 'open it in a browser',
+const FILES: Readonly<Record<Target, FormatFile>> = {
+  ...FORMAT_FILES,
+  html: { extension: '.html', description: 'a page', hint: 'open it in a browser' },
 }
 
 /** All targets. */
-export const TARGETS = Object.keys(HINTS) as readonly Target[]
+export const TARGETS = Object.keys(FILES) as readonly Target[]
+
+/** The ends of names that tell a target. */
+const ENDINGS = TARGETS.flatMap((target) =>
+  [FILES[target].extension, ...(FILES[target].otherExtensions ?? [])].map((ending) => ({ ending, target })),
+)
 
 /** Returns what the name of a file tells. @throws UsageError if it tells nothing. */
 export function targetOfFile(output: string | undefined): Target {
@@ -48,7 +34,7 @@ export function targetOfFile(output: string | undefined): Target {
 export function targetOfReport(file: string): Target {
   const target = targetNamed(file)
   if (target === undefined) {
-    const endings = Object.keys(EXTENSIONS).join(' ')
+    const endings = ENDINGS.map(({ ending }) => ending).join(' ')
     throw new UsageError(
       `--report ${file}: its name does not tell the format: let it end in one of ${endings}`,
     )
@@ -56,21 +42,26 @@ export function targetOfReport(file: string): Target {
   return target
 }
 
+/** `.speedscope.json` is no `.json`. */
 function targetNamed(file: string): Target | undefined {
-  return Object.entries(EXTENSIONS).find(([ending]) => file.endsWith(ending))?.[1]
+  const found = ENDINGS.filter(({ ending }) => file.endsWith(ending))
+  return found.toSorted((a, b) => b.ending.length - a.ending.length)[0]?.target
 }
 
 /** Returns what files are called: `.pftrace`. */
-export async function extensionOf(target: Target): Promise<string> {
-  if (target === 'html') return '.html'
-  const { FORMATS } = await import('@rchan/export')
-  return FORMATS[target].extension
+export function extensionOf(target: Target): string {
+  return FILES[target].extension
+}
+
+/** Whether it is no text. */
+export function isBinary(target: Target): boolean {
+  return FILES[target].isBinary === true
 }
 
 /** Returns what to say of a file that was made. @param items of how many. */
 export function madeText({ path }: Output, target: Target, items: number, bytes: number): string {
   const place = path ?? 'standard output'
-  return `${place}: ${items} ${items === 1 ? 'item' : 'items'}, ${sizeText(bytes)}; ${HINTS[target]}`
+  return `${place}: ${items} ${items === 1 ? 'item' : 'items'}, ${sizeText(bytes)}; ${FILES[target].hint}`
 }
 
 function sizeText(bytes: number): string {
