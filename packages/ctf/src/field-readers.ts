@@ -29,6 +29,11 @@ export interface PacketBytes {
   readonly bytes: Buffer
   /** The same bytes, from the same start. */
   readonly view: DataView
+  /**
+   * The same bytes as words of 64 bits, which are read faster than from `view`; undefined where the
+   * machine's words are others, or the bytes don't begin at a word.
+   */
+  readonly words: BigUint64Array | undefined
   /** Where the content ends, in bytes from the packet's start. */
   limit: number
   /** Where the last decoded field or record ends; −1 if it does not end inside the content. */
@@ -51,7 +56,7 @@ export const FIELD_READERS: Readonly<Record<SimpleTypeName, FieldReader>> = {
   u8: ({ view }, at) => view.getUint8(at),
   u16: ({ view }, at) => view.getUint16(at, true),
   u32: ({ view }, at) => view.getUint32(at, true),
-  u64: ({ view }, at) => view.getBigUint64(at, true),
+  u64: readU64,
   i8: ({ view }, at) => view.getInt8(at),
   i16: ({ view }, at) => view.getInt16(at, true),
   i32: ({ view }, at) => view.getInt32(at, true),
@@ -90,6 +95,19 @@ export function fieldReader(type: FieldType): FieldReader {
   }
 }
 
+/** Whether words of this machine are stored as those of a trace: the low byte first. */
+const IS_LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+
+/** @returns the words of a packet, or undefined: see {@link PacketBytes.words}. */
+export function wordsOf({ buffer, byteOffset, byteLength }: Buffer): BigUint64Array | undefined {
+  const isFit = IS_LITTLE && byteOffset % 8 === 0
+  return isFit ? new BigUint64Array(buffer, byteOffset, byteLength >> 3) : undefined
+}
+
+function readU64({ words, view }: PacketBytes, at: number): bigint {
+  return words === undefined || (at & 7) !== 0 ? view.getBigUint64(at, true) : words[at >> 3]
+}
+
 function readBool(packet: PacketBytes, at: number): boolean {
   const value = packet.bytes[at]
   if (value > 1) packet.wrong = `a bool is ${value}, neither 0 nor 1`
@@ -100,12 +118,40 @@ function readText(packet: PacketBytes, at: number): string {
   const { bytes, limit } = packet
   let end = at
   let all = 0
-  while (end < limit && bytes[end] !== 0) all |= bytes[end++]
+  let hash = 0
+  for (let byte = 1; end < limit; end += 1) {
+    byte = bytes[end]
+    if (byte === 0) break
+    all |= byte
+    hash = (Math.imul(hash, 31) + byte) | 0
+  }
   packet.end = end < limit ? end + 1 : -1
   if (end >= limit) return ''
-  if (all < 0x80) return bytes.toString('latin1', at, end)
+  if (all < 0x80)
+    return end - at > LONGEST ? bytes.toString('latin1', at, end) : shortText(bytes, at, end, hash)
   if (!isUtf8(bytes.subarray(at, end))) packet.wrong = `a string is no UTF-8`
   return bytes.toString('utf8', at, end)
+}
+
+/** Characters of a text that is looked for among the latest. */
+const LONGEST = 64
+/**
+ * Short texts that were read lately, by their hash. Texts repeat, and to compare one with its bytes
+ * costs a third of making it.
+ */
+const latest: string[] = Array.from({ length: 1024 }, () => '')
+
+/** @returns a text of ASCII. */
+function shortText(bytes: Buffer, at: number, end: number, hash: number): string {
+  const slot = (hash ^ (hash >>> 15)) & (latest.length - 1)
+  const known = latest[slot]
+  const { length } = known
+  if (length === end - at) {
+    let index = 0
+    while (index < length && known.charCodeAt(index) === bytes[at + index]) index += 1
+    if (index === length) return known
+  }
+  return (latest[slot] = bytes.toString('latin1', at, end))
 }
 
 function readInterned(packet: PacketBytes, at: number): string {

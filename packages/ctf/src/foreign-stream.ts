@@ -9,10 +9,14 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { Bits } from './bits.js'
 import type { DecodedValue } from './field-readers.js'
 import type { ForeignDecoder, ForeignFormat, ForeignStream } from './foreign-format.js'
+import { itemMaker, type ItemMaker } from './item-maker.js'
+import type { TraceItem } from './items.js'
 import { parseUuid } from './metadata.js'
 import { PACKET_MAGIC } from './packet.js'
+import type { EventClass } from './schema.js'
 import { ALL_CPUS, type PacketHeader } from './stream.js'
 import type { TraceRecord } from './trace-record.js'
+import type { ThreadOf } from './trace-source.js'
 import { TraceError } from './trace-error.js'
 
 /** Bytes that are read to find the header of a packet: first so many, then at most so many. */
@@ -59,6 +63,9 @@ export class ForeignReader {
   readonly path: string
   header: ForeignHeader | undefined
   record: TraceRecord | undefined
+  item: TraceItem | undefined
+  readonly #threadOf: ThreadOf
+  readonly #makers = new Map<EventClass, ItemMaker>()
   readonly #format: ForeignFormat
   readonly #uuid: Buffer | undefined
   readonly #memory: PacketMemory
@@ -72,9 +79,10 @@ export class ForeignReader {
   #start = 0
   #lastTime = 0n
 
-  constructor(path: string, format: ForeignFormat, memory: PacketMemory) {
+  constructor(path: string, format: ForeignFormat, memory: PacketMemory, threadOf: ThreadOf) {
     this.path = path
     this.#format = format
+    this.#threadOf = threadOf
     this.#memory = memory
     this.#uuid = format.uuid === '' ? undefined : Buffer.from(parseUuid(format.uuid))
     try {
@@ -96,8 +104,22 @@ export class ForeignReader {
     this.#bits.bytes = Buffer.alloc(0)
   }
 
-  /** Steps to the next packet or record. The file does not grow. */
-  step(_isLive: boolean, from: bigint | undefined): 'packet' | 'record' | 'end' {
+  /** Steps to the next packet or item. The file does not grow. */
+  step(_isLive: boolean, from: bigint | undefined): 'packet' | 'item' | 'end' {
+    const found = this.#step(from)
+    if (found !== 'record') return found
+    this.item = this.#itemOf(this.record as TraceRecord)
+    return 'item'
+  }
+
+  #itemOf(record: TraceRecord): TraceItem {
+    const { time, event, fields, context, threadId, cpu, generation } = record
+    let make = this.#makers.get(event)
+    if (make === undefined) this.#makers.set(event, (make = itemMaker(event)))
+    return make(time, this.#threadOf(threadId, cpu, generation, record), fields, context)
+  }
+
+  #step(from: bigint | undefined): 'packet' | 'record' | 'end' {
     const { header } = this
     const bits = this.#bits
     if (header !== undefined) {
@@ -120,7 +142,7 @@ export class ForeignReader {
   /** Steps to the next record. @returns whether there is one. */
   next(): boolean {
     for (;;) {
-      const found = this.step(false, undefined)
+      const found = this.#step(undefined)
       if (found === 'record') return true
       if (found === 'end') {
         this.record = undefined

@@ -15,7 +15,7 @@ import { ALL_CPUS, type PacketHeader } from './stream.js'
 import type { TraceRecord } from './trace-record.js'
 import { partsInOrder } from './stream-parts.js'
 import { streamFiles } from './trace-files.js'
-import type { HeaderReader, StreamReader, TraceSource } from './trace-source.js'
+import type { HeaderReader, TraceSource } from './trace-source.js'
 
 export class ForeignTrace implements TraceSource {
   readonly uuid: string
@@ -134,11 +134,11 @@ export class ForeignTrace implements TraceSource {
   }
 
   headers(path: string): HeaderReader {
-    return new ForeignReader(path, this.#format, this.#memory)
+    return this.open(path)
   }
 
-  open(path: string): StreamReader {
-    return new ForeignReader(path, this.#format, this.#memory)
+  open(path: string): ForeignReader {
+    return new ForeignReader(path, this.#format, this.#memory, this.threadOf)
   }
 
   streamKey(path: string, first: PacketHeader): string {

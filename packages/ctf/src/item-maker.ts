@@ -2,16 +2,82 @@
  * How the records of an event class become items: as what their kind means, and with the user's own
  * fields only. Synchronous, on any thread.
  */
-import type { TraceItem, TraceThread } from './items.js'
+import type { DecodedValue } from './field-readers.js'
+import type { FlowItem, SpanItem, TraceItem, TraceThread } from './items.js'
 import { SYSTEM_FIELDS, type EventClass, type Kind } from './schema.js'
 import type { TraceRecord } from './trace-record.js'
+import type { Field } from './types.js'
 
 type Fields = TraceRecord['fields']
 
 /**
- * Turns a record into an item. The types of its fields were checked: see `schema`.
+ * Makes an item of a record.
  *
- * @param all its fields, with those of its kind.
+ * @param fields the user's own.
+ * @param system the values of the fields of the kind, in their order: see `SYSTEM_FIELDS`.
+ */
+export type MakeItem = (
+  time: bigint,
+  thread: TraceThread,
+  fields: Fields,
+  ...system: DecodedValue[]
+) => TraceItem
+
+/** How the records of a class become items. */
+export interface ItemForm {
+  readonly make: MakeItem
+  /** The fields of the kind, which come first in a record. */
+  readonly system: readonly Field[]
+  /** The user's own. */
+  readonly own: readonly Field[]
+}
+
+/** Returns how the records of a class become items. Their types were checked: see `schema`. */
+export function itemForm(whole: EventClass): ItemForm {
+  const { kind = 'event' } = whole
+  const system = SYSTEM_FIELDS[kind]
+  const event = kind === 'event' ? whole : userClass(kind, whole)
+  return { make: makerOf(kind, event), system, own: event.fields }
+}
+
+function makerOf(kind: Kind, event: EventClass): MakeItem {
+  const name = baseName(event.name)
+  switch (kind) {
+    case 'event':
+      return (time, thread, fields) => ({ type: 'event', time, at: time, thread, event, fields })
+    case 'late-event':
+      return (time, thread, fields, at) => {
+        return { type: 'event', time, at: at as bigint, thread, event, fields }
+      }
+    case 'span':
+      return (time, thread, fields, from, duration, how) => {
+        const start = from as bigint
+        const end = start + (duration as bigint)
+        return { type: 'span', time, start, end, outcome: how as SpanItem['outcome'], thread, event, fields }
+      }
+    case 'async-begin':
+      return (time, thread, fields, id) => {
+        return { type: 'async', phase: 'begin', time, name, id: id as bigint, thread, event, fields }
+      }
+    case 'async-end':
+      return (time, thread, fields, of, how) => {
+        const id = of as bigint
+        const outcome = how as 'ok' | 'failed'
+        return { type: 'async', phase: 'end', time, name, id, outcome, thread, event, fields }
+      }
+    case 'flow':
+      return (time, thread, fields, id, phase) => {
+        const at = phase as FlowItem['phase']
+        return { type: 'flow', phase: at, time, id: id as bigint, thread, event, fields }
+      }
+    default:
+      return (time, thread, fields) => ({ type: 'counter', time, thread, event, fields })
+  }
+}
+
+/**
+ * Makes an item of all fields of a record.
+ *
  * @param context what a trace by others says beside them.
  */
 export type ItemMaker = (
@@ -21,103 +87,24 @@ export type ItemMaker = (
   context: Fields | undefined,
 ) => TraceItem
 
-/** Copies the user's own fields. */
-type OwnFields = (all: Fields) => Fields
-
-/** Records of a class before the copying of its fields is compiled: many classes are rare. */
-const COPIED_RECORDS = 100
-
-/** Returns what makes the items of a class. */
+/** Returns what makes the items of a class, of records that were decoded before. */
 export function itemMaker(whole: EventClass): ItemMaker {
-  const { kind = 'event' } = whole
-  if (kind === 'event') {
+  const { make, system, own } = itemForm(whole)
+  if (whole.kind === undefined || whole.kind === 'event') {
     return (time, thread, fields, context) => {
-      if (context !== undefined)
-        return { type: 'event', time, at: time, thread, event: whole, fields, context }
-      return { type: 'event', time, at: time, thread, event: whole, fields }
+      if (context === undefined) return make(time, thread, fields)
+      return { type: 'event', time, at: time, thread, event: whole, fields, context }
     }
   }
-  const event = userClass(kind, whole)
-  const fieldsOf = ownFields(event)
-  const name = baseName(event.name)
-  switch (kind) {
-    case 'late-event':
-      return (time, thread, all) => {
-        return { type: 'event', time, at: all.at as bigint, thread, event, fields: fieldsOf(all) }
-      }
-    case 'span':
-      return (time, thread, all) => {
-        const fields = fieldsOf(all)
-        const start = all.start as bigint
-        const end = start + (all.duration as bigint)
-        const outcome = all.outcome as 'ok' | 'failed'
-        return { type: 'span', time, start, end, outcome, thread, event, fields }
-      }
-    case 'async-begin':
-      return (time, thread, all) => {
-        const fields = fieldsOf(all)
-        return { type: 'async', phase: 'begin', time, name, id: all.id as bigint, thread, event, fields }
-      }
-    case 'async-end':
-      return (time, thread, all) => {
-        const fields = fieldsOf(all)
-        const outcome = all.outcome as 'ok' | 'failed'
-        return {
-          type: 'async',
-          phase: 'end',
-          time,
-          name,
-          id: all.id as bigint,
-          outcome,
-          thread,
-          event,
-          fields,
-        }
-      }
-    case 'flow':
-      return (time, thread, all) => {
-        const fields = fieldsOf(all)
-        const phase = all.phase as 'start' | 'step' | 'end'
-        return { type: 'flow', phase, time, id: all.id as bigint, thread, event, fields }
-      }
-    default:
-      return (time, thread, all) => ({ type: 'counter', time, thread, event, fields: fieldsOf(all) })
-  }
-}
-
-/**
- * Returns what copies the own fields of a class's records. A field that isn't there is left out.
- */
-function ownFields({ name, id, fields }: EventClass): OwnFields {
-  const isWhole = fields.every(({ type }) => typeof type === 'string' || type.type !== 'optional')
-  let compiled: OwnFields | undefined
-  let left = isWhole ? COPIED_RECORDS : Infinity
-  const source = (): string => {
-    const members = fields.map((field) => JSON.stringify(field.name)).map((key) => `[${key}]: all[${key}]`)
-    // The name makes the text the class's own, and with it what V8 learns of it.
-    return `'use strict'; ${JSON.stringify(`${name} ${id}`)}; return (all) => ({ ${members.join(', ')} })`
-  }
-  return (all) => {
-    if (compiled !== undefined) return compiled(all)
-    left -= 1
-    if (left === 0) compiled = compiledCopy(source())
+  return (time, thread, all) => {
     // Not a copy of which some are deleted: V8 makes a slow dictionary of that.
-    const own: Fields = {}
-    for (const field of fields) {
-      const value = all[field.name]
-      if (value !== undefined) own[field.name] = value
+    const fields: Fields = {}
+    for (const { name } of own) {
+      const value = all[name]
+      // An optional that isn't there is left out.
+      if (value !== undefined) fields[name] = value
     }
-    return own
-  }
-}
-
-/** @returns undefined where the program forbids code from texts. */
-function compiledCopy(source: string): OwnFields | undefined {
-  try {
-    // oxlint-disable-next-line no-new-func, typescript/no-implied-eval -- all names are quoted
-    return (new Function(source) as () => OwnFields)()
-  } catch {
-    return undefined
+    return make(time, thread, fields, ...system.map(({ name }) => all[name]))
   }
 }
 

@@ -91,7 +91,7 @@ export class OpenedTrace implements TraceSource {
   }
 
   open(path: string): StreamReader {
-    return new RecordReader(path, this.format, this.records)
+    return new RecordReader(path, this.format, this.records, this.threadOf)
   }
 
   streamKey(_path: string, { streamInstanceId }: PacketHeader): string {

@@ -3,11 +3,9 @@
  * between them what the packets tell of losses and gaps. Keeps one packet in memory. Synchronous,
  * on any thread.
  */
-import { itemMaker, type ItemMaker } from './item-maker.js'
-import type { TraceItem, TraceThread } from './items.js'
+import type { RecordedItem, TraceItem, TraceThread } from './items.js'
 import type { EventClass } from './schema.js'
 import { ALL_CPUS, type PacketHeader } from './stream.js'
-import type { TraceRecord } from './trace-record.js'
 import type { StreamReader, TraceSource } from './trace-source.js'
 
 /** Which of a stream's items are wanted. */
@@ -29,10 +27,6 @@ export class StreamItems {
   #previous: PacketHeader | undefined
   #reader: StreamReader | undefined
   #nextPath = 0
-  readonly #makers = new Map<EventClass, ItemMaker>()
-  /** The class of the last record, and what makes its items. */
-  #event: EventClass | undefined
-  #maker: ItemMaker | undefined
 
   /** @param paths the files of the stream, in their order. */
   constructor(
@@ -69,16 +63,16 @@ export class StreamItems {
         if (!hasMore) break
       } else if (found === 'packet') this.#tell(reader.header as PacketHeader)
       else {
-        const { to } = this.#filter
-        const record = reader.record as TraceRecord
-        if (to !== undefined && record.time >= to) {
+        const { from, to } = this.#filter
+        const item = reader.item as RecordedItem
+        if (to !== undefined && item.time >= to) {
           this.close()
           this.#nextPath = this.#paths.length
           break
         }
-        const item = this.#itemOf(record)
-        if (item === undefined) continue
-        this.item = item
+        if (from !== undefined && item.time < from) continue
+        if (!this.#filter.wants(item.thread, item.event)) continue
+        this.item = item as TraceItem
         return true
       }
     }
@@ -115,21 +109,5 @@ export class StreamItems {
     const { from, to } = this.#filter
     const isIn = (from === undefined || item.time >= from) && (to === undefined || item.time < to)
     if (isIn) this.#told.push(item)
-  }
-
-  #itemOf(record: TraceRecord): TraceItem | undefined {
-    const { time, event } = record
-    const { from } = this.#filter
-    if (from !== undefined && time < from) return undefined
-    const { threadId, cpu, generation, context } = record
-    const thread = this.#source.threadOf(threadId, cpu, generation, record)
-    if (!this.#filter.wants(thread, event)) return undefined
-    if (event !== this.#event || this.#maker === undefined) {
-      let maker = this.#makers.get(event)
-      if (maker === undefined) this.#makers.set(event, (maker = itemMaker(event)))
-      this.#event = event
-      this.#maker = maker
-    }
-    return this.#maker(time, thread, record.fields, context)
   }
 }

@@ -8,7 +8,8 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Decoder } from './decode.js'
-import type { PacketBytes } from './field-readers.js'
+import { wordsOf, type PacketBytes } from './field-readers.js'
+import type { TraceItem, TraceThread } from './items.js'
 import { PACKET, PACKET_HEADER_BYTES, PACKET_MAGIC } from './packet.js'
 import {
   align,
@@ -77,6 +78,7 @@ export class PacketReader implements PacketBytes {
   readonly path: string
   bytes: Buffer
   view: DataView
+  words: BigUint64Array | undefined
   limit = 0
   end = 0
   wrong: string | undefined
@@ -97,6 +99,7 @@ export class PacketReader implements PacketBytes {
     this.global = global
     this.bytes = Buffer.alloc(PACKET_HEADER_BYTES)
     this.view = viewOf(this.bytes)
+    this.words = wordsOf(this.bytes)
     try {
       this.fd = openSync(path, 'r')
     } catch (error) {
@@ -150,6 +153,7 @@ export class PacketReader implements PacketBytes {
       this.bytes.copy(grown, 0, 0, PACKET_HEADER_BYTES)
       this.bytes = grown
       this.view = viewOf(grown)
+      this.words = wordsOf(grown)
     }
     this.read(PACKET_HEADER_BYTES, contentBytes, offset + PACKET_HEADER_BYTES, offset)
     this.limit = contentBytes
@@ -353,22 +357,36 @@ export interface RecordFormat {
   stringOf(number: number): string | undefined
 }
 
-/** The records of one stream file, in the order of the file. */
+/** Finds the thread of a packet or record. */
+type FindThread = (threadId: number, cpu: number, generation: number) => TraceThread
+
+/**
+ * The records of one stream file, or the items that they are, in the order of the file: what
+ * `StreamReader` asks.
+ */
 export class RecordReader {
+  /** The header of the packet that is read. */
+  header: PacketHeader | undefined
   /** The record that {@link next} found. */
   record: TraceRecord | undefined
+  /** The item that {@link step} found. */
+  item: TraceItem | undefined
   private readonly packets: PacketReader
   private readonly format: RecordFormat
+  private readonly threadOf: FindThread
   private readonly global: boolean
-  /** The thread of the record that was read last. */
+  private lastTime = 0n
+  /** Of a record: the name of its thread, the thread that {@link threadName} is of. */
   private threadId = -1
   private threadName = ''
-  private lastTime = 0n
+  /** Of an item: the thread of the packet; in a global trace, of the last record. */
+  private thread: TraceThread | undefined
 
-  constructor(path: string, streamFormat: StreamFormat, format: RecordFormat) {
+  constructor(path: string, streamFormat: StreamFormat, format: RecordFormat, threadOf: FindThread) {
     this.packets = new PacketReader(path, streamFormat)
     this.global = streamFormat.global
     this.format = format
+    this.threadOf = threadOf
     this.packets.stringOf = (number) => format.stringOf(number)
   }
 
@@ -376,32 +394,17 @@ export class RecordReader {
     this.packets.close()
   }
 
-  /** The header of the packet that is read. */
-  header: PacketHeader | undefined
-
-  /**
-   * Steps to the next packet or record.
-   *
-   * @param isLive whether the file may still grow: then its last packet, if it is empty, does not
-   * count yet.
-   * @param from packets that end before this time are not looked into.
-   * @returns `packet` when `header` is that of the next packet, `record` when `record` is the next
-   * one.
-   */
-  step(isLive: boolean, from: bigint | undefined): 'packet' | 'record' | 'end' {
-    const { packets } = this
-    if (this.header !== undefined && packets.end < packets.limit) {
-      this.record = this.decode(this.header)
-      return 'record'
+  /** Steps to the next packet or item. */
+  step(isLive: boolean, from: bigint | undefined): 'packet' | 'item' | 'end' {
+    const { packets, header } = this
+    if (header !== undefined && packets.end < packets.limit) {
+      this.item = this.readItem(header)
+      return 'item'
     }
-    const header = packets.nextHeader(isLive)
-    if (header === undefined) return 'end'
-    this.header = header
-    if (from !== undefined && header.timestampEnd < from) {
-      packets.limit = 0
-      packets.end = 0
-    } else packets.readContent(header)
-    this.lastTime = header.timestampBegin
+    const next = packets.nextHeader(isLive)
+    if (next === undefined) return 'end'
+    const isSkipped = from !== undefined && next.timestampEnd < from
+    this.begin(next, isSkipped)
     return 'packet'
   }
 
@@ -409,41 +412,39 @@ export class RecordReader {
   next(): boolean {
     const { packets } = this
     while (this.header === undefined || packets.end >= packets.limit) {
-      this.header = packets.nextHeader()
-      if (this.header === undefined) {
-        this.record = undefined
+      const next = packets.nextHeader()
+      if (next === undefined) {
+        this.record = this.header = undefined
         return false
       }
-      packets.readContent(this.header)
-      this.lastTime = this.header.timestampBegin
+      this.begin(next, false)
     }
-    this.record = this.decode(this.header)
+    this.record = this.readRecord(this.header)
     return true
   }
 
-  private decode(header: PacketHeader): TraceRecord {
+  /** Begins a packet. */
+  private begin(header: PacketHeader, isSkipped: boolean): void {
+    const { packets } = this
+    this.header = header
+    this.thread = undefined
+    if (isSkipped) {
+      packets.limit = 0
+      packets.end = 0
+    } else packets.readContent(header)
+    this.lastTime = header.timestampBegin
+  }
+
+  private readRecord(header: PacketHeader): TraceRecord {
     const packets: PacketReader = this.packets
-    const start = align(packets.end, RECORD_ALIGN_BYTES)
-    if (start + EVENT_HEADER_BYTES > packets.limit) this.failEnd(header, start, 'a record')
-    const time = packets.view.getBigUint64(start, true)
-    const id = packets.view.getUint32(start + EVENT_ID_OFFSET, true)
-    const decoder = this.format.decoder(id)
-    if (decoder === undefined) {
-      packets.fail(
-        header.offset + start + EVENT_ID_OFFSET,
-        `record has id=${id}, which no event in the metadata has`,
-      )
-    }
+    const start = this.startOfRecord(header)
+    const time = timeAt(packets, start)
+    const decoder = this.decoderAt(header, start)
     packets.wrong = undefined
     const fields = decoder.decode(packets, start)
-    const wrong = packets.wrong as string | undefined
-    if (wrong !== undefined) {
-      packets.fail(header.offset + start, `a record of ${decoder.event.name} starts here: ${wrong}`)
-    }
-    if (fields === undefined) this.failEnd(header, start, `a record of ${decoder.event.name}`)
+    if (fields === undefined) this.failRecord(header, start, decoder)
     if (time < this.lastTime || time > header.timestampEnd) this.failTime(header, start, time)
     this.lastTime = time
-    const { event } = decoder
     const { global } = this
     const threadId = global ? packets.view.getUint16(start + EVENT_THREAD_OFFSET, true) : header.threadId
     if (threadId !== this.threadId) {
@@ -456,9 +457,61 @@ export class RecordReader {
       generation: global ? -1 : header.generation,
       threadId,
       threadName: this.threadName,
-      event,
+      event: decoder.event,
       fields,
     }
+  }
+
+  private readItem(header: PacketHeader): TraceItem {
+    const packets: PacketReader = this.packets
+    const start = this.startOfRecord(header)
+    const time = timeAt(packets, start)
+    const decoder = this.decoderAt(header, start)
+    packets.wrong = undefined
+    let { thread } = this
+    if (thread === undefined || this.global) thread = this.threadAt(header, start)
+    const item = decoder.item(packets, start, time, thread)
+    if (item === undefined) this.failRecord(header, start, decoder)
+    if (time < this.lastTime || time > header.timestampEnd) this.failTime(header, start, time)
+    this.lastTime = time
+    return item
+  }
+
+  private startOfRecord(header: PacketHeader): number {
+    const { end, limit } = this.packets
+    const start = align(end, RECORD_ALIGN_BYTES)
+    if (start + EVENT_HEADER_BYTES > limit) this.failEnd(header, start, 'a record')
+    return start
+  }
+
+  private decoderAt(header: PacketHeader, start: number): Decoder {
+    const id = this.packets.view.getUint32(start + EVENT_ID_OFFSET, true)
+    const decoder = this.format.decoder(id)
+    if (decoder === undefined) {
+      this.packets.fail(
+        header.offset + start + EVENT_ID_OFFSET,
+        `record has id=${id}, which no event in the metadata has`,
+      )
+    }
+    return decoder
+  }
+
+  private threadAt(header: PacketHeader, start: number): TraceThread {
+    const { view } = this.packets
+    this.thread = this.global
+      ? this.threadOf(
+          view.getUint16(start + EVENT_THREAD_OFFSET, true),
+          view.getUint16(start + EVENT_CPU_OFFSET, true),
+          -1,
+        )
+      : this.threadOf(header.threadId, header.cpu, header.generation)
+    return this.thread
+  }
+
+  private failRecord(header: PacketHeader, start: number, { event }: Decoder): never {
+    const { wrong } = this.packets
+    if (wrong === undefined) this.failEnd(header, start, `a record of ${event.name}`)
+    return this.packets.fail(header.offset + start, `a record of ${event.name} starts here: ${wrong}`)
   }
 
   private failEnd(header: PacketHeader, start: number, what: string): never {
@@ -476,6 +529,10 @@ export class RecordReader {
         : `record has timestamp=${time}, after its packet's timestamp_end=${header.timestampEnd}`,
     )
   }
+}
+
+function timeAt({ words, view }: PacketBytes, start: number): bigint {
+  return words === undefined ? view.getBigUint64(start, true) : words[start >> 3]
 }
 
 function viewOf(bytes: Buffer): DataView {

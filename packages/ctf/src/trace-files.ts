@@ -7,6 +7,7 @@ import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, statS
 import { join } from 'node:path'
 import { makeDecoder, type Decoder } from './decode.js'
 import { NO_STRING, type MetadataInput } from './metadata.js'
+import type { EventClass } from './schema.js'
 import type { RecordFormat } from './stream.js'
 import { ThreadNames } from './thread-names.js'
 import { TraceError } from './trace-error.js'
@@ -14,6 +15,9 @@ import { parseMetadata } from './tsdl.js'
 
 /** The longest metadata file that is read, in bytes. */
 const MAX_METADATA_BYTES = 2 ** 26
+
+/** Decoders of smaller ids stand in a list. */
+const MOST_LISTED = 4096
 
 /**
  * What the metadata says of records. A trace that is still being recorded gets new events and
@@ -24,6 +28,8 @@ export class LiveFormat implements RecordFormat {
   private readonly folder: string
   private readonly global: boolean
   private readonly decoders = new Map<number, Decoder>()
+  /** Those of small ids, which are found faster. */
+  private readonly listed: (Decoder | undefined)[] = []
   private threads: ThreadNames
   private strings: readonly string[]
   /** Identifies the metadata file that `threads` is from. */
@@ -32,12 +38,14 @@ export class LiveFormat implements RecordFormat {
   constructor(folder: string, { events, threads = [], strings = [], global }: MetadataInput) {
     this.folder = folder
     this.global = global === true
-    for (const event of events) this.decoders.set(event.id, makeDecoder(event, this.global))
+    this.addDecoders(events)
     this.threads = new ThreadNames(threads)
     this.strings = strings
   }
 
   decoder(id: number): Decoder | undefined {
+    const decoder = id < MOST_LISTED ? this.listed[id] : this.decoders.get(id)
+    if (decoder !== undefined) return decoder
     if (!this.decoders.has(id)) this.read()
     return this.decoders.get(id)
   }
@@ -62,8 +70,16 @@ export class LiveFormat implements RecordFormat {
     const { events, threads = [], strings = [] } = readMetadata(this.folder)
     this.threads = new ThreadNames(threads)
     this.strings = strings
+    this.addDecoders(events)
+  }
+
+  private addDecoders(events: readonly EventClass[]): void {
     for (const event of events) {
-      if (!this.decoders.has(event.id)) this.decoders.set(event.id, makeDecoder(event, this.global))
+      const { id } = event
+      if (this.decoders.has(id)) continue
+      const decoder = makeDecoder(event, this.global)
+      this.decoders.set(id, decoder)
+      if (id < MOST_LISTED) this.listed[id] = decoder
     }
   }
 }

@@ -3,7 +3,7 @@
  * recording that still runs, too. Keeps one packet of each stream in memory. Any thread.
  */
 import type { CutFact } from './facts.js'
-import type { FollowOptions, ItemOptions, ThreadItem, TraceItem, TraceProcess, TraceThread } from './items.js'
+import type { FollowOptions, ItemOptions, TraceItem, TraceProcess, TraceThread } from './items.js'
 import { matcherOf } from './patterns.js'
 import type { EventClass } from './schema.js'
 import { baseName, userClass } from './item-maker.js'
@@ -212,10 +212,8 @@ function factsOf(trace: TraceSource, options: ItemOptions): Source {
   const classes = new Map(events.filter(({ kind }) => kind === 'span').map((event) => [event.name, event]))
   for (const { cpu, generation, threadId, runs, came, went } of facts?.threads ?? []) {
     const thread = trace.threadOf(threadId, cpu, generation)
-    const base = { type: 'thread', thread } as const
-    items.push({ ...base, time: came, phase: 'came', runs } satisfies ThreadItem)
-    if (went !== undefined)
-      items.push({ ...base, time: went, phase: 'went', how: 'ended' } satisfies ThreadItem)
+    items.push({ type: 'thread', time: came, thread, phase: 'came', runs })
+    if (went !== undefined) items.push({ type: 'thread', time: went, thread, phase: 'went', how: 'ended' })
   }
   for (const cut of facts?.cuts ?? []) {
     const event = classes.get(cut.span)

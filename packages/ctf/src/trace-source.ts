@@ -3,7 +3,7 @@
  * are one each. Types only.
  */
 import type { TraceFacts } from './facts.js'
-import type { TraceThread } from './items.js'
+import type { TraceItem, TraceThread } from './items.js'
 import type { EventClass } from './schema.js'
 import type { PacketHeader } from './stream.js'
 import type { TraceRecord } from './trace-record.js'
@@ -16,9 +16,22 @@ export interface HeaderReader {
 
 /** The records of a stream file, in the order of the file. See `RecordReader`. */
 export interface StreamReader {
+  /** The header of the packet that is read. */
   readonly header: PacketHeader | undefined
+  /** The record that {@link next} found. */
   readonly record: TraceRecord | undefined
-  step(isLive: boolean, from: bigint | undefined): 'packet' | 'record' | 'end'
+  /** The item that {@link step} found. */
+  readonly item: TraceItem | undefined
+  /**
+   * Steps to the next packet or item.
+   *
+   * @param isLive whether the file may still grow: then its last packet, if it is empty, does not
+   * count yet.
+   * @param from packets that end before this time are not looked into.
+   * @returns `packet` when `header` is that of the next packet, `item` when `item` is the next one.
+   */
+  step(isLive: boolean, from: bigint | undefined): 'packet' | 'item' | 'end'
+  /** Steps to the next record. @returns whether there is one. */
   next(): boolean
   close(): void
 }

@@ -10,7 +10,7 @@ import {
 } from '@rchan/ctf'
 import type { FieldDescriptor, FieldMemory } from '@rchan/ctf'
 import { parseMetadata } from '@rchan/ctf/reader'
-import { FIELD_READERS } from '../dist/field-readers.js'
+import { FIELD_READERS, wordsOf } from '../dist/field-readers.js'
 import { UUID } from './fixture.js'
 
 /** Values that fit some type, at the ends of ranges and behind them. */
@@ -90,6 +90,7 @@ describe.each(SIMPLE)('a field of type %s', (type) => {
       const packet = {
         bytes,
         view: new DataView(stepped.u8.buffer),
+        words: undefined,
         limit: end,
         end: 0,
         wrong: undefined,
@@ -98,6 +99,9 @@ describe.each(SIMPLE)('a field of type %s', (type) => {
       const stored = type === 'f32' ? Math.fround(value as number) : value
       const isWide = type === 'u64' || type === 'i64'
       const read = isWide ? BigInt(value as number) : stored === 0 && !type.startsWith('f') ? 0 : stored
+      for (const words of [undefined, wordsOf(bytes)]) {
+        expect(FIELD_READERS[type]({ ...packet, words }, at)).toEqual(read)
+      }
       expect(FIELD_READERS[type](packet, at)).toEqual(read)
       if (variable !== undefined) expect(packet.end).toBe(end)
     }

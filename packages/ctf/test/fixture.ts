@@ -21,6 +21,7 @@ import {
   parseUuid,
   threadRanges,
   type EventClass,
+  type FieldType,
   type FieldTypeName,
   type MetadataInput,
 } from '@rchan/ctf'
@@ -128,9 +129,23 @@ export function recordBytes({ event, time, by, values }: FixtureRecord): Uint8Ar
   for (const [i, { type }] of event.fields.entries()) {
     const size = fieldType(type).alignBytes
     at = Math.ceil(at / size) * size
-    at += store(view, at, type as PlainType, values[i])
+    at += storeAny(view, at, type, values[i])
   }
   return bytes.subarray(0, at)
+}
+
+function storeAny(view: DataView, at: number, type: FieldType, value: DecodedValue): number {
+  if (typeof type === 'string') return store(view, at, type as PlainType, value)
+  if (type.type === 'enum') {
+    view.setUint8(at, type.labels.indexOf(value as string))
+    return 1
+  }
+  if (type.type !== 'optional') return store(view, at, type.type as PlainType, value)
+  view.setUint8(at, value === undefined ? 0 : 1)
+  if (value === undefined) return 1
+  const size = fieldType(type.of).alignBytes
+  const from = Math.ceil((at + 1) / size) * size
+  return from - at + storeAny(view, from, type.of, value)
 }
 
 function store(view: DataView, at: number, type: PlainType, value: DecodedValue): number {

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, symlinkSync, truncateSync, writeFileSync, openSync, writeSync, closeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { PACKET, type EventClass } from '@rchan/ctf'
-import { findTraces, matcherOf, openTrace, openTraces, TraceError } from '@rchan/ctf/reader'
-import { temporaryFolder, UUID, writeTrace, type FixturePacket } from './fixture.js'
+import { PACKET, SYSTEM_FIELDS, type EventClass, type Field, type Kind } from '@rchan/ctf'
+import { ALL_CPUS, findTraces, matcherOf, openTrace, openTraces, TraceError } from '@rchan/ctf/reader'
+import { temporaryFolder, UUID, writeTrace, type FixturePacket, type FixtureRecord } from './fixture.js'
 
 const event: EventClass = { id: 0, name: 'a', fields: [{ name: 'x', type: 'u32' }] }
 
@@ -72,6 +72,94 @@ describe('items', () => {
       7,
     ])
     expect(openTrace(folder.path).wallClock(3n)).toBe(7_000_000_008n)
+  })
+
+  test.each([false, true])(
+    'are the same before their decoder is compiled and after it, global: %j',
+    (global) => {
+      using folder = temporaryFolder()
+      const user = (name: string, kind: Kind, fields: readonly Field[]): EventClass => {
+        const number = Object.keys(SYSTEM_FIELDS).indexOf(kind)
+        const of = kind === 'event' ? {} : { kind }
+        return { id: number, name, ...of, fields: [...SYSTEM_FIELDS[kind], ...fields] }
+      }
+      const one: readonly Field[] = [{ name: 'text', type: 'string' }]
+      const maybe: readonly Field[] = [...one, { name: 'some', type: { type: 'optional', of: 'u16' } }]
+      const classes: Record<Kind, EventClass> = {
+        event: user('an:event', 'event', maybe),
+        'late-event': user('an:event', 'late-event', one),
+        span: user('a:span', 'span', one),
+        'async-begin': user('an:async:begin', 'async-begin', maybe),
+        'async-end': user('an:async:end', 'async-end', one),
+        flow: user('a:flow', 'flow', []),
+        counter: user('a:counter', 'counter', [{ name: 'value', type: 'u64' }]),
+      }
+      const own = Object.fromEntries(
+        Object.values(classes).map((whole) => {
+          const { kind = 'event', fields } = whole
+          return [kind, { ...whole, fields: fields.slice(SYSTEM_FIELDS[kind].length) }]
+        }),
+      )
+      const by = { cpu: 2, threadId: 3 }
+      const process = { pid: 7, folder: folder.path, env: { pid: 7 }, index: 0 }
+      const thread = { process, threadId: 3, name: '', cpu: 2, generation: global ? -1 : 1 }
+      const records: FixtureRecord[] = []
+      const expected: unknown[] = []
+      for (let n = 0; n < 250; n += 1) {
+        const time = 1000n * BigInt(n + 10)
+        const text = `t${n % 3}`
+        const some = n % 2 === 0 ? undefined : n
+        const outcome = n % 5 === 0 ? 'failed' : 'ok'
+        const phase = n % 7 === 0 ? 'end' : 'step'
+        const id = 2n ** 63n + time
+        const fields = { text }
+        const both = some === undefined ? fields : { text, some }
+        const add = (kind: Kind, values: FixtureRecord['values'], item: object): void => {
+          records.push({ event: classes[kind], time, values, ...(global ? { by } : {}) })
+          expected.push({ time, thread, event: own[kind], ...item })
+        }
+        add('event', [text, some], { type: 'event', at: time, fields: { text, some } })
+        add('late-event', [5n, text], { type: 'event', at: 5n, fields })
+        const [start, end] = [time - 9n, time - 2n]
+        add('span', [start, 7n, outcome, text], { type: 'span', start, end, outcome, fields })
+        const name = 'an:async'
+        add('async-begin', [id, text, some], { type: 'async', phase: 'begin', name, id, fields: both })
+        add('async-end', [id, outcome, text], { type: 'async', phase: 'end', name, id, outcome, fields })
+        add('flow', [id, phase], { type: 'flow', phase, id, fields: {} })
+        add('counter', [id], { type: 'counter', fields: { value: id } })
+      }
+      const [begin, finish] = [9000n, 1_000_000n]
+      const cpu = global ? ALL_CPUS : 2
+      const packets = [
+        { begin, end: finish, sequence: 0, eventsDiscarded: 0, generation: 1, threadId: 3, records },
+      ]
+      writeTrace(folder.path, {
+        uuid: UUID,
+        clock: { offsetSeconds: 7, offsetNs: 5, uuid: UUID },
+        env: { pid: 7 },
+        events: Object.values(classes),
+        streams: [{ file: 'cpu_2', cpu, instance: 2, packets }],
+        ...(global ? { global } : {}),
+      })
+      expect([...openTrace(folder.path).items()]).toStrictEqual(expected)
+    },
+  )
+
+  test('have their own texts, also where the hashes of texts are equal', () => {
+    using folder = temporaryFolder()
+    const text: EventClass = { id: 0, name: 'a', fields: [{ name: 'text', type: 'string' }] }
+    // 'Aa' and 'BB' are of one hash, as in Java.
+    const values = ['Aa', 'BB', 'Aa', 'AaBB', 'BBAa', 'AaAa', '', 'é', 'Aa', 'x'.repeat(64), 'y'.repeat(65)]
+    const records = values.map((value): FixtureRecord => ({ event: text, time: 12n, values: [value] }))
+    writeTrace(folder.path, {
+      uuid: UUID,
+      clock: { offsetSeconds: 7, offsetNs: 5, uuid: UUID },
+      env: {},
+      events: [text],
+      streams: [{ file: 'cpu_0', cpu: 0, instance: 0, packets: [{ ...packet(0), records }] }],
+    })
+    const items = [...openTrace(folder.path).items(), ...openTrace(folder.path).items()]
+    expect(items.map((item) => 'event' in item && item.fields.text)).toEqual([...values, ...values])
   })
 
   test('of several processes are merged', () => {
