@@ -512,7 +512,8 @@ export class Analysis {
     for (const task of state.open.values()) {
       const pool = state.pools.get(task.pool)
       pool?.advance(this.#at(end))
-      pool?.cut(task, end)
+      // Its end may be among the lost events: then it was slow for sure until its run ended only.
+      pool?.cut(task, this.#losses.events > 0 ? (task.finished ?? end) : end)
     }
     if (this.#onTask !== undefined) {
       for (const task of [...state.closing.values(), ...state.open.values()]) this.#onTask(task.task())

@@ -12,6 +12,8 @@ import { threadText } from './thread-text.js'
 const SLOWEST_SHOWN = 5
 /** How many routes of messages the text shows. */
 const ROUTES_SHOWN = 20
+/** How a task ended, where that is to be said. */
+const ENDS: Readonly<Record<Task['outcome'], string>> = { ok: '', failed: 'failed', cut: 'no end' }
 const SIGNS: Readonly<Record<Finding['severity'], string>> = { problem: '!', hint: '?', ok: '✓' }
 
 /**
@@ -144,7 +146,7 @@ function slowestTable(tasks: readonly Task[], from: bigint): string {
       ...[task.onCpu, task.waitingForCpu, task.gc, task.blocked].map((value) =>
         value === undefined ? '–' : durationText(value),
       ),
-      outcome === 'ok' ? '' : outcome,
+      ENDS[outcome],
     ])
   }
   return table(rows, [true, ...rows[0].slice(1, -1).map(() => false), true])

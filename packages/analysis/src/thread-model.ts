@@ -8,6 +8,8 @@ import { TaskRuns } from './task-runs.js'
 
 /** How rchan's sampler thread is called. */
 export const SAMPLER = 'rchan sampler'
+/** What it runs: it may have had no time to say its name. */
+const SAMPLER_FILE = /[/\\]rchan[/\\]dist[/\\](.*[/\\])?sampler\.js$/
 
 /** Follows one thread. */
 export class ThreadModel {
@@ -70,7 +72,7 @@ export class ThreadModel {
   }
 
   get isSampler(): boolean {
-    return this.thread.name === SAMPLER
+    return this.name === SAMPLER || (this.name === '' && SAMPLER_FILE.test(this.file ?? ''))
   }
 
   /** Time on a CPU. */

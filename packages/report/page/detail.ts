@@ -4,6 +4,7 @@ import type { Chosen } from './selection.js'
 import type { Timeline } from './timeline.js'
 
 const OUTCOMES = ['', 'failed', 'cut off']
+const ENDS = ['', 'failed', 'without an end']
 const MOST_WAYS = 1000
 
 /** Makes an element. */
@@ -122,7 +123,7 @@ function taskDetail(timeline: Timeline, task: number, slice: number): Node[] {
     `queued at ${durationText(at(tasks.queued))} by ${whoText(timeline, at(tasks.submitter))}`,
     ...(at(tasks.worker) < 0 ? [] : [`run by ${whoText(timeline, at(tasks.worker))}`]),
     ...(at(tasks.size) < 0 ? [] : [`${quantityText(at(tasks.size), 'bytes')} sent`]),
-    ...(at(tasks.outcome) > 0 ? [OUTCOMES[at(tasks.outcome)]] : []),
+    ...(at(tasks.outcome) > 0 ? [ENDS[at(tasks.outcome)]] : []),
   ]
   return [
     element('p', 'claim', name === '' ? 'task' : name),

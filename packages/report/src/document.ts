@@ -118,7 +118,7 @@ function findingsPart({ findings, losses }: Model, data: PageData, at: (time: bi
             <div>
               <p class="claim">
                 <span class="unseen">${SEVERITIES[finding.severity]}</span
-                >${linked(finding, index, data, at)}${finding.costNs > 0 ? html` <span class="cost">${costText(finding)}</span>` : html``}
+                >${linked(finding, index, data, at)}${finding.costNs > 0 ? html` <span class="cost">It ${costText(finding)}.</span>` : html``}
               </p>
               <p class="faint">
                 ${finding.evidence.map((each) => `${each.label} ${evidenceText(each)}`).join(' · ')}

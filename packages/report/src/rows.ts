@@ -82,7 +82,8 @@ export class Rows {
     const key = `${thread.process.index} ${id}`
     // A thread's number may have been used twice: then it is one row.
     if (this.#rows.has(key)) return
-    const label = name !== '' ? shortText(name) : id === 0 ? 'main' : `worker ${id}`
+    const unnamed = use === undefined ? `worker ${id}` : 'worker'
+    const label = name !== '' ? shortText(name) : id === 0 ? 'main' : unnamed
     const about = use === undefined ? '' : aboutOf(use)
     this.#rows.set(key, this.threads.push({ process, id, label, about, use }) - 1)
   }

@@ -7,6 +7,7 @@ import { shortText } from './shown-text.js'
 
 const SLOWEST_SHOWN = 50
 const LONGEST_SHOWN = 25
+const ENDS: Readonly<Record<Task['outcome'], string>> = { ok: '', failed: 'failed', cut: 'no end' }
 
 export function slowestSection({ pools, from }: Model, data: PageData): Markup {
   const slowest = pools
@@ -49,7 +50,7 @@ export function slowestSection({ pools, from }: Model, data: PageData): Markup {
               <td class="n">${worker === undefined ? '–' : worker.threadId}</td>
               ${between(queued, dispatched)}${between(dispatched, started)}${between(started, finished)}${between(finished, handled)}
               ${[task.onCpu, task.waitingForCpu, task.gc, task.blocked].map((ns) => timeCell(ns))}
-              <td>${outcome === 'ok' ? '' : outcome}</td>
+              <td>${ENDS[outcome]}</td>
             </tr>`
           })}
         </tbody>

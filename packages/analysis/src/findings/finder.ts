@@ -1,7 +1,7 @@
 /** What a finder is: it looks for one thing that can be wrong, in a model. */
 import type { TraceProcess } from '@rchan/ctf/reader'
 import type { CpusUsed, Crew, Evidence, Finding, Model, Pool, ThreadUse } from '../model.js'
-import { durationText } from '../quantity.js'
+import { durationText, numberText } from '../quantity.js'
 
 export const MS = 1e6
 
@@ -74,7 +74,7 @@ export function percentText(part: number): string {
 }
 
 export function plural(number: number, one: string): string {
-  return `${number} ${one}${number === 1 ? '' : 's'}`
+  return `${numberText(number)} ${one}${number === 1 ? '' : 's'}`
 }
 
 /** Where in the trace a pool was at work. */
