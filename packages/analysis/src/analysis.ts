@@ -34,6 +34,8 @@ const MOST_OPEN = 262_144
 /** Tasks whose last records may come after their end, of each process. */
 const MOST_CLOSING = 256
 const MOST_STALLS = 100
+/** Characters of the text of a task's arguments. */
+const LONGEST_ARGUMENTS = 160
 /** Children that are kept of each process. */
 const MOST_STARTED = 1000
 const NODE = /(^|[/\\])node(js)?(\.exe)?$/i
@@ -186,6 +188,12 @@ export class Analysis {
       }
       case 'task:dispatched':
         return this.#dispatched(process, time, fields)
+      case 'task:arguments': {
+        const id = idOf(fields.id)
+        const task = id === undefined ? undefined : process.open.get(id)
+        if (task !== undefined) task.arguments = textOf(fields.text)?.slice(0, LONGEST_ARGUMENTS)
+        return
+      }
       case 'message:taken': {
         const key = keyOf(fields)
         if (key !== undefined) process.messages.taken(key)

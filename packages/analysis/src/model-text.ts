@@ -10,6 +10,8 @@ import { threadText } from './thread-text.js'
 
 /** How many of the slowest tasks of a pool the text shows. */
 const SLOWEST_SHOWN = 5
+/** Characters of a task's arguments. */
+const ARGUMENTS_SHOWN = 60
 /** How many routes of messages the text shows. */
 const ROUTES_SHOWN = 20
 /** How a task ended, where that is to be said. */
@@ -130,13 +132,19 @@ function partsText(pool: Pool): string {
 }
 
 function slowestTable(tasks: readonly Task[], from: bigint): string {
+  const hasArguments = tasks.some((task) => task.arguments !== undefined)
   const rows = [
     ['task', 'at', 'worker', 'queued', 'to worker', 'run', 'result', 'on CPU', 'no CPU', 'gc', 'blocked', ''],
   ]
+  const left = rows[0].map((_, column, all) => column === 0 || column === all.length - 1)
+  if (hasArguments) {
+    rows[0].push('arguments')
+    left.push(true)
+  }
   for (const task of tasks) {
-    const { name, worker, queued, dispatched, started, finished, handled, outcome } = task
+    const { id, name, worker, queued, dispatched, started, finished, handled, outcome } = task
     rows.push([
-      shown(name),
+      `${shown(name) || 'task'} #${id}`,
       durationText(Number(queued - from)),
       worker === undefined ? '–' : String(worker.threadId),
       between(queued, dispatched),
@@ -147,9 +155,14 @@ function slowestTable(tasks: readonly Task[], from: bigint): string {
         value === undefined ? '–' : durationText(value),
       ),
       ENDS[outcome],
+      ...(hasArguments ? [shown(argumentsText(task))] : []),
     ])
   }
-  return table(rows, [true, ...rows[0].slice(1, -1).map(() => false), true])
+  return table(rows, left)
+}
+
+function argumentsText({ arguments: text = '' }: Task): string {
+  return text.length <= ARGUMENTS_SHOWN ? text : `${text.slice(0, ARGUMENTS_SHOWN - 1)}…`
 }
 
 function between(start: bigint | undefined, end: bigint | undefined): string {

@@ -172,6 +172,8 @@ export interface Task {
   readonly outcome: 'ok' | 'failed' | 'cut'
   /** Bytes of binary data and text in it, as far as the probe has looked. */
   readonly size?: number
+  /** What it was given, as a short text, if the probe `arguments` was on. */
+  readonly arguments?: string
   readonly onCpu?: number
   readonly waitingForCpu?: number
   readonly gc?: number

@@ -29,6 +29,8 @@ export class TaskState implements Interrupted {
   outcome: Task['outcome'] = 'cut'
   /** Bytes; 0: not known. */
   size = 0
+  /** As a short text, if the recording has them. */
+  arguments: string | undefined
   /** How long the worker read its message, in ns; 0: not known. */
   read = 0
   /** What it has read of its thread's account itself. */
@@ -100,6 +102,7 @@ export class TaskState implements Interrupted {
       ...(handled === undefined ? {} : { handled }),
       outcome,
       ...(this.size === 0 ? {} : { size: this.size }),
+      ...(this.arguments === undefined ? {} : { arguments: this.arguments }),
       ...(run === undefined ? {} : this.#parts(run)),
     }
   }

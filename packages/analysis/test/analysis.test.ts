@@ -706,7 +706,7 @@ describe('findings', () => {
     const lossy = queued(4, 20)
     lossy.at(2000, (time) => lossy.trace.loss(lossy.main, time, time, 500))
     expect(lossy.model().findings).toMatchObject([
-      { id: 'too-few-threads', severity: 'hint', thin: 'The recording lost 500 events and 0 packets.' },
+      { id: 'too-few-threads', severity: 'hint', thin: 'The recording lost 500 events.' },
     ])
     const short = new MadeRecording()
     short.batch([3], 4, 20)

@@ -17,6 +17,8 @@ interface MadeTask {
   readonly waitingForCpu?: number
   readonly serialize?: number
   readonly failed?: boolean
+  /** Its arguments, as the probe `arguments` tells them. */
+  readonly given?: string
 }
 
 /** When a message passed each stage, in ms. It goes to a worker from the main thread, or back. */
@@ -232,7 +234,7 @@ export class MadeRecording {
     this.#tasks += 1n
     const id = this.#tasks
     const { worker: threadId, queued, dispatched, started, finished, handled, failed = false } = made
-    const { onCpu = 0, waitingForCpu = 0, serialize = 0 } = made
+    const { onCpu = 0, waitingForCpu = 0, serialize = 0, given: text } = made
     const worker = this.worker(threadId)
     this.at(queued, (time) =>
       this.trace.begin(this.main, this.#class('task:begin'), id, time, {
@@ -246,6 +248,11 @@ export class MadeRecording {
       this.at(dispatched, (time) =>
         this.trace.happened(this.main, this.#class('task:dispatched'), time, fields),
       )
+      if (text !== undefined) {
+        this.at(dispatched, (time) =>
+          this.trace.happened(this.main, this.#class('task:arguments'), time, { id, text }),
+        )
+      }
     }
     if (started !== undefined && finished !== undefined) {
       const ns = (ms: number): bigint => BigInt(Math.round(ms * MS))

@@ -13,6 +13,7 @@ import type { PortPeers } from './port-peers.js'
 import { attempt, type ProbeContext } from './probe.js'
 import type { PortTap } from './ports.js'
 import { SubmittedTask } from './submitted-task.js'
+import { tellArguments } from './task-arguments.js'
 import { sizeOf } from './task-size.js'
 
 /** A library whose tasks are calls. */
@@ -144,6 +145,7 @@ export class CallTracker implements PortTap {
     this.#hasFlights = true
     flying.set(call.key, one)
     one.dispatch(this.#peers.threadOf(port) ?? 0, sizeOf(call.args, transferred, format.depth))
+    tellArguments(one.id, Array.isArray(call.args) ? call.args : [call.args])
   }
 
   #leaveQueue(one: CallTask): void {

@@ -6,13 +6,17 @@ import { loop } from './loop.js'
 import { messages } from './messages.js'
 import { samples } from './samples.js'
 import type { Probe } from './probe.js'
+import { taskArguments } from './task-arguments.js'
 import { tasks } from './tasks.js'
 import { threads } from './threads.js'
 
 /** The probes, in the order in which they are installed. */
-export const PROBES: readonly Probe[] = [threads, tasks, messages, gc, loop, cpu, io, samples]
+export const PROBES: readonly Probe[] = [threads, tasks, messages, gc, loop, cpu, io, samples, taskArguments]
 
-/** Which probes to use beside the default ones: names; `-NAME` leaves one out; `all` is all. */
+/**
+ * Which probes to use beside the default ones: names; `-NAME` leaves one out; `all` is all
+ * but those that tell what may be secret.
+ */
 export type ProbeChoice = readonly string[]
 
 /**
@@ -26,7 +30,9 @@ export function choose(choice: ProbeChoice = []): Probe[] {
   for (const text of choice) {
     const isOut = text.startsWith('-')
     const name = isOut ? text.slice(1) : text
-    const meant = PROBES.filter((probe) => name === 'all' || probe.name === name)
+    const meant = PROBES.filter(
+      (probe) => probe.name === name || (name === 'all' && (isOut || probe.isPrivate !== true)),
+    )
     if (meant.length === 0) {
       const names = PROBES.map((probe) => probe.name).join(', ')
       throw new RangeError(`no probe is called ${name}; there are ${names}`)

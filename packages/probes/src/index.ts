@@ -6,6 +6,7 @@ export { probes } from './thread-setup.js'
 export type { ProbeChoice, ProbeDescription }
 
 /** The probes that there are. */
-export const PROBES: readonly ProbeDescription[] = all.map(({ name, description, byDefault }) =>
-  Object.freeze({ name, description, byDefault }),
+export const PROBES: readonly ProbeDescription[] = all.map(
+  ({ name, description, byDefault, isPrivate = false }) =>
+    Object.freeze({ name, description, byDefault, isPrivate }),
 )

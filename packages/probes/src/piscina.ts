@@ -18,6 +18,7 @@ import { Pools, type Pool, type PoolFacts } from './pool.js'
 import type { PortPeers } from './port-peers.js'
 import type { ProbeContext } from './probe.js'
 import type { PortTap } from './ports.js'
+import { tellArguments } from './task-arguments.js'
 import { sizeOf } from './task-size.js'
 
 /** Pools by what they call themselves. */
@@ -197,6 +198,7 @@ export class PiscinaPools implements PortTap {
     this.#waiting.remove(one)
     setNumber(envelope, one.id)
     one.dispatch(this.#peers.threadOf(port) ?? 0, sizeOf(envelope.task, transferred))
+    tellArguments(one.id, [envelope.task])
   }
 
   #handle(info: TaskInfo, error: unknown): void {

@@ -29,6 +29,8 @@ export interface ProbeDescription {
   readonly description: string
   /** Whether it is used without being asked for. */
   readonly byDefault: boolean
+  /** Whether what it tells may be secret: `all` does not mean it. */
+  readonly isPrivate?: boolean
 }
 
 /** A probe. */

@@ -3,6 +3,7 @@ import { cpSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { analyse } from '@rchan/analysis'
 import { findTraces, openTrace, type TraceItem } from '@rchan/ctf/reader'
 import { build } from 'esbuild'
 import { describe, expect, test } from 'vitest'
@@ -16,18 +17,32 @@ function program(name: string): string {
   return resolve(fileURLToPath(new URL('./record', import.meta.url)), name)
 }
 
+interface RecordedPool {
+  readonly stdout: string
+  readonly stderr: string
+  readonly folder: string
+  readonly records: Recorded[]
+}
+
 /** Records a program that uses a pool. @returns what it printed, and the records of its trace. */
-async function recordPool(
+async function recordPool(file: string, pool: string, ...args: string[]): Promise<RecordedPool> {
+  return recordPoolWith([], file, pool, ...args)
+}
+
+/** The same, with options of the command. */
+async function recordPoolWith(
+  options: readonly string[],
   file: string,
   pool: string,
   ...args: string[]
-): Promise<{ stdout: string; stderr: string; records: Recorded[] }> {
+): Promise<RecordedPool> {
   const dir = join(freshFolder(), 'recording')
   const { status, stdout, stderr } = await runCommand(process.execPath, [
     COMMAND,
     'record',
     '--dir',
     dir,
+    ...options,
     '--',
     process.execPath,
     program(file),
@@ -38,7 +53,7 @@ async function recordPool(
   const [folder] = findTraces(dir)
   const records = [...openTrace(folder).items()].filter((item): item is Recorded => 'event' in item)
   expect(records.filter(({ event }) => event.name === 'probe:off')).toEqual([])
-  return { stdout, stderr, records }
+  return { stdout, stderr, folder, records }
 }
 
 function named(records: readonly Recorded[], name: string): Recorded[] {
@@ -219,6 +234,26 @@ describe.each([
     expect([1, 2]).toContain(most)
     expect(counts.at(-1)).toMatchObject({ queued: 0, busy: 0, threads: 2 })
   })
+})
+
+test.each([
+  ['piscina', 'pool.mjs', '{ n: 7 }'],
+  ['tinypool2', 'pool.mjs', '{ n: 7 }'],
+  ['workerpool', 'calls-pool.mjs', '7'],
+  ['jest-worker', 'calls-pool.mjs', '7'],
+  ['poolifier', 'calls-pool.mjs', '7'],
+])('%s: what each task was given, if that is asked for', async (pool, file, seventh) => {
+  const without = await recordPoolWith(['--probe', 'all'], file, pool)
+  expect(named(without.records, 'task:arguments')).toEqual([])
+  const { records, folder, stderr } = await recordPoolWith(['--probe', 'arguments'], file, pool)
+  const given = byTask(records, 'task:arguments')
+  expect([...given.keys()].toSorted()).toEqual([...byTask(records, 'task:dispatched').keys()].toSorted())
+  const texts = [...given.values()].map(({ fields }) => fields.text)
+  expect(new Set(texts).size).toBe(given.size)
+  expect(texts).toContain(seventh)
+  const { slowest } = analyse(openTrace(folder)).pools[0]
+  for (const task of slowest) expect(task.arguments).toBe(given.get(task.id)?.fields.text)
+  expect(stderr).toMatch(/^task .* arguments$/m)
 })
 
 describe('what goes wrong in a pool', () => {

@@ -119,7 +119,7 @@ function taskDetail(timeline: Timeline, task: number, slice: number): Node[] {
   ].filter(({ ns }) => ns > 0)
   const name = names[tasks.name[task]]
   const parts = [
-    names[tasks.pool[task]],
+    `task ${at(tasks.id)} of ${names[tasks.pool[task]] || 'a pool'}`,
     `queued at ${durationText(at(tasks.queued))} by ${whoText(timeline, at(tasks.submitter))}`,
     ...(at(tasks.worker) < 0 ? [] : [`run by ${whoText(timeline, at(tasks.worker))}`]),
     ...(at(tasks.size) < 0 ? [] : [`${quantityText(at(tasks.size), 'bytes')} sent`]),
@@ -128,6 +128,7 @@ function taskDetail(timeline: Timeline, task: number, slice: number): Node[] {
   return [
     element('p', 'claim', name === '' ? 'task' : name),
     element('p', '', parts.join(' · ')),
+    ...fieldsOf(timeline, at(tasks.given)),
     barOf(stages),
     ...(run.length > 0
       ? [element('p', 'faint', at(tasks.estimated) > 0 ? 'The run is about:' : 'The run is:'), barOf(run)]

@@ -22,7 +22,7 @@ import { KeptSlices, type Slice } from './kept-slices.js'
 import { lanesOf } from './lanes.js'
 import type { Chart, Column, Flows, Loss, PageData, PageThread, Tasks } from './page-data.js'
 import { Rows, type Row } from './rows.js'
-import { fieldsText, shownName } from './shown-text.js'
+import { fieldsText, shortText, shownName } from './shown-text.js'
 
 const OUTCOMES: readonly Outcome[] = ['ok', 'failed', 'cut']
 const CUT = OUTCOMES.indexOf('cut')
@@ -246,7 +246,7 @@ export class Gatherer {
         text: column(events, ({ text }) => numberOf(text)),
       },
       flows: this.#flowColumns(rowOf, nameOf),
-      tasks: this.#taskColumns(tasks, rows, names),
+      tasks: this.#taskColumns(tasks, rows, names, numberOf),
       charts: [...poolCharts(model, rows, (time) => this.#at(time)), ...this.#charts(rows)],
       stalls: this.#stallColumns(rowOf),
       losses: this.#losses.map((loss): Loss => ({ ...loss, thread: rowOf(loss.thread) })),
@@ -454,7 +454,7 @@ export class Gatherer {
     return all.sort((a, b) => (a.queued < b.queued ? -1 : 1))
   }
 
-  #taskColumns(tasks: readonly Task[], rows: Rows, names: Numbered): Tasks {
+  #taskColumns(tasks: readonly Task[], rows: Rows, names: Numbered, textOf: (text: string) => number): Tasks {
     const column = (of: (task: Task) => number): Column => Float64Array.from(tasks, of)
     const since = (stage: 'dispatched' | 'woken' | 'started' | 'finished' | 'replied' | 'handled'): Column =>
       column(({ queued, [stage]: time }) => (time === undefined ? -1 : Math.max(0, Number(time - queued))))
@@ -480,6 +480,7 @@ export class Gatherer {
       estimated: column(({ isEstimated = false }) => Number(isEstimated)),
       outcome: column(({ outcome }) => OUTCOMES.indexOf(outcome)),
       size: column(({ size = -1 }) => size),
+      given: column(({ arguments: given }) => (given === undefined ? -1 : textOf(shortText(given)))),
     }
   }
 

@@ -152,6 +152,8 @@ export interface Tasks {
   readonly outcome: Column
   /** Bytes of its message, as far as is known; else −1. */
   readonly size: Column
+  /** Place of its arguments in `texts`; −1 if the recording does not have them. */
+  readonly given: Column
 }
 
 /** Numbers over time. */

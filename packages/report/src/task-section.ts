@@ -7,6 +7,8 @@ import { shortText } from './shown-text.js'
 
 const SLOWEST_SHOWN = 50
 const LONGEST_SHOWN = 25
+/** Characters of a task's arguments in the table. */
+const ARGUMENTS_SHOWN = 60
 const ENDS: Readonly<Record<Task['outcome'], string>> = { ok: '', failed: 'failed', cut: 'no end' }
 
 export function slowestSection({ pools, from }: Model, data: PageData): Markup {
@@ -17,8 +19,10 @@ export function slowestSection({ pools, from }: Model, data: PageData): Markup {
     .slice(0, SLOWEST_SHOWN)
   if (slowest.length === 0) return longestSection(data)
   const place = placesOf(data)
+  const hasArguments = slowest.some(({ task }) => task.arguments !== undefined)
   const head = [
     'task',
+    ...(hasArguments ? ['arguments'] : []),
     'pool',
     'at',
     'worker',
@@ -37,14 +41,15 @@ export function slowestSection({ pools, from }: Model, data: PageData): Markup {
     <p class="faint">By the time from dispatch until the result was handled.</p>
     <div class="wide">
       <table class="sortable" id="slowest">
-        ${headRow(head, (name) => !['task', 'pool', 'end'].includes(name))}
+        ${headRow(head, (name) => !['task', 'arguments', 'pool', 'end'].includes(name))}
         <tbody>
           ${slowest.map(({ task }) => {
-            const { name, pool, worker, queued, dispatched, started, finished, handled, outcome } = task
+            const { id, name, pool, worker, queued, dispatched, started, finished, handled, outcome } = task
             const known = place(task)
-            const label = name === '' ? 'task' : shortText(name)
+            const label = `${name === '' ? 'task' : shortText(name)} #${id}`
             return html`<tr>
               <th scope="row">${known < 0 ? html`${label}` : html`<a href="#task=${known}">${label}</a>`}</th>
+              ${hasArguments ? html`<td class="given">${shortText(task.arguments ?? '', ARGUMENTS_SHOWN)}</td>` : html``}
               <td>${shortText(pool)}</td>
               ${timeCell(Number(queued - from))}
               <td class="n">${worker === undefined ? '–' : worker.threadId}</td>

@@ -31,6 +31,7 @@ function poolRecording(workers: number, tasks: number): MadeTrace {
       onCpu: 10,
       waitingForCpu: 4,
       failed: task === 3,
+      given: `{ n: ${task} }`,
     })
     if (task % 5 === 0) made.gc(worker, start + 4, start + 7)
     made.cpu(worker, start, task * 10, task * 4)
@@ -242,7 +243,8 @@ describe('the page of a pool', () => {
     const detail = (await page.textContent('#detail')) as string
     for (const part of [
       'resize',
-      'piscina-1',
+      'of piscina-1',
+      '{ n: ',
       'in the queue',
       'to the worker 1.00 ms',
       'run 16.0 ms',

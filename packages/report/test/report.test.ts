@@ -11,6 +11,23 @@ import { histogram } from '../dist/histogram.js'
 import { poolSections } from '../dist/pool-section.js'
 import { dataOf } from './pages-of-reports.ts'
 
+test('what tasks were given is in the table, and under each of them', () => {
+  const stages = { worker: 3, queued: 0, dispatched: 1, started: 1, finished: 30, handled: 31 }
+  const made = new MadeRecording()
+  made.task({ ...stages, given: `{ path: "<b>", text: "${'x'.repeat(100)}" }` })
+  const html = toReport(made.finished())
+  const headsOf = (page: string): string[] =>
+    [...page.matchAll(/<th scope="col"[^>]*>([^<]*)<\/th>/g)].map(([, head]) => head)
+  expect(headsOf(html)).toContain('arguments')
+  const [, cell] = /<td class="given">([^<]*)<\/td>/.exec(html) ?? []
+  expect(cell).toBe(`{ path: &quot;&lt;b&gt;&quot;, text: &quot;${'x'.repeat(38)}…`)
+  const { tasks, texts } = dataOf(html)
+  expect(texts[tasks.given[0]]).toMatch(/^\{ path: "<b>", text: "x{100}" \}$/)
+  const others = new MadeRecording()
+  others.task(stages)
+  expect(headsOf(toReport(others.finished()))).not.toContain('arguments')
+})
+
 describe('a recording of a pool', () => {
   const made = new MadeRecording()
   made.life(3, 1, 95)
@@ -97,7 +114,10 @@ describe('a trace without a pool', () => {
   const data = dataOf(html)
 
   test('shows its spans, events, flows and losses', () => {
-    expect(data.threads.map(({ label }) => label)).toEqual(['main', 'worker 1'])
+    expect(data.threads.map(({ label, id }) => [label, id])).toEqual([
+      ['main', 0],
+      ['worker', 1],
+    ])
     const slices = data.lanes.map(({ thread, isAsync, first, count }) => [
       thread,
       isAsync,

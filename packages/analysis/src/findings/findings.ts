@@ -133,7 +133,10 @@ function withProcesses(model: Facts): Facts {
 function thinness({ losses }: Facts): string | undefined {
   const { events, packets, tasks } = losses
   if (events >= FEW_LOSSES || packets > 0) {
-    const lost = [...(events > 0 ? [plural(events, 'event')] : []), ...(packets > 0 ? [plural(packets, 'packet')] : [])]
+    const lost = [
+      ...(events > 0 ? [plural(events, 'event')] : []),
+      ...(packets > 0 ? [plural(packets, 'packet')] : []),
+    ]
     return `The recording lost ${lost.join(' and ')}.`
   }
   return tasks > 0 ? `${plural(tasks, 'task')} could not be followed: too many were open at once.` : undefined

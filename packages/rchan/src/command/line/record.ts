@@ -7,7 +7,8 @@ import { collectOver, collectPattern, positive, type Say } from './options.js'
 type GivenOptions = Omit<RecordOptions, 'probe'> & { readonly probe?: boolean | string[] }
 
 const PROBES_HELP = `
-Probes: threads, tasks, messages, gc, loop, cpu, io, samples.
+Probes: threads, tasks, messages, gc, loop, cpu, io, samples, arguments.
+\`all\` leaves out arguments: those of tasks, which may be secret.
 
 The exit code is that of the command.
 `
