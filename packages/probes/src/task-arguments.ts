@@ -17,9 +17,11 @@ const DEPTH = 2
 /** The thread that submits gives the task to a worker. */
 const given = tracepoint('task:arguments', { id: 'u64', text: 'string' })
 
-const getterOf = (prototype: object, name: PropertyKey): ((this: unknown) => unknown) =>
-  Object.getOwnPropertyDescriptor(prototype, name)?.get ?? (() => '')
-// The program may have properties of these names.
+/** What is behind a getter of Node's own: the program may have properties of these names. */
+function getterOf(prototype: object, name: PropertyKey): (value: unknown) => unknown {
+  const property = Object.getOwnPropertyDescriptor(prototype, name) ?? {}
+  return (value) => property.get?.call(value) as unknown
+}
 const kindOfView = getterOf(Object.getPrototypeOf(Uint8Array.prototype) as object, Symbol.toStringTag)
 const sizeOfMap = getterOf(Map.prototype, 'size')
 const sizeOfSet = getterOf(Set.prototype, 'size')
@@ -79,11 +81,10 @@ function textOf(value: unknown, depth: number): string {
 
 function objectText(value: object, depth: number): string {
   if (types.isProxy(value)) return 'Proxy'
-  if (ArrayBuffer.isView(value))
-    return `${String(kindOfView.call(value) ?? 'DataView')}(${value.byteLength} bytes)`
+  if (ArrayBuffer.isView(value)) return `${kindText(value)}(${value.byteLength} bytes)`
   if (types.isAnyArrayBuffer(value)) return `ArrayBuffer(${value.byteLength} bytes)`
-  if (types.isMap(value)) return `Map(${String(sizeOfMap.call(value))})`
-  if (types.isSet(value)) return `Set(${String(sizeOfSet.call(value))})`
+  if (types.isMap(value)) return `Map(${Number(sizeOfMap(value))})`
+  if (types.isSet(value)) return `Set(${Number(sizeOfSet(value))})`
   if (types.isDate(value)) return `Date(${Date.prototype.getTime.call(value)})`
   if (Array.isArray(value)) return depth === 0 ? `Array(${value.length})` : `[${listed(value, depth - 1)}]`
   if (depth === 0) return '{…}'
@@ -98,6 +99,11 @@ function objectText(value: object, depth: number): string {
     parts.push(`${cut(key, LONGEST_TEXT)}: ${'value' in property ? textOf(property.value, depth - 1) : '…'}`)
   }
   return parts.length === 0 ? '{}' : `{ ${parts.join(', ')} }`
+}
+
+function kindText(view: ArrayBufferView): string {
+  const kind = kindOfView(view)
+  return typeof kind === 'string' ? kind : 'DataView'
 }
 
 function listed(values: readonly unknown[], depth: number): string {

@@ -247,7 +247,7 @@ test.each([
   expect(named(without.records, 'task:arguments')).toEqual([])
   const { records, folder, stderr } = await recordPoolWith(['--probe', 'arguments'], file, pool)
   const given = byTask(records, 'task:arguments')
-  expect([...given.keys()].toSorted()).toEqual([...byTask(records, 'task:dispatched').keys()].toSorted())
+  expect(new Set(given.keys())).toEqual(new Set(byTask(records, 'task:dispatched').keys()))
   const texts = [...given.values()].map(({ fields }) => fields.text)
   expect(new Set(texts).size).toBe(given.size)
   expect(texts).toContain(seventh)
