@@ -10,7 +10,7 @@ export { Extents } from './extent.js'
 export { FINDING_IDS } from './findings/findings.js'
 export { Largest } from './largest.js'
 export { LossMarks } from './loss-marks.js'
-export { costText, evidenceText, modelJson, modelText } from './model-text.js'
+export { costText, evidenceText, modelJson, modelText, placesText, stagesOf } from './model-text.js'
 export type {
   Backlog,
   CpusUsed,

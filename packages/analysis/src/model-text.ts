@@ -1,6 +1,17 @@
 /** A model as text for people, and as plain data for JSON. */
 import type { TraceThread } from '@rchan/ctf/reader'
-import type { Crew, Evidence, Finding, Model, Pool, Quantiles, Route, Task, ThreadUse } from './model.js'
+import type {
+  Crew,
+  Evidence,
+  Finding,
+  Model,
+  Pool,
+  Quantiles,
+  Route,
+  Shares,
+  Task,
+  ThreadUse,
+} from './model.js'
 import { shownParts } from './parts-text.js'
 import { processTable } from './process-text.js'
 import { durationText, numberText, quantityText } from './quantity.js'
@@ -64,26 +75,53 @@ export function evidenceText({ value, unit }: Evidence): string {
 }
 
 function poolText(pool: Pool, several: boolean): string {
-  const { name, tasks, perSecond, threadsAtOnce, failed, cut, wait, wake, run, reply, slowest } = pool
+  const { name, tasks, perSecond, failed, cut, run, slowest } = pool
   const head = [
     `${shown(name)}${several ? ` of process ${pool.process.pid}` : ''}:`,
-    `${numberText(tasks)} tasks,`,
-    `${numberText(perSecond)} a second, ${threadsAtOnce} ${threadsAtOnce === 1 ? 'thread' : 'threads'}`,
+    `${numberText(tasks)} ${tasks === 1 ? 'task' : 'tasks'},`,
+    `${numberText(perSecond)} a second, ${placesText(pool)}`,
     ...(failed > 0 ? [`, ${failed} failed`] : []),
     ...(cut > 0 ? [`, ${cut} without an end`] : []),
   ].join(' ')
   const rows = [
     ['', 'p50', 'p90', 'p99', 'max'],
-    quantileRow('queued', wait),
-    quantileRow('to the worker', wake),
-    quantileRow('run', run),
-    quantileRow('result handled', reply),
+    ...stagesOf(pool).map(([label, quantiles]) => quantileRow(label, quantiles)),
   ]
   const lines = [`${head.replaceAll(' ,', ',')}\n`, table(rows, [true, false, false, false, false])]
   if (run.sum > 0) lines.push(partsText(pool))
   if (slowest.length > 0)
-    lines.push('slowest tasks\n', slowestTable(slowest.slice(0, SLOWEST_SHOWN), pool.from))
+    lines.push(
+      'slowest tasks\n',
+      (isUnseen(pool) ? unseenTable : slowestTable)(slowest.slice(0, SLOWEST_SHOWN), pool.from),
+    )
   return lines.join('')
+}
+
+/** Whether none of its tasks was seen to run: they did in child processes. */
+function isUnseen({ unseen, run }: Pool): boolean {
+  return unseen.count > 0 && run.count === 0
+}
+
+/** Returns where the tasks of a pool run. */
+export function placesText(pool: Pool): string {
+  const { threadsAtOnce } = pool
+  if (isUnseen(pool)) return 'in child processes'
+  return `${threadsAtOnce} ${threadsAtOnce === 1 ? 'thread' : 'threads'}`
+}
+
+/** Returns the stages of a pool's tasks: those that were seen. */
+export function stagesOf(pool: Pool): (readonly [string, Quantiles])[] {
+  const { wait, wake, run, reply, unseen } = pool
+  const inside = [
+    ['to the worker', wake],
+    ['run', run],
+    ['result handled', reply],
+  ] as const
+  return [
+    ['queued', wait],
+    ...(unseen.count > 0 ? ([['in a process', unseen]] as const) : []),
+    ...(isUnseen(pool) ? [] : inside),
+  ]
 }
 
 function crewText({ name, process, parent, workers, there, back }: Crew, several: boolean): string {
@@ -165,6 +203,25 @@ function argumentsText({ arguments: text = '' }: Task): string {
   return text.length <= ARGUMENTS_SHOWN ? text : `${text.slice(0, ARGUMENTS_SHOWN - 1)}…`
 }
 
+/** Tasks that ran in child processes. */
+function unseenTable(tasks: readonly Task[], from: bigint): string {
+  const hasArguments = tasks.some((task) => task.arguments !== undefined)
+  const rows = [['task', 'at', 'queued', 'in a process', '', ...(hasArguments ? ['arguments'] : [])]]
+  for (const task of tasks) {
+    const { id, name, queued, dispatched, handled, outcome } = task
+    rows.push([
+      `${shown(name) || 'task'} #${id}`,
+      durationText(Number(queued - from)),
+      between(queued, dispatched),
+      between(dispatched, handled),
+      ENDS[outcome],
+      ...(hasArguments ? [shown(argumentsText(task))] : []),
+    ])
+  }
+  const left = rows[0].map((_, column) => column === 0 || column >= 4)
+  return table(rows, left)
+}
+
 function between(start: bigint | undefined, end: bigint | undefined): string {
   return start === undefined || end === undefined ? '–' : durationText(Number(end - start))
 }
@@ -180,9 +237,7 @@ function shareTable(threads: readonly ThreadUse[], several: boolean): string {
       shown(thread.name) || (role === 'main' ? 'main' : '–'),
       String(thread.threadId),
       ...(several ? [String(thread.process.pid)] : []),
-      ...[shares.busy, shares.waitingForCpu, shares.gc, shares.idle].map(
-        (part) => `${(part * 100).toFixed(1)} %`,
-      ),
+      ...shareTexts(shares, basis),
       numberText(tasks),
       between(spawned, at),
       [
@@ -194,6 +249,16 @@ function shareTable(threads: readonly ThreadUse[], several: boolean): string {
     ])
   }
   return table(rows, [true, ...rows[0].slice(1, -1).map(() => false), true])
+}
+
+/**
+ * Returns the parts of a thread's time. Without the kernel's account nobody knows its wait for a
+ * CPU, nor what a thread did of which no span tells.
+ */
+function shareTexts({ busy, waitingForCpu, gc, idle }: Shares, basis: ThreadUse['basis']): string[] {
+  const text = (part: number): string => `${(part * 100).toFixed(1)} %`
+  if (basis === 'kernel') return [busy, waitingForCpu, gc, idle].map(text)
+  return busy > 0 ? [text(busy), '–', text(gc), text(idle)] : ['–', '–', text(gc), '–']
 }
 
 /**

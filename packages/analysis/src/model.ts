@@ -265,6 +265,8 @@ export interface Pool {
   readonly run: Quantiles
   /** From the result until the submitter handled it. */
   readonly reply: Quantiles
+  /** From the dispatch until then, of tasks that ran unseen: in a child process. */
+  readonly unseen: Quantiles
   /** How long posting the reply took. */
   readonly serialize: Quantiles
   /** Bytes of binary data and text in half of the tasks, or less; 0: none, or not known. */

@@ -66,6 +66,7 @@ export class PoolModel {
   readonly #wake = new Sketch()
   readonly #run = new Sketch()
   readonly #reply = new Sketch()
+  readonly #unseen = new Sketch()
   readonly #serialize = new Sketch()
   readonly #sizes = new Sketch()
   readonly #slowest: Largest<TaskState>
@@ -164,7 +165,10 @@ export class PoolModel {
       if (dispatched !== undefined && finished === undefined) this.#abandoned += 1
     }
     if (dispatched !== undefined) this.#slowest.add(Number(time - dispatched), task)
-    if (finished === undefined) return
+    if (finished === undefined) {
+      if (dispatched !== undefined && task.outcome === 'ok') this.#unseen.add(Number(time - dispatched))
+      return
+    }
     const lay = Math.max(0, Number(time - finished))
     this.#reply.add(lay)
     if (lay < LATE_NS) return
@@ -251,6 +255,7 @@ export class PoolModel {
       wake: quantilesOf(this.#wake),
       run: quantilesOf(this.#run),
       reply: quantilesOf(this.#reply),
+      unseen: quantilesOf(this.#unseen),
       serialize: quantilesOf(this.#serialize),
       size: this.#sizes.count === 0 ? 0 : this.#sizes.quantile(0.5),
       parts: this.#parts(),

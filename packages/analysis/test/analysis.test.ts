@@ -136,6 +136,21 @@ describe('the model', () => {
     expect(worker?.shares).toMatchObject({ busy: 0.25, waitingForCpu: 0, idle: 0.75 })
   })
 
+  test('what nobody knows of a thread is not told as 0 %', () => {
+    const made = new MadeRecording()
+    made.life(3, 0, 1000).life(4, 0, 1000)
+    made.task({ worker: 3, queued: 100, dispatched: 100, started: 100, finished: 350, handled: 360 })
+    const rows = modelText(made.model()).split('\n')
+    const cells = (id: number): string[] | undefined =>
+      rows
+        .map((row) => row.trim().split(/ {2,}/))
+        .find(
+          ([, number, ...rest]) => number === String(id) && rest.at(-1)?.endsWith('without the time on CPUs'),
+        )
+    expect(cells(3)?.slice(2, 6)).toEqual(['25.0 %', '–', '0.0 %', '75.0 %'])
+    expect(cells(4)?.slice(2, 6)).toEqual(['–', '–', '0.0 %', '–'])
+  })
+
   test('the slowest tasks are kept, the slowest first; memory has bounds', () => {
     const made = new MadeRecording()
     for (let count = 0; count < 3000; count += 1) {

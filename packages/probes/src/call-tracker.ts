@@ -29,13 +29,16 @@ export class CallTask extends SubmittedTask {
   readonly isCarriedBy: (call: Call) => boolean
   /** Empty if only its message tells it. */
   name: string
+  /** That it is about, if it says so. */
+  readonly file: string
   /** As its reply says. */
   hasFailed = false
 
-  constructor(pool: Pool, kind: string, name: string, isCarriedBy: (call: Call) => boolean) {
+  constructor(pool: Pool, kind: string, name: string, isCarriedBy: (call: Call) => boolean, file = '') {
     super(pool)
     this.kind = kind
     this.name = name
+    this.file = file
     this.isCarriedBy = isCarriedBy
   }
 }
@@ -71,7 +74,7 @@ export class CallTracker implements PortTap {
 
   /** Tells of a task, unless that was done. */
   tell(one: CallTask): void {
-    if (one.state === 'new') one.begin(one.name, '')
+    if (one.state === 'new') one.begin(one.name, one.file)
   }
 
   /**
@@ -104,6 +107,17 @@ export class CallTracker implements PortTap {
     this.#context.threadList.countTask(hasFailed)
   }
 
+  /**
+   * A child process gets a call.
+   *
+   * @returns its task, so that whoever sees the reply tells it; undefined if it has none.
+   */
+  sentToProcess({ kind, depth }: CallFormat, call: Call): CallTask | undefined {
+    const one = this.#dequeue(kind, call)
+    if (one !== undefined) this.#give(one, call, 0, sizeOf(call.args, [], depth))
+    return one
+  }
+
   posting(port: MessagePort, message: unknown, _sort: Sort, transferred: readonly unknown[]): void {
     if (this.#waiting.length === 0) return
     try {
@@ -134,18 +148,29 @@ export class CallTracker implements PortTap {
     // One that was posted before is a call that is tried again.
     if (posted === undefined || numberIn(message) !== undefined) return
     const { call, format, envelope } = posted
-    const one = this.#waiting.find((each) => each.kind === format.kind && each.isCarriedBy(call))
+    const one = this.#dequeue(format.kind, call)
     if (one === undefined) return
-    if (one.name === '') one.name = call.name
-    this.tell(one)
-    this.#leaveQueue(one)
     setNumber(envelope, one.id)
     let flying = this.#flights.get(port)
     if (flying === undefined) this.#flights.set(port, (flying = new Map()))
     this.#hasFlights = true
     flying.set(call.key, one)
-    one.dispatch(this.#peers.threadOf(port) ?? 0, sizeOf(call.args, transferred, format.depth))
-    tellArguments(one.id, Array.isArray(call.args) ? call.args : [call.args])
+    this.#give(one, call, this.#peers.threadOf(port) ?? 0, sizeOf(call.args, transferred, format.depth))
+  }
+
+  #give(one: CallTask, { args }: Call, threadId: number, size: number): void {
+    one.dispatch(threadId, size)
+    tellArguments(one.id, Array.isArray(args) ? args : [args])
+  }
+
+  /** Takes the task of a call from those that wait, and tells of it. */
+  #dequeue(kind: string, call: Call): CallTask | undefined {
+    const one = this.#waiting.find((each) => each.kind === kind && each.isCarriedBy(call))
+    if (one === undefined) return undefined
+    if (one.name === '') one.name = call.name
+    this.tell(one)
+    this.#leaveQueue(one)
+    return one
   }
 
   #leaveQueue(one: CallTask): void {

@@ -1,14 +1,19 @@
 /**
  * jest-worker: found when its module is loaded, and known by the method of its pools that submits.
- * It posts `[1, …, method, args]`, and `[code, …]` back, one at a time.
+ * It posts `[1, …, method, args]`, and `[code, …]` back, one at a time. What it sends to a child
+ * process is seen by the method that sends.
  */
 import { CallTask, type CallLibrary, type CallTracker } from './call-tracker.js'
+import type { Call } from './calls.js'
+import { taskName } from './envelope.js'
 import { seeModules } from './modules.js'
-import type { Method } from './patches.js'
+import { isObject, type Method } from './patches.js'
 import { Pools, type PoolFacts } from './pool.js'
 
 const KIND = 'jest-worker'
 const SUBMITTING = '_callFunctionWithArgs'
+/** What only its workers in child processes have. */
+const CHILD = '_child'
 // What it posts: a call, and the replies to one.
 const CALL = 1
 const DONE = 0
@@ -51,15 +56,42 @@ export const jestWorker: CallLibrary = {
 function watchedCall(tracker: CallTracker, pools: Pools<JestPool>, call: Method): Method {
   return function (...args) {
     const [method, ...given] = args
+    tracker.attempt(() => watchProcesses(tracker, this))
     const { result, one } = tracker.submitting(
-      () =>
-        new CallTask(pools.of(this, KIND), KIND, String(method), (carried) => {
-          return carried.name === method && areSame(carried.args, given)
-        }),
+      () => {
+        const file = fileIn(given)
+        const name = file === '' ? String(method) : taskName(file, String(method))
+        const isCarriedBy = (carried: Call): boolean =>
+          carried.name === method && areSame(carried.args, given)
+        return new CallTask(pools.of(this, KIND), KIND, name, isCarriedBy, file)
+      },
       () => call.apply(this, args),
     )
     return one !== undefined && result instanceof Promise ? followed(tracker, one, result) : result
   }
+}
+
+/** The class of its workers in child processes is only seen in these. */
+function watchProcesses(tracker: CallTracker, { _workerPool }: JestPool): void {
+  const worker = _workerPool?.getWorkers?.()[0]
+  if (!isObject(worker) || !(CHILD in worker)) return
+  tracker.patches.replace(Object.getPrototypeOf(worker), ['send'], (send) => {
+    return function (...args) {
+      const [request, onStart, onEnd, ...more] = args
+      let one: CallTask | undefined
+      tracker.attempt(() => {
+        const call = isObject(request) ? jestWorker.callIn(request) : undefined
+        if (call !== undefined) one = tracker.sentToProcess(jestWorker, call)
+      })
+      if (one === undefined || typeof onEnd !== 'function') return send.apply(this, args)
+      // Before the pool sees the reply, and then gives the worker its next task.
+      const ended = (...reply: unknown[]): unknown => {
+        one?.leaveWorker()
+        return Reflect.apply(onEnd, undefined, reply)
+      }
+      return send.call(this, request, onStart, ended, ...more)
+    }
+  })
 }
 
 /**
@@ -84,6 +116,13 @@ function factsOf({ _options = {}, _workerPool }: JestPool): PoolFacts {
   const threads = _workerPool?.getWorkers?.().length ?? 0
   const { numWorkers = threads } = _options
   return { minThreads: numWorkers, maxThreads: numWorkers, tasksPerThread: 1, threads }
+}
+
+/** The file that a call is about: jest has its path in an object. */
+function fileIn([first]: readonly unknown[]): string {
+  if (!isObject(first)) return ''
+  const path: unknown = Object.getOwnPropertyDescriptor(first, 'path')?.value
+  return typeof path === 'string' ? path : ''
 }
 
 function areSame(a: unknown, b: readonly unknown[]): boolean {

@@ -17,7 +17,7 @@ export class Patches {
    *
    * @param owner may be no object, if the program gives something else.
    */
-  replace(owner: unknown, names: readonly string[], make: (original: Method) => Method): void {
+  replace(owner: unknown, names: readonly string[], make: (original: Method, name: string) => Method): void {
     if (!isObject(owner) || this.#owners.has(owner)) return
     this.#owners.add(owner)
     for (const name of names) this.#replace(owner as Record<string, unknown>, name, make)
@@ -27,10 +27,14 @@ export class Patches {
     for (const undo of this.#undo.splice(0).toReversed()) undo()
   }
 
-  #replace(owner: Record<string, unknown>, name: string, make: (original: Method) => Method): void {
+  #replace(
+    owner: Record<string, unknown>,
+    name: string,
+    make: (original: Method, name: string) => Method,
+  ): void {
     const original = owner[name]
     if (typeof original !== 'function') return
-    const replacement = alike(make(original as Method), original as Method)
+    const replacement = alike(make(original as Method, name), original as Method)
     owner[name] = replacement
     this.#undo.push(() => {
       if (owner[name] === replacement) owner[name] = original

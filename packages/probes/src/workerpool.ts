@@ -1,6 +1,7 @@
 /**
  * workerpool: found when its module is loaded, and known by the method of its pools that submits.
- * It posts `{ id, method, params }`, and `{ id, result, error }` back.
+ * It posts `{ id, method, params }`, and `{ id, result, error }` back. What it sends to a child
+ * process is seen by the method of its workers that sends.
  */
 import { CallTask, type CallLibrary, type CallTracker } from './call-tracker.js'
 import { seeModules } from './modules.js'
@@ -8,6 +9,8 @@ import { isObject, type Method } from './patches.js'
 import { Pools, type PoolFacts } from './pool.js'
 
 const KIND = 'workerpool'
+/** The method of a pool that makes its workers. */
+const MAKE_WORKER = '_createWorkerHandler'
 
 /** The parts of a pool that are looked at. */
 interface WorkerPool {
@@ -41,16 +44,52 @@ export const workerpool: CallLibrary = {
 function watchModule(tracker: CallTracker, pools: Pools<WorkerPool>, exports: object): void {
   const { pool, worker } = exports as { pool?: unknown; worker?: unknown }
   if (typeof pool !== 'function' || typeof worker !== 'function') return
-  const execMethod = (exec: Method): Method => watchedExec(tracker, pools, exec)
   tracker.patches.replace(exports, ['pool'], (make) => {
     return function (...args) {
       const made = make.apply(this, args)
       tracker.attempt(() => {
-        if (isObject(made)) tracker.patches.replace(Object.getPrototypeOf(made), ['exec'], execMethod)
+        if (!isObject(made)) return
+        // Those that it has already.
+        for (const one of (made as WorkerPool).workers ?? []) watchWorker(tracker, one)
+        tracker.patches.replace(Object.getPrototypeOf(made), ['exec', MAKE_WORKER], (method, called) =>
+          called === MAKE_WORKER ? watchedWorkers(tracker, method) : watchedExec(tracker, pools, method),
+        )
       })
       return made
     }
   })
+}
+
+/** The class of its workers is only seen in these. */
+function watchedWorkers(tracker: CallTracker, make: Method): Method {
+  return function (...args) {
+    const made = make.apply(this, args)
+    tracker.attempt(() => watchWorker(tracker, made))
+    return made
+  }
+}
+
+function watchWorker(tracker: CallTracker, worker: unknown): void {
+  if (!isObject(worker)) return
+  tracker.patches.replace(Object.getPrototypeOf(worker), ['exec'], (exec) => watchedGiving(tracker, exec))
+}
+
+/** A worker in a child process gets a call. It may not be ready yet. */
+function watchedGiving(tracker: CallTracker, exec: Method): Method {
+  return function (...args) {
+    const [name, params, resolver] = args
+    tracker.attempt(() => {
+      const { worker } = this as { worker?: { isChildProcess?: unknown } }
+      if (worker?.isChildProcess !== true || typeof name !== 'string') return
+      const one = tracker.sentToProcess(workerpool, { key: undefined, name, args: params })
+      const { promise } = resolver as { promise?: unknown }
+      if (one === undefined || !hasThen(promise)) return
+      // Before the pool hears of the result, and then gives the worker its next task.
+      const leave = (): void => one.leaveWorker()
+      promise.then(leave, leave)
+    })
+    return exec.apply(this, args)
+  }
 }
 
 function watchedExec(tracker: CallTracker, pools: Pools<WorkerPool>, exec: Method): Method {

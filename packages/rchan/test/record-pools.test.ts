@@ -256,6 +256,43 @@ test.each([
   expect(stderr).toMatch(/^task .* arguments$/m)
 })
 
+test.each(['workerpool', 'workerpool9', 'jest-worker', 'jest-worker29'])(
+  '%s with workers in child processes: when each gets a call, and when its result is there',
+  async (pool) => {
+    const { stdout, stderr, records } = await recordPool('calls-pool.mjs', pool, 'require', 'process')
+    expect(stdout).toBe('60 3526 seven 7\n')
+    const kind = pool.replace(/\d+$/, '')
+    const begun = byTask(records, 'task:begin')
+    const ended = byTask(records, 'task:end')
+    const dispatched = byTask(records, 'task:dispatched')
+    expect([begun.size, ended.size, dispatched.size]).toEqual([60, 60, 60])
+    expect(byTask(records, 'task:run').size).toBe(0)
+    for (const [id, { time, fields }] of dispatched) {
+      const times = [begun.get(id)?.time, time, ended.get(id)?.time].map(Number)
+      expect(times).toEqual(times.toSorted((a, b) => a - b))
+      expect(fields).toMatchObject({ pool: `${kind}-1`, threadId: 0 })
+    }
+    const counts = named(records, `pool:${kind}-1`).map(({ fields }) => fields)
+    expect(counts.at(-1)).toMatchObject({ queued: 0, busy: 0 })
+    expect(Math.max(...counts.map(({ busy }) => Number(busy)))).toBeLessThanOrEqual(2)
+    expect(stderr).toMatch(
+      new RegExp(`^${kind}-1 of process \\d+: 60 tasks, .* in child processes, 1 failed$`, 'm'),
+    )
+    expect(stderr).toMatch(/^in a process +\d/m)
+    expect(stderr).not.toMatch(/^result handled/m)
+  },
+)
+
+test('jest-worker: a call that is about a file, as each of jest’s, is called after it', async () => {
+  const { stdout, records } = await recordPool('calls-files.cjs', 'jest-worker')
+  expect(stdout).toBe('16 16\n')
+  const begun = [...byTask(records, 'task:begin').values()]
+  expect(begun.map(({ fields }) => [fields.name, fields.file])).toEqual(
+    ['a', 'b'].map((name) => [`${name}.test.js:worker`, `/tests/${name}.test.js`]),
+  )
+  expect(byTask(records, 'task:run').size).toBe(2)
+})
+
 describe('what goes wrong in a pool', () => {
   test.each(['workerpool', 'jest-worker'])('%s: a worker that ends in a task', async (pool) => {
     const { stdout, records } = await recordPool('calls-ends.mjs', pool)

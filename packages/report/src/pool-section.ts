@@ -1,5 +1,14 @@
 /** A pool: how long its tasks were queued and ran, and what their run time is made of. */
-import { durationText, numberText, shownParts, type Model, type Pool, type Quantiles } from '@rchan/analysis'
+import {
+  durationText,
+  numberText,
+  placesText,
+  shownParts,
+  stagesOf,
+  type Model,
+  type Pool,
+  type Quantiles,
+} from '@rchan/analysis'
 import { histogram } from './histogram.js'
 import { html, type Markup } from './markup.js'
 import { shortText } from './shown-text.js'
@@ -28,14 +37,9 @@ export function poolSections(model: Model): Markup {
 
 /** @param index its number on the page. */
 function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
-  const { name, tasks, perSecond, threadsAtOnce, failed, cut, run } = pool
+  const { name, tasks, perSecond, failed, cut, run } = pool
   const several = processes.length > 1
-  const rows: readonly (readonly [string, Quantiles])[] = [
-    ['queued', pool.wait],
-    ['to the worker', pool.wake],
-    ['run', run],
-    ['result handled', pool.reply],
-  ]
+  const rows = stagesOf(pool)
   const figure = (title: string, { bins, p50, p99, count }: Quantiles): Markup =>
     count === 0
       ? html``
@@ -52,8 +56,7 @@ function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
     </h2>
     <p>
       ${numberText(tasks)} ${tasks === 1 ? 'task' : 'tasks'}, ${numberText(perSecond)} a second,
-      ${threadsAtOnce} ${threadsAtOnce === 1 ? 'thread' : 'threads'} at
-      once${failed > 0 ? html`, <span class="bad">${numberText(failed)} failed</span>` : html``}${cut > 0 ? html`, <span class="bad">${numberText(cut)} without an end</span>` : html``}.
+      ${placesText(pool)}${failed > 0 ? html`, <span class="bad">${numberText(failed)} failed</span>` : html``}${cut > 0 ? html`, <span class="bad">${numberText(cut)} without an end</span>` : html``}.
     </p>
     ${partsBar(pool)}
     <div class="wide">
@@ -77,7 +80,9 @@ function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
         </tbody>
       </table>
     </div>
-    <div class="figures">${figure('Time in the queue', pool.wait)}${figure('Run time', run)}</div>
+    <div class="figures">
+      ${figure('Time in the queue', pool.wait)}${figure('Run time', run)}${figure('Time in a process', pool.unseen)}
+    </div>
   </section>`
 }
 

@@ -1,8 +1,8 @@
 // A pool of two workers and 60 calls of functions by their names. One throws.
-// Arguments: the module of the pool, and how it is loaded.
+// Arguments: the module of the pool, how it is loaded, and `process` for workers in processes.
 import { createRequire } from 'node:module'
 
-const [, , name, way = 'import'] = process.argv
+const [, , name, way = 'import', place = 'thread'] = process.argv
 const require = createRequire(import.meta.url)
 const found = way === 'require' ? require(name) : await import(name)
 const file = require.resolve('./calls-pool-worker.cjs')
@@ -12,12 +12,12 @@ process.env.POOL = name
 const pools = {
   workerpool() {
     const { pool } = found.default ?? found
-    const made = pool(file, { minWorkers: 2, maxWorkers: 2, workerType: 'thread' })
+    const made = pool(file, { minWorkers: 2, maxWorkers: 2, workerType: place })
     return { submit: (method, n) => made.exec(method, [n]), end: () => made.terminate() }
   },
   'jest-worker'() {
     const { Worker } = found
-    const made = new Worker(file, { numWorkers: 2, enableWorkerThreads: true })
+    const made = new Worker(file, { numWorkers: 2, enableWorkerThreads: place === 'thread' })
     return { submit: (method, n) => made[method](n), end: () => made.end() }
   },
   poolifier() {
