@@ -402,11 +402,15 @@ describe('the page of a pool', () => {
     const errors: string[] = []
     const page = await openPage(context, errors, { width: 1400, height: 900 })
     await show(page, 'tables', html)
+    const head = page.locator('#slowest thead th', { hasText: 'queued' })
+    const column = await head.evaluate((cell) => (cell as HTMLTableCellElement).cellIndex)
     const values = async (): Promise<number[]> =>
       await page
         .locator('#slowest tbody tr')
-        .evaluateAll((rows) => rows.map((row) => Number((row as HTMLTableRowElement).cells[4].dataset.value)))
-    const head = page.locator('#slowest thead th', { hasText: 'queued' })
+        .evaluateAll(
+          (rows, at) => rows.map((row) => Number((row as HTMLTableRowElement).cells[at].dataset.value)),
+          column,
+        )
     await head.locator('button').click()
     const falling = await values()
     expect(falling).toEqual([...falling].sort((a, b) => b - a))
