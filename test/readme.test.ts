@@ -20,9 +20,10 @@ import {
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { summarize, summaryText } from '@rchan/analysis'
+import { FINDING_IDS, summarize, summaryText } from '@rchan/analysis'
+import { FIELD_TYPE_NAMES } from '@rchan/ctf'
 import { openTrace } from '@rchan/ctf/reader'
-import { toPerfetto, toSvg } from '@rchan/export'
+import { FORMATS, toPerfetto, toSvg } from '@rchan/export'
 import { needReader, runReader } from './readers.js'
 import { anchorsOf, blocksOf, programsOf, readPage, readPages, ROOT, sectionOf } from './pages.js'
 
@@ -253,6 +254,21 @@ test('each page of docs/ is reached from the README, itself or by one that it le
   expect(pages.map(({ path }) => path).filter((path) => path !== 'README.md' && !reached.has(path))).toEqual(
     [],
   )
+})
+
+test('each finding, format and type of fields stands on its page', () => {
+  const lines = (page: string): string[] => readPage(`docs/${page}.md`).text.split('\n')
+  const rows = lines('findings').filter((line) => line.startsWith('| `'))
+  expect(FINDING_IDS.filter((id) => !rows.some((row) => row.startsWith(`| \`${id}\` `)))).toEqual([])
+  const titles = lines('formats').filter((line) => line.startsWith('## '))
+  const extensions = Object.values(FORMATS).map(({ extension }) => extension)
+  expect(extensions.filter((each) => !titles.some((title) => title.endsWith(`(\`${each}\`)`)))).toEqual([])
+  const types = lines('types')
+    .filter((line) => line.startsWith('| '))
+    .join('\n')
+  expect(
+    FIELD_TYPE_NAMES.filter((name) => !types.includes(`'${name}'`) && !types.includes(`\`${name}\``)),
+  ).toEqual([])
 })
 
 describe('what the pages name', () => {

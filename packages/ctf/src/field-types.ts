@@ -3,7 +3,8 @@
  * writer, the metadata and the layout need: its size, which values fit, how they are stored, and
  * how the metadata declares it. `composite-types.ts` makes the same for a type that has parameters.
  * `field-readers.ts` is the other half, which only readers load. To add a type, add it to `types`,
- * and an entry to both tables; nothing else knows the types.
+ * and an entry to both tables. The compiler names the rest: Perfetto has kinds of values of its own
+ * (`export/annotations`).
  *
  * An encoder is compiled from source text, or works step by step where a program forbids that. So
  * each entry has both forms. They are made from one description, so the range of a type is written
