@@ -6,7 +6,7 @@
  */
 import type { DecodedValue, Field, FieldType } from '@rchan/ctf/reader'
 import type { PbfWriter } from 'pbf'
-import { ANNOTATION, putVarint, TAG, TRACK_EVENT, writeVarint64 } from './messages.js'
+import { ANNOTATION, putVarint, putVarint64, TAG, TRACK_EVENT, writeVarint64 } from './messages.js'
 
 /** Writes the value of an annotation: the members behind its name. */
 type WriteValue = (pbf: PbfWriter, value: DecodedValue) => void
@@ -113,12 +113,7 @@ const MOST_BYTES = 24
 /** Characters of a text that is put byte by byte: then all lengths take one byte. */
 const MOST_CHARACTERS = 80
 
-function putUint(pbf: PbfWriter, iid: number, given: DecodedValue): void {
-  const value = typeof given === 'bigint' ? Number(given) : (given as number)
-  if (value > Number.MAX_SAFE_INTEGER) {
-    writeAnnotation(pbf, TRACK_EVENT.annotations, iid, writeUint, given)
-    return
-  }
+function putUint(pbf: PbfWriter, iid: number, value: DecodedValue): void {
   if (pbf.pos + MOST_BYTES > pbf.length) pbf.realloc(MOST_BYTES)
   const { buf } = pbf
   const lengthAt = pbf.pos + 1
@@ -127,7 +122,8 @@ function putUint(pbf: PbfWriter, iid: number, given: DecodedValue): void {
   buf[at++] = TAG.nameIid
   at = putVarint(buf, at, iid)
   buf[at++] = TAG.uint
-  at = putVarint(buf, at, value)
+  if (typeof value === 'number' && value < 2 ** 32) at = putVarint(buf, at, value)
+  else at = putVarint64(buf, at, BigInt(value as number | bigint))
   buf[lengthAt] = at - lengthAt - 1
   pbf.pos = at
 }

@@ -38,7 +38,8 @@ export class CalledFunctions {
   readonly #next: (item: TraceItem) => void
   /** The latest class that has no samples. */
   #plain: EventClass | undefined
-  #time = 0n
+  /** The time of the last sample. */
+  #sampled = 0n
 
   /** @param next takes the items. */
   constructor(next: (item: TraceItem) => void) {
@@ -46,16 +47,15 @@ export class CalledFunctions {
   }
 
   push(item: TraceItem): void {
-    const { time } = item
-    this.#time = time
     if (item.type === 'thread') {
       this.#stacks.push(item)
-      if (item.phase === 'went') this.#give(this.#functions.endOf(item.thread, time))
+      if (item.phase === 'went') this.#give(this.#functions.endOf(item.thread, item.time))
     } else if (item.type === 'event' && item.event !== this.#plain) {
       const { name } = item.event
       if (name === 'sample' || name === 'sample:stack') {
+        this.#sampled = item.time
         const sample = this.#stacks.push(item)
-        if (sample !== undefined) this.#give(this.#functions.sampled(sample, time))
+        if (sample !== undefined) this.#give(this.#functions.sampled(sample, item.time))
         return
       }
       this.#plain = item.event
@@ -63,9 +63,9 @@ export class CalledFunctions {
     this.#next(item)
   }
 
-  /** Ends the functions that go on. */
-  finish(): void {
-    this.#give(this.#functions.end(this.#time))
+  /** Ends the functions that go on. @param time of the last item that was handed on, if any. */
+  finish(time = 0n): void {
+    this.#give(this.#functions.end(time > this.#sampled ? time : this.#sampled))
   }
 
   #give(spans: Iterable<SpanItem>): void {

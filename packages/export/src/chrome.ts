@@ -148,7 +148,7 @@ export class ChromeConversion implements Conversion<string> {
 
   /** Cuts what is open, and ends the file. */
   *finish(): IterableIterator<string> {
-    this.#functions.finish()
+    this.#functions.finish(this.extents.to)
     for (const { begin } of this.#pairs.open()) {
       this.#cut(begin, this.extents.toOf(begin.thread.process))
       const piece = this.#pieces.takeFull()

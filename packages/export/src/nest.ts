@@ -24,13 +24,20 @@ export type Ties =
   /** So that they nest. */
   | 'nested'
 
+/** Intervals of a nest at first. */
+const LEAST = 16
+
 /** One track. */
 export class Nest {
-  readonly #starts: number[] = []
-  readonly #ends: number[] = []
-  readonly #heights: number[] = []
+  // Lists of numbers by themselves, which have room for more: what is read is one element each.
+  #starts = new Float64Array(LEAST)
+  #ends = new Float64Array(LEAST)
+  #heights = new Float64Array(LEAST)
   /** Whether an interval is one span, or several joined ones. */
-  readonly #single: boolean[] = []
+  #single = new Uint8Array(LEAST)
+  #count = 0
+  /** The last end; −Infinity if there is none. */
+  #end = -Infinity
   readonly #ties: Ties
   readonly #most: number
 
@@ -43,13 +50,20 @@ export class Nest {
   fits(start: number, end: number): boolean {
     // Its begin and its end are written together, with nothing between them.
     if (end <= start) return true
+    const count = this.#count
+    if (start >= this.#end) {
+      // Nearly always: it comes behind all others.
+      this.#put(count, start, end, 0)
+      this.#count = count + 1
+      if (count === this.#most) this.#join()
+      return true
+    }
     const starts = this.#starts
     const ends = this.#ends
-    const count = starts.length
-    const first = firstAbove(ends, start)
+    const first = firstAbove(ends, count, start)
     let after = first
     let height = 0
-    if (first < count && starts[first] < end) {
+    if (starts[first] < end) {
       if (starts[first] < start) return false
       if (starts[first] === start && !this.#tiesWith(first, end)) return false
       for (; after < count && starts[after] < end; after += 1) {
@@ -59,22 +73,10 @@ export class Nest {
     }
     // The begin of the later one is written already, and would come before the end of this one.
     if (after < count && starts[after] === end && this.#ties === 'as-written') return false
-    if (after === count) {
-      // Nearly always: it comes last, or takes the place of the last ones.
-      starts[first] = start
-      ends[first] = end
-      this.#heights[first] = height
-      this.#single[first] = true
-      if (first + 1 < count) {
-        starts.length = ends.length = this.#heights.length = this.#single.length = first + 1
-      }
-    } else {
-      starts.splice(first, after - first, start)
-      ends.splice(first, after - first, end)
-      this.#heights.splice(first, after - first, height)
-      this.#single.splice(first, after - first, true)
-    }
-    if (starts.length > this.#most) this.#join()
+    if (after === first) this.#makeRoom(first)
+    else this.#drop(first + 1, after)
+    this.#put(first, start, end, height)
+    if (this.#count > this.#most) this.#join()
     return true
   }
 
@@ -82,7 +84,43 @@ export class Nest {
   #tiesWith(index: number, end: number): boolean {
     if (this.#ties === 'nested') return true
     // The begin of the inner one is written already. Of equal ones either may be the inner one.
-    return this.#single[index] && this.#ends[index] === end
+    return this.#single[index] === 1 && this.#ends[index] === end
+  }
+
+  /** Sets an interval, that of one span. */
+  #put(index: number, start: number, end: number, height: number): void {
+    if (index === this.#starts.length) this.#grow()
+    this.#starts[index] = start
+    this.#ends[index] = end
+    this.#heights[index] = height
+    this.#single[index] = 1
+    if (end > this.#end) this.#end = end
+  }
+
+  #grow(): void {
+    const length = this.#starts.length * 2
+    this.#starts = grown(this.#starts, new Float64Array(length))
+    this.#ends = grown(this.#ends, new Float64Array(length))
+    this.#heights = grown(this.#heights, new Float64Array(length))
+    this.#single = grown(this.#single, new Uint8Array(length))
+  }
+
+  /** Makes room for an interval before those from an index on. */
+  #makeRoom(index: number): void {
+    if (this.#count === this.#starts.length) this.#grow()
+    for (const list of this.#lists) list.copyWithin(index + 1, index, this.#count)
+    this.#count += 1
+  }
+
+  /** Takes out the intervals from `from` up to `to`. */
+  #drop(from: number, to: number): void {
+    if (from === to) return
+    for (const list of this.#lists) list.copyWithin(from, to, this.#count)
+    this.#count -= to - from
+  }
+
+  get #lists(): (Float64Array | Uint8Array)[] {
+    return [this.#starts, this.#ends, this.#heights, this.#single]
   }
 
   /** Joins neighbours in the older half, so that at most half of them stay. */
@@ -91,7 +129,7 @@ export class Nest {
     const ends = this.#ends
     const heights = this.#heights
     const single = this.#single
-    const half = starts.length >> 1
+    const half = this.#count >> 1
     let kept = half
     for (let most = 0; kept > half >> 1; most += 1) {
       const older = kept
@@ -101,7 +139,7 @@ export class Nest {
         if (isLow && kept > 0 && heights[kept - 1] <= most) {
           ends[kept - 1] = ends[index]
           heights[kept - 1] = Math.max(heights[kept - 1], heights[index])
-          single[kept - 1] = false
+          single[kept - 1] = 0
         } else {
           starts[kept] = starts[index]
           ends[kept] = ends[index]
@@ -111,9 +149,13 @@ export class Nest {
         }
       }
     }
-    for (const list of [starts, ends, heights]) list.splice(kept, half - kept)
-    single.splice(kept, half - kept)
+    this.#drop(kept, half)
   }
+}
+
+function grown<List extends Float64Array | Uint8Array>(list: List, to: List): List {
+  to.set(list)
+  return to
 }
 
 /** The tracks of one thread. */
@@ -137,9 +179,10 @@ export class Lanes {
   }
 }
 
-function firstAbove(ends: readonly number[], time: number): number {
-  let high = ends.length
-  // Nearly all spans come last, or contain the last ones.
+/** Finds the first end above a time; the last one is. */
+function firstAbove(ends: Float64Array, count: number, time: number): number {
+  let high = count - 1
+  // Nearly all others contain the last ones.
   if (high === 0 || ends[high - 1] <= time) return high
   let low = 0
   while (low < high) {

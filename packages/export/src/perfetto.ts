@@ -159,7 +159,7 @@ class PerfettoConversion implements Conversion<Uint8Array> {
 
   /** Cuts what is open. */
   *finish(): IterableIterator<Uint8Array> {
-    this.#functions.finish()
+    this.#functions.finish(this.extents.to)
     for (const { begin, value } of this.#pairs.open()) {
       this.#cut(begin, value, this.extents.toOf(begin.thread.process))
       const piece = this.#takeFull()
@@ -230,17 +230,14 @@ class PerfettoConversion implements Conversion<Uint8Array> {
   #span({ thread, event, start, end, outcome, fields }: SpanItem): void {
     const state = this.#thread(thread)
     const { sequence } = state
-    const from = this.#times.of(start)
-    const to = this.#times.of(end)
-    const lane = state.lanes.place(from, to)
+    const lane = state.lanes.place(this.#times.of(start), this.#times.of(end))
     const track =
       lane === 0
         ? 0
         : this.#laneTrack(state.laneTracks, lane, state.track, this.#identities.thread(thread).name)
     const cut = outcome === 'cut' ? 'end' : undefined
-    const isExact = this.#times.areExact && to <= Number.MAX_SAFE_INTEGER
-    sequence.begin(isExact ? from : start, track, this.#plans.of(event), fields, outcome === 'failed', cut)
-    sequence.end(isExact ? to : end, track)
+    sequence.begin(start, track, this.#plans.of(event), fields, outcome === 'failed', cut)
+    sequence.end(end, track)
   }
 
   /** The track of a lane; a new one for a span that has no lane. */

@@ -35,9 +35,6 @@ export interface FlowPoint {
   readonly ends: boolean
 }
 
-/** A time: a number, if it is exact. */
-export type Time = number | bigint
-
 /** The value of a counter. */
 export interface CounterValue {
   readonly value: number | bigint
@@ -112,7 +109,7 @@ export class Sequence {
    * @param track 0 for that of the thread.
    */
   begin(
-    time: Time,
+    time: bigint,
     track: number,
     plan: Plan,
     fields: Fields,
@@ -132,7 +129,7 @@ export class Sequence {
   }
 
   /** Writes the end of a slice about which nothing more is to be said. */
-  end(time: Time, track: number): void {
+  end(time: bigint, track: number): void {
     if (track !== 0) {
       this.#write(TYPE.end, time, track, undefined, undefined)
       return
@@ -146,7 +143,7 @@ export class Sequence {
 
   /** Writes the end of a slice that says more of it. */
   endWith(
-    time: Time,
+    time: bigint,
     track: number,
     plan: Plan,
     fields: Fields | undefined,
@@ -161,7 +158,7 @@ export class Sequence {
   }
 
   /** Writes an instant of the thread; maybe as a point of a flow. */
-  instant(time: Time, plan: Plan, fields: Fields, flow?: FlowPoint): void {
+  instant(time: bigint, plan: Plan, fields: Fields, flow?: FlowPoint): void {
     const middle = this.#instants[plan.number]
     if (middle !== undefined && flow === undefined) {
       this.#writeUsual(time, middle, plan, fields)
@@ -173,14 +170,14 @@ export class Sequence {
   }
 
   /** Writes a value of a counter. */
-  counter(time: Time, track: number, counter: CounterValue): void {
+  counter(time: bigint, track: number, counter: CounterValue): void {
     this.#counter = counter
     this.#write(TYPE.counter, time, track, undefined, undefined)
     this.#counter = undefined
   }
 
   /** Begins a packet. @returns where its length is. */
-  #open(time: Time): number {
+  #open(time: bigint): number {
     const pbf = this.#pbf
     // Without pbf's functions for messages: they take a function for each, and cost half of the
     // time.
@@ -189,12 +186,12 @@ export class Sequence {
     const packetAt = pbf.pos + 1
     buf[pbf.pos] = TAG.packet
     buf[packetAt + 1] = TAG.timestamp
-    pbf.pos = putTime(buf, packetAt + 2, time)
+    pbf.pos = putVarint64(buf, packetAt + 2, time)
     return packetAt
   }
 
   /** Writes a packet as most are. @param middle see {@link #begins}. */
-  #writeUsual(time: Time, middle: Uint8Array, plan: Plan, fields: Fields): void {
+  #writeUsual(time: bigint, middle: Uint8Array, plan: Plan, fields: Fields): void {
     const pbf = this.#pbf
     const packetAt = this.#open(time)
     const eventAt = pbf.pos + this.#headBytes.length + 1
@@ -204,7 +201,13 @@ export class Sequence {
     closeMessage(pbf, packetAt)
   }
 
-  #write(type: number, time: Time, track: number, plan: Plan | undefined, fields: Fields | undefined): void {
+  #write(
+    type: number,
+    time: bigint,
+    track: number,
+    plan: Plan | undefined,
+    fields: Fields | undefined,
+  ): void {
     const pbf = this.#pbf
     const isNew = plan !== undefined && this.#begins[plan.number] === undefined
     const fresh = isNew ? this.#intern(plan) : undefined
@@ -303,12 +306,6 @@ export class Sequence {
 
 function writeType(type: number, pbf: PbfWriter): void {
   pbf.writeVarintField(TRACK_EVENT.type, type)
-}
-
-/** @returns the end. */
-function putTime(buf: Uint8Array, at: number, time: Time): number {
-  const number = Number(time)
-  return number < 2 ** 53 ? putVarint(buf, at, number) : putVarint64(buf, at, BigInt(time))
 }
 
 function writeFresh(sequence: Sequence, pbf: PbfWriter): void {

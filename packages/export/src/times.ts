@@ -1,4 +1,5 @@
 /** Times as numbers, which compare and subtract without making objects. */
+import { numberOf } from './messages.js'
 
 /** Makes numbers of times. They are exact for 100 days around the first one. */
 export class Times {
@@ -6,15 +7,8 @@ export class Times {
   /** A machine that is up for less than 50 days: the clock's own numbers are small enough. */
   #areSmall = false
 
-  /**
-   * Whether safe numbers are the times themselves. As such they are written faster than bigints.
-   */
-  get areExact(): boolean {
-    return this.#areSmall
-  }
-
   of(time: bigint): number {
-    if (this.#areSmall) return Number(time)
+    if (this.#areSmall) return numberOf(time)
     if (this.#base === undefined) {
       this.#base = time
       this.#areSmall = time < 2n ** 52n
