@@ -56,6 +56,22 @@ export type ConsumerMessage =
   | { readonly kind: 'totals'; readonly totals: Totals; readonly durationMs: number }
   | { readonly kind: 'failed'; readonly message: string }
 
+/** What a consumer is made of. */
+interface Setup {
+  readonly data: ConsumerData
+  readonly control: Control
+  readonly arena: Arena
+  readonly listeners: Listeners
+  readonly createFormat: CreateFormat
+  readonly createSink: CreateSink
+}
+
+/** A consumer, and what closes its sinks behind it. */
+interface MadeConsumer {
+  readonly consumer: Consumer | FlightConsumer
+  close(): void
+}
+
 /**
  * Runs this thread from start to end. It makes the format and the sink from the recorder's data.
  */
@@ -63,78 +79,24 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
   const data = workerData as ConsumerData
   const control = new Control(data.control)
   const arena = Arena.attach(data.arena)
-  const tell = (message: ConsumerMessage): void => parentPort?.postMessage(message)
-  const greet = (state: number): void => {
-    const words = new Int32Array(data.greeting)
-    // Pairs with: awaitGreeting (recorder.ts), Atomics.load of `state`.
-    Atomics.store(words, GREETING.state >> 2, state)
-    Atomics.notify(words, GREETING.state >> 2)
-  }
-
-  const channel = new BroadcastChannel(arenaChannelName(arena.words[ARENA.recorder >> 2], arena.generation))
+  const recorder = arena.words[ARENA.recorder >> 2]
+  const channel = new BroadcastChannel(arenaChannelName(recorder, arena.generation))
   channel.unref()
-
-  const taker = new CallTaker(control, arena.words[ARENA.recorder >> 2], arena.generation)
+  const taker = new CallTaker(control, recorder, arena.generation)
   const listeners: Listeners = {
     postArena: () => channel.postMessage(arena.memory),
     takeCalls: () => taker.take(),
     trouble: (message) => tell({ kind: 'trouble', message }),
   }
-
-  let sink: Sink | undefined
-  let flightConsumer: FlightConsumer | undefined
+  let made: MadeConsumer | undefined
   try {
-    const { flushIntervalMs, graceMs, flight, formatInit } = data
-    const options = { flushIntervalMs, graceMs }
-    const shared = { control: data.control, arena: data.arena }
-    let consumer: Consumer | FlightConsumer
-    if (flight === undefined && data.sinkInit === undefined) {
-      // A time before any record.
-      const startedAt = now()
-      const formatFor = (target: Sink): PacketFormat => {
-        const format = createFormat(formatInit, { ...shared, sink: target, startedAt })
-        format.prepare([])
-        return format
-      }
-      consumer = new Consumer(control, arena, formatFor(NOWHERE), NOWHERE, options, listeners, (init) => {
-        const made = createSink(init)
-        try {
-          const format = formatFor(made)
-          sink = made
-          return { format, sink }
-        } catch (error) {
-          made.close()
-          throw error
-        }
-      })
-    } else if (flight === undefined) {
-      sink = createSink(data.sinkInit)
-      const format = createFormat(formatInit, { ...shared, sink })
-      format.prepare([])
-      consumer = new Consumer(control, arena, format, sink, options, listeners)
-    } else {
-      const client = {
-        createSink,
-        createFormat: (target: Sink, time: bigint) =>
-          createFormat(formatInit, { ...shared, sink: target, startedAt: time }),
-      }
-      flightConsumer = new FlightConsumer(control, arena, client, flight, options, listeners)
-      consumer = flightConsumer
-    }
+    made = makeConsumer({ data, control, arena, listeners, createFormat, createSink })
     const startedAt = now()
     tell({ kind: 'ready', time: startedAt })
     Atomics.store(arena.words, ARENA.state >> 2, CONSUMER_STATE.running)
     new BigInt64Array(data.greeting)[GREETING.time >> 3] = startedAt
-    greet(GREETING.ready)
-    while (!consumer.isToStop) {
-      if (consumer.doWork() === 0) continue
-      const ticket = control.doorbell.announce()
-      // Look once more: work published before the announcement did not ring.
-      const idleMs = consumer.doWork()
-      if (idleMs > 0 && !consumer.isToStop) control.doorbell.sleep(ticket, idleMs)
-      else control.doorbell.stayAwake()
-    }
-    const totals = consumer.finish()
+    greet(data, GREETING.ready)
+    const totals = consume(made.consumer, control)
     tell({ kind: 'totals', totals, durationMs: Number(now() - startedAt) / 1e6 })
   } catch (error) {
     // Waiting threads learn of it. Tracepoints are off from here on. The files hold all records
@@ -142,7 +104,7 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     control.disable(arena.generation)
     tell({ kind: 'failed', message: reasonOf(error) })
   } finally {
-    greet(GREETING.ended)
+    greet(data, GREETING.ended)
     // Tracing is off by now. A thread that asked earlier and got no answer must not wait any
     // longer.
     const { words } = control
@@ -151,7 +113,92 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     taker.close()
     channel.close()
     endRequests(arena)
-    sink?.close()
-    flightConsumer?.close()
+    made?.close()
   }
+}
+
+function tell(message: ConsumerMessage): void {
+  parentPort?.postMessage(message)
+}
+
+function greet({ greeting }: ConsumerData, state: number): void {
+  const words = new Int32Array(greeting)
+  // Pairs with: awaitGreeting (recorder.ts), Atomics.load of `state`.
+  Atomics.store(words, GREETING.state >> 2, state)
+  Atomics.notify(words, GREETING.state >> 2)
+}
+
+/** Lets a consumer work until it is asked to stop. */
+function consume(consumer: Consumer | FlightConsumer, { doorbell }: Control): Totals {
+  while (!consumer.isToStop) {
+    if (consumer.doWork() === 0) continue
+    const ticket = doorbell.announce()
+    // Look once more: work published before the announcement did not ring.
+    const idleMs = consumer.doWork()
+    if (idleMs > 0 && !consumer.isToStop) doorbell.sleep(ticket, idleMs)
+    else doorbell.stayAwake()
+  }
+  return consumer.finish()
+}
+
+function makeConsumer(setup: Setup): MadeConsumer {
+  const { flight, sinkInit } = setup.data
+  if (flight !== undefined) return flightConsumer(setup, flight)
+  return sinkInit === undefined ? memoryConsumer(setup) : sinkConsumer(setup)
+}
+
+function sinkConsumer(setup: Setup): MadeConsumer {
+  const { data, control, arena, listeners } = setup
+  const sink = setup.createSink(data.sinkInit)
+  try {
+    const consumer = new Consumer(control, arena, formatOf(setup, sink), sink, data, listeners)
+    return { consumer, close: () => sink.close() }
+  } catch (error) {
+    sink.close()
+    throw error
+  }
+}
+
+/** The consumer of a recording in memory, which may get a sink later. */
+function memoryConsumer(setup: Setup): MadeConsumer {
+  const { data, control, arena, listeners } = setup
+  // A time before any record.
+  const startedAt = now()
+  let sink: Sink | undefined
+  const makeTarget = (init: unknown): { format: PacketFormat; sink: Sink } => {
+    const made = setup.createSink(init)
+    try {
+      const format = formatOf(setup, made, startedAt)
+      sink = made
+      return { format, sink }
+    } catch (error) {
+      made.close()
+      throw error
+    }
+  }
+  const format = formatOf(setup, NOWHERE, startedAt)
+  const consumer = new Consumer(control, arena, format, NOWHERE, data, listeners, makeTarget)
+  return { consumer, close: () => sink?.close() }
+}
+
+function flightConsumer(setup: Setup, flight: FlightInit): MadeConsumer {
+  const { data, control, arena, listeners, createSink } = setup
+  const client = {
+    createSink,
+    createFormat: (sink: Sink, startedAt: bigint) => createFormatOf(setup, sink, startedAt),
+  }
+  const consumer = new FlightConsumer(control, arena, client, flight, data, listeners)
+  return { consumer, close: () => consumer.close() }
+}
+
+/** A format that is ready for records. */
+function formatOf(setup: Setup, sink: Sink, startedAt?: bigint): PacketFormat {
+  const format = createFormatOf(setup, sink, startedAt)
+  format.prepare([])
+  return format
+}
+
+function createFormatOf({ createFormat, data }: Setup, sink: Sink, startedAt?: bigint): PacketFormat {
+  const { control, arena, formatInit } = data
+  return createFormat(formatInit, { control, arena, sink, ...(startedAt === undefined ? {} : { startedAt }) })
 }
