@@ -14,13 +14,17 @@ export interface PictureWord {
 }
 
 /**
- * The lines of the first picture that has the columns "at, type, word". Lines that start with a
- * sign (`+4`) are words of an element, the others words of the whole.
+ * The lines of a picture that has the columns "at, type, word". Lines that start with a sign (`+4`)
+ * are words of an element, the others words of the whole.
+ *
+ * @param number which of the pictures of the file, from 0.
  */
-export function readPicture(source: URL): { words: PictureWord[]; elementWords: PictureWord[] } {
+export function readPicture(source: URL, number = 0): { words: PictureWord[]; elementWords: PictureWord[] } {
   const lines = readFileSync(source, 'utf8').split('\n')
-  const start = lines.findIndex((line) => /^ \* +at +type +word +written by$/.test(line))
-  if (start < 0) throw new Error(`no picture in ${source.pathname}`)
+  const start = lines.flatMap((line, index) =>
+    /^ \* +at +type +word +written by$/.test(line) ? [index] : [],
+  )[number]
+  if (start === undefined) throw new Error(`no picture in ${source.pathname}`)
   const words: PictureWord[] = []
   const elementWords: PictureWord[] = []
   for (const line of lines.slice(start + 1)) {

@@ -13,13 +13,22 @@ import {
 import { expect, test } from 'vitest'
 import { PASSAGE, PASSAGE_ENTRY } from '../packages/probes/dist/port-passage.js'
 import { LIST, LIST_ENTRY } from '../packages/probes/dist/thread-list.js'
-import { TABLE, TABLE_PLACE } from '../packages/relay-node/dist/cpu-table.js'
+import {
+  MOST_TENURES,
+  PART_BYTES,
+  TABLE,
+  TABLE_PART,
+  TABLE_PLACE,
+  TENURE,
+  TENURE_BYTES,
+} from '../packages/relay-node/dist/cpu-table.js'
 import { SINK_WORDS, SINK_WORDS_BYTES } from '../packages/relay-node/dist/sink-thread.js'
 import { misplacedWords, offsetsOf, readPicture, typeBytes } from './picture.js'
 
 const control = readPicture(new URL('../packages/runtime/src/control-page.ts', import.meta.url))
 const remarks = readPicture(new URL('../packages/runtime/src/remarks.ts', import.meta.url))
-const cpuTable = readPicture(new URL('../packages/relay-node/src/cpu-table.ts', import.meta.url))
+const cpuTableSource = new URL('../packages/relay-node/src/cpu-table.ts', import.meta.url)
+const cpuTable = readPicture(cpuTableSource)
 const arena = readPicture(new URL('../packages/runtime/src/arena.ts', import.meta.url))
 
 test('the picture of the control page has the exported offsets', () => {
@@ -74,6 +83,29 @@ test("the picture of a runtime's CPUs has the exported offsets, of its head and 
   expect(misplacedWords(cpuTable.words)).toEqual([])
   expect(offsetsOf(cpuTable.elementWords)).toEqual(TABLE_PLACE)
   expect(misplacedWords(cpuTable.elementWords)).toEqual([])
+})
+
+test('the picture of a channel and a CPU has the exported offsets, of its head and of a tenure', () => {
+  const { words, elementWords } = readPicture(cpuTableSource, 1)
+  expect(offsetsOf(words)).toEqual(TABLE_PART)
+  expect(misplacedWords(words)).toEqual([])
+  expect(offsetsOf(elementWords)).toEqual(TENURE)
+  expect(misplacedWords(elementWords)).toEqual([])
+  // One behind the other in an array of doubles; all of them before the name, which is the last.
+  const { at = 0, type } = elementWords[elementWords.length - 1]
+  expect(at + typeBytes(type)).toBe(TENURE_BYTES)
+  expect(TENURE_BYTES % 8).toBe(0)
+  expect(TABLE_PART.tenure + MOST_TENURES * TENURE_BYTES).toBe(TABLE_PART.name)
+  const name = words.find((word) => word.name === 'name')
+  expect(TABLE_PART.name + typeBytes(name?.type ?? '')).toBe(PART_BYTES)
+  expect(PART_BYTES % 8).toBe(0)
+  for (const [word, text] of [
+    ['tenure', `${TENURE_BYTES} bytes each; number n is at n mod ${MOST_TENURES}:`],
+    ['name', 'of the channel'],
+  ]) {
+    expect(words.find((each) => each.name === word)?.rest).toContain(text)
+  }
+  expect(cpuTable.words.at(-1)?.name).toBe('places')
 })
 
 test('the picture of the words by which a sink is asked has the exported offsets', () => {

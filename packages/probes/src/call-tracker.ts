@@ -16,6 +16,9 @@ import { SubmittedTask } from './submitted-task.js'
 import { tellArguments } from './task-arguments.js'
 import { sizeOf } from './task-size.js'
 
+/** Messages to child processes transfer nothing. */
+const NOTHING: readonly unknown[] = []
+
 /** A library whose tasks are calls. */
 export interface CallLibrary extends CallFormat {
   /** Sees the tasks that the calling thread submits, as long as the tracker lasts. */
@@ -112,9 +115,9 @@ export class CallTracker implements PortTap {
    *
    * @returns its task, so that whoever sees the reply tells it; undefined if it has none.
    */
-  sentToProcess({ kind, depth }: CallFormat, call: Call): CallTask | undefined {
-    const one = this.#dequeue(kind, call)
-    if (one !== undefined) this.#give(one, call, 0, sizeOf(call.args, [], depth))
+  sentToProcess(format: CallFormat, call: Call): CallTask | undefined {
+    const one = this.#dequeue(format.kind, call)
+    if (one !== undefined) this.#give(one, call, format, 0, NOTHING)
     return one
   }
 
@@ -155,12 +158,19 @@ export class CallTracker implements PortTap {
     if (flying === undefined) this.#flights.set(port, (flying = new Map()))
     this.#hasFlights = true
     flying.set(call.key, one)
-    this.#give(one, call, this.#peers.threadOf(port) ?? 0, sizeOf(call.args, transferred, format.depth))
+    this.#give(one, call, format, this.#peers.threadOf(port) ?? 0, transferred)
   }
 
-  #give(one: CallTask, { args }: Call, threadId: number, size: number): void {
-    one.dispatch(threadId, size)
-    tellArguments(one.id, Array.isArray(args) ? args : [args])
+  #give(
+    one: CallTask,
+    { args }: Call,
+    { depth }: CallFormat,
+    threadId: number,
+    transferred: readonly unknown[],
+  ): void {
+    one.dispatch(threadId, sizeOf(args, transferred, depth))
+    // Of one level there is one argument; of two, a list of them.
+    tellArguments(one.id, args, depth > 1)
   }
 
   /** Takes the task of a call from those that wait, and tells of it. */

@@ -198,7 +198,7 @@ export class PiscinaPools implements PortTap {
     this.#waiting.remove(one)
     setNumber(envelope, one.id)
     one.dispatch(this.#peers.threadOf(port) ?? 0, sizeOf(envelope.task, transferred))
-    tellArguments(one.id, [envelope.task])
+    tellArguments(one.id, envelope.task, false)
   }
 
   #handle(info: TaskInfo, error: unknown): void {

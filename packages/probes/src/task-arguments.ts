@@ -41,9 +41,14 @@ export const taskArguments: Probe = {
   },
 }
 
-/** Records the arguments of a task, if the probe is on. */
-export function tellArguments(id: number, values: readonly unknown[]): void {
-  if (isOn && given.enabled) given({ id, text: argumentsText(values) })
+/**
+ * Records the arguments of a task, if the probe is on.
+ *
+ * @param args all of them in a list, or the only one.
+ */
+export function tellArguments(id: number, args: unknown, areListed: boolean): void {
+  if (isOn && given.enabled)
+    given({ id, text: argumentsText(areListed && Array.isArray(args) ? args : [args]) })
 }
 
 /**

@@ -21,7 +21,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
     values:
       'asyncSpan counter currentRecording flow nameThread now requestSnapshot span startRecording t tracepoint watchEventLoop whileRecording',
     types: `AsyncSpan AsyncSpanFields CallFields Clock Counter CounterType CpuTotals CurrentRecording Discarded EventLoopOptions EventRule EventRules Fate Field FieldType FieldTypeName FieldTypeNode FieldTypeValues
-      FieldTypes FieldValue FieldValues FilesOptions FlightOptions FlightSettings Flow FlowId Kind KindOptions NoFields Level LossReport Losses MemoryOptions
+      FieldTypes FieldValue FieldValues FilesOptions FlightOptions FlightRecording FlightSettings FlightSummary Flow FlowId Kind KindOptions NoFields Level LossReport Losses MemoryOptions
       FieldValuesOf NotTaken NumberTypeName Numbers OwnCounts Recording RecordingOptions RecordingSettings RecordingSummary RequestedSnapshot RingLosses Schema
       Snapshot SnapshotLimits SnapshotOn SnapshotOptions SnapshotRequestOptions SnapshotThread SnapshotsSummary ThreadLosses
       ThreadTotals Tracepoint TracepointOptions Trigger TypeOptions Typed Span SpanOptions SpanRest SpanToken StructTypes ValueOf WordType`,

@@ -145,7 +145,7 @@ describe('limits', () => {
     expect(readdirSync(taken[1].path)).toEqual(['note.txt'])
     const summary = await recording.stop()
     expect(summary.snapshots).toMatchObject({ taken: 4, removed: 1 })
-    expect(summary.snapshots?.last.map(({ path }) => path)).toEqual(taken.map(({ path }) => path))
+    expect(summary.snapshots.last.map(({ path }) => path)).toEqual(taken.map(({ path }) => path))
     expect(readdirSync(dir).sort()).toContain('snapshot-of-somebody')
   })
 

@@ -35,15 +35,16 @@
  * generation only:
  *
  * ```text
- *     +0   i32       channel       any thread    id of the channel; 0: free (in the part of CPU 0)
- *     +4   i32       tenures       owner         tenures so far, stored last
- *    +64   …         tenure        owner         24 bytes each; number n is at n mod 128:
+ *     at   type      word          written by
+ *      0   i32       channel       any thread    id of the channel; 0: free (in the part of CPU 0)
+ *      4   i32       tenures       owner         tenures so far, stored last
+ *     64   …         tenure        owner         24 bytes each; number n is at n mod 128:
  *     +0   f64       first         owner         the first sub-buffer, counted as `produced` is
  *     +8   i32       generation    owner
  *    +12   i32       threadId      owner
  *    +16   i32       resets        owner         the buffer's `resets` at that time
  *    +20   i32       number        owner         n + 1, stored last; 0: is being written
- *   +3136  u8[2048]  name          opener        of the channel, UTF-8 (in the part of CPU 0)
+ *   3136   u8[2048]  name          opener        of the channel, UTF-8 (in the part of CPU 0)
  * ```
  */
 import { isDead, isProvable, thisThread, type ThreadIdentity } from '@rchan/threads'
@@ -61,14 +62,14 @@ export const TABLE_PLACE = {
   expected: 28,
 } as const
 /** The same in the part of a channel and a CPU, and in a tenure. */
-const TABLE_PART = { channel: 0, tenures: 4, tenure: 64, name: 3136 } as const
-const TENURE = { first: 0, generation: 8, threadId: 12, resets: 16, number: 20 } as const
+export const TABLE_PART = { channel: 0, tenures: 4, tenure: 64, name: 3136 } as const
+export const TENURE = { first: 0, generation: 8, threadId: 12, resets: 16, number: 20 } as const
 
 const PLACE_BYTES = 64
-const TENURE_BYTES = 24
+export const TENURE_BYTES = 24
 /** How many tenures of a CPU in a channel are remembered. */
-const MOST_TENURES = 128
-const PART_BYTES = 5184
+export const MOST_TENURES = 128
+export const PART_BYTES = 5184
 const NAME_BYTES = 2048
 /** As many as a relay can have. */
 const MOST_CHANNELS = 64

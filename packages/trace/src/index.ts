@@ -2,8 +2,8 @@ import { adoptAll } from './adopt.js'
 import { checkOpenFiles } from './open-files.js'
 import { writingHalf } from './writing-half.js'
 import type { RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'
-import type { MemoryOptions, RecordingOptions } from './recording-options.js'
-import type { Recording } from './recording.js'
+import type { FlightOptions, MemoryOptions, RecordingOptions } from './recording-options.js'
+import type { FlightRecording, Recording } from './recording.js'
 
 adoptAll()
 
@@ -29,6 +29,7 @@ adoptAll()
  * const { events, discarded } = await recording.stop()
  */
 export async function startRecording(options?: MemoryOptions): Promise<Recording<string | undefined>>
+export async function startRecording(options: FlightOptions): Promise<FlightRecording>
 export async function startRecording(options: RecordingOptions): Promise<Recording>
 export async function startRecording(
   options?: RecordingOptions | MemoryOptions,
@@ -94,8 +95,8 @@ export type {
   RecordingOptions,
   RecordingSettings,
 } from './recording-options.js'
-export type { Recording } from './recording.js'
-export type { RecordingSummary, SnapshotsSummary } from './recording-summary.js'
+export type { FlightRecording, Recording } from './recording.js'
+export type { FlightSummary, RecordingSummary, SnapshotsSummary } from './recording-summary.js'
 export { watchEventLoop } from './watch-event-loop.js'
 export type { SnapshotOn } from './snapshot-on.js'
 export type { Discarded, EventLoopOptions, RequestedSnapshot, SnapshotRequestOptions } from '@rchan/runtime'

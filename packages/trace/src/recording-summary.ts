@@ -78,6 +78,11 @@ export interface RecordingSummary<Path extends string | undefined = string> {
   readonly snapshots?: SnapshotsSummary
 }
 
+/** A flight recorder that is over. */
+export interface FlightSummary extends RecordingSummary {
+  readonly snapshots: SnapshotsSummary
+}
+
 /** The snapshots of a flight recorder that is over. */
 export interface SnapshotsSummary {
   readonly taken: number

@@ -27,7 +27,7 @@ import {
 } from './recording-options.js'
 import type { EventRules } from './rules.js'
 import { checkSnapshotOn } from './snapshot-on.js'
-import { INSPECT, summarize, type RecordingSummary } from './recording-summary.js'
+import { INSPECT, summarize, type FlightSummary, type RecordingSummary } from './recording-summary.js'
 import { claimSnapshotFolder, namedFolder } from './trace-folder.js'
 import { RecordingFiles } from './recording-files.js'
 import { WantedEvents } from './wanted.js'
@@ -102,6 +102,12 @@ export interface Recording<Path extends string | undefined = string> extends Asy
    * @throws Error if the thread that writes the files failed.
    */
   stop(): Promise<RecordingSummary<Path>>
+}
+
+/** A running flight recorder. */
+export interface FlightRecording extends Recording {
+  /** As {@link Recording.stop}. Its summary has the snapshots. */
+  stop(): Promise<FlightSummary>
 }
 
 type Summary = RecordingSummary<string | undefined>
