@@ -2,6 +2,8 @@
 import {
   startRecording as start,
   type FilesOptions,
+  type FlightOptions,
+  type FlightRecording,
   type MemoryOptions,
   type Recording,
   type RecordingOptions,
@@ -113,6 +115,7 @@ export {
  * const { events, discarded } = await recording.stop()
  */
 export async function startRecording(options?: MemoryOptions): Promise<Recording<string | undefined>>
+export async function startRecording(options: FlightOptions): Promise<FlightRecording>
 export async function startRecording(options: RecordingOptions): Promise<Recording>
 export async function startRecording(
   options?: RecordingOptions | MemoryOptions,
