@@ -5,6 +5,7 @@
  * Fields stand in one column, as JSON: tracepoints have different ones. Rows end in CR LF.
  */
 import type {
+  EventClass,
   FollowOptions,
   FollowSource,
   ItemOptions,
@@ -107,8 +108,10 @@ function cellsOf(item: TraceItem): string {
     default:
   }
   const { event, thread, fields } = item
-  const name = cell(item.type === 'async' ? item.name : event.name)
-  return `${name},${event.level ?? 'info'},${threadCells(thread)},${kindCells(item)},${cell(`{${jsonMembers(fields, 'text')}}`)}`
+  const name = item.type === 'async' ? item.name : event.name
+  const members = jsonMembers(fields, 'quoted')
+  const json = members === '' ? '{}' : `"{${members}}"`
+  return `${nameCell(event, name)},${event.level ?? 'info'},${threadCells(thread)},${kindCells(item)},${json}`
 }
 
 /** Returns the cells from `start` to `id`. */
@@ -131,8 +134,26 @@ function times(start: bigint, end: bigint): string {
   return `${start},${end},${end - start}`
 }
 
-function threadCells({ process, threadId, name, cpu }: TraceThread): string {
-  return `${process.pid},${threadId},${cell(name)},${cpu}`
+/** The cells of threads, which have many items. A thread's name may change. */
+const threads = new WeakMap<TraceThread, { readonly name: string; readonly text: string }>()
+
+function threadCells(thread: TraceThread): string {
+  const { process, threadId, name, cpu } = thread
+  let known = threads.get(thread)
+  if (known?.name !== name) {
+    known = { name, text: `${process.pid},${threadId},${cell(name)},${cpu}` }
+    threads.set(thread, known)
+  }
+  return known.text
+}
+
+const names = new WeakMap<EventClass, string>()
+
+/** Returns the cell of an event's name; `name` is that of its asynchronous span, if it has one. */
+function nameCell(event: EventClass, name: string): string {
+  let text = names.get(event)
+  if (text === undefined) names.set(event, (text = cell(name)))
+  return text
 }
 
 /** Returns a text as a cell. */

@@ -10,6 +10,8 @@ export type BigNumbers =
   | 'number-if-safe'
   /** Always as a text of decimal digits. For programs that read them back. */
   | 'text'
+  /** The same, all in a quoted cell of a table: each quotation mark is there twice. */
+  | 'quoted'
 
 const LONE_SURROGATE = /\p{Cs}/gu
 
@@ -56,24 +58,36 @@ function jsonValue(value: DecodedValue, big: BigNumbers): string {
 
 /** Returns the members of an object, without the braces. Those that are undefined are left out. */
 export function jsonMembers(values: Readonly<Record<string, DecodedValue>>, big: BigNumbers): string {
+  const isQuoted = big === 'quoted'
   let text = ''
   for (const name in values) {
     const value = values[name]
     if (value === undefined) continue
-    text += `${text === '' ? '' : ','}${keyText(name)}:${jsonValue(value, big)}`
+    const json = isQuoted ? quotedValue(value) : jsonValue(value, big)
+    text += `${text === '' ? '' : ','}${keyText(isQuoted ? quotedKeys : keys, name, isQuoted)}:${json}`
   }
   return text
 }
 
+/** Returns a value as JSON in a quoted cell. */
+function quotedValue(value: DecodedValue): string {
+  if (typeof value === 'bigint') return `""${value}""`
+  const json = jsonValue(value, 'text')
+  // Of a text that has nothing escaped, only the outer marks are doubled.
+  if (typeof value === 'string' && json.length === value.length + 2) return `"${json}"`
+  return typeof value === 'number' && Number.isFinite(value) ? json : json.replaceAll('"', '""')
+}
+
 /** Names of fields repeat, and are few. */
 const keys = new Map<string, string>()
+const quotedKeys = new Map<string, string>()
 const MOST_KEYS = 10_000
 
-function keyText(name: string): string {
-  let text = keys.get(name)
+function keyText(known: Map<string, string>, name: string, isQuoted: boolean): string {
+  let text = known.get(name)
   if (text === undefined) {
-    text = jsonString(name)
-    if (keys.size < MOST_KEYS) keys.set(name, text)
+    text = isQuoted ? jsonString(name).replaceAll('"', '""') : jsonString(name)
+    if (known.size < MOST_KEYS) known.set(name, text)
   }
   return text
 }
