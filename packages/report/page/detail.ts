@@ -111,11 +111,14 @@ function taskDetail(timeline: Timeline, task: number, slice: number): Node[] {
   add('run', 'run', started, finished)
   if (replied > finished) add('result posted', 'post', finished, replied)
   add('result handled', 'reply', replied, handled)
+  const isKnown = at(tasks.onCpu) >= 0
   const run: Stage[] = [
     { name: 'on a CPU', className: 'on-cpu', ns: at(tasks.onCpu) },
     { name: 'waiting for a CPU', className: 'waiting', ns: at(tasks.waiting) },
     { name: 'garbage collection', className: 'gc', ns: at(tasks.gc) },
     { name: 'blocked', className: 'blocked', ns: at(tasks.blocked) },
+    // Of a short task nothing is known but its collections.
+    { name: 'not known', className: 'unknown', ns: isKnown ? 0 : finished - started - at(tasks.gc) },
   ].filter(({ ns }) => ns > 0)
   const name = names[tasks.name[task]]
   const parts = [
@@ -130,7 +133,7 @@ function taskDetail(timeline: Timeline, task: number, slice: number): Node[] {
     element('p', '', parts.join(' · ')),
     ...fieldsOf(timeline, at(tasks.given)),
     barOf(stages),
-    ...(run.length > 0
+    ...(isKnown || at(tasks.gc) > 0
       ? [element('p', 'faint', at(tasks.estimated) > 0 ? 'The run is about:' : 'The run is:'), barOf(run)]
       : []),
     ...(at(tasks.started) < 0
