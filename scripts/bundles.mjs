@@ -58,6 +58,7 @@ const options = {
   legalComments: 'none',
   // Otherwise half of the text would be comments, which every worker would parse.
   minifyWhitespace: true,
+  minifySyntax: true,
   lineLimit: 120,
   logLevel: 'warning',
 }
@@ -217,6 +218,7 @@ async function programOf(entryPoint, url) {
   return textOf({
     entryPoints: [entryPoint],
     format: 'cjs',
+    minifyIdentifiers: true,
     banner: { js: '(() => {' },
     footer: { js: `})()\n//# sourceURL=${url}` },
   })
@@ -295,8 +297,9 @@ export async function bundles() {
           ...(name === 'index' ? [writingHalf] : []),
           ...(ON_INDEX.includes(name) ? [tracingBeside] : []),
         ],
-        // V8 reads all of index.js in each worker. The text in it stays as it is.
-        ...(name === 'index' ? { inject: [BUILTINS], define, minifySyntax: true } : {}),
+        ...(name === 'index' ? { inject: [BUILTINS], define } : {}),
+        // V8 reads all of these in each process or worker.
+        ...(BESIDE.includes(name) ? { minifyIdentifiers: true } : {}),
       })
       files.push({ path: `${folder}/${name}.js`, text })
     }

@@ -1,18 +1,29 @@
 /**
  * `rchan/auto`: loaded before a program's own code, in each of its processes and threads, it
- * records the program as it is. The main thread starts the recording and waits for it; every thread
- * installs the probes. Settings are environment variables (`settings.ts`).
+ * records the program as it is. The main thread starts the recording; every thread installs the
+ * probes. Settings are environment variables (`settings.ts`).
  *
  * Nothing here may stop the program: what goes wrong is written down in the folder, or said on
  * stderr, and the program runs without a recording.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
 import type { RecordingOptions } from '@rchan/trace'
+import type { StartNowOptions } from '@rchan/trace/recording'
 import { reasonOf } from './reason.js'
-import { DIR_VARIABLE, folderName, fromVariables, PARENT_VARIABLE, type Settings } from './settings.js'
+import { samplerFor } from './sampler-data.js'
+import {
+  DIR_VARIABLE,
+  folderName,
+  fromVariables,
+  makeFolders,
+  PARENT_VARIABLE,
+  type Settings,
+} from './settings.js'
+import { samplerThread } from './start-sampler.js'
 import { statusPath } from './status.js'
+import { listOfProcess } from './thread-list.js'
 import type { choose, setUp } from './thread-setup.js'
 
 /** What installs probes on the calling thread. */
@@ -21,11 +32,7 @@ export interface ProbesCode {
   readonly setUp: typeof setUp
 }
 /** Starts a recording before it returns. */
-export type StartNow = (
-  options: RecordingOptions,
-  onTrouble: (text: string) => void,
-  meanwhile: () => void,
-) => unknown
+export type StartNow = (options: RecordingOptions, more: StartNowOptions) => unknown
 
 const LOADED = Symbol.for('rchan.auto')
 /** The environment data in which workers find the settings. */
@@ -34,6 +41,8 @@ const LONGEST_NAME = 40
 const EVALUATED = /^(-e|-p|-pe|--eval|--print)(=|$)/
 /** Seldom: it wakes the consumer, which works on a CPU that the program may want. */
 const FLUSH_MS = 250
+/** When the sampler starts. Many processes have ended by then. */
+const SAMPLER_AFTER_MS = 100
 
 /** Where the code is that does it. Loading it takes the most part of the start. */
 export interface RecordingCode {
@@ -53,11 +62,13 @@ export function recordThisProgram(code: RecordingCode): void {
     if (!isMainThread) {
       // The program may have given it other variables.
       settings = getEnvironmentData(SETTINGS) as Settings | undefined
-      return void code.loadProbes().setUp(settings?.probes)
+      // Without it the process is not recorded.
+      if (settings !== undefined) code.loadProbes().setUp(settings.probes)
+      return
     }
     settings = fromVariables(process.env, defaultFolder)
-    setEnvironmentData(SETTINGS, settings)
     record(settings, code)
+    setEnvironmentData(SETTINGS, settings)
     // Its children use it, too, wherever they start.
     process.env[DIR_VARIABLE] = settings.dir
     process.env[PARENT_VARIABLE] = String(process.pid)
@@ -69,12 +80,16 @@ export function recordThisProgram(code: RecordingCode): void {
 function record(settings: Settings, code: RecordingCode): void {
   const { dir, events, bufferSize, isFlight, probes, parent, tellsStatus } = settings
   try {
-    mkdirSync(dir, { recursive: true })
+    makeFolders(dir)
   } catch (error) {
     // Where permissions are missing, the recording knows which ones, and says so.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED') throw error
   }
   const place = join(dir, nameOfProcess())
+  // What it advises, a permission for one, must be of use to the next process.
+  const told = (error: unknown): string => reasonOf(error).replaceAll(place, dir)
+  const statusFile = tellsStatus ? statusPath(dir, process.pid) : undefined
+  const sampler = samplerFor(probes, listOfProcess().memory, statusFile)
   try {
     code.loadStart()(
       {
@@ -83,17 +98,21 @@ function record(settings: Settings, code: RecordingCode): void {
         ...(bufferSize === undefined ? {} : { bufferSize }),
         ...(isFlight ? {} : { flushIntervalMs: FLUSH_MS }),
       },
-      (text) => noteTrouble(settings, text),
-      // The consumer thread is on its way meanwhile.
-      () => void code.loadProbes().choose(probes),
+      {
+        onTrouble: (text) => noteTrouble(settings, text),
+        onFailure: (error) => complain(settings, told(error)),
+        // The thread that writes the files is on its way meanwhile.
+        meanwhile: () => void code.loadProbes().choose(probes),
+        ...(sampler === undefined
+          ? {}
+          : { companion: { ...samplerThread(sampler), afterMs: SAMPLER_AFTER_MS } }),
+      },
     )
   } catch (error) {
-    // What it advises, a permission for one, must be of use to the next process.
-    throw new Error(reasonOf(error).replaceAll(place, dir), { cause: error })
+    throw new Error(told(error), { cause: error })
   }
   // They begin at once only if the recording runs.
-  const statusFile = tellsStatus ? statusPath(dir, process.pid) : undefined
-  code.loadProbes().setUp(probes, { parent, statusFile })
+  code.loadProbes().setUp(probes, { parent, hasSampler: true })
 }
 
 /** The folder of a program that was started without `rchan record`. */

@@ -1,5 +1,6 @@
 /** All probes, and the choice among them. */
 import { cpu } from './cpu.js'
+import { isChosen, type ProbeChoice } from './choice.js'
 import { gc } from './gc.js'
 import { io } from './io.js'
 import { loop } from './loop.js'
@@ -14,33 +15,17 @@ import { threads } from './threads.js'
 export const PROBES: readonly Probe[] = [threads, tasks, messages, gc, loop, cpu, io, samples, taskArguments]
 
 /**
- * Which probes to use beside the default ones: names; `-NAME` leaves one out; `all` is all
- * but those that tell what may be secret.
- */
-export type ProbeChoice = readonly string[]
-
-/**
  * Returns the probes that are meant.
  *
  * @param choice changes the default set, in its order.
  * @throws RangeError for a name that no probe has.
  */
 export function choose(choice: ProbeChoice = []): Probe[] {
-  const chosen = new Set(PROBES.filter(({ byDefault }) => byDefault))
+  const names = PROBES.map((probe) => probe.name)
   for (const text of choice) {
-    const isOut = text.startsWith('-')
-    const name = isOut ? text.slice(1) : text
-    const meant = PROBES.filter(
-      (probe) => probe.name === name || (name === 'all' && (isOut || probe.isPrivate !== true)),
-    )
-    if (meant.length === 0) {
-      const names = PROBES.map((probe) => probe.name).join(', ')
-      throw new RangeError(`no probe is called ${name}; there are ${names}`)
-    }
-    for (const probe of meant) {
-      if (isOut) chosen.delete(probe)
-      else chosen.add(probe)
-    }
+    const name = text.replace(/^-/, '')
+    if (name !== 'all' && !names.includes(name))
+      throw new RangeError(`no probe is called ${name}; there are ${names.join(', ')}`)
   }
-  return PROBES.filter((probe) => chosen.has(probe))
+  return PROBES.filter((probe) => isChosen(choice, probe))
 }

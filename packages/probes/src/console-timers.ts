@@ -5,13 +5,14 @@
 import { now, span } from '@rchan/trace'
 import { alike } from './patches.js'
 import { attempt, type ProbeContext } from './probe.js'
+import { late } from './late.js'
 
 /** Timers that run at once and are followed. */
 const MOST = 1024
 
 type Method = (...args: unknown[]) => unknown
 
-const timer = span('user:time', { name: 'interned' })
+const timer = late(() => span('user:time', { name: 'interned' }))
 
 /** Follows the timers of the calling thread. @returns a function that takes everything back. */
 export function watchConsoleTimers(context: ProbeContext): () => void {
@@ -25,7 +26,7 @@ export function watchConsoleTimers(context: ProbeContext): () => void {
     replace('timeEnd', (label) => {
       const start = running.get(label)
       running.delete(label)
-      if (start !== undefined) timer.between(start, now(), { name: label })
+      if (start !== undefined) timer().between(start, now(), { name: label })
     }),
   ]
   return () => undo.forEach((each) => each())

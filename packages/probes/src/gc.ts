@@ -12,6 +12,7 @@ import * as v8 from 'node:v8'
 import { now, span, t, tracepoint, whileRecording } from '@rchan/trace'
 import { timesOf } from './observed.js'
 import { guarded, type Probe, type ProbeContext } from './probe.js'
+import { late } from './late.js'
 
 const NS_PER_US = 1e3
 /** Sums are told at most this often: making them takes V8 some 20 µs. */
@@ -21,8 +22,8 @@ const SUMS_MS = 50
 const PARTS: readonly string[] = ['IncrementalMarking', 'ProcessWeakCallbacks']
 
 const KINDS = ['minor', 'major', 'incremental', 'weak-callbacks', 'other'] as const
-const gcSpan = span('gc', { kind: t.enum(...KINDS) })
-const sums = tracepoint('gc:sums', { since: 'u64', collections: 'u32', duration: 'u64' })
+const gcSpan = late(() => span('gc', { kind: t.enum(...KINDS) }))
+const sums = late(() => tracepoint('gc:sums', { since: 'u64', collections: 'u32', duration: 'u64' }))
 
 const KIND_OF = new Map<unknown, (typeof KINDS)[number]>([
   [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
@@ -52,7 +53,7 @@ export const gc: Probe = {
 function tellCollection(entry: PerformanceEntry): void {
   const { start, end } = timesOf(entry)
   const { kind } = ((entry as { detail?: unknown }).detail ?? {}) as { kind?: unknown }
-  gcSpan.between(start, end, { kind: KIND_OF.get(kind) ?? 'other' })
+  gcSpan().between(start, end, { kind: KIND_OF.get(kind) ?? 'other' })
 }
 
 let profiler: v8.GCProfiler | undefined
@@ -84,7 +85,7 @@ export function tellSums(context: ProbeContext, timeMs: number): void {
     const duration = statistics.reduce((total, { cost }) => total + cost, 0)
     if (statistics.length > 0) {
       const collections = statistics.filter(({ gcType }) => !PARTS.includes(gcType)).length
-      sums({ since, collections, duration: Math.round(duration * NS_PER_US) })
+      sums()({ since, collections, duration: Math.round(duration * NS_PER_US) })
     }
     startSums()
   } catch (error) {

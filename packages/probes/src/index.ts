@@ -1,5 +1,6 @@
 /** Probes: what a program does with its threads, recorded without its help. */
-import { PROBES as all, type ProbeChoice } from './catalog.js'
+import { PROBES as all } from './catalog.js'
+import type { ProbeChoice } from './choice.js'
 import type { ProbeDescription } from './probe.js'
 
 export { probes } from './thread-setup.js'

@@ -8,18 +8,19 @@ import { span, t, tracepoint, whileRecording } from '@rchan/trace'
 import { watchConsoleTimers } from './console-timers.js'
 import { timesOf } from './observed.js'
 import { guarded, type Probe } from './probe.js'
+import { late } from './late.js'
 
 const LONGEST = 200
 const ENTRY_TYPES = ['http', 'dns', 'net', 'resource', 'measure', 'mark'] as EntryType[]
 
 const text = t.string({ max: LONGEST })
-const httpRequest = span('http:request', { method: 'interned', url: text, status: 'u32' })
-const httpClient = span('http:client', { method: 'interned', url: text, status: 'u32' })
-const fetched = span('fetch', { url: text, status: 'u32' })
-const dns = span('dns', { what: 'interned', host: text })
-const net = span('net', { host: text, port: 'u32' })
-const measure = span('user:measure', { name: 'interned' })
-const mark = tracepoint('user:mark', { name: 'interned' })
+const httpRequest = late(() => span('http:request', { method: 'interned', url: text, status: 'u32' }))
+const httpClient = late(() => span('http:client', { method: 'interned', url: text, status: 'u32' }))
+const fetched = late(() => span('fetch', { url: text, status: 'u32' }))
+const dns = late(() => span('dns', { what: 'interned', host: text }))
+const net = late(() => span('net', { host: text, port: 'u32' }))
+const measure = late(() => span('user:measure', { name: 'interned' }))
+const mark = late(() => tracepoint('user:mark', { name: 'interned' }))
 
 export const io: Probe = {
   name: 'io',
@@ -46,7 +47,7 @@ function tell(entry: PerformanceEntry): void {
     case 'http': {
       const { req = {}, res = {} } = (detail ?? {}) as HttpDetail
       const kind = name === 'HttpClient' ? httpClient : httpRequest
-      kind.between(start, end, {
+      kind().between(start, end, {
         method: textOf(req.method),
         url: textOf(req.url),
         status: Number(res.statusCode ?? 0) >>> 0,
@@ -57,24 +58,24 @@ function tell(entry: PerformanceEntry): void {
       const { initiatorType, responseStatus } = entry as Partial<Fetched>
       if (initiatorType !== 'fetch') return
       // Node 20 does not tell the status.
-      fetched.between(start, end, { url: name, status: Number(responseStatus ?? 0) >>> 0 })
+      fetched().between(start, end, { url: name, status: Number(responseStatus ?? 0) >>> 0 })
       return
     }
     case 'dns': {
       const { host, hostname } = (detail ?? {}) as { host?: unknown; hostname?: unknown }
-      dns.between(start, end, { what: name, host: textOf(host ?? hostname) })
+      dns().between(start, end, { what: name, host: textOf(host ?? hostname) })
       return
     }
     case 'net': {
       const { host, port } = (detail ?? {}) as { host?: unknown; port?: unknown }
-      net.between(start, end, { host: textOf(host), port: Number(port ?? 0) >>> 0 })
+      net().between(start, end, { host: textOf(host), port: Number(port ?? 0) >>> 0 })
       return
     }
     case 'measure':
-      measure.between(start, end, { name })
+      measure().between(start, end, { name })
       return
     default:
-      mark.at(start, { name })
+      mark().at(start, { name })
   }
 }
 

@@ -9,8 +9,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { performance } from 'node:perf_hooks'
 import { counter, now, whileRecording } from '@rchan/trace'
+import { atExit } from './at-exit.js'
 import { guarded, type Probe } from './probe.js'
 import { stall } from './stalls.js'
+import { late } from './late.js'
 
 /** How long an event loop may stand still, in milliseconds. */
 const LIMIT_MS = 50
@@ -22,7 +24,7 @@ const WORKERS = 'worker_threads'
 const { setInterval, clearInterval } = globalThis
 const eventLoopUtilization = performance.eventLoopUtilization.bind(performance)
 
-const utilization = counter('loop', { utilization: 'f64' })
+const utilization = late(() => counter('loop', { utilization: 'f64' }))
 
 export const loop: Probe = {
   name: 'loop',
@@ -38,7 +40,7 @@ export const loop: Probe = {
     const beat = guarded(context, () => {
       const time = now()
       if (turnedAt !== 0n && time - turnedAt > BigInt(LIMIT_MS) * NS_PER_MS)
-        stall.between(turnedAt, time, { limitMs: LIMIT_MS })
+        stall().between(turnedAt, time, { limitMs: LIMIT_MS })
       turnedAt = time
       context.threadList.beat(LIMIT_MS)
     })
@@ -47,10 +49,9 @@ export const loop: Probe = {
       beat()
       beating ??= setInterval(beat, BEAT_MS).unref()
     }
-    const atExit = (): void => {
+    const forget = atExit(() => {
       if (beating !== undefined) beat()
-    }
-    process.once('exit', atExit)
+    })
     const becomeParent = (): void => {
       isParent = true
       if (isRecording) watch()
@@ -61,7 +62,7 @@ export const loop: Probe = {
       watch()
       const tell = guarded(context, () => {
         const current = eventLoopUtilization()
-        utilization({ utilization: eventLoopUtilization(current, last).utilization })
+        utilization()({ utilization: eventLoopUtilization(current, last).utilization })
         last = current
       })
       const timer = setInterval(tell, UTILIZATION_MS).unref()
@@ -76,7 +77,7 @@ export const loop: Probe = {
     })
     subscribe(WORKERS, becomeParent)
     return () => {
-      process.off('exit', atExit)
+      forget()
       unsubscribe(WORKERS, becomeParent)
       end()
     }

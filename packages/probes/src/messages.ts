@@ -14,6 +14,7 @@ import { PortPassage, type ChannelEnd } from './port-passage.js'
 import { tapPorts, type PortTap } from './ports.js'
 import type { Probe, ProbeContext } from './probe.js'
 import { viewOfProcess } from './shared-memory.js'
+import { late } from './late.js'
 
 const KEY = 'rchan:ports'
 /** Numbers of flows: the end that posted, and 31 bits of the message's number. */
@@ -23,15 +24,15 @@ const TASK_BIT = 2 ** 31
 /** `side` is the end that posted it, 0 or 1; `seq` its number there, from 0. */
 const fields = { channel: 'u32', side: 'u8', seq: 'u32' } as const
 /** While it is serialized. */
-const post = span('message:post', fields)
+const post = late(() => span('message:post', fields))
 /** While its listeners run. What they await comes later. */
-const handle = span('message:handle', fields)
+const handle = late(() => span('message:handle', fields))
 /** The program has taken it by `receiveMessageOnPort`. */
-const taken = tracepoint('message:taken', fields)
+const taken = late(() => tracepoint('message:taken', fields))
 /** From its posting to its handling. */
-const way = flow('message')
+const way = late(() => flow('message'))
 
-type Token = ReturnType<typeof post.begin>
+type Token = ReturnType<ReturnType<typeof post>['begin']>
 
 /** A message that is being posted or handled. */
 interface Open {
@@ -99,8 +100,8 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
           return
         }
         if (transferred.length > 0) channels.sending(end, end.posted, transferred)
-        const token = post.begin()
-        way.start(flowOf(end.channel, end.side, end.posted))
+        const token = post().begin()
+        way().start(flowOf(end.channel, end.side, end.posted))
         posting.push(port, end, end.posted, token)
       } catch (error) {
         context.fail(error)
@@ -112,13 +113,13 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
       // A getter in the message may have posted others before it.
       const { channel, side, posted } = one.end
       one.end.posted = next(posted)
-      post.end(one.token, { channel, side, seq: posted })
+      post().end(one.token, { channel, side, seq: posted })
     },
     notPosted(port, sort) {
       const one = sort === SORT.other ? posting.pop(port) : undefined
       if (one === undefined) return
       const { channel, side } = one.end
-      post.fail(one.token, { channel, side, seq: one.seq })
+      post().fail(one.token, { channel, side, seq: one.seq })
     },
     receiving(port, message, sort, ports) {
       try {
@@ -136,11 +137,11 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
         const { channel } = end
         const side = 1 - end.side
         if (ports === undefined) {
-          taken({ channel, side, seq })
-          return way.end(flowOf(channel, side, seq))
+          taken()({ channel, side, seq })
+          return way().end(flowOf(channel, side, seq))
         }
-        const token = handle.begin()
-        way.end(flowOf(channel, side, seq))
+        const token = handle().begin()
+        way().end(flowOf(channel, side, seq))
         handling.push(port, end, seq, token)
       } catch (error) {
         context.fail(error)
@@ -149,7 +150,7 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
     handled(port, sort) {
       const one = sort === SORT.other ? handling.pop(port) : undefined
       if (one === undefined) return
-      handle.end(one.token, { channel: one.end.channel, side: 1 - one.end.side, seq: one.seq })
+      handle().end(one.token, { channel: one.end.channel, side: 1 - one.end.side, seq: one.seq })
     },
     unreadable(port) {
       const end = channels.endOf(port)

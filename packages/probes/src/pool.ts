@@ -67,10 +67,10 @@ export class Pool {
     const time = nowMs()
     if (!isIdle && time - this.#toldAt < TELL_EVERY_MS) return
     this.#toldAt = time
-    if (!this.#isTold && poolFound.enabled) {
+    if (!this.#isTold && poolFound().enabled) {
       this.#isTold = true
       const { minThreads, maxThreads, tasksPerThread } = this.#look()
-      poolFound({ pool: this.name, kind: this.#kind, minThreads, maxThreads, tasksPerThread })
+      poolFound()({ pool: this.name, kind: this.#kind, minThreads, maxThreads, tasksPerThread })
     }
     if (time - this.#askedAt > ASK_EVERY_MS) {
       this.#askedAt = time

@@ -8,6 +8,7 @@
 import { tracepoint } from '@rchan/trace'
 import { reasonOf } from './reason.js'
 import type { ThreadList } from './thread-list.js'
+import { late } from './late.js'
 
 /** What a probe gets when it is installed on a thread. */
 export interface ProbeContext {
@@ -43,7 +44,7 @@ export interface Probe extends ProbeDescription {
   install(context: ProbeContext): (() => void) | void
 }
 
-const off = tracepoint('probe:off', { probe: 'interned', why: 'string' }, { level: 'warning' })
+const off = late(() => tracepoint('probe:off', { probe: 'interned', why: 'string' }, { level: 'warning' }))
 
 /**
  * Installs probes on the calling thread. One that throws is left out, and the trace says why.
@@ -58,7 +59,7 @@ export function install(probes: readonly Probe[], context: Omit<ProbeContext, 'f
     const fail = (error: unknown): void => {
       if (hasFailed) return
       hasFailed = true
-      off({ probe: probe.name, why: reasonOf(error) })
+      off()({ probe: probe.name, why: reasonOf(error) })
       const last = end
       end = undefined
       try {

@@ -36,7 +36,7 @@ interface Run {
   /** Its port, and what its reply has, too. */
   readonly port: MessagePort
   readonly key: unknown
-  readonly token: ReturnType<typeof run.begin>
+  readonly token: ReturnType<ReturnType<typeof run>['begin']>
   readonly name: string
   /** When it began, in ms. */
   readonly start: number
@@ -82,7 +82,7 @@ export class TaskRuns implements PortTap {
     if (this.#leaving === undefined || this.#leaving.message !== message) return
     const { id, start } = this.#leaving
     this.#leaving = undefined
-    replied({ id, serializeNs: Math.round((nowMs() - start) * NS_PER_MS) })
+    replied()({ id, serializeNs: Math.round((nowMs() - start) * NS_PER_MS) })
   }
 
   notPosted(): void {
@@ -110,9 +110,9 @@ export class TaskRuns implements PortTap {
     const start = nowMs()
     const read = isTaken ? Math.round((start - readSince()) * NS_PER_MS) : 0
     const reading = this.#account.atStart(start)
-    const token = run.begin()
+    const token = run().begin()
     // In the span, so that viewers bind the arrow to it.
-    way.step(id)
+    way().step(id)
     // One that never had its reply.
     this.#open.take(port, key)
     this.#open.push({ id, port, key, token, name, start, read, reading })
@@ -143,8 +143,8 @@ export class TaskRuns implements PortTap {
       waitingForCpu: isRead ? last.waitingForCpu - one.reading.waitingForCpu : 0,
       read: one.read,
     }
-    if (hasFailed) run.fail(one.token, fields)
-    else run.end(one.token, fields)
+    if (hasFailed) run().fail(one.token, fields)
+    else run().end(one.token, fields)
     tellSums(this.#context, end)
     tellMemoryIfDue(end)
     this.#leaving = { message, id: one.id, start: nowMs() }

@@ -3,6 +3,7 @@ import type { Profiler } from 'node:inspector'
 import { fileURLToPath } from 'node:url'
 import { t, tracepoint } from '@rchan/trace'
 import type { ProfileSlice } from './cpu-profiler.js'
+import { late } from './late.js'
 
 /** Texts that a thread enters into the trace's table of strings, which others need, too. */
 const MOST_NAMES = 4096
@@ -14,29 +15,33 @@ const ANOTHER = '…'
  * A stack that samples of the same slice have: a function on top of another stack (0: of none).
  * Each slice tells its stacks anew, so a loss spoils no other one.
  */
-const stack = tracepoint('sample:stack', {
-  slice: 'u32',
-  id: 'u32',
-  parent: 'u32',
-  function: 'interned',
-  file: 'interned',
-  line: 'u32',
-  column: 'u32',
-})
+const stack = late(() =>
+  tracepoint('sample:stack', {
+    slice: 'u32',
+    id: 'u32',
+    parent: 'u32',
+    function: 'interned',
+    file: 'interned',
+    line: 'u32',
+    column: 'u32',
+  }),
+)
 /**
  * The thread had this stack when V8 looked, `count` times one after the other; with the time of the
  * first. `duration` is the time until the next one.
  */
-const sample = tracepoint('sample', {
-  slice: 'u32',
-  stack: 'u32',
-  count: 'u32',
-  duration: t.u64({ unit: 'ns' }),
-})
+const sample = late(() =>
+  tracepoint('sample', {
+    slice: 'u32',
+    stack: 'u32',
+    count: 'u32',
+    duration: t.u64({ unit: 'ns' }),
+  }),
+)
 
 /** Whether anybody wants samples. */
 export function areSamplesWanted(): boolean {
-  return sample.enabled
+  return sample().enabled
 }
 
 /** Texts of which only so many are kept. */
@@ -78,7 +83,7 @@ export class SampleRecords {
     const tellOne = (until: number): void => {
       if (count === 0) return
       this.#tellStacks(tree, current)
-      sample.at(BigInt(Math.round(from)) * 1000n + shift, {
+      sample().at(BigInt(Math.round(from)) * 1000n + shift, {
         slice: this.#slice,
         stack: current,
         count,
@@ -108,7 +113,7 @@ export class SampleRecords {
   #tellStacks(tree: ProfileTree, id: number): void {
     for (const { node, parent } of tree.take(id)) {
       const { functionName, url, lineNumber, columnNumber } = node.callFrame
-      stack({
+      stack()({
         slice: this.#slice,
         id: node.id,
         parent,

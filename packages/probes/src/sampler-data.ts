@@ -1,4 +1,5 @@
 /** What the sampler thread and whoever starts it agree on. */
+import { isChosen, type ProbeChoice } from './choice.js'
 
 /** The name of the thread in a trace. */
 export const SAMPLER = 'rchan sampler'
@@ -12,4 +13,16 @@ export interface SamplerData {
   readonly watchesLoops: boolean
   /** Where it writes how the process is doing, for a line of progress. */
   readonly statusFile: string | undefined
+}
+
+/** What the sampler has to do for a choice of probes; undefined if nothing. */
+export function samplerFor(
+  choice: ProbeChoice,
+  threadList: SharedArrayBuffer,
+  statusFile?: string,
+): SamplerData | undefined {
+  const samplesCpu = isChosen(choice, { name: 'cpu', byDefault: true })
+  const watchesLoops = isChosen(choice, { name: 'loop', byDefault: true })
+  if (!samplesCpu && !watchesLoops && statusFile === undefined) return undefined
+  return { threadList, samplesCpu, watchesLoops, statusFile }
 }

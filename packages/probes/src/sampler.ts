@@ -8,7 +8,7 @@
  */
 import { workerData } from 'node:worker_threads'
 import { currentRecording, nameThread, now, whileRecording } from '@rchan/trace'
-import { cpu, cpuOfAll } from './cpu-events.js'
+import { tellProcess, tellThread } from './cpu-events.js'
 import { MachineIdle } from './machine-idle.js'
 import { ThreadList, type ListedThread } from './thread-list.js'
 import { Schedstat } from './schedstat.js'
@@ -22,9 +22,6 @@ const FIRST_LOOKS = 100
 const LATER_LOOKS_MS = 50
 const STATUS_MS = 500
 const NS_PER_MS = 1e6
-const NS_PER_US = 1e3
-// As it is now: the program may replace it.
-const cpuUsage = process.cpuUsage.bind(process)
 
 /** What the sampler knows of a thread. */
 interface Watched {
@@ -120,14 +117,11 @@ class Sampler {
     if (onCpu === thread.onCpu && waitingForCpu === thread.waitingForCpu) return
     thread.onCpu = onCpu
     thread.waitingForCpu = waitingForCpu
-    cpu({ threadId: entry.threadId, onCpu, waitingForCpu })
+    tellThread(entry.threadId, account)
   }
 
   #sampleAll(): void {
-    const machine = this.#machine
-    if (machine === undefined || !machine.read()) return
-    const { user, system } = cpuUsage()
-    cpuOfAll({ used: (user + system) * NS_PER_US, machineIdle: machine.ns })
+    if (this.#machine?.read() === true) tellProcess(this.#machine)
   }
 
   #watchLoop(thread: Watched, { threadId, beats, limitMs }: ListedThread, time: bigint): void {
@@ -135,7 +129,7 @@ class Sampler {
     if (beats === thread.beats) {
       if (thread.isStalled || time - thread.turnedAt < BigInt(limitMs * NS_PER_MS)) return
       thread.isStalled = true
-      stalled({ threadId, limitMs, since: thread.turnedAt })
+      stalled()({ threadId, limitMs, since: thread.turnedAt })
       return
     }
     thread.isStalled = false

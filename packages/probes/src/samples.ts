@@ -10,6 +10,7 @@
 import { now, whileRecording } from '@rchan/trace'
 import { CpuProfiler } from './cpu-profiler.js'
 import { tapPorts } from './ports.js'
+import { atExit } from './at-exit.js'
 import { attempt, guarded, type Probe } from './probe.js'
 import { areSamplesWanted, SampleRecords } from './sample-records.js'
 
@@ -62,10 +63,9 @@ export const samples: Probe = {
         attempt(context, close)
       }
     })
-    const atExit = guarded(context, close)
-    process.once('exit', atExit)
+    const forget = atExit(guarded(context, close))
     return () => {
-      process.off('exit', atExit)
+      forget()
       end()
       closeTap()
     }

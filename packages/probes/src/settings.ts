@@ -2,7 +2,8 @@
  * Settings of `rchan record` and `rchan/auto`, as environment variables: so they reach every
  * process and thread of the program.
  */
-import { resolve } from 'node:path'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 
 /** How to record a program. */
 export interface Settings {
@@ -41,6 +42,17 @@ export const { dir: DIR_VARIABLE, parent: PARENT_VARIABLE } = VARIABLES
 /** The name of a folder for a recording that starts now: `rchan-20261127-000342`, in UTC. */
 export function folderName(): string {
   return `rchan-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`
+}
+
+/** Makes a folder and those above it. Node's own way does not end below `/proc`. */
+export function makeFolders(folder: string): void {
+  const above = dirname(folder)
+  if (above !== folder && !existsSync(above)) makeFolders(above)
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(folder).isDirectory()) throw error
+  }
 }
 
 type Variables = Readonly<Record<string, string | undefined>>

@@ -22,7 +22,7 @@ export class SubmittedTask {
   /** Records that it was submitted. Pools don't tell before that what a task is. */
   begin(name: string, file: string): void {
     this.#state = 'queued'
-    task.begin(this.id, { pool: this.pool?.name ?? '', name, file })
+    task().begin(this.id, { pool: this.pool?.name ?? '', name, file })
     this.pool?.tell()
   }
 
@@ -35,8 +35,8 @@ export class SubmittedTask {
       pool.queued -= 1
       pool.busy += 1
     }
-    dispatched({ id, pool: pool?.name ?? '', threadId, size })
-    way.start(id)
+    dispatched()({ id, pool: pool?.name ?? '', threadId, size })
+    way().start(id)
     pool?.tell()
   }
 
@@ -52,13 +52,13 @@ export class SubmittedTask {
     const { id, pool } = this
     if (this.#state === 'dispatched') {
       this.leaveWorker()
-      way.end(id)
+      way().end(id)
     } else if (pool !== undefined) {
       pool.queued -= 1
     }
     this.#state = 'handled'
-    if (hasFailed) task.fail(id)
-    else task.end(id)
+    if (hasFailed) task().fail(id)
+    else task().end(id)
     pool?.tell()
   }
 }

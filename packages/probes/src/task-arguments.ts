@@ -4,6 +4,7 @@
  */
 import { types } from 'node:util'
 import { tracepoint } from '@rchan/trace'
+import { late } from './late.js'
 import type { Probe } from './probe.js'
 
 /** Characters of all of it, and of one text in it. */
@@ -15,7 +16,7 @@ const MOST = 8
 const DEPTH = 2
 
 /** The thread that submits gives the task to a worker. */
-const given = tracepoint('task:arguments', { id: 'u64', text: 'string' })
+const given = late(() => tracepoint('task:arguments', { id: 'u64', text: 'string' }))
 
 /** What is behind a getter of Node's own: the program may have properties of these names. */
 function getterOf(prototype: object, name: PropertyKey): (value: unknown) => unknown {
@@ -47,8 +48,8 @@ export const taskArguments: Probe = {
  * @param args all of them in a list, or the only one.
  */
 export function tellArguments(id: number, args: unknown, areListed: boolean): void {
-  if (isOn && given.enabled)
-    given({ id, text: argumentsText(areListed && Array.isArray(args) ? args : [args]) })
+  if (isOn && given().enabled)
+    given()({ id, text: argumentsText(areListed && Array.isArray(args) ? args : [args]) })
 }
 
 /**

@@ -15,6 +15,7 @@
  *    +12   i32       limitMs   thread            how long its loop may stand still; 0: any time
  * ```
  */
+import { viewOfProcess } from './shared-memory.js'
 
 /** Byte offsets in the list, and in an entry. A test holds them to the picture above. */
 export const LIST = { tasks: 0, failed: 4, used: 8, entries: 16 } as const
@@ -142,4 +143,9 @@ export class ThreadList {
       if (used >= count || Atomics.compareExchange(this.#words, USED, used, count) === used) return
     }
   }
+}
+
+/** The list of this process. */
+export function listOfProcess(): ThreadList {
+  return viewOfProcess('rchan:probes', ThreadList)
 }

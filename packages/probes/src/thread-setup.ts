@@ -1,15 +1,17 @@
 /** Installs probes on the calling thread, and on the main thread starts the sampler. */
 import { isMainThread, threadId } from 'node:worker_threads'
-import { choose, type ProbeChoice } from './catalog.js'
+import { atExit } from './at-exit.js'
+import { choose } from './catalog.js'
+import type { ProbeChoice } from './choice.js'
+import { declareAll } from './late.js'
 import { install } from './probe.js'
-import { ThreadList } from './thread-list.js'
+import { samplerFor } from './sampler-data.js'
 import { kernelThreadId } from './schedstat.js'
-import { viewOfProcess } from './shared-memory.js'
 import { startSampler } from './start-sampler.js'
+import { listOfProcess } from './thread-list.js'
 
 export { choose }
 
-const KEY = 'rchan:probes'
 /** On the process object of a thread that has probes: copies of this module share it. */
 const ON = Symbol.for('rchan.probes')
 
@@ -25,35 +27,34 @@ const ON = Symbol.for('rchan.probes')
  * probes()
  */
 export function probes(choice: ProbeChoice = []): () => void {
-  return setUp(choice)
+  const end = setUp(choice)
+  declareAll()
+  return end
 }
 
 /** What `rchan/auto` knows of the process beside. */
 export interface ProcessSetup {
-  /** Where the sampler writes how the process is doing, if it should. */
-  readonly statusFile?: string | undefined
   /** The recorded process that has started this one; 0: none. */
   readonly parent?: number | undefined
+  /** Whether the sampler is seen to already. */
+  readonly hasSampler?: boolean
 }
 
-export function setUp(choice: ProbeChoice = [], { statusFile, parent = 0 }: ProcessSetup = {}): () => void {
+export function setUp(
+  choice: ProbeChoice = [],
+  { parent = 0, hasSampler = false }: ProcessSetup = {},
+): () => void {
   const chosen = choose(choice)
   if (ON in process) return () => undefined
   Reflect.defineProperty(process, ON, { value: true, configurable: true })
-  const threadList = viewOfProcess(KEY, ThreadList)
+  const threadList = listOfProcess()
   threadList.enter(threadId, kernelThreadId())
-  const leave = (): void => threadList.leave()
-  process.once('exit', leave)
-  const isChosen = (name: string): boolean => chosen.some((probe) => probe.name === name)
+  const forget = atExit(() => threadList.leave())
   let endSampler = (): void => undefined
   // Before the probes, which would take it for a worker of the program.
-  if (isMainThread && (isChosen('cpu') || isChosen('loop') || statusFile !== undefined)) {
-    endSampler = startSampler({
-      threadList: threadList.memory,
-      samplesCpu: isChosen('cpu'),
-      watchesLoops: isChosen('loop'),
-      statusFile,
-    })
+  if (isMainThread && !hasSampler) {
+    const data = samplerFor(choice, threadList.memory)
+    if (data !== undefined) endSampler = startSampler(data)
   }
   const end = install(chosen, { isMainThread, threadId, threadList, parent })
   let isOn = true
@@ -62,7 +63,7 @@ export function setUp(choice: ProbeChoice = [], { statusFile, parent = 0 }: Proc
     isOn = false
     end()
     endSampler()
-    process.off('exit', leave)
+    forget()
     threadList.leave()
     Reflect.deleteProperty(process, ON)
   }

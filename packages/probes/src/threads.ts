@@ -16,6 +16,7 @@ import { cpuCount } from './cpu-count.js'
 import { MEMORY_INTERVAL_MS, startMemory, tellMemory } from './memory.js'
 import { guarded, type Probe, type ProbeContext } from './probe.js'
 import { reasonOf } from './reason.js'
+import { late } from './late.js'
 
 const CHANNEL = 'worker_threads'
 const CHILDREN = 'child_process'
@@ -23,31 +24,39 @@ const LONGEST_COMMAND = 200
 // As they are now: the program may replace them.
 const { queueMicrotask, setImmediate, setInterval, clearInterval } = globalThis
 
-const processStarted = tracepoint('process:started', {
-  ppid: 'u32',
-  /** The recorded process that has started it, maybe by a shell; 0: none. */
-  parent: 'u32',
-  cpus: 'u32',
-  command: 'string',
-  folder: 'string',
-})
+const processStarted = late(() =>
+  tracepoint('process:started', {
+    ppid: 'u32',
+    /** The recorded process that has started it, maybe by a shell; 0: none. */
+    parent: 'u32',
+    cpus: 'u32',
+    command: 'string',
+    folder: 'string',
+  }),
+)
 /** A process that this one has started. It may be none of Node's, and may not be recorded. */
-const child = tracepoint('process:child', {
-  pid: 'u32',
-  file: t.string({ max: LONGEST_COMMAND }),
-  command: t.string({ max: LONGEST_COMMAND }),
-})
-const life = asyncSpan('worker:life', {
-  begin: { threadId: 'u32', heapLimitMb: 'f64', stackMb: 'f64' },
-  end: { exitCode: 'i32', error: 'string' },
-})
+const child = late(() =>
+  tracepoint('process:child', {
+    pid: 'u32',
+    file: t.string({ max: LONGEST_COMMAND }),
+    command: t.string({ max: LONGEST_COMMAND }),
+  }),
+)
+const life = late(() =>
+  asyncSpan('worker:life', {
+    begin: { threadId: 'u32', heapLimitMb: 'f64', stackMb: 'f64' },
+    end: { exitCode: 'i32', error: 'string' },
+  }),
+)
 /** An error that a worker did not catch, as the thread that started it hears of it. */
-const failed = tracepoint('worker:error', { threadId: 'u32', message: 'string' }, { level: 'error' })
-const online = tracepoint('worker:online', { threadId: 'u32' })
+const failed = late(() =>
+  tracepoint('worker:error', { threadId: 'u32', message: 'string' }, { level: 'error' }),
+)
+const online = late(() => tracepoint('worker:online', { threadId: 'u32' }))
 /**
  * In the worker: from the first code of the preload until its event loop turns for the first time.
  */
-const boot = span('worker:boot')
+const boot = late(() => span('worker:boot'))
 export const threads: Probe = {
   name: 'threads',
   description: 'workers: start, online, ready, exit, memory',
@@ -66,14 +75,14 @@ export const threads: Probe = {
     })
     subscribe(CHILDREN, seenChild)
     if (!context.isMainThread) {
-      const token = boot.begin()
+      const token = boot().begin()
       // The first turn of the event loop comes after the worker's main module has run, or, if that
       // is an ES module, has begun to load.
-      setImmediate(() => boot.end(token)).unref()
+      setImmediate(() => boot().end(token)).unref()
     }
     const end = whileRecording(() => {
       if (context.isMainThread) {
-        processStarted({
+        processStarted()({
           ppid: process.ppid,
           parent: context.parent,
           cpus: cpuCount(),
@@ -101,7 +110,7 @@ export const threads: Probe = {
 function tellChild({ pid, spawnfile, spawnargs }: ChildProcess): void {
   // It could not be started.
   if (pid === undefined) return
-  child({ pid, file: spawnfile, command: spawnargs.join(' ') })
+  child()({ pid, file: spawnfile, command: spawnargs.join(' ') })
 }
 
 function watch(worker: Worker, context: ProbeContext, watched: Set<() => void>): void {
@@ -111,17 +120,17 @@ function watch(worker: Worker, context: ProbeContext, watched: Set<() => void>):
   const { maxOldGenerationSizeMb = 0, stackSizeMb = 0 } = resourceLimits
   // −1 stands for the default of Node.
   const heapLimitMb = Math.max(0, maxOldGenerationSizeMb)
-  life.begin(threadId, { threadId, heapLimitMb, stackMb: Math.max(0, stackSizeMb) })
+  life().begin(threadId, { threadId, heapLimitMb, stackMb: Math.max(0, stackSizeMb) })
   let why = ''
-  const onOnline = guarded(context, () => online({ threadId }))
+  const onOnline = guarded(context, () => online()({ threadId }))
   const onError = guarded(context, (error: unknown) => {
     why = reasonOf(error)
-    failed({ threadId, message: why })
+    failed()({ threadId, message: why })
   })
   const onExit = guarded(context, (exitCode: number) => {
     watched.delete(forget)
-    if (why === '') life.end(threadId, { exitCode, error: '' })
-    else life.fail(threadId, { exitCode, error: why })
+    if (why === '') life().end(threadId, { exitCode, error: '' })
+    else life().fail(threadId, { exitCode, error: why })
   })
   const forget = (): void => {
     watched.delete(forget)

@@ -11,16 +11,15 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readPage, ROOT } from '../../../test/pages.ts'
-// Only the sampler thread loads them.
-// oxlint-disable-next-line no-unassigned-import
-import '../dist/cpu-events.js'
 import { POOL_OPTIONS } from '../../analysis/dist/findings/pool-options.js'
+import { declareAll } from '../dist/late.js'
 import { POOL_KINDS } from '../dist/tasks.js'
 
 const page = readPage('docs/probes.md').text
 
-/** The fields of each tracepoint that the probes declare on a thread. */
+/** The fields of each tracepoint of the probes. */
 function declared(): Map<string, Set<string>> {
+  declareAll()
   const found = new Map<string, Set<string>>()
   for (const { text } of thisCpu.control.entries().found) {
     const schema = parseSchema(text)

@@ -115,7 +115,9 @@ test.each(['comlink', 'threads', 'synckit'])('%s: calls are messages there and b
     expect(busiest.back).toBeGreaterThanOrEqual(10)
   }
   const { crews } = analyse({ items: () => records, wallClock: (time) => time })
-  expect(crews).toMatchObject([{ parent: { threadId: 0 }, workers: [{ thread: { threadId: 3 } }] }])
+  expect(crews).toMatchObject([
+    { parent: { threadId: 0 }, workers: [{ thread: { threadId: expect.any(Number) } }] },
+  ])
   const [{ there, back }] = crews
   for (const { messages, post, wait, handle } of [there, back]) {
     expect(messages).toBeGreaterThanOrEqual(10)

@@ -81,11 +81,32 @@ describe('a program that', () => {
       `new (require('node:worker_threads').Worker)('process.exit(0)', { eval: true })`,
     )
     expect(named(records, 'worker:life:begin')).toHaveLength(1)
-    // Without an exit event, and before the first flush: the trace is there, and may be empty.
-    const { dir, status } = await record([process.execPath, '-e', 'process.reallyExit(4)'])
-    expect(status).toBe(4)
-    expect(findTraces(dir)).toHaveLength(1)
-    expect(named(recordsIn(dir), 'process:started').length).toBeLessThanOrEqual(1)
+  })
+
+  test.each([
+    ['process.reallyExit(4)', 4],
+    ['process.kill(process.pid, "SIGKILL"); setTimeout(() => {}, 1000)', 137],
+  ])('%s, at its first line: its trace is there, or it is said that there is none', async (code, status) => {
+    const { dir, stderr, ...end } = await record([process.execPath, '-e', code])
+    expect(end.status).toBe(status)
+    const isThere = findTraces(dir).length === 1
+    expect(stderr.includes('-node: its process ended while its recording began\n')).toBe(!isThere)
+  })
+
+  test('ends at its first line, also by an error: what it did is there', async () => {
+    for (const code of ['process.exit(3)', 'throw new Error("on purpose")']) {
+      const { records } = await recordAsAlone('-e', code)
+      expect(named(records, 'process:started')).toHaveLength(1)
+      if (process.platform !== 'linux') continue
+      // At its start and its end, by itself: the sampler was not there yet.
+      const cpu = named(records, 'cpu')
+      expect(cpu.map(({ fields, thread }) => [fields.threadId, thread.threadId])).toEqual([
+        [0, 0],
+        [0, 0],
+      ])
+      expect(Number(cpu[1].fields.onCpu)).toBeGreaterThan(Number(cpu[0].fields.onCpu))
+      expect(named(records, 'cpu:all')).toHaveLength(2)
+    }
   })
 
   test('forks a hundred children: each has a trace, and all are one', async () => {
@@ -200,7 +221,10 @@ describe('a program does what it does alone, that', () => {
     ],
     ['is checked by node --test', `"$NODE" --test --test-reporter=dot /no/such/file.js`],
     ['has very many arguments', `"$NODE" -p 'process.argv.length' $(seq 1 20000)`],
-    ['is killed by a signal in a shell', `"$NODE" -e 'process.kill(process.pid, "SIGKILL")'; echo $?`],
+    [
+      'is killed by a signal in a shell',
+      `"$NODE" -e 'setTimeout(() => process.kill(process.pid, "SIGKILL"), 500)'; echo $?`,
+    ],
     ['never settles', `"$NODE" --input-type=module -e 'await new Promise(() => {})'; echo $?`],
   ])('%s', async (_, line) => {
     const loader = `export const load = (url, context, next) => next(url, context)`
@@ -260,6 +284,43 @@ describe('a Node that can’t be recorded', () => {
     const [old, current] = ['node8', 'esnext'].map((target) => transformSync(text, { target }).code)
     expect(old).toBe(current)
     expect(text).not.toContain('require("node:')
+  })
+})
+
+describe('few file descriptors are left:', () => {
+  test.each([15, 18, 20, 22, 24, 26, 28, 30, 40, 64])(
+    'with %i a program does what it does alone',
+    async (limit) => {
+      const line = `ulimit -n ${limit} && exec "$0" "$@"`
+      const args = ['-c', line, process.execPath]
+      const alone = await runCommand('sh', [...args, program('starts-worker.cjs')])
+      const variables = { RCHAN_DIR: join(freshFolder(), 'recording') }
+      const { status, stdout, stderr } = await runCommand(
+        'sh',
+        [...args, '--require', AUTO, program('starts-worker.cjs')],
+        variables,
+      )
+      expect({ status, stdout }).toEqual({ status: alone.status, stdout: alone.stdout })
+      if (alone.status !== 0) return
+      expect(stderr).toBe(alone.stderr)
+      const [text, ...others] = readdirSync(variables.RCHAN_DIR)
+      expect(others).toEqual([])
+      expect(readFileSync(join(variables.RCHAN_DIR, text), 'utf8')).toMatch(
+        /^can't record: \d+ file descriptors are left, and a start needs 64 /,
+      )
+    },
+  )
+
+  test('with 200 it is recorded', async () => {
+    const dir = join(freshFolder(), 'recording')
+    const line = `ulimit -n 200 && exec "$0" --require "$1" "$2"`
+    const { status } = await runCommand(
+      'sh',
+      ['-c', line, process.execPath, AUTO, program('starts-worker.cjs')],
+      { RCHAN_DIR: dir },
+    )
+    expect(status).toBe(0)
+    expect(named(recordsIn(dir), 'worker:life:end')).toHaveLength(1)
   })
 })
 
@@ -326,6 +387,17 @@ describe('under Node’s permission model', () => {
 })
 
 describe('a folder in which nothing can be written', () => {
+  test('below /proc, where Node’s own way to make folders never ends: it is said, and the program runs', async (context) => {
+    if (process.platform !== 'linux') context.skip('needs /proc')
+    const { status, stdout, stderr } = await runCommand(
+      process.execPath,
+      ['--require', AUTO, '-p', '6 * 7'],
+      { RCHAN_DIR: '/proc/x/y' },
+    )
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '42\n' })
+    expect(stderr).toMatch(/^rchan: process \d+ is not recorded: ENOENT.*\n$/)
+  })
+
   test('by --dir: it is said, and the program is not started', async () => {
     const folder = freshFolder()
     writeFileSync(join(folder, 'file'), '')

@@ -6,7 +6,7 @@
  * its format and all their imports into one text (for tracing, `scripts/bundle.mjs` does this), and
  * the thread is started from that text.
  */
-import { BroadcastChannel, parentPort, workerData } from 'node:worker_threads'
+import { BroadcastChannel, parentPort, Worker, workerData, type WorkerOptions } from 'node:worker_threads'
 import { Arena, ARENA, CONSUMER_STATE } from './arena.js'
 import { now } from './clock.js'
 import { CallTaker } from './call.js'
@@ -14,6 +14,7 @@ import { Consumer } from './consumer.js'
 import { arenaChannelName, Control } from './control.js'
 import { CONTROL } from './control-page.js'
 import type { FlightInit } from './flight.js'
+import { encodeInto } from './process.js'
 import { FlightConsumer } from './flight-consumer.js'
 import type { Listeners } from './listeners.js'
 import { reasonOf } from './reason.js'
@@ -27,8 +28,8 @@ import { NOWHERE } from './nowhere.js'
 export interface ConsumerData {
   readonly control: SharedArrayBuffer
   readonly arena: SharedArrayBuffer
-  /** See {@link GREETING}. */
-  readonly greeting: SharedArrayBuffer
+  /** See {@link START}. */
+  readonly start: SharedArrayBuffer
   /** Undefined for a recording in memory, which gets its sink later. */
   readonly sinkInit: unknown
   readonly flushIntervalMs: number
@@ -36,18 +37,32 @@ export interface ConsumerData {
   readonly formatInit: unknown
   /** Given for a flight recorder, which has no sink until a snapshot is taken. */
   readonly flight: FlightInit | undefined
+  readonly companion: Companion | undefined
 }
 
 /**
- * What this thread stores when it is ready, for a recorder that does not return to its event loop
- * meanwhile: `time` first, then `state`, with a release that the recorder's load of it acquires.
+ * A thread that this one starts some time after its own start, and that ends with it. So it comes
+ * also where the recorder never returns to its event loop, and a program that ends soon goes
+ * without.
+ */
+export interface Companion {
+  readonly file: string
+  readonly options: WorkerOptions
+  /** How long after this thread's start, in milliseconds. */
+  readonly afterMs: number
+}
+
+/**
+ * What this thread stores of its start, for a recorder that does not return to its event loop
+ * meanwhile: the text first, then `state`, with a release that the recorder's load of it acquires.
  *
  * ```text
- * +0  i32  state  0: not yet; 1: ready; 2: this thread has ended
- * +8  i64  time   that of the message `ready`
+ *  +0  i32     state   0: not yet; 1: ready; 2: this thread could not start
+ *  +4  i32     length  bytes of the text
+ *  +8  u8[…]   text    why it could not, in UTF-8
  * ```
  */
-export const GREETING = { bytes: 16, state: 0, time: 8, ready: 1, ended: 2 } as const
+export const START = { bytes: 1024, state: 0, length: 4, text: 8, ready: 1, failed: 2 } as const
 
 /** A message from this thread to the recorder. */
 export type ConsumerMessage =
@@ -89,22 +104,24 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     trouble: (message) => tell({ kind: 'trouble', message }),
   }
   let made: MadeConsumer | undefined
+  let isReady = false
   try {
     made = makeConsumer({ data, control, arena, listeners, createFormat, createSink })
     const startedAt = now()
     tell({ kind: 'ready', time: startedAt })
     Atomics.store(arena.words, ARENA.state >> 2, CONSUMER_STATE.running)
-    new BigInt64Array(data.greeting)[GREETING.time >> 3] = startedAt
-    greet(data, GREETING.ready)
-    const totals = consume(made.consumer, control)
+    noteStart(data, START.ready)
+    isReady = true
+    const totals = consume(made.consumer, control, new LateCompanion(data.companion))
     tell({ kind: 'totals', totals, durationMs: Number(now() - startedAt) / 1e6 })
   } catch (error) {
     // Waiting threads learn of it. Tracepoints are off from here on. The files hold all records
     // delivered so far.
     control.disable(arena.generation)
-    tell({ kind: 'failed', message: reasonOf(error) })
+    const message = reasonOf(error)
+    if (!isReady) noteFailure(data, message)
+    tell({ kind: 'failed', message })
   } finally {
-    greet(data, GREETING.ended)
     // Tracing is off by now. A thread that asked earlier and got no answer must not wait any
     // longer.
     const { words } = control
@@ -121,20 +138,33 @@ function tell(message: ConsumerMessage): void {
   parentPort?.postMessage(message)
 }
 
-function greet({ greeting }: ConsumerData, state: number): void {
-  const words = new Int32Array(greeting)
-  // Pairs with: awaitGreeting (recorder.ts), Atomics.load of `state`.
-  Atomics.store(words, GREETING.state >> 2, state)
-  Atomics.notify(words, GREETING.state >> 2)
+function noteStart({ start }: ConsumerData, state: number): void {
+  // Pairs with: whyNotStarted (recorder.ts), Atomics.load of `state`.
+  Atomics.store(new Int32Array(start, 0, 2), START.state >> 2, state)
+}
+
+function noteFailure(data: ConsumerData, message: string): void {
+  // No view of shared memory: encoders of texts refuse one.
+  const text = new Uint8Array(START.bytes - START.text)
+  const { written } = encodeInto(message, text)
+  new Uint8Array(data.start, START.text).set(text)
+  new Int32Array(data.start, 0, 2)[START.length >> 2] = written
+  noteStart(data, START.failed)
 }
 
 /** Lets a consumer work until it is asked to stop. */
-function consume(consumer: Consumer | FlightConsumer, { doorbell }: Control): Totals {
+function consume(
+  consumer: Consumer | FlightConsumer,
+  { doorbell }: Control,
+  companion: LateCompanion,
+): Totals {
+  if (consumer instanceof Consumer) consumer.flushFirst()
   while (!consumer.isToStop) {
+    const companionMs = companion.startIfDue()
     if (consumer.doWork() === 0) continue
     const ticket = doorbell.announce()
     // Look once more: work published before the announcement did not ring.
-    const idleMs = consumer.doWork()
+    const idleMs = Math.min(consumer.doWork(), companionMs)
     if (idleMs > 0 && !consumer.isToStop) doorbell.sleep(ticket, idleMs)
     else doorbell.stayAwake()
   }
@@ -201,4 +231,32 @@ function formatOf(setup: Setup, sink: Sink, startedAt?: bigint): PacketFormat {
 function createFormatOf({ createFormat, data }: Setup, sink: Sink, startedAt?: bigint): PacketFormat {
   const { control, arena, formatInit } = data
   return createFormat(formatInit, { control, arena, sink, ...(startedAt === undefined ? {} : { startedAt }) })
+}
+
+/** Starts a companion when it is due. */
+class LateCompanion {
+  #companion: Companion | undefined
+  readonly #dueAt: number
+
+  constructor(companion: Companion | undefined) {
+    this.#companion = companion
+    this.#dueAt = performance.now() + (companion?.afterMs ?? 0)
+  }
+
+  /** @returns milliseconds until it is due; Infinity if it was started, or there is none. */
+  startIfDue(): number {
+    const companion = this.#companion
+    if (companion === undefined) return Infinity
+    const leftMs = this.#dueAt - performance.now()
+    if (leftMs > 0) return leftMs
+    this.#companion = undefined
+    try {
+      const worker = new Worker(companion.file, companion.options)
+      worker.unref()
+      worker.on('error', () => undefined)
+    } catch {
+      // There is no thread to be had. The recording goes on without.
+    }
+    return Infinity
+  }
 }

@@ -147,6 +147,11 @@ export class Consumer {
       : Math.max(0, Math.min(this.#nextFlush, this.#agedAt, this.#reaper.dueAt) - this.#machine.now())
   }
 
+  /** Makes the first step flush, too: what was recorded before this thread was there. */
+  flushFirst(): void {
+    this.#nextFlush = this.#machine.now()
+  }
+
   /** Whether the consumer was asked to stop. If so, call `finish` next. */
   get isToStop(): boolean {
     return (this.#wanted & WANT.stop) !== 0

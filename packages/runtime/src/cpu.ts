@@ -39,6 +39,8 @@ export interface CpuClient {
 
 /** How long a thread waits for the consumer to hand it the arena, in milliseconds. */
 const ASK_TIMEOUT_MS = 1000
+/** The same while the consumer thread is still on its way: see `Recorder.startNow`. */
+const START_TIMEOUT_MS = 10_000
 /**
  * A thread that found no place tries again when a place has become free, and after this many
  * records.
@@ -379,13 +381,15 @@ export class Cpu {
       // that the recording is over.
       if (control.generation !== generation) return undefined
       control.doorbell.ring()
+      const hasStarted = Atomics.load(control.words, CONTROL.listening >> 2) === generation
+      const patienceMs = hasStarted ? ASK_TIMEOUT_MS : START_TIMEOUT_MS
       // Pairs with: Control.answer, Atomics.store of `answered` after the arena was posted.
       if (
         !this.#machine.waitAtLeast(
           control.words,
           CONTROL.answered >> 2,
           ticket,
-          this.#mayWait ? ASK_TIMEOUT_MS : 0,
+          this.#mayWait ? patienceMs : 0,
         )
       ) {
         return undefined

@@ -3,9 +3,10 @@
  * as the last `exit` listener, and when the event loop has nothing more to do:
  *
  * - *First*, by a listener at the front. A listener that throws, or that calls `process.exit()`,
- *   keeps all later listeners from running.
+ *   keeps all later listeners from running. Not where all later listeners are rchan's own: a flush
+ *   takes a grace period.
  * - *Last*, in the order of registration, for the records of other listeners.
- * - At `beforeExit`, for a program that has removed our `exit` listeners in a way that we don't
+ * - At `beforeExit`, if the program has removed our `exit` listeners in a way that we didn't
  *   notice.
  *
  * The hook only flushes. So an `exit` event that the program itself emits, in a test say, ends no
@@ -37,6 +38,18 @@ const microtask = queueMicrotask
 
 type Listener = (this: void) => void
 
+/** On listeners of rchan's own, which neither throw nor end the process. Probes have some, too. */
+const HARMLESS = Symbol.for('rchan.atExit')
+
+/** Marks an `exit` listener that neither throws nor ends the process. */
+export function harmless<L extends object>(listener: L): L {
+  return Object.defineProperty(listener, HARMLESS, { value: true })
+}
+
+function isHarmless(listener: Listener): boolean {
+  return (listener as { [HARMLESS]?: unknown })[HARMLESS] === true
+}
+
 /** The listeners of one recording, from its start to {@link end}. */
 export class ExitHook {
   readonly #flush: () => void
@@ -65,9 +78,15 @@ export class ExitHook {
       if (!this.#ended && !gaveUp) gaveUp = !flush()
     }
     // Three functions, so that a program that removes one by its identity removes only that one.
-    this.#first = () => this.#flush()
+    this.#first = () => {
+      if (this.#isAlone()) return
+      this.#flush()
+    }
     this.#last = () => this.#flush()
-    this.#beforeExit = () => this.#flush()
+    this.#beforeExit = () => {
+      if (has('exit', this.#first) && has('exit', this.#last)) return
+      this.#flush()
+    }
     try {
       this.#arrange()
     } catch (error) {
@@ -85,6 +104,15 @@ export class ExitHook {
     thisProcess.off('exit', this.#first)
     thisProcess.off('exit', this.#last)
     thisProcess.off('beforeExit', this.#beforeExit)
+  }
+
+  /** Whether the last listener will run, whatever those before it do. */
+  #isAlone(): boolean {
+    const listeners = thisProcess.listeners('exit') as Listener[]
+    return (
+      listeners.includes(this.#last) &&
+      listeners.every((each) => each === this.#first || each === this.#last || isHarmless(each))
+    )
   }
 
   #arrangeSoon(): void {

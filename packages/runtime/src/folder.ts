@@ -6,7 +6,6 @@
  * name that no other program can guess, and takes its own name when it is whole. So a link that was
  * planted at that name is never followed.
  */
-import { randomUUID } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -18,6 +17,7 @@ import {
   openSync,
 } from 'node:fs'
 import { readlinkSync, renameSync, statSync, unlinkSync } from 'node:fs'
+import { randomHex } from './random.js'
 
 /** The mode of a file for its owner alone. */
 const FILE_MODE = 0o600
@@ -76,8 +76,7 @@ export class OpenFolder {
    */
   draft(name: string): Draft {
     for (let left = DRAFT_TRIES; ; left -= 1) {
-      // Node makes many of these at once; other random numbers cost as much as the file.
-      const path = this.at(`.${name}-${randomUUID()}`)
+      const path = this.at(`.${name}-${randomHex()}`)
       let fd: number
       try {
         fd = openSync(path, 'wx', FILE_MODE)

@@ -3,7 +3,6 @@
  * may stand in a folder that all users can write, so nothing in its place is trusted: it must be a
  * folder and no link, belong to this user, and be closed to all others.
  */
-import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
@@ -21,6 +20,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { randomHex } from './random.js'
 
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
@@ -105,7 +105,7 @@ export class PrivateFolder {
 
   /** Puts a text there, whole from its first moment on. @throws the error of the file system. */
   write(name: string, text: string): void {
-    const draft = join(this.path, `.${name}-${randomBytes(4).toString('hex')}`)
+    const draft = join(this.path, `.${name}-${randomHex()}`)
     try {
       writeFileSync(draft, text, { flag: 'wx', mode: FILE_MODE })
       renameSync(draft, join(this.path, name))

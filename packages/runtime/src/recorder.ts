@@ -10,20 +10,19 @@
  * (`exit-hook.ts`), and the files are valid at every moment.
  */
 import { GRACE_MS } from '@rchan/ring'
-import { performance } from 'node:perf_hooks'
 import { Worker } from 'node:worker_threads'
 import { ArenaPool } from './arena-pool.js'
 import { Arena, ARENA, PLACE, CONSUMER_STATE, type ArenaOptions } from './arena.js'
 import { NO_TOTALS, type Totals } from './ledger.js'
-import { GREETING, type ConsumerData, type ConsumerMessage } from './consumer-thread.js'
+import { START, type Companion, type ConsumerData, type ConsumerMessage } from './consumer-thread.js'
 import { now, type Clock } from './clock.js'
 import { ClockCheck } from './clock-check.js'
 import { stopListening } from './call.js'
 import { CONTROL } from './control-page.js'
 import { thisCpu, type CpuClient } from './cpu.js'
-import { ExitHook } from './exit-hook.js'
+import { ExitHook, harmless } from './exit-hook.js'
 import type { FlightInit } from './flight.js'
-import { thisProcess } from './process.js'
+import { decodeShared, thisProcess } from './process.js'
 import { flush, request, WANT } from './request.js'
 import { Triggers, type TriggerOptions } from './triggers.js'
 import { eventIdentity } from '@rchan/threads'
@@ -52,6 +51,8 @@ export interface ConsumerSetup {
   readonly onTrouble: (text: string) => void
   /** Given for a flight recorder. Then `sinkInit` is not used: a snapshot's folder is. */
   readonly flight?: FlightInit
+  /** A thread that the consumer thread starts some time later. */
+  readonly companion?: Companion | undefined
 }
 
 /** Options of a recording. */
@@ -77,9 +78,6 @@ export interface RecordingTotals extends Totals {
 
 /** How long an exiting process waits for a consumer that makes no progress, in milliseconds. */
 const EXIT_PATIENCE_MS = 10_000
-
-/** How long `startNow` waits for the consumer thread to be ready, in milliseconds. */
-const START_PATIENCE_MS = 10_000
 
 /** The arenas of this thread's ended recordings. */
 const endedArenas = new ArenaPool()
@@ -142,20 +140,21 @@ export class Recorder {
   }
 
   /**
-   * Starts a recording before it returns. The thread waits for the consumer, without its event
-   * loop.
+   * Starts a recording before it returns, while the consumer thread is on its way: what is recorded
+   * meanwhile waits for it in the buffers.
    *
-   * @param meanwhile is called before it waits.
+   * @param meanwhile is called before anything is recorded.
+   * @param failed is called if the consumer thread can't start: from the event loop, or as the
+   * process exits. The recording is over then.
    * @throws as {@link start}, and what `meanwhile` throws.
    */
-  static startNow(options: RecorderOptions, meanwhile: () => void): Recorder {
+  static startNow(options: RecorderOptions, meanwhile: () => void, failed: (error: Error) => void): Recorder {
     const starting = new Starting(options)
     try {
       meanwhile()
-      const time = starting.consumer === undefined ? undefined : awaitGreeting(starting.consumer.greeting)
-      // Its message that it is ready may come after the end of the program.
       starting.consumer?.worker.unref()
-      return starting.finish(time, (...parts) => new Recorder(options, ...parts))
+      starting.watch(failed)
+      return starting.finish(undefined, (...parts) => new Recorder(options, ...parts))
     } catch (error) {
       void starting.abandon()?.then(() => starting.release())
       throw error
@@ -232,6 +231,9 @@ const LEAVE_IT =
   "rchan record, or rchan/auto, started it before the program, and records the program's own events, too; " +
   'a program that starts a recording of its own runs without them'
 
+const WRONG_CLOCK =
+  'process.hrtime was replaced before rchan was loaded, as tests do to fake time: load rchan first'
+
 /** Whether `rchan/auto` is loaded in this thread. */
 function isRecordedFromOutside(): boolean {
   return Reflect.get(thisProcess, Symbol.for('rchan.auto')) === true
@@ -284,9 +286,38 @@ class Starting {
   }
 
   /**
+   * Tells once if the consumer thread can't start. A program that ends meanwhile hears of it at the
+   * exit, when no message comes any more.
+   */
+  watch(failed: (error: Error) => void): void {
+    const { consumer } = this
+    if (consumer === undefined) return
+    const fail = (error: Error): void => {
+      thisProcess.off('exit', atExit)
+      failed(error)
+    }
+    const atExit = harmless(() => {
+      const why = whyNotStarted(consumer.start)
+      if (why !== undefined) fail(new Error(why))
+    })
+    thisProcess.once('exit', atExit)
+    consumer.ready.then(
+      (time) => {
+        thisProcess.off('exit', atExit)
+        if (this.#clockCheck.pick(time) === now) return
+        // Its records have times of that clock.
+        void this.abandon()
+        fail(new Error(WRONG_CLOCK))
+      },
+      (error: Error) => fail(error),
+    )
+  }
+
+  /**
    * Sets the flags.
    *
-   * @param time that the consumer told when it was ready; undefined without a consumer.
+   * @param time that the consumer told when it was ready; undefined without a consumer, or before
+   * it is ready.
    */
   finish(time: bigint | undefined, make: (...parts: Parts) => Recorder): Recorder {
     const { control } = thisCpu
@@ -327,39 +358,30 @@ interface StartedConsumer {
   readonly worker: Worker
   readonly ready: Promise<bigint>
   readonly ended: Promise<RecordingTotals>
-  readonly greeting: Int32Array<SharedArrayBuffer>
+  /** See `START`. */
+  readonly start: Int32Array<SharedArrayBuffer>
 }
 
-/**
- * Waits for the consumer without the event loop. @returns the time that it told.
- *
- * @throws Error if it doesn't become ready.
- */
-function awaitGreeting(greeting: Int32Array<SharedArrayBuffer>): bigint {
-  const index = GREETING.state >> 2
-  const deadline = performance.now() + START_PATIENCE_MS
-  for (;;) {
-    // Pairs with: runConsumer, Atomics.store of `state`.
-    const state = Atomics.load(greeting, index)
-    if (state === GREETING.ready) return new BigInt64Array(greeting.buffer)[GREETING.time >> 3]
-    if (state === GREETING.ended) throw new Error('the consumer thread ended before it was ready')
-    const leftMs = deadline - performance.now()
-    if (leftMs <= 0) throw new Error(`the consumer thread was not ready within ${START_PATIENCE_MS} ms`)
-    Atomics.wait(greeting, index, state, leftMs)
-  }
+/** Why the consumer thread could not start, as far as is known. */
+function whyNotStarted(start: Int32Array<SharedArrayBuffer>): string | undefined {
+  // Pairs with: runConsumer, Atomics.store of `state`.
+  if (Atomics.load(start, START.state >> 2) !== START.failed) return undefined
+  const { [START.length >> 2]: length } = start
+  return decodeShared(new Uint8Array(start.buffer, START.text, Math.min(length, START.bytes - START.text)))
 }
 
 function startConsumer(arena: Arena, setup: ConsumerSetup): StartedConsumer {
-  const greeting = new SharedArrayBuffer(GREETING.bytes)
+  const start = new SharedArrayBuffer(START.bytes)
   const data: ConsumerData = {
     control: thisCpu.control.memory,
     arena: arena.memory,
-    greeting,
+    start,
     sinkInit: setup.sinkInit,
     flushIntervalMs: setup.flushIntervalMs,
     graceMs: GRACE_MS,
     formatInit: setup.formatInit,
     flight: setup.flight,
+    companion: setup.companion,
   }
   // The program is a text, with an empty environment and no arguments. So no preload of the user's
   // program runs in this thread. And no module is looked up in the user's way (Plug'n'Play, an
@@ -409,11 +431,12 @@ function startConsumer(arena: Arena, setup: ConsumerSetup): StartedConsumer {
     })
   })
   ended.catch(() => undefined)
-  // `startNow` does not look at it.
+  // `startNow` may fail before it looks at it.
   ready.catch(() => undefined)
-  return { worker, ready, ended, greeting: new Int32Array(greeting) }
+  return { worker, ready, ended, start: new Int32Array(start) }
 }
 
+export type { Companion } from './consumer-thread.js'
 export type { Trigger } from './trigger.js'
 export type { FlightInit, SnapshotLimits } from './flight.js'
 export type { FlightTotals, NotTaken, Snapshot, SnapshotThread } from './snapshot-totals.js'

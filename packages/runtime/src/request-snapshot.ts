@@ -1,9 +1,9 @@
 /** Asks another process for a snapshot of its flight recording: the asking side of `door.ts`. */
-import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { PrivateFolder } from './private-folder.js'
+import { randomHex } from './random.js'
 import { ANSWER_BYTES, answerName, registeredIn, requestName, searchPaths } from './registration.js'
 import { cleanReason } from './trigger.js'
 
@@ -41,7 +41,7 @@ export async function requestSnapshot(
   const { reason, timeoutMs } = check(pid, options)
   checkProcess(pid)
   const folder = findRecording(pid)
-  const id = randomBytes(8).toString('hex')
+  const id = randomHex()
   folder.write(requestName(id), reason)
   for (const end = performance.now() + timeoutMs; ;) {
     const answer = folder.read(answerName(id), ANSWER_BYTES)

@@ -17,8 +17,8 @@
  * them. In them, only files of the names that a snapshot has. A folder that holds anything else
  * then stays.
  */
-import { randomBytes } from 'node:crypto'
 import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
+import { randomHex } from './random.js'
 
 const FOLDER_MODE = 0o700
 /** Files of a snapshot: metadata, streams, and drafts of both. */
@@ -72,7 +72,7 @@ export class SnapshotFolders {
    * the error of the file system.
    */
   begin(): string {
-    const draft = `${this.#dir}/.snapshot-${randomBytes(8).toString('hex')}`
+    const draft = `${this.#dir}/.snapshot-${randomHex()}`
     try {
       make(draft)
     } catch (error) {

@@ -28,5 +28,8 @@ export const workerThreads = requireBuiltin('node:worker_threads') as typeof imp
 /** Not taken before it is needed: making it takes as long as all others. */
 export const vm = () => requireBuiltin('node:vm') as typeof import('node:vm')
 
+/** The same. */
+export const crypto = () => requireBuiltin('node:crypto') as typeof import('node:crypto')
+
 /** The process, which all realms of a thread share. A `vm` context may lack it, or have a copy. */
 export const thisProcess = requireBuiltin('node:process') as NodeJS.Process

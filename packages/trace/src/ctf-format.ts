@@ -38,12 +38,12 @@ import {
   type SnapshotStream,
   type ThreadTotals,
 } from '@rchan/runtime'
+import { randomUuid } from '@rchan/runtime/random'
 import { clockOffset } from './clock-offset.js'
 import { CpuStream } from './cpu-stream.js'
 import { GlobalStream } from './global-stream.js'
 import { storeFields } from './field-code.js'
 import { limitText, textBytes, writeText } from './text.js'
-import { randomUUID } from 'node:crypto'
 import { threadId as thisThreadId } from 'node:worker_threads'
 
 /** The name of the metadata file. All readers look for it. */
@@ -77,7 +77,7 @@ export const createFormat: CreateFormat = (init, shared): PacketFormat => {
   const events = new EventTable(control, isGlobal)
   const given = init as FormatInit
   // Two traces of one uuid would be one trace for babeltrace2.
-  const uuidText = shared.startedAt === undefined ? given.uuid : randomUUID()
+  const uuidText = shared.startedAt === undefined ? given.uuid : randomUuid()
   const uuid = parseUuid(uuidText)
   const clock = { ...clockOffset(), ...given.clock }
   const metadata = new Metadata(shared.sink, { ...given, uuid: uuidText, clock }, arena.strings)

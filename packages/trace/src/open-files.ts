@@ -13,17 +13,22 @@ const { closeSync, openSync } = builtins.fs
  */
 const NEEDED = 24
 
-/** Checks it. Leaves nothing open. @throws Error that says what to do, if there are too few. */
-export function checkOpenFiles(): void {
+/**
+ * Checks it. Leaves nothing open.
+ *
+ * @param needed how many have to be left.
+ * @throws Error that says what to do, if there are too few.
+ */
+export function checkOpenFiles(needed = NEEDED): void {
   const open: number[] = []
   try {
-    while (open.length < NEEDED) open.push(openSync(thisProcess.execPath, 'r'))
+    while (open.length < needed) open.push(openSync(thisProcess.execPath, 'r'))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // Any other error with this file need not prevent a recording.
     if (code !== 'EMFILE' && code !== 'ENFILE') return
     throw new Error(
-      `can't record: ${open.length} file descriptors are left, and a start needs ${NEEDED} (${code}): close files, or ` +
+      `can't record: ${open.length} file descriptors are left, and a start needs ${needed} (${code}): close files, or ` +
         `raise the limit (ulimit -n), before the recording starts`,
       { cause: error },
     )

@@ -4,9 +4,15 @@
  */
 import { thisCpu } from '@rchan/runtime'
 import { call, FILES_CALL, LOSSES_CALL } from '@rchan/runtime/call'
-import { Recorder, type LossReport, type RecorderOptions, type Snapshot } from '@rchan/runtime/recorder'
+import {
+  Recorder,
+  type Companion,
+  type LossReport,
+  type RecorderOptions,
+  type Snapshot,
+} from '@rchan/runtime/recorder'
+import { randomUuid } from '@rchan/runtime/random'
 import { PACKET_HEADER_BYTES, parseUuid } from '@rchan/ctf'
-import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { InspectOptionsStylized } from 'node:util'
@@ -16,6 +22,7 @@ import { snapshot, type SnapshotOptions } from './asking.js'
 import type { FormatInit } from './ctf-format.js'
 import { flightInit, type FlightSettings } from './flight-options.js'
 import { checkLimits } from './limits.js'
+import { checkOpenFiles } from './open-files.js'
 import { packetClient } from './packet-client.js'
 import { checkPermissions } from './permissions.js'
 import {
@@ -114,6 +121,11 @@ type Summary = RecordingSummary<string | undefined>
 
 const NO_LATE_FILES =
   'setUpFiles: this is a flight recorder, whose files are its snapshots: call recording.snapshot()'
+/**
+ * File descriptors that have to be left in a program that is recorded as it is: the recording takes
+ * a dozen, and two for each thread, and the program shall find what it needs.
+ */
+const LEFT_FOR_PROGRAM = 64
 /** The version of all packages. A test compares it with package.json. */
 export const VERSION = '0.1.0'
 
@@ -131,21 +143,30 @@ export async function start(
   }
 }
 
+/** What `rchan/auto` has beside the options of a recording. */
+export interface StartNowOptions {
+  /** Is told when the files can't be written for a while. */
+  readonly onTrouble: (text: string) => void
+  /** Is told if the thread that writes the files can't start, after `startNow` has returned. */
+  readonly onFailure: (error: Error) => void
+  /** Is called before anything is recorded. What it throws ends the start. */
+  readonly meanwhile: () => void
+  /** A thread to start some time later. */
+  readonly companion?: Companion | undefined
+}
+
 /**
- * Starts a recording before it returns, for `rchan/auto`. The thread waits for the consumer thread,
- * without its event loop.
- *
- * @param onTrouble is told when the files can't be written for a while; by default it is a warning.
- * @param meanwhile is called while the consumer thread starts. What it throws ends the start.
+ * Starts a recording before it returns, for `rchan/auto`. It does not wait for the thread that
+ * writes the files.
  */
 export function startNow(
-  options: RecordingOptions | MemoryOptions = {},
-  onTrouble = warn,
-  meanwhile: () => void = () => undefined,
+  options: RecordingOptions | MemoryOptions,
+  { onTrouble, onFailure, meanwhile, companion }: StartNowOptions,
 ): Recording<string | undefined> {
-  const { recorder, make, failed, settle } = prepare(options, onTrouble)
+  checkOpenFiles(LEFT_FOR_PROGRAM)
+  const { recorder, make, failed, settle } = prepare(options, onTrouble, companion)
   try {
-    return make(Recorder.startNow(recorder, meanwhile))
+    return make(Recorder.startNow(recorder, meanwhile, (error) => onFailure(failed(error))))
   } catch (error) {
     throw failed(error)
   } finally {
@@ -168,7 +189,11 @@ interface Prepared {
   readonly settle: () => void
 }
 
-function prepare(options: RecordingOptions | MemoryOptions, onTrouble: (text: string) => void): Prepared {
+function prepare(
+  options: RecordingOptions | MemoryOptions,
+  onTrouble: (text: string) => void,
+  companion?: Companion,
+): Prepared {
   const { mode, buffers, bufferSize, flushIntervalMs, possibleCpus } = checkOptions(options)
   const global = buffers === 'global'
   const isFlight = mode === 'flight'
@@ -185,7 +210,7 @@ function prepare(options: RecordingOptions | MemoryOptions, onTrouble: (text: st
   const files = new RecordingFiles(where, isFlight ? claimSnapshotFolder : undefined)
   const ringMode = isFlight ? 'overwrite' : mode
   const geometry = geometryOf(bufferSize)
-  const uuid = randomUUID()
+  const uuid = randomUuid()
   // If the process ends before the recording has started, it leaves nothing behind either.
   process.once('exit', files.undo)
   const recorder: RecorderOptions = {
@@ -208,6 +233,7 @@ function prepare(options: RecordingOptions | MemoryOptions, onTrouble: (text: st
       program: consumerSource,
       formatInit: formatInit(uuid, global),
       onTrouble,
+      companion,
       ...(flight === undefined ? {} : { flight }),
     },
     triggers: isFlight ? snapshotOn.triggers : undefined,

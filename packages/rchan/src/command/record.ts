@@ -3,10 +3,10 @@
  * `rchan/auto` before their own code, by `NODE_OPTIONS`; all else stays as the program has it.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { folderName, withSettings, type Settings } from '@rchan/probes/settings'
+import { join, resolve } from 'node:path'
+import { folderName, makeFolders, withSettings, type Settings } from '@rchan/probes/settings'
 import { CommandError, reasonOf, UsageError } from './fault.js'
 import { LiveLine } from './live-line.js'
 import { missingFlags } from './permission-flags.js'
@@ -153,17 +153,6 @@ function makeFolder(dir: string | undefined, force: boolean): string {
     throw new CommandError(`--dir ${dir}: is not empty: give a folder that does not exist, or an empty one`)
   }
   return folder
-}
-
-/** Makes a folder and those above it. Node's own way does not end below `/proc`. */
-function makeFolders(folder: string): void {
-  const above = dirname(folder)
-  if (above !== folder && !existsSync(above)) makeFolders(above)
-  try {
-    mkdirSync(folder)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(folder).isDirectory()) throw error
-  }
 }
 
 function removeIfEmpty(dir: string): void {

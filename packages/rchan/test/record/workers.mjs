@@ -1,4 +1,4 @@
-// Two workers, one from a file and one from a text; the main thread hangs for 300 ms meanwhile.
+// Two workers, one from a file and one from a text; the main thread hangs for a second meanwhile.
 import { Worker } from 'node:worker_threads'
 
 const [, , way] = process.argv
@@ -9,7 +9,7 @@ const text = new Worker('require("node:worker_threads").parentPort.once("message
 const exits = Promise.all([file, text].map((worker) => new Promise((done) => worker.once('exit', done))))
 await Promise.all([file, text].map((worker) => new Promise((done) => worker.once('online', done))))
 if (way === 'hang') {
-  const end = performance.now() + 300
+  const end = performance.now() + 1000
   while (performance.now() < end);
 }
 text.postMessage('end')
