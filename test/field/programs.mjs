@@ -11,7 +11,10 @@ const LINTED = ['Chunk', 'ChunkGraph', 'Compilation', 'Compiler', 'FileSystemInf
 )
 const VITEST_FILES = 6
 const COPIED = 5
-const PROJECT = 'programs/vitest'
+/** Up to 20 files jest may run without a pool. */
+const JEST_FILES = 22
+const MOCHA_FILES = 4
+const AVA_FILES = 4
 
 /**
  * Each has a `name`, the `packages` whose versions are told, and:
@@ -59,6 +62,51 @@ export const PROGRAMS = [
     tasks: () => VITEST_FILES,
     ...(pool === 'forks' ? { workers: 0 } : { processes: 1 }),
   })),
+  ...['forks', 'workerThreads'].map((pool) => ({
+    name: pool === 'forks' ? 'jest' : `jest --${pool}`,
+    packages: ['jest'],
+    ...project('jest', 'sums.test.js', JEST_FILES - 1, pool),
+    command: [
+      '../../node_modules/jest/bin/jest.js',
+      '-c',
+      'jest.config.json',
+      '--maxWorkers=2',
+      ...(pool === 'forks' ? [] : [`--${pool}`]),
+    ],
+    exitCode: 1,
+    tasks: () => JEST_FILES,
+    ...(pool === 'forks' ? { workers: 0, processes: 3 } : { workers: 2, processes: 1 }),
+  })),
+  {
+    name: 'mocha --parallel',
+    packages: ['mocha', 'workerpool'],
+    ...project('mocha', 'sums.spec.cjs', MOCHA_FILES - 1),
+    command: ['../../node_modules/mocha/bin/mocha.js', '--parallel', '--jobs', '2', '*.spec.cjs'],
+    exitCode: 1,
+    tasks: () => MOCHA_FILES,
+    workers: 0,
+    processes: 3,
+  },
+  {
+    name: 'ava',
+    packages: ['ava'],
+    ...project('ava', 'sums.spec.mjs', AVA_FILES - 1),
+    command: ['../../node_modules/ava/entrypoints/cli.mjs'],
+    exitCode: 1,
+    tasks: () => 0,
+    workers: AVA_FILES,
+    processes: 1,
+  },
+  {
+    name: 'tsx',
+    packages: ['tsx'],
+    command: ['--import', 'tsx', 'programs/tsx/main.mts'],
+    exitCode: 0,
+    tasks: () => 0,
+    processes: 1,
+    // The worker's answer. What Node tells its own thread for module hooks is not counted.
+    events: { 'message:post': 1 },
+  },
   {
     name: 'terser-webpack-plugin',
     packages: ['terser-webpack-plugin', 'webpack'],
@@ -90,18 +138,25 @@ export const PROGRAMS = [
   },
 ]
 
-/** A run of vitest over a folder of its own, by pool: five files that pass, one that fails. */
-function vitest(pool, file) {
-  const cwd = `${PROJECT}-${pool}`
+/** A folder of a program's own, in which one of its files is there so many times. */
+function project(program, file, copies, variant = 'run') {
+  const cwd = `programs/${program}-${variant}`
   return {
     cwd,
     prepare(folder) {
       const target = join(folder, cwd)
-      cpSync(join(folder, PROJECT), target, { recursive: true })
-      for (let copy = 1; copy < COPIED; copy += 1) {
-        copyFileSync(join(target, 'sums.spec.mjs'), join(target, `sums-${copy}.spec.mjs`))
+      cpSync(join(folder, `programs/${program}`), target, { recursive: true })
+      for (let copy = 1; copy < copies; copy += 1) {
+        copyFileSync(join(target, file), join(target, file.replace('.', `-${copy}.`)))
       }
     },
+  }
+}
+
+/** A run of vitest over a folder of its own, by pool: five files that pass, one that fails. */
+function vitest(pool, file) {
+  return {
+    ...project('vitest', 'sums.spec.mjs', COPIED, pool),
     command: [file, 'run', `--pool=${pool}`],
     env: { FIELD_POOL: pool },
     exitCode: 1,

@@ -58,13 +58,15 @@ async function run(command, args, options) {
   return { code: code ?? signal, stdout, stderr, ms: performance.now() - started }
 }
 
-/** What is the same in each run: no times, no numbers of processes, and in any order. */
+/** What is the same in each run: no times, no numbers of processes, no blank lines, in any order. */
 function steady(text) {
   return text
     .split('\n')
-    .filter((line) => !/^\s*(Start at|Duration)\b/.test(line))
+    .filter((line) => !/^\s*(Start at |Duration |Time: |$)/.test(line))
     .map((line) =>
       line
+        // Runners tell it only of slow tests.
+        .replace(/ \(\d+(\.\d+)?\s?m?s\)$/, '')
         .replaceAll(/\b\d+(\.\d+)?\s?m?s\b/g, 'TIME')
         .replace(/^\(node:\d+\)/, '(node)')
         .trimEnd(),
@@ -75,7 +77,7 @@ function steady(text) {
 
 /** What the program has said on stderr, without what `rchan record` says when it has ended. */
 function programsOwn(stderr) {
-  return stderr.split(/^rchan: /m)[0]
+  return stderr.split(/^(?:rchan: |\n(?:[!?✓] |process +id +since ))/m)[0]
 }
 
 function countByBabeltrace(folders) {

@@ -1,0 +1,8 @@
+export enum Color {
+  Red,
+  Blue,
+}
+
+export function nameOf(color: Color): string {
+  return Color[color]
+}
