@@ -58,7 +58,7 @@ async function run(command, args, options) {
   return { code: code ?? signal, stdout, stderr, ms: performance.now() - started }
 }
 
-/** What is the same in each run: no times, no numbers of processes, no blank lines, in any order. */
+/** What is the same in each run: no times, no process numbers, no blank lines, in any order. */
 function steady(text) {
   return text
     .split('\n')

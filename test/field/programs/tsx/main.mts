@@ -1,4 +1,4 @@
-// TypeScript as it is, whose module hooks Node 20 runs in a thread of its own. It lives for a while.
+// TypeScript as it is. Node 20 runs its module hooks in a thread of its own. It lives for a while.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Color, nameOf } from './colors.mts'
