@@ -18,7 +18,7 @@ export interface StreamFilter {
 export class StreamItems {
   /** The item that {@link next} found. */
   item: TraceItem | undefined
-  readonly #paths: readonly string[]
+  #paths: readonly string[]
   readonly #source: TraceSource
   readonly #filter: StreamFilter
   readonly #isLive: () => boolean
@@ -27,6 +27,8 @@ export class StreamItems {
   #previous: PacketHeader | undefined
   #reader: StreamReader | undefined
   #nextPath = 0
+  /** Nothing behind this is wanted. */
+  #isOver = false
 
   /** @param paths the files of the stream, in their order. */
   constructor(
@@ -44,6 +46,14 @@ export class StreamItems {
   close(): void {
     this.#reader?.close()
     this.#reader = undefined
+  }
+
+  /**
+   * Takes the files of the stream again: a live one goes on in further files, each when the one
+   * before it is whole.
+   */
+  goOn(paths: readonly string[]): void {
+    if (!this.#isOver) this.#paths = paths
   }
 
   /** Steps to the next item. @returns whether there is one (of a live stream: yet). */
@@ -68,6 +78,7 @@ export class StreamItems {
         if (to !== undefined && item.time >= to) {
           this.close()
           this.#nextPath = this.#paths.length
+          this.#isOver = true
           break
         }
         if (from !== undefined && item.time < from) continue

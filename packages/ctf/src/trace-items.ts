@@ -131,16 +131,17 @@ export async function* followed(
   try {
     while (!isAborted()) {
       const traces = open()
+      // Before the files are listed: the last thing that a recording makes may be a file.
+      if (quiet >= QUIET_LOOKS && traces.every((trace) => trace.isOver())) isLive = false
       for (const trace of traces) {
         const filter = filterOf(options)
         for (const paths of trace.streams()) {
           const key = paths[0]
-          if (streams.has(key)) continue
-          const items = new StreamItems(paths, trace, filter, () => isLive)
-          streams.set(key, items)
+          const known = streams.get(key)
+          if (known !== undefined) known.goOn(paths)
+          else streams.set(key, new StreamItems(paths, trace, filter, () => isLive))
         }
       }
-      if (quiet >= QUIET_LOOKS && traces.every((trace) => trace.isOver())) isLive = false
       const until = isLive ? now() - LIVE_DELAY_NS : undefined
       let found = false
       for (const item of merged([...streams.values()], until)) {

@@ -200,6 +200,26 @@ describe('a recording that runs', () => {
     expect(seen).toEqual([0, 1, 2, 3])
   })
 
+  test('is followed into the further files of a stream', async () => {
+    const { startRecording, tracepoint } = await import('@rchan/trace')
+    const folder = freshFolder()
+    const long = tracepoint('kinds:long', { n: 'u32', text: 'string' })
+    const recording = await startRecording({ path: folder, bufferSize: 2 ** 23 })
+    const text = 'x'.repeat(2000)
+    const seen: unknown[] = []
+    const followed = (async () => {
+      for await (const item of openTrace(folder).follow()) if (item.type === 'event') seen.push(item.fields.n)
+    })()
+    long({ n: 0, text })
+    await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(1)
+    // A first file has 4 MiB.
+    for (let n = 1; n < 3000; n += 1) long({ n, text })
+    await recording.stop()
+    expect(openTrace(folder).streams.length).toBeGreaterThan(1)
+    await followed
+    expect(seen).toEqual(Array.from({ length: 3000 }, (_, n) => n))
+  })
+
   test('is followed until a time, or until a signal', async () => {
     const { now, startRecording, span } = await import('@rchan/trace')
     const folder = freshFolder()
