@@ -255,6 +255,16 @@ describe('convert', () => {
     }
   })
 
+  test('does not mind what a killed process of the same id has left', async () => {
+    const { folder, trace } = copied()
+    const file = join(folder, 'out.csv')
+    // The shell's process becomes the command's.
+    const script = ': > "$1/.out.csv.$$.tmp"; shift; exec "$@"'
+    const given = [folder, process.execPath, COMMAND, 'convert', trace, '-o', file]
+    expect(await runCommand('sh', ['-c', script, 'sh', ...given])).toMatchObject({ status: 0 })
+    expect(readFileSync(file, 'utf8')).toMatch(/^time,/)
+  })
+
   test('writes no file into the trace, and over none of it', async () => {
     const { folder, trace } = copied()
     const whole = readFileSync(streamOf(trace))
@@ -421,7 +431,7 @@ describe('convert', () => {
         // Nobody can remove anything at a SIGKILL. What is left does not have the name of the file.
         const left = signal === 'SIGKILL' ? [temporary] : []
         expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual(left)
-        for (const name of left) expect(name).toMatch(/^\.out\.csv\.\d+\.tmp$/)
+        for (const name of left) expect(name).toMatch(/^\.out\.csv\.[\da-f]+\.tmp$/)
         return readdirSync(folder)
           .filter((name) => !name.endsWith('.tmp'))
           .sort()

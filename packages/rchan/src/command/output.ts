@@ -6,6 +6,7 @@
  * What is no regular file (a FIFO, a device) is written to as it is, and so is the file of a trace
  * that is followed.
  */
+import { randomBytes } from 'node:crypto'
 import {
   fstatSync,
   linkSync,
@@ -68,7 +69,9 @@ function existsAlready(path: string): CommandError {
 async function openWhole(path: string, target: string, force: boolean): Promise<Output> {
   // A name has at most 255 bytes.
   const name = Buffer.from(basename(target)).toString('utf8', 0, 200)
-  const temporary = join(dirname(target), `.${name}.${process.pid}.tmp`)
+  // By its process id it is not alone: in a container each process may have the same one, also the
+  // one that was killed and left its file.
+  const temporary = join(dirname(target), `.${name}.${randomBytes(6).toString('hex')}.tmp`)
   let file: FileHandle
   try {
     file = await open(temporary, 'wx')
