@@ -238,6 +238,9 @@ function staleText(token: unknown, { last }: Slots): string {
 
 type Given = Readonly<Record<string, unknown>>
 
+/** Every object has members of these names, which are functions: they are no fields. */
+const inherited: object = Object.prototype
+
 /**
  * The fields of an end, and those of its begin where the end has none. A field that can't be read
  * makes all unread.
@@ -248,7 +251,8 @@ function merged(fields: readonly Field[], begun: Given, given: Given): Given | u
     for (let index = 0; index < fields.length; index += 1) {
       const { name } = fields[index]
       const value = given[name]
-      values[name] = value === undefined ? begun[name] : value
+      const isNone = value === undefined || (name in inherited && typeof value === 'function')
+      values[name] = isNone ? begun[name] : value
     }
     return values
   } catch {
@@ -262,7 +266,9 @@ function mergedSource(fields: readonly Field[]): string {
   let members = ''
   for (let index = 0; index < fields.length; index += 1) {
     const { name } = fields[index]
-    reads += `    let a${index} = given.${name}\n    if (a${index} === undefined) a${index} = begun.${name}\n`
+    const local = `a${index}`
+    const isNone = `${local} === undefined${name in inherited ? ` || typeof ${local} === 'function'` : ''}`
+    reads += `    let ${local} = given.${name}\n    if (${isNone}) ${local} = begun.${name}\n`
     members += `${index === 0 ? '' : ', '}['${name}']: a${index}`
   }
   return `const merged = (begun, given) => {
