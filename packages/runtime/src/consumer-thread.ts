@@ -115,11 +115,13 @@ export function runConsumer(createFormat: CreateFormat, createSink: CreateSink):
     const totals = consume(made.consumer, control, new LateCompanion(data.companion))
     tell({ kind: 'totals', totals, durationMs: Number(now() - startedAt) / 1e6 })
   } catch (error) {
+    const message = reasonOf(error)
+    // Before the switch-off, which comes in vain if the recorder has not switched on yet: then it
+    // sees this afterwards. Pairs with: Starting.finish.
+    if (!isReady) noteFailure(data, message)
     // Waiting threads learn of it. Tracepoints are off from here on. The files hold all records
     // delivered so far.
     control.disable(arena.generation)
-    const message = reasonOf(error)
-    if (!isReady) noteFailure(data, message)
     tell({ kind: 'failed', message })
   } finally {
     // Tracing is off by now. A thread that asked earlier and got no answer must not wait any

@@ -327,6 +327,11 @@ class Starting {
     if (clock !== undefined) thisCpu.setArena(this.#arena, clock)
     control.setRules(this.#options.rules ?? '')
     control.enable(this.#arena.generation)
+    // A consumer that failed before that could switch nothing off. Threads would wait for it.
+    const { consumer } = this
+    if (consumer !== undefined && whyNotStarted(consumer.start) !== undefined) {
+      control.disable(this.#arena.generation)
+    }
     if (clock !== undefined) thisCpu.online()
     return make(this.#arena, this.consumer?.worker, this.consumer?.ended ?? new Promise(() => undefined))
   }

@@ -281,6 +281,11 @@ describe('a consumer thread that fails', () => {
   }
 })
 
+test('a consumer thread that fails before anything is on leaves nothing on', async () => {
+  const result = printed(await run('fails-first.mjs', [freshFolder()]))
+  expect(result).toEqual({ enabled: false, told: ['thrown by the fixture in create'] })
+})
+
 describe('a start that fails late', () => {
   for (const event of ['exit', 'worker']) {
     test(`(a listener of the program throws at "${event}") leaves nothing that runs`, async () => {
