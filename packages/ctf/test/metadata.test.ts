@@ -185,6 +185,10 @@ describe('metadata', () => {
     ['a field without an underscore', '\t\tu32 _x', '\t\tu32 x', /expected _x, found x/],
     ['a field named __proto__', '\t\tu32 _x', '\t\tu32 ___proto__', /names or fields/],
     ['a name that no event can have', '"a"', '"a b"', /names or fields/],
+    // Readers of records are made from texts with the names in them.
+    ['a name with a line in it', '"a"', '"a\\nb"', /names or fields/],
+    ['a name with a line separator', '"a"', '"a\u2028b"', /names or fields/],
+    ['a name that ends with a line', '"a"', '"a\\n"', /names or fields/],
     ['an id again', 'id = 7;', 'id = 0;', /found id 0 again/],
     ['an id that is too great', 'id = 7;', 'id = 4294967296;', /from 0 to 4294967295/],
     ['a number too long', 'id = 7;', `id = ${'9'.repeat(400)};`, /53 bits/],

@@ -1,5 +1,5 @@
 /** How the pieces of a file are asked for, one by one. */
-import type { ItemSource, TraceItem } from '@rchan/ctf/reader'
+import type { EventClass, ItemSource, TraceItem } from '@rchan/ctf/reader'
 import { FORMATS, toJsonLines } from '@rchan/export'
 import { expect, test } from 'vitest'
 import { MadeTrace } from './made-trace.ts'
@@ -71,4 +71,37 @@ test('a conversion that fails closes the trace', () => {
   }
   expect(() => [...toJsonLines(broken)]).toThrow(TypeError)
   expect(seen).toEqual({ opened: 1, closed: 1 })
+})
+
+test.each(Object.entries(FORMATS))('%s: what a trace by others calls its events is no code', (_, format) => {
+  const trace = new MadeTrace()
+  const thread = trace.thread(trace.process(1), 0)
+  const code = 'globalThis.broken = true'
+  const names = [
+    `"; ${code}; "`,
+    `'\n${code}\n`,
+    `\u2028${code}\u2029`,
+    `\${${code}}`,
+    `*/ ${code} /*`,
+    `\\"; ${code} //`,
+  ]
+  for (const [id, name] of names.entries()) {
+    const event: EventClass = {
+      id,
+      name,
+      kind: 'span',
+      fields: [
+        { name, type: 'u32' },
+        { name: `${name}2`, type: 'string' },
+      ],
+    }
+    // More than a class has before code is made for it.
+    for (let n = 0n; n < 200n; n += 1n) {
+      const time = BigInt(id) * 1000n + n
+      trace.span(thread, event, time, time + 1n, { [name]: 7, [`${name}2`]: name })
+    }
+  }
+  const text = Buffer.concat([...format.convert(trace)].map((piece) => Buffer.from(piece))).toString()
+  expect(text.length).toBeGreaterThan(1000)
+  expect(globalThis).not.toHaveProperty('broken')
 })
