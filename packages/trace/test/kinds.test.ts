@@ -61,7 +61,9 @@ describe.each([
       // A span ends when its record is written.
       else expect(from + (fields.duration as bigint)).toBe(time)
     }
-    expect(of('tile:text', 'span')[0]).toMatchObject({ fields: { s: 'é', list: [1, 2], constructor: 'Tile' } })
+    expect(of('tile:text', 'span')[0]).toMatchObject({
+      fields: { s: 'é', list: [1, 2], constructor: 'Tile' },
+    })
     const [, bare] = of('tile:bare', 'span')
     const inner = spans[3]
     expect(bare.fields.start).toBeLessThanOrEqual(inner.fields.start as bigint)
