@@ -113,6 +113,9 @@ export class Analysis {
       case 'worker:error':
         process.threadNumbered(fields.threadId, time).error = textOf(fields.message)
         return
+      case 'worker:exits':
+        process.threadOf(thread, time).ownExitCode = numberOf(fields.code)
+        return
       case 'cpu':
         return process.account(time, fields)
       case 'cpu:all':

@@ -15,6 +15,7 @@ import type {
 import { shownParts } from './parts-text.js'
 import { processTable } from './process-text.js'
 import { durationText, numberText, quantityText } from './quantity.js'
+import { hasDied } from './findings/finder.js'
 import { sampledText } from './sampled-text.js'
 import { shown, table } from './aligned-text.js'
 import { threadText } from './thread-text.js'
@@ -231,7 +232,7 @@ function shareTable(threads: readonly ThreadUse[], several: boolean): string {
     ['thread', 'id', ...(several ? ['process'] : []), 'busy', 'no CPU', 'gc', 'idle', 'tasks', 'start', ''],
   ]
   for (const use of threads) {
-    const { thread, role, isProbed, shares, basis, tasks, spawned, ready, online, error, exitCode } = use
+    const { thread, role, isProbed, shares, basis, tasks, spawned, ready, online, error } = use
     const at = ready ?? online
     rows.push([
       shown(thread.name) || (role === 'main' ? 'main' : '–'),
@@ -242,7 +243,7 @@ function shareTable(threads: readonly ThreadUse[], several: boolean): string {
       between(spawned, at),
       [
         ...(error === undefined ? [] : [shown(error.split('\n')[0])]),
-        ...(error === undefined && (exitCode ?? 0) > 1 ? [`exit code ${exitCode}`] : []),
+        ...(error === undefined && hasDied(use) ? [`exit code ${use.exitCode}`] : []),
         ...(isProbed || spawned === undefined ? [] : ['tells nothing itself']),
         ...(basis === 'spans' ? ['without the time on CPUs'] : []),
       ].join(', '),

@@ -124,6 +124,8 @@ export interface ThreadUse {
   readonly exitCode?: number
   /** The error that ended it. */
   readonly error?: string
+  /** It ended itself with a code other than 0: it was not terminated. */
+  readonly endedItself?: true
   /** Its first and its last moment in the recording. */
   readonly from: bigint
   readonly to: bigint
@@ -188,6 +190,8 @@ export interface PoolWorker {
   readonly tasks: number
   /** Sum of the run times of its tasks. */
   readonly runNs: number
+  /** Tasks that it had when it ended, or of which it never told an end. */
+  readonly abandoned: number
 }
 
 /** A pool's queue at a time: means over the time until the next point. */

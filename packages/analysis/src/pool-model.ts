@@ -162,7 +162,7 @@ export class PoolModel {
     const { dispatched, finished } = task
     if (task.outcome === 'failed') {
       this.#failed += 1
-      if (dispatched !== undefined && finished === undefined) this.#abandoned += 1
+      if (dispatched !== undefined && finished === undefined) this.#abandon(task)
     }
     if (dispatched !== undefined) this.#slowest.add(Number(time - dispatched), task)
     if (finished === undefined) {
@@ -179,6 +179,12 @@ export class PoolModel {
       waitedBefore: task.submitterWaited,
     })
     if (this.#unsettled.length > MOST_UNSETTLED) this.#settle()
+  }
+
+  #abandon({ worker }: TaskState): void {
+    this.#abandoned += 1
+    const share = worker === undefined ? undefined : this.#workers.get(worker.threadId)
+    if (share !== undefined) share.abandoned += 1
   }
 
   /** Leaves out results that lay because their submitter had no CPU. */

@@ -28,6 +28,8 @@ export class ThreadModel {
   exit: bigint | undefined
   exitCode: number | undefined
   error: string | undefined
+  /** The code with which it ended itself, if that is not 0. */
+  ownExitCode: number | undefined
   heap: { used: number; usedTwice: number; limit: number } | undefined
   /** Of its old objects, in bytes, if whoever started it has set one. */
   heapLimit = 0
@@ -159,7 +161,9 @@ export class ThreadModel {
   }
 
   use(endOfProcess: bigint): ThreadUse {
-    const { thread, runs, parent, file, spawned, online, ready, exit, exitCode, error, heap, stalls } = this
+    const { thread, runs, parent, file, spawned, online, ready, exit, error, heap, stalls } = this
+    // One that is terminated tells no code.
+    const { ownExitCode, exitCode = ownExitCode } = this
     const from = spawned !== undefined && spawned < this.from ? spawned : this.from
     const to = exit ?? endOfProcess
     const life = Math.max(1, Number(to - from))
@@ -189,6 +193,7 @@ export class ThreadModel {
       ...(exit === undefined ? {} : { exit }),
       ...(exitCode === undefined ? {} : { exitCode }),
       ...(error === undefined ? {} : { error }),
+      ...(ownExitCode === undefined ? {} : { endedItself: true }),
       from,
       to,
       tasks: runs.count,

@@ -12,6 +12,8 @@ export interface KernelTime {
 /** A worker's part in the work of a pool, so far. */
 export class WorkerShare {
   thread: TraceThread
+  /** Tasks of which it never told an end. */
+  abandoned = 0
   #tasks = 0
   #runNs = 0
   /** Run time of the tasks of which the kernel's figures are known, and these figures. */
@@ -51,7 +53,7 @@ export class WorkerShare {
   }
 
   get worker(): PoolWorker {
-    return { thread: this.thread, tasks: this.#tasks, runNs: this.#runNs }
+    return { thread: this.thread, tasks: this.#tasks, runNs: this.#runNs, abandoned: this.abandoned }
   }
 
   get parts(): Parts {

@@ -699,9 +699,48 @@ describe('findings', () => {
     }
     const [died] = made({ exitCode: 1, error: 'out of memory' })
     expect(died).toMatchObject({ id: 'worker-died', severity: 'problem', at: { from: 0n } })
-    expect(died.title).toContain('others took the place: out of memory.')
+    expect(died.title).toContain('died: the heap reached its limit.')
+    expect(died.evidence).toContainEqual({ label: 'of these, replaced by another', value: 1, unit: '' })
     expect(made({ exitCode: 3 })).toMatchObject([{ id: 'worker-died' }])
     expect(made({ exitCode: 1 })).toEqual([])
+  })
+
+  test('workers that died of different things', () => {
+    const recording = new MadeRecording()
+    const ends = [
+      { error: 'no such thing' },
+      { error: 'no such thing' },
+      { error: 'JS heap out of memory' },
+      { error: 'no such thing' },
+      { exitCode: 7 },
+      { exitCode: 13 },
+      {},
+    ]
+    ends.forEach((end, at) => recording.life(3 + at, at * 100, at * 100 + 90, end))
+    // It has told so itself; else it was terminated.
+    recording.exits(9, 680, 1)
+    const { findings } = recording.life(10, 700, 790).model()
+    expect(findings.map(({ title }) => title)).toEqual([
+      '3 workers died of an error that it did not catch: no such thing.',
+      'Worker 5 (worker) died: the heap reached its limit.',
+      'Worker 7 (worker) ended with exit code 7.',
+      'Worker 8 (worker) ended with exit code 13: an await at the top level of the module never settled.',
+      'Worker 9 (worker) ended with exit code 1.',
+    ])
+    expect(new Set(findings.map(({ advice }) => advice)).size).toBe(findings.length)
+    expect(findings[0].evidence[0]).toMatchObject({ value: 3 })
+  })
+
+  test('a worker that was terminated with a task under way', () => {
+    const made = (isLost: boolean): readonly Finding[] => {
+      const recording = new MadeRecording().life(3, 0, 500)
+      const way = { worker: 3, queued: 100, dispatched: 101, handled: 501, failed: true }
+      recording.task(isLost ? way : { ...way, started: 102, finished: 490 })
+      return recording.model().findings
+    }
+    expect(made(true)).toMatchObject([{ id: 'worker-died', severity: 'hint' }])
+    expect(made(true)[0].title).toBe('1 worker of piscina-1 was terminated with a task under way.')
+    expect(made(false)).toEqual([])
   })
 
   test('memory near the limit', () => {

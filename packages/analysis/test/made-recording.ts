@@ -128,6 +128,13 @@ export class MadeRecording {
     )
   }
 
+  /** It ends itself with a code. */
+  exits(threadId: number, ms: number, code: number): this {
+    return this.at(ms, (time) =>
+      this.trace.happened(this.worker(threadId), this.#class('worker:exits'), time, { code }),
+    )
+  }
+
   boot(threadId: number, start: number, end: number): this {
     return this.at(end, (time) =>
       this.trace.span(this.worker(threadId), this.#class('worker:boot'), BigInt(start * MS), time),

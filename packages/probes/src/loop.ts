@@ -4,7 +4,9 @@
  * thread itself tells how long it was.
  *
  * A worker that computes is at work, and nobody waits for its event loop. So a worker's loop is
- * watched only from the moment on at which it has started a worker itself.
+ * watched only from the moment on at which it has started a worker itself. Nor does anybody wait
+ * for a main thread that starts: its loop is watched from its first worker on, or from the turn on
+ * at which a timer, a server, a connection or a process is there.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { performance } from 'node:perf_hooks'
@@ -20,6 +22,8 @@ const BEAT_MS = 10
 const UTILIZATION_MS = 500
 const NS_PER_MS = 1_000_000n
 const WORKERS = 'worker_threads'
+/** What waits for an event loop: no output, and no file, which a program reads as it starts. */
+const WAITERS = /^(Timeout|TCP|TLS|UDP|PipeServer|Process|MessagePort|HTTP|GetAddrInfo|Query)/
 
 const { setInterval, clearInterval } = globalThis
 const eventLoopUtilization = performance.eventLoopUtilization.bind(performance)
@@ -33,20 +37,25 @@ export const loop: Probe = {
   install(context) {
     let last = eventLoopUtilization()
     let beating: NodeJS.Timeout | undefined
-    let isParent = context.isMainThread
+    let isParent = false
+    let isAwaited = false
     let turnedAt = 0n
     // The thread itself tells of a stall, at the first beat after it, or at its end. The sampler
     // tells that there is one while it lasts.
     const beat = guarded(context, () => {
       const time = now()
-      if (turnedAt !== 0n && time - turnedAt > BigInt(LIMIT_MS) * NS_PER_MS)
+      if (!isAwaited) {
+        isAwaited = isParent || isWaitedFor()
+        if (!isAwaited) return
+      } else if (turnedAt !== 0n && time - turnedAt > BigInt(LIMIT_MS) * NS_PER_MS)
         stall().between(turnedAt, time, { limitMs: LIMIT_MS })
       turnedAt = time
       context.threadList.beat(LIMIT_MS)
     })
     const watch = (): void => {
-      if (!isParent) return
-      beat()
+      if (!isParent && !context.isMainThread) return
+      // A main thread starts: its loop has not turned.
+      if (isParent) beat()
       beating ??= setInterval(beat, BEAT_MS).unref()
     }
     const forget = atExit(() => {
@@ -71,6 +80,7 @@ export const loop: Probe = {
         clearInterval(timer)
         clearInterval(beating)
         beating = undefined
+        isAwaited = false
         turnedAt = 0n
         context.threadList.rest()
       }
@@ -82,4 +92,9 @@ export const loop: Probe = {
       end()
     }
   },
+}
+
+/** Whether somebody waits for the event loop of the calling thread, as far as Node knows. */
+function isWaitedFor(): boolean {
+  return process.connected || process.getActiveResourcesInfo().some((each) => WAITERS.test(each))
 }

@@ -12,6 +12,7 @@ import { errorMonitor } from 'node:events'
 import type { ChildProcess } from 'node:child_process'
 import type { Worker } from 'node:worker_threads'
 import { asyncSpan, span, t, tracepoint, whileRecording } from '@rchan/trace'
+import { atExit } from './at-exit.js'
 import { cpuCount } from './cpu-count.js'
 import { MEMORY_INTERVAL_MS, startMemory, tellMemory } from './memory.js'
 import { guarded, type Probe, type ProbeContext } from './probe.js'
@@ -52,6 +53,11 @@ const life = late(() =>
 const failed = late(() =>
   tracepoint('worker:error', { threadId: 'u32', message: 'string' }, { level: 'error' }),
 )
+/**
+ * A worker ends itself with a code that is not 0. One that is terminated does not tell, and its
+ * parent hears 1 of both.
+ */
+const exits = late(() => tracepoint('worker:exits', { code: 'i32' }))
 const online = late(() => tracepoint('worker:online', { threadId: 'u32' }))
 /**
  * In the worker: from the first code of the preload until its event loop turns for the first time.
@@ -74,7 +80,9 @@ export const threads: Probe = {
       queueMicrotask(guarded(context, () => tellChild(started)))
     })
     subscribe(CHILDREN, seenChild)
+    let forgetExit = (): void => undefined
     if (!context.isMainThread) {
+      forgetExit = atExit(guarded(context, tellExit))
       const token = boot().begin()
       // The first turn of the event loop comes after the worker's main module has run, or, if that
       // is an ES module, has begun to load.
@@ -102,9 +110,15 @@ export const threads: Probe = {
       unsubscribe(CHANNEL, seen)
       unsubscribe(CHILDREN, seenChild)
       for (const forget of watched) forget()
+      forgetExit()
       end()
     }
   },
+}
+
+function tellExit(): void {
+  const code = Number(process.exitCode ?? 0)
+  if (code !== 0) exits()({ code })
 }
 
 function tellChild({ pid, spawnfile, spawnargs }: ChildProcess): void {

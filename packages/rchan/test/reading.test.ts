@@ -1,10 +1,12 @@
 /** One read of a trace, for all that is made of it: what the commands do. */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { analyse, modelText } from '@rchan/analysis'
 import { openTrace, type Trace, type TraceItem } from '@rchan/ctf/reader'
 import { FORMATS } from '@rchan/export'
 import { toReport } from '@rchan/report'
 import { expect, test } from 'vitest'
-import type { Output } from '../dist/command/output.js'
+import { openFile, type Output } from '../dist/command/output.js'
 import { Reading } from '../dist/command/reading.js'
 import { freshFolder, run } from './scenario.ts'
 
@@ -99,6 +101,21 @@ test('makes a model, a page and files, each as a read of its own does', async ()
   expect(outs.html.text).toBe(toReport(trace, { title: 'all at once' }))
   expect(outs.again.text).toBe(outs.html.text)
   expect(Object.values(outs).map(({ end }) => end)).toEqual(Array(4).fill('finished'))
+})
+
+test('a file whose conversion can’t begin leaves nothing behind, and the others are made', async () => {
+  const { trace } = await recorded()
+  const reading = new Reading(trace)
+  const folder = freshFolder()
+  const open = (name: string): Promise<Output> => openFile(join(folder, name), false)
+  // As one whose module can't be loaded.
+  const noFormat = 'no such format' as 'csv'
+  await expect(reading.makeFile(noFormat, await open('none'))).rejects.toThrow(TypeError)
+  expect(readdirSync(folder)).toEqual([])
+  const file = await reading.makeFile('csv', await open('all.csv'))
+  await reading.read()
+  await reading.finish(file)
+  expect(readdirSync(folder)).toEqual(['all.csv'])
 })
 
 test('a picture reads once more, and its items are counted once', async () => {

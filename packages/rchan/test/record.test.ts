@@ -2,8 +2,10 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { spawn, spawnSync } from 'node:child_process'
 import { basename, join } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { findTraces, openTrace, openTraces, type TraceItem } from '@rchan/ctf/reader'
+import { Analysis } from 'rchan/analysis'
 import { PROBES } from 'rchan/probes'
 import { describe, expect, test } from 'vitest'
 import { statusText } from '../dist/command/live-line.js'
@@ -164,6 +166,48 @@ describe('a program with workers', () => {
     )
     expect(longest).toBeGreaterThan(200e6)
   })
+
+  test('a program that starts is no event loop that stands still; one with a worker that waits is', async () => {
+    const stand = 'const end = Date.now() + 300; while (Date.now() < end);'
+    const worker =
+      'new (require("worker_threads").Worker)("require(`worker_threads`).parentPort.postMessage(1)", { eval: true })'
+    const stallsOf = async (code: string): Promise<number[]> => {
+      const { items } = await recordNode('-e', code)
+      const stalls = named(items, 'loop:stall')
+      // The sampler, which tells of them, comes some time after the start.
+      if (stalls.length === 0) expect(named(items, 'loop:stalled')).toEqual([])
+      return stalls.map((item) => (item.type === 'span' ? Number(item.end - item.start) : 0))
+    }
+    expect(await stallsOf('0')).toEqual([])
+    expect(await stallsOf(stand)).toEqual([])
+    expect(await stallsOf(`import('node:fs/promises').then(() => { ${stand} })`)).toEqual([])
+    const [stall] = await stallsOf(`${worker}; ${stand}`)
+    expect(stall).toBeGreaterThan(299e6)
+    const [ofServer] = await stallsOf(
+      `const server = require('net').createServer().listen(0, () => setTimeout(() => { ${stand}; server.close() }, 50))`,
+    )
+    expect(ofServer).toBeGreaterThan(299e6)
+  })
+})
+
+test('workers that die of different things have a finding each; one that is terminated has none', async () => {
+  const { status, items } = await recordNode(
+    fileURLToPath(new URL('./findings/many-deaths.mjs', import.meta.url)),
+    'strong',
+  )
+  expect(status).toBe(0)
+  // Node may have set a code for those that threw, too.
+  const codes = named(items, 'worker:exits').map(({ fields }) => fields.code)
+  expect(codes.slice(-2)).toEqual([7, 1])
+  const analysis = new Analysis()
+  for (const item of items) analysis.push(item)
+  const died = analysis.result().findings.filter(({ id }) => id === 'worker-died')
+  expect(died.map(({ title }) => title.replace(/^Worker \d+ .*?\)/, '1 worker'))).toEqual([
+    '2 workers died of an error that it did not catch: no such thing.',
+    '1 worker died: the heap reached its limit.',
+    '1 worker ended with exit code 7.',
+    '1 worker ended with exit code 1.',
+  ])
 })
 
 test('on a terminal its last line says how the program is doing', async (context) => {
@@ -324,6 +368,22 @@ describe('what programs do', () => {
     const status = await new Promise((done) => child.once('close', done))
     expect(status).toBe(128 + 15)
     expect(named(itemsIn(dir), 'process:started')).toHaveLength(1)
+  })
+
+  test.skipIf(process.platform === 'win32')('a signal before anything is recorded is told', async () => {
+    const dir = join(freshFolder(), 'recording')
+    // As if Node had not begun yet.
+    const command = ['sh', '-c', 'echo up; exec sleep 60']
+    const child = spawn(process.execPath, [COMMAND, 'record', '--dir', dir, '--', ...command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const stderr = textOf(child.stderr)
+    await new Promise((said) => child.stdout.once('data', said))
+    child.kill('SIGINT')
+    expect(await new Promise((done) => child.once('close', done))).toBe(128 + 2)
+    expect(await stderr).toBe(
+      'rchan: nothing was recorded: SIGINT ended the command before a recording had begun\n',
+    )
   })
 })
 

@@ -167,9 +167,10 @@ export function cpuWaitOfCrew({ workers }: Crew): number {
 const ORDERLY = [0, 1]
 
 /** Whether a worker ended by an error. */
-export function hasDied({ exit, exitCode, error }: ThreadUse): boolean {
+export function hasDied({ exit, exitCode, error, endedItself }: ThreadUse): boolean {
   return (
-    exit !== undefined && (error !== undefined || (exitCode !== undefined && !ORDERLY.includes(exitCode)))
+    exit !== undefined &&
+    (error !== undefined || endedItself === true || (exitCode !== undefined && !ORDERLY.includes(exitCode)))
   )
 }
 

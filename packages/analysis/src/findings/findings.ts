@@ -67,6 +67,8 @@ const FEW_LOSSES = 100
 const EXPLAINED_BY: Readonly<Record<string, readonly string[]>> = {
   'main-thread-busy': ['main-thread-stalled', 'serialization', 'tasks-too-small'],
   'idle-worker': ['main-thread-busy'],
+  // Aborted tasks end workers.
+  'worker-died': ['worker-starts'],
 }
 /** Workers were starting for so much of the time. */
 const STARTS = 0.3

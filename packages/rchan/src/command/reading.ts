@@ -64,9 +64,16 @@ export class Reading {
     this.add(this.#analysis)
   }
 
-  /** Makes a file, too. */
+  /** Makes a file, too. If that can't begin, nothing of it is left. */
   async makeFile(target: Target, out: Output): Promise<MadeFile> {
-    const file = new MadeFile(target, await this.#conversionTo(target), out)
+    let conversion: Conversion
+    try {
+      conversion = await this.#conversionTo(target)
+    } catch (error) {
+      await out.discard()
+      throw error
+    }
+    const file = new MadeFile(target, conversion, out)
     this.add(file)
     return file
   }

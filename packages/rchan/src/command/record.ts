@@ -40,6 +40,14 @@ const FROM_TERMINALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 /** What is sent to this process, and meant for the program. */
 const TO_PASS_ON: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGUSR2']
 
+/** Signals that this process gets while the program runs. */
+interface PassedSignals {
+  /** The last one. */
+  last: NodeJS.Signals | undefined
+  /** From now on they are for this process. */
+  stop(): void
+}
+
 /**
  * Runs a command and records it.
  *
@@ -79,7 +87,7 @@ export async function record(
           NODE_OPTIONS: withPreload(process.env.NODE_OPTIONS, preload),
         },
   })
-  const stopPassing = passSignals(child)
+  const signals = passSignals(child)
   let end: { code: number | null; signal: NodeJS.Signals | null }
   try {
     end = await ended(child)
@@ -90,7 +98,7 @@ export async function record(
     return code === 'ENOENT' ? NOT_FOUND : NOT_EXECUTABLE
   } finally {
     line?.end()
-    stopPassing()
+    signals.stop()
   }
   try {
     writeRecordingFile(dir, { command, started, ended: new Date(), ...end })
@@ -103,7 +111,9 @@ export async function record(
       `not recorded: Node's permission model keeps the program from it: add ${missing.join(' ')} to the flags of node`,
     )
   }
-  await tellRecorded(dir, { isFlight: options.flight === true, isKeptOut, reports }, say)
+  // A shell or npm in between makes an exit code of it.
+  const endedBy = end.signal ?? (end.code === 0 ? undefined : signals.last)
+  await tellRecorded(dir, { isFlight: options.flight === true, isKeptOut, reports, endedBy }, say)
   return end.signal === null ? (end.code ?? 0) : SIGNALLED + constants.signals[end.signal]
 }
 
@@ -183,20 +193,23 @@ async function ended(child: ChildProcess): Promise<{ code: number | null; signal
   })
 }
 
-/**
- * Lets the program decide what signals do. @returns a function that ends this.
- */
-function passSignals(child: ChildProcess): () => void {
+/** Lets the program decide what signals do. */
+function passSignals(child: ChildProcess): PassedSignals {
   // Then the terminal has sent it to the program, too.
   const isForeground = process.stdin.isTTY || process.stderr.isTTY
   const release: (() => void)[] = []
+  const passed: PassedSignals = {
+    last: undefined,
+    stop: () => release.forEach((each) => each()),
+  }
   for (const signal of new Set([...FROM_TERMINALS, ...TO_PASS_ON])) {
     const pass = (): void => {
+      passed.last = signal
       if (isForeground && FROM_TERMINALS.includes(signal)) return
       child.kill(signal)
     }
     process.on(signal, pass)
     release.push(() => process.off(signal, pass))
   }
-  return () => release.forEach((each) => each())
+  return passed
 }

@@ -26,6 +26,8 @@ export interface RecordedOptions {
   readonly isFlight: boolean
   /** Whether it was said already that the command itself could not be recorded. */
   readonly isKeptOut: boolean
+  /** The signal that ended the command. */
+  readonly endedBy?: NodeJS.Signals | undefined
   /** Files that are made of the recording. */
   readonly reports: readonly string[]
 }
@@ -36,7 +38,7 @@ export interface RecordedOptions {
  */
 export async function tellRecorded(
   dir: string,
-  { isFlight, isKeptOut, reports }: RecordedOptions,
+  { isFlight, isKeptOut, endedBy, reports }: RecordedOptions,
   say: (text: string) => void,
 ): Promise<void> {
   const shown = shownPath(dir)
@@ -51,25 +53,32 @@ export async function tellRecorded(
   const complaints = complaintsIn(dir)
   complaints.forEach(say)
   if (folders.length === 0) {
-    say(
-      isFlight
-        ? `no snapshot was taken: ask for one while the program runs, with rchan snapshot PID`
-        : complaints.length > 0 || isKeptOut
-          ? 'nothing was recorded'
-          : 'nothing was recorded: the command started no Node process, or none that takes NODE_OPTIONS',
-    )
+    say(nothingText({ isFlight, isTold: complaints.length > 0 || isKeptOut, endedBy }))
     return
   }
   const traces = await openRepaired(folders, say)
   // Of several that have ended the model has a table.
   const told = traces.length === 1 ? traces : traces.filter(({ facts }) => facts === undefined)
-  for (const trace of told.slice(0, MOST_TOLD)) say(`  ${processText(trace)}`)
+  for (const trace of told.slice(0, MOST_TOLD)) say(`  ${processText(trace, endedBy)}`)
   if (told.length > MOST_TOLD) say(`  and ${told.length - MOST_TOLD} more like these`)
   const read = await readRecording(dir, { folders: traces.map(({ folder }) => folder), reports }, say)
   say(`recorded into ${shown}:`)
   say(`  rchan summary ${shown}`)
   say(`  rchan convert ${shown} --to perfetto     then open it at https://ui.perfetto.dev`)
   if (read !== undefined) await finishFiles(read, say)
+}
+
+/** Why there is no trace. @param isTold whether something was said of it. */
+function nothingText({
+  isFlight,
+  isTold,
+  endedBy,
+}: Pick<RecordedOptions, 'isFlight' | 'endedBy'> & { readonly isTold: boolean }): string {
+  if (isFlight) return 'no snapshot was taken: ask for one while the program runs, with rchan snapshot PID'
+  if (endedBy !== undefined)
+    return `nothing was recorded: ${endedBy} ended the command before a recording had begun`
+  if (isTold) return 'nothing was recorded'
+  return 'nothing was recorded: the command started no Node process, or none that takes NODE_OPTIONS'
 }
 
 /** Opens traces. Says what is wrong with those that it can't open, and leaves them out. */
@@ -182,7 +191,7 @@ function complaintsIn(dir: string): string[] {
   })
 }
 
-function processText({ facts, folder, env }: Trace): string {
+function processText({ facts, folder, env }: Trace, endedBy: NodeJS.Signals | undefined): string {
   const threads = facts?.threads.filter(({ threadName }) => threadName !== SAMPLER).length ?? 0
   const bytes = readdirSync(folder).reduce((sum, name) => sum + bytesOf(join(folder, name)), 0)
   const times = facts?.threads.map(({ came }) => came) ?? []
@@ -194,7 +203,9 @@ function processText({ facts, folder, env }: Trace): string {
       ? durationText(duration)
       : isRunning(env.pid)
         ? 'still runs'
-        : 'was killed, or could not write to its end',
+        : endedBy === undefined
+          ? 'was killed, or could not write to its end'
+          : `has no end, as ${endedBy} ended the command`,
     ...(threads === 0 ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
     `${(bytes / 1000).toFixed(0)} kB`,
   ]

@@ -30,6 +30,7 @@ const FINDING_OF = {
   'messages-uneven': 'uneven-work',
   'messages-too-few': 'too-few-threads',
   'messages-garbage': 'garbage-collection',
+  'many-deaths': 'worker-died',
 }
 const PROGRAMS = [...FINDING_IDS, ...Object.keys(FINDING_OF)]
 const VARIANTS = ['strong', 'weak', 'healthy']
