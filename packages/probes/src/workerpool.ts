@@ -4,11 +4,16 @@
  * process is seen by the method of its workers that sends.
  */
 import { CallTask, type CallLibrary, type CallTracker } from './call-tracker.js'
+import { taskName } from './envelope.js'
 import { seeModules } from './modules.js'
 import { isObject, type Method } from './patches.js'
 import { Pools, type PoolFacts } from './pool.js'
 
 const KIND = 'workerpool'
+const RUN = 'run'
+/** An absolute path, or a URL of one, and no text of a function. */
+const PATH = /^(?:\/|[A-Za-z]:[\\/]|file:\/\/\/)[^\n*]+$/
+const LONGEST_PATH = 4096
 /** The method of a pool that makes its workers. */
 const MAKE_WORKER = '_createWorkerHandler'
 
@@ -105,18 +110,35 @@ function watchedExec(tracker: CallTracker, pools: Pools<WorkerPool>, exec: Metho
         functionName = ''
       }
     }
-    const name = method === 'run' && functionName !== '' ? functionName : method
+    const { name, file } = whatRuns(method, params, functionName)
     functionName = ''
     const { result, one } = tracker.submitting(
       () =>
-        new CallTask(pools.of(this, KIND), KIND, name, (call) => {
-          return call.name === method && call.args === params
-        }),
+        new CallTask(
+          pools.of(this, KIND),
+          KIND,
+          name,
+          (call) => call.name === method && call.args === params,
+          file,
+        ),
       () => exec.apply(this, args),
     )
     if (one !== undefined) followResult(tracker, one, result)
     return result
   }
+}
+
+/**
+ * What a task is called. The method `run` says little: it is workerpool's own for a function that
+ * is sent as text, and that of programs whose workers run files, mocha for one.
+ */
+function whatRuns(method: string, params: unknown, functionName: string): { name: string; file: string } {
+  if (method !== RUN) return { name: method, file: '' }
+  if (functionName !== '') return { name: functionName, file: '' }
+  const [file]: readonly unknown[] = Array.isArray(params) ? params : []
+  if (typeof file !== 'string' || file.length > LONGEST_PATH || !PATH.test(file))
+    return { name: method, file: '' }
+  return { name: taskName(file, 'default'), file }
 }
 
 /** workerpool's promises are its own: nothing is told of one that nobody handles. */

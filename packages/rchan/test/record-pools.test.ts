@@ -293,6 +293,19 @@ test('jest-worker: a call that is about a file, as each of jest’s, is called a
   expect(byTask(records, 'task:run').size).toBe(2)
 })
 
+test('workerpool: a call of `run` with a file, as each of mocha’s, is called after the file', async () => {
+  const { stdout, records } = await recordPool('calls-run.mjs', 'workerpool')
+  expect(stdout).toBe('17,19,13,17\n')
+  const begun = [...byTask(records, 'task:begin').values()].map(({ fields }) => [fields.name, fields.file])
+  expect(begun.filter(([name]) => name !== 'methods')).toEqual([
+    ['a.spec.cjs', '/tests/a.spec.cjs'],
+    ['b.spec.cjs', String.raw`C:\tests\b.spec.cjs`],
+    ['run', ''],
+    ['size', ''],
+  ])
+  expect(byTask(records, 'task:run').size).toBe(begun.length)
+})
+
 describe('what goes wrong in a pool', () => {
   test.each(['workerpool', 'jest-worker'])('%s: a worker that ends in a task', async (pool) => {
     const { stdout, records } = await recordPool('calls-ends.mjs', pool)

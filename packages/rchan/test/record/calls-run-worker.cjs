@@ -1,0 +1,2 @@
+const size = (text) => text.length
+require('workerpool').worker({ run: size, size })
