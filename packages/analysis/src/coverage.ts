@@ -24,6 +24,12 @@ export class Coverage {
     return sum
   }
 
+  /** From the start of the first interval to the end of the last one; undefined: there is none. */
+  get extent(): { readonly from: number; readonly to: number } | undefined {
+    const to = this.#ends.at(-1)
+    return to === undefined ? undefined : { from: this.#starts[0], to }
+  }
+
   /** How many intervals are known apart. */
   get intervals(): number {
     return this.#starts.length

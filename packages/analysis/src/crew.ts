@@ -83,6 +83,7 @@ function crewFrom(
     if (use.to > to) to = use.to
   }
   const [{ model: first }] = workers
+  const end = active.extent?.to ?? 0
   return {
     name: first.file?.split(/[\\/]/).at(-1) ?? first.name,
     process,
@@ -101,6 +102,7 @@ function crewFrom(
         unhandled: route?.unhandled ?? 0,
         answers: talk.posted,
         workNs: workOf(model, use),
+        thereNs: Math.max(0, Math.min(Number(use.to - base), end) - (talk.active.extent?.from ?? end)),
         onCpuNs: talk.before === undefined ? 0 : use.onCpuNs - talk.before.onCpu,
         waitingForCpuNs: talk.before === undefined ? 0 : use.waitingForCpuNs - talk.before.waitingForCpu,
       }

@@ -251,6 +251,8 @@ export interface Pool {
   readonly submitter: TraceThread
   readonly from: bigint
   readonly to: bigint
+  /** When its last task was submitted. */
+  readonly lastQueued: bigint
   readonly tasks: number
   readonly failed: number
   /** Of these, with a worker that never told of an end: it was ended, or died. */
@@ -344,6 +346,8 @@ export interface CrewWorker {
   readonly answers: number
   /** Time at work on messages: handling them, and, if it answers each, until the answer. */
   readonly workNs: number
+  /** From its first message until it ended, or until the last message of its crew. */
+  readonly thereNs: number
   /** Since its first message, by the kernel; 0 if it isn't known. */
   readonly onCpuNs: number
   readonly waitingForCpuNs: number

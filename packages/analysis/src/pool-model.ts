@@ -82,6 +82,7 @@ export class PoolModel {
   #startWaits = 0
   #from: bigint | undefined
   #to = 0n
+  #lastQueued = 0n
   #first: Reading | undefined
   #last: Reading | undefined
 
@@ -114,6 +115,7 @@ export class PoolModel {
     this.#from ??= time
     this.#first ??= this.#reading()
     this.#tasks += 1
+    this.#lastQueued = time
     this.#to = time
   }
 
@@ -250,6 +252,7 @@ export class PoolModel {
       submitter: this.#submitter.thread,
       from: this.#from ?? this.#base,
       to: this.#to,
+      lastQueued: this.#lastQueued,
       tasks: this.#tasks,
       failed: this.#failed,
       abandoned: this.#abandoned,

@@ -647,6 +647,21 @@ describe('findings', () => {
     expect(ids(made(1000))).toEqual(['uneven-work'])
     expect(ids(made(500))).toEqual(['uneven-work'])
     expect(ids(made(220))).toEqual([])
+    // They come one by one, most of them to one worker, and find it free: nobody waits for it.
+    const recording = new MadeRecording({ cpus: 2, maxThreads: 2 })
+    const run = (worker: number, at: number, end: number): unknown =>
+      recording.task({
+        worker,
+        queued: at,
+        dispatched: at,
+        started: at,
+        finished: end,
+        handled: end,
+        onCpu: end - at,
+      })
+    for (let at = 0; at < 1000; at += 20) run(at % 200 === 0 ? 4 : 3, at, at + 18)
+    run(4, 500, 510)
+    expect(ids(recording.model())).toEqual([])
   })
 
   test('idle workers, and one that never came', () => {

@@ -255,6 +255,16 @@ describe('findings without a pool', () => {
     ])
     expect(ids(made(40, 10))).toEqual(['uneven-work'])
     expect(ids(made(20, 17))).toEqual([])
+    // The one with more has a rest after each.
+    const recording = crew(2)
+    for (let at = 100; at < 1600; at += 30) {
+      recording.asked(3, at, 20)
+      recording.asked(4, at, 2)
+    }
+    const rested = recording.model()
+    expect(ids(rested)).toEqual([])
+    expect(rested.findings).toMatchObject([{ id: 'nothing-wrong' }])
+    expect(rested.findings[0].advice).toContain('had nothing to do for 63 % of the time')
   })
 
   test('a worker never takes a message; no worker of a pool ever runs a task', () => {

@@ -228,8 +228,8 @@ const STOP_IT =
   'stop it before you start the next (a call of a tracepoint writes into one recording only, so a flight ' +
   "recorder and another recording can't run at the same time)"
 const LEAVE_IT =
-  "rchan record, or rchan/auto, started it before the program, and records the program's own events, too; " +
-  'a program that starts a recording of its own runs without them'
+  "rchan record, or rchan/auto, started it before the program, and records the program's own events, too: " +
+  'leave out the call of startRecording, or run the program without rchan record'
 
 const WRONG_CLOCK =
   'process.hrtime was replaced before rchan was loaded, as tests do to fake time: load rchan first'

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Spans: something that takes its time on one thread. A declaration works as that of a tracepoint.
  */

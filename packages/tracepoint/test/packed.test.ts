@@ -6,12 +6,11 @@ import { fileURLToPath } from 'node:url'
 import { openTrace, type TraceItem } from '@rchan/ctf/reader'
 import { afterAll, expect, test } from 'vitest'
 import { readPage } from '../../../test/pages.ts'
-import { lend, packedFolder, runNode, write } from '../../../test/packed.ts'
+import { packedFolder, runNode, write } from '../../../test/packed.ts'
 
 type Recorded = Extract<TraceItem, { event: unknown }>
 
 const alone = packedFolder(['@rchan/tracepoint'])
-lend(alone, '@types/node', 'undici-types')
 const both = packedFolder(['@rchan/tracepoint', 'rchan'])
 afterAll(() => {
   for (const folder of [alone, both]) rmSync(folder, { recursive: true, force: true })
@@ -89,9 +88,8 @@ export { text }
         strict: true,
         noEmit: true,
         target: 'es2022',
-        lib: ['es2022', 'esnext.disposable'],
         module: 'nodenext',
-        types: ['node'],
+        types: [],
       },
       files: [file],
     }),
@@ -108,6 +106,8 @@ test('the programs of docs/libraries.md, pasted beside each other, print what th
   write(both, Object.fromEntries(named.map(({ code }) => [/^\/\/ ([\w.]+):/.exec(code)?.[1] ?? '', code])))
   const printed = blocks.find(({ language }) => language === 'text')?.code
   expect(await runNode(both, ['main.mjs'])).toEqual({ status: 0, stdout: printed, stderr: '' })
+  const { status, stdout } = await runNode(both, ['--test', 'mycache.test.mjs'])
+  expect({ status, tests: /^# pass 1$|ℹ pass 1$/m.test(stdout) }).toEqual({ status: 0, tests: true })
 })
 
 test('it depends on nothing', () => {

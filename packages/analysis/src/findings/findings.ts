@@ -242,10 +242,11 @@ function poolEvidence(facts: Facts, pool: Pool): Evidence[] {
   ]
 }
 
-/** Which part of the time in which it was active the workers of a crew were at work. */
-function crewAtWork({ workers, activeNs }: Crew): number {
+/** Which part of the time in which they could have been at work the workers of a crew were. */
+function crewAtWork({ workers }: Crew): number {
   const work = workers.reduce((sum, { workNs }) => sum + workNs, 0)
-  return Math.min(1, work / Math.max(1, activeNs * workers.length))
+  const there = workers.reduce((sum, { thereNs }) => sum + thereNs, 0)
+  return Math.min(1, work / Math.max(1, there))
 }
 
 function crewEvidence(crew: Crew): Evidence[] {

@@ -20,6 +20,8 @@ const UNEVEN = 1.4
 const LEAST_PART = 0.2
 /** The worker with the most is at work for so much of the pool's time. */
 const AT_WORK = 0.6
+/** Of its own time: one of a crew that often has no message holds nobody up. */
+const BUSY = 0.75
 const LEAST_NS = 100 * MS
 const MOST_CPU_WAIT = 0.2
 /** A worker of a crew that is at work for less of its time has nothing to do. */
@@ -41,7 +43,9 @@ function inPools(facts: Facts): Found[] {
     if ((cpuWaitOf(facts, pool)?.part ?? 0) > MOST_CPU_WAIT) return []
     const mean = workers.reduce((sum, { runNs }) => sum + runNs, 0) / workers.length
     const most = workers.reduce((a, b) => (b.runNs > a.runNs ? b : a))
-    const cost = most.runNs - mean
+    // A task that comes alone and finds a free worker would not be done sooner by another one.
+    const held = pool.backlog.ns + Number(pool.to - pool.lastQueued)
+    const cost = Math.min(most.runNs - mean, held)
     if (most.runNs < UNEVEN * mean || cost < LEAST_PART * activeNs || cost < LEAST_NS) return []
     if (most.runNs < AT_WORK * activeNs) return []
     return {
@@ -76,7 +80,7 @@ function inCrews(facts: Facts): Found[] {
     const most = workers.reduce((a, b) => (b.workNs > a.workNs ? b : a))
     const cost = most.workNs - mean
     if (most.workNs < UNEVEN * mean || cost < LEAST_PART * activeNs || cost < LEAST_NS) return []
-    if (most.workNs < AT_WORK * activeNs) return []
+    if (most.workNs < AT_WORK * activeNs || most.workNs < BUSY * most.thereNs) return []
     return {
       about: crew,
       severity: 'problem',
