@@ -1,11 +1,15 @@
 /** What is chosen, in words: its time, its fields, and of a task its stages. */
 import { durationText, quantityText } from '@rchan/analysis'
+import { nameOfRow } from '../src/shown-text.js'
+import { nameSums, threadSums, type NameSum, type Range, type ThreadSum } from './range.js'
 import type { Chosen } from './selection.js'
 import type { Timeline } from './timeline.js'
 
 const OUTCOMES = ['', 'failed', 'cut off']
 const ENDS = ['', 'failed', 'without an end']
 const MOST_WAYS = 1000
+/** Rows of a table of sums. */
+const SUMS_SHOWN = 8
 
 /** Makes an element. */
 function element(name: string, className: string, ...children: (Node | string)[]): HTMLElement {
@@ -29,6 +33,31 @@ export function showFinding(place: HTMLElement, finding: Element): void {
   show(place, parts, true)
 }
 
+/** Shows what threads did in a part of the time. */
+export function showRange(place: HTMLElement, timeline: Timeline, range: Range): void {
+  const { from, to } = range
+  const threads = threadSums(timeline, range)
+  const working = threads.reduce((sum, { onCpu }) => sum + onCpu, 0) / (to - from)
+  const parts = [
+    `from ${durationText(from)} to ${durationText(to)}`,
+    ...(working > 0 ? [`${quantityText(Number(working.toFixed(2)))} CPUs in use`] : []),
+  ]
+  show(
+    place,
+    [
+      element('p', 'claim', `${durationText(to - from)} marked`),
+      element('p', '', parts.join(' · ')),
+      element(
+        'div',
+        'sums',
+        threadTable(timeline, range, threads),
+        nameTable(timeline, nameSums(timeline, range)),
+      ),
+    ],
+    true,
+  )
+}
+
 /** @param sticks whether it stays at the foot of the window, over the rows. */
 function show(place: HTMLElement, parts: readonly Node[], sticks: boolean): void {
   place.replaceChildren(...parts)
@@ -41,10 +70,17 @@ function detailOf(timeline: Timeline, { slice, task, event, thread }: Chosen): N
   if (event >= 0) return eventDetail(timeline, event)
   if (thread >= 0) {
     const { label, about } = timeline.data.threads[thread]
-    return [element('p', 'claim', label), element('p', 'faint', about)]
+    const sums = nameSums(timeline, { from: -Infinity, to: Infinity }, thread)
+    return [
+      element('p', 'claim', label),
+      element('p', 'faint', about),
+      ...(sums.length === 0 ? [] : [element('div', 'sums', nameTable(timeline, sums))]),
+    ]
   }
   const isEmpty = timeline.data.threads.length === 0
-  const hint = isEmpty ? 'Nothing was recorded.' : 'Click a span for its fields; a task shows its stages.'
+  const hint = isEmpty
+    ? 'Nothing was recorded.'
+    : 'Click a span for its fields; a task shows its stages. Drag along the time axis to sum up a part of the time.'
   return [element('p', 'faint', hint)]
 }
 
@@ -52,8 +88,7 @@ function whoText({ data }: Timeline, thread: number): string {
   const row = data.threads[thread]
   if (row === undefined) return 'unknown thread'
   const { pid } = data.processes[row.process]
-  const name = row.id === 0 || row.label === `worker ${row.id}` ? row.label : `${row.label} #${row.id}`
-  return data.processes.length > 1 ? `${name}, process ${pid}` : name
+  return data.processes.length > 1 ? `${nameOfRow(row)}, process ${pid}` : nameOfRow(row)
 }
 
 function fieldsOf({ data }: Timeline, text: number): Node[] {
@@ -157,4 +192,49 @@ function barOf(stages: readonly Stage[]): Node {
     words.append(element('span', 'part', element('i', className), `${name} ${durationText(ns)}`), ' ')
   }
   return element('div', 'parts', bar, words)
+}
+
+/** A table of sums, the first so many of them: a name, and numbers. */
+function tableOf(
+  heads: readonly string[],
+  rows: readonly (readonly (Node | string)[])[],
+  what: string,
+): Node {
+  const cells = (tag: string, row: readonly (Node | string)[]): HTMLElement[] =>
+    row.map((cell, column) => {
+      const made = element(column === 0 ? 'th' : tag, column === 0 ? '' : 'n', cell)
+      if (tag === 'th' || column === 0) made.setAttribute('scope', tag === 'th' ? 'col' : 'row')
+      return made
+    })
+  const table = element(
+    'table',
+    '',
+    element('thead', '', element('tr', '', ...cells('th', heads))),
+    element('tbody', '', ...rows.slice(0, SUMS_SHOWN).map((row) => element('tr', '', ...cells('td', row)))),
+  )
+  const more = rows.length - SUMS_SHOWN
+  const rest = more > 0 ? [element('p', 'faint', `And ${quantityText(more)} more ${what}.`)] : []
+  return element('div', 'wide', table, ...rest)
+}
+
+function threadTable(timeline: Timeline, { from, to }: Range, sums: readonly ThreadSum[]): Node {
+  const part = (ns: number, all: number): string =>
+    all <= 0 ? '–' : ns === 0 ? '0' : `${durationText(ns)} · ${Math.round((ns / all) * 100)} %`
+  const rows = sums.map(({ thread, known, onCpu, waiting, gc, spans }) => [
+    whoText(timeline, thread),
+    part(onCpu, known),
+    part(waiting, known),
+    part(gc, to - from),
+    part(spans, to - from),
+  ])
+  return tableOf(['thread', 'on a CPU', 'waiting for a CPU', 'GC', 'in spans'], rows, 'threads')
+}
+
+function nameTable({ data }: Timeline, sums: readonly NameSum[]): Node {
+  const rows = sums.map(({ name, count, ns, longest }) => {
+    const link = element('a', '', durationText(data.slices.duration[longest]))
+    link.setAttribute('href', `#slice=${longest}`)
+    return [data.names[name], quantityText(count), durationText(ns), link]
+  })
+  return tableOf(['span', 'count', 'sum', 'longest'], rows, 'names')
 }

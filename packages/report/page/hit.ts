@@ -1,7 +1,8 @@
-/** What is drawn at a place, and what lies beside it. */
+/** What is drawn at a place, what lies beside it, and how that is called under the pointer. */
 import { durationText, quantityText } from '@rchan/analysis'
 import { bisectLeft, bisectRight } from 'd3-array'
 import type { Lane } from '../src/page-data.js'
+import { nameOfRow } from '../src/shown-text.js'
 import { BAND, LANE, type Layout } from './layout.js'
 import { NOTHING, type Chosen } from './selection.js'
 import type { Timeline } from './timeline.js'
@@ -68,6 +69,10 @@ export function wordsAt(timeline: Timeline, layout: Layout, time: number, y: num
   const row = layout.at(y)
   if (row?.kind === 'chart') return valuesAt(timeline, row.place, time)
   const thread = row?.kind === 'thread' ? row.place : -1
+  if (row !== undefined && thread >= 0 && y < row.top + BAND) {
+    const said = cpuAt(timeline, thread, time)
+    if (said !== '') return said
+  }
   const { losses, stalls } = timeline.data
   const isAt = (from: number, to: number): boolean => time >= from - slack && time <= to + slack
   const loss = losses.find((each) => (each.thread < 0 || each.thread === thread) && isAt(each.from, each.to))
@@ -79,6 +84,16 @@ export function wordsAt(timeline: Timeline, layout: Layout, time: number, y: num
   return `event loop stood still for ${durationText(stalls.to[stall] - stalls.from[stall])}`
 }
 
+/** What the kernel says of a thread at a time. */
+function cpuAt({ data }: Timeline, thread: number, time: number): string {
+  const { times, onCpu, waiting } = data.threads[thread].cpu
+  const index = bisectRight(times, time) - 1
+  if (index < 0 || index >= times.length - 1) return ''
+  const percent = (part: number): string => `${Math.round(part / 10)} %`
+  const length = durationText(times[index + 1] - times[index])
+  return `on a CPU ${percent(onCpu[index])}, waiting for a CPU ${percent(waiting[index])}, of ${length}`
+}
+
 /** The values of a chart. */
 function valuesAt({ data }: Timeline, place: number, time: number): string {
   const { times, series, unit } = data.charts[place]
@@ -88,4 +103,22 @@ function valuesAt({ data }: Timeline, place: number, time: number): string {
     `${label} ${quantityText(Number(values[point].toPrecision(3)), unit)}`.trim(),
   )
   return texts.join(' · ')
+}
+
+/** A slice or an event under the pointer, one thing a line: what it is, where it is, its way. */
+export function linesOf({ data }: Timeline, { slice, task, event, thread }: Chosen): string[] {
+  const row = data.threads[thread]
+  const who = row === undefined ? 'unknown thread' : nameOfRow(row)
+  const { names, slices, events, tasks } = data
+  if (event >= 0) return [names[events.name[event]], `at ${durationText(events.time[event])} on ${who}`]
+  if (slice < 0) return []
+  const outcome = ['', ', failed', ', cut off'][slices.outcome[slice]]
+  const lines = [
+    `${names[slices.name[slice]]} ${durationText(slices.duration[slice])}${outcome}`,
+    `at ${durationText(slices.start[slice])} on ${who}`,
+  ]
+  if (task < 0 || tasks.dispatched[task] < 0) return lines
+  const [dispatched, started] = [tasks.dispatched[task], tasks.started[task]]
+  const way = started < 0 ? '' : `, to the worker ${durationText(started - dispatched)}`
+  return [...lines, `in the queue ${durationText(dispatched)}${way}`]
 }

@@ -7,13 +7,21 @@ export interface Actions {
   /** By a part of what is shown, or by pixels. */
   panPart(part: number): void
   panPixels(pixels: number): void
-  /** Whether a wheel can zoom out no more: then it scrolls the page. */
-  isAll(): boolean
-  /** Whether something is where the timeline is drawn, the overview, or the labels. */
-  areaAt(x: number, y: number): 'plot' | 'overview' | 'labels'
+  /** A wheel was turned that scrolls the page, over the rows. */
+  scrollOver(): void
+  /** Whether something is where the timeline is drawn, the axis, the overview, or the labels. */
+  areaAt(x: number, y: number): 'plot' | 'axis' | 'overview' | 'labels'
   /** Shows the part around a place of the overview. */
   showOverviewAt(x: number): void
   choose(x: number, y: number): void
+  /** Marks the time between two places. @param isDone whether it stays so. */
+  mark(start: number, end: number, isDone: boolean): void
+  /** Marks the time of what is chosen, or else all that is shown. */
+  markChosen(): void
+  /** Fits what is at a place. */
+  fitAt(x: number, y: number): void
+  search(): void
+  help(): void
   hover(x: number, y: number, isOver: boolean): void
   fit(): void
   step(isForward: boolean): void
@@ -23,8 +31,9 @@ export interface Actions {
 
 /** A pointer that moved farther than this, in pixels, has not clicked. */
 const CLICK = 4
-const WHEEL = 500
-const PINCHED_WHEEL = 120
+/** A wheel that turns by so many pixels zooms by e. One step is at most a part of that. */
+const TURNED = 120
+const MOST_TURNED = 0.4
 const KEY_ZOOM = 0.7
 const KEY_PAN = 0.2
 
@@ -36,6 +45,7 @@ export function listen(canvas: HTMLCanvasElement, actions: Actions): void {
     const { target, key } = event
     if (event.ctrlKey || event.metaKey || event.altKey) return
     if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) return
+    if (target instanceof Element && target.closest('dialog') !== null) return
     const action = keyOf(key, actions)
     // Elsewhere arrows scroll the page.
     if (action === undefined || (key.startsWith('Arrow') && target !== canvas)) return
@@ -62,6 +72,12 @@ function keyOf(key: string, actions: Actions): (() => void) | undefined {
       return () => actions.panPart(KEY_PAN)
     case 'f':
       return () => actions.fit()
+    case 'm':
+      return () => actions.markChosen()
+    case '/':
+      return () => actions.search()
+    case '?':
+      return () => actions.help()
     case 'n':
       return () => actions.step(true)
     case 'p':
@@ -79,17 +95,18 @@ function keyOf(key: string, actions: Actions): (() => void) | undefined {
 
 function listenToWheel(canvas: HTMLCanvasElement, actions: Actions): void {
   const onWheel = (event: WheelEvent): void => {
-    if (actions.areaAt(event.offsetX, event.offsetY) !== 'plot') return
+    if (actions.areaAt(event.offsetX, event.offsetY) === 'labels') return
     const unit = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : 16
     const [x, y] = [event.deltaX * unit, event.deltaY * unit]
-    if (event.shiftKey || Math.abs(x) > Math.abs(y)) {
+    if (event.ctrlKey || event.metaKey) {
+      event.preventDefault()
+      // Two fingers on a touchpad make small steps, a wheel makes large ones.
+      const step = Math.max(-MOST_TURNED, Math.min(MOST_TURNED, y / TURNED))
+      actions.zoom(Math.exp(step), event.offsetX)
+    } else if (event.shiftKey || Math.abs(x) > Math.abs(y)) {
       event.preventDefault()
       actions.panPixels(x === 0 ? y : x)
-      return
-    }
-    if (y > 0 && actions.isAll() && !event.ctrlKey) return
-    event.preventDefault()
-    actions.zoom(Math.exp(y / (event.ctrlKey ? PINCHED_WHEEL : WHEEL)), event.offsetX)
+    } else actions.scrollOver()
   }
   canvas.addEventListener('wheel', onWheel, { passive: false })
 }
@@ -97,14 +114,21 @@ function listenToWheel(canvas: HTMLCanvasElement, actions: Actions): void {
 function listenToPointers(canvas: HTMLCanvasElement, actions: Actions): void {
   const held = new Map<number, { x: number; y: number }>()
   let moved = 0
-  let isOverview = false
+  let use: 'pan' | 'mark' | 'overview' = 'pan'
+  /** Where a mark begins. */
+  let start = 0
   canvas.addEventListener('pointerdown', (event) => {
     if (event.pointerType === 'mouse' && event.button !== 0) return
+    const { offsetX: x, offsetY: y } = event
     canvas.setPointerCapture(event.pointerId)
-    held.set(event.pointerId, { x: event.offsetX, y: event.offsetY })
+    held.set(event.pointerId, { x, y })
     moved = 0
-    isOverview = actions.areaAt(event.offsetX, event.offsetY) === 'overview'
-    if (isOverview) actions.showOverviewAt(event.offsetX)
+    start = x
+    const area = actions.areaAt(x, y)
+    const isMark = area === 'axis' || (area === 'plot' && event.shiftKey)
+    // Two fingers zoom, wherever the first one began.
+    use = held.size > 1 ? 'pan' : area === 'overview' ? area : isMark ? 'mark' : 'pan'
+    if (use === 'overview') actions.showOverviewAt(x)
   })
   canvas.addEventListener('pointermove', (event) => {
     const { offsetX: x, offsetY: y } = event
@@ -117,20 +141,25 @@ function listenToPointers(canvas: HTMLCanvasElement, actions: Actions): void {
     moved += Math.abs(x - before.x) + Math.abs(y - before.y)
     const widthBefore = widthOf(held)
     held.set(event.pointerId, { x, y })
-    if (isOverview) actions.showOverviewAt(x)
+    if (use === 'overview') actions.showOverviewAt(x)
     else if (held.size === 2) {
       const [a, b] = [...held.values()]
       actions.zoom(Math.max(1, widthBefore) / Math.max(1, widthOf(held)), (a.x + b.x) / 2)
-    } else if (moved > CLICK) actions.panPixels(before.x - x)
+    } else if (moved <= CLICK) return
+    else if (use === 'mark') actions.mark(start, x, false)
+    else actions.panPixels(before.x - x)
   })
   const release = (event: PointerEvent): void => {
     const wasHeld = held.delete(event.pointerId)
-    if (event.type !== 'pointerup' || !wasHeld || moved > CLICK || isOverview || held.size > 0) return
-    actions.choose(event.offsetX, event.offsetY)
+    if (!wasHeld || use === 'overview' || held.size > 0) return
+    if (moved > CLICK) {
+      if (use === 'mark') actions.mark(start, event.offsetX, true)
+    } else if (event.type === 'pointerup') actions.choose(event.offsetX, event.offsetY)
   }
   canvas.addEventListener('pointerup', release)
   canvas.addEventListener('pointercancel', release)
   canvas.addEventListener('pointerleave', () => actions.hover(0, 0, false))
+  canvas.addEventListener('dblclick', ({ offsetX, offsetY }) => actions.fitAt(offsetX, offsetY))
 }
 
 function widthOf(held: ReadonlyMap<number, { readonly x: number }>): number {

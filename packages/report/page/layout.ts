@@ -29,6 +29,8 @@ export interface Row {
 export class Layout {
   readonly rows: readonly Row[]
   readonly height: number
+  /** Where the last row ends. */
+  readonly foot: number
   /** Whether a label has a second line. */
   readonly isRoomy: boolean
   readonly #ofThread: number[] = []
@@ -57,6 +59,7 @@ export class Layout {
       }
     }
     this.rows = rows
+    this.foot = top
     this.height = top + GAP
   }
 

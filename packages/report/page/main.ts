@@ -1,16 +1,16 @@
 /** The script of the page. */
-import { durationText } from '@rchan/analysis'
 import { unpack } from '../src/columns.js'
 import type { PageData } from '../src/page-data.js'
 import { colorsOf } from './colors.js'
-import { showDetail, showFinding } from './detail.js'
-import { hit, wordsAt } from './hit.js'
+import { showDetail, showFinding, showRange } from './detail.js'
+import { hit, linesOf, wordsAt } from './hit.js'
 import { listen } from './input.js'
 import { LaneSteps } from './lane-steps.js'
-import { HEAD, Layout, OVERVIEW } from './layout.js'
+import { HEAD, Layout, OVERVIEW, type Row } from './layout.js'
 import { showNames } from './legend.js'
 import { Painter } from './paint.js'
-import type { Marked } from './scene.js'
+import type { Range } from './range.js'
+import type { Pointed } from './scene.js'
 import { NOTHING, Search, type Chosen } from './selection.js'
 import { makeSortable } from './tables.js'
 import { Timeline } from './timeline.js'
@@ -21,6 +21,8 @@ const LEAST_HEIGHT = 200
 /** How near a pointer has to be, in pixels. */
 const NEAR = 3
 const TOOLTIP_OFFSET = 14
+/** How long it is said how to zoom. */
+const HINT_MS = 2500
 /** More of a canvas a browser may not draw; paper doesn't need more. */
 const MOST_PRINTED = 16_000
 const MOST_PIXELS = 64e6
@@ -46,6 +48,16 @@ function addressOf({ slice, task, event, thread }: Chosen): string {
   return thread >= 0 ? `#thread=${thread}` : '#'
 }
 
+/** The address leads back to what is chosen. A page in a frame may have none. */
+function setAddress(address: string): void {
+  if (address === '#' && location.hash === '') return
+  try {
+    history.replaceState(null, '', address)
+  } catch {
+    // Then it doesn't.
+  }
+}
+
 class Page {
   readonly #timeline: Timeline
   readonly #layout: Layout
@@ -57,10 +69,14 @@ class Page {
   readonly #frame = byId('frame')
   readonly #detail = byId('detail')
   readonly #tooltip = this.#frame.appendChild(document.createElement('div'))
+  readonly #hint = this.#frame.appendChild(document.createElement('div'))
   #colors = colorsOf(document.documentElement)
   #chosen: Chosen = NOTHING
-  /** What the finding is about whose link was followed. */
-  #marked: Marked | undefined
+  /** What a user has marked, or the finding is about whose link was followed. */
+  #marked: Range | undefined
+  #pointed: Pointed | undefined
+  /** Whether it was said already how to zoom. */
+  #isTold = false
   /** Where steps from lane to lane stay, in ns. */
   #column: number | undefined
   #isAsked = false
@@ -75,6 +91,9 @@ class Page {
     this.#painter = new Painter(this.#canvas.getContext('2d', { alpha: false }) as CanvasRenderingContext2D)
     this.#tooltip.id = 'tooltip'
     this.#tooltip.hidden = true
+    this.#hint.id = 'zoom-hint'
+    this.#hint.hidden = true
+    this.#hint.textContent = 'To zoom, hold Ctrl or ⌘ and turn the wheel.'
     this.#frame.style.height = `${this.#layout.height}px`
     showNames(byId('legend'), this.#timeline)
     this.#listen()
@@ -110,18 +129,21 @@ class Page {
     const timeAt = (x: number): number => this.#view.from + ((x - left()) / plot()) * this.#view.span
     const hitAt = (x: number, y: number): Chosen => {
       const slack = (NEAR / plot()) * this.#view.span
-      return hit(this.#timeline, this.#layout, timeAt(x), y + this.#scrolled, slack)
+      return y < HEAD ? NOTHING : hit(this.#timeline, this.#layout, timeAt(x), y + this.#scrolled, slack)
     }
     const { data } = this.#timeline
+    /** A time of the recording. */
+    const within = (time: number): number => Math.max(data.from, Math.min(data.to, time))
     listen(this.#canvas, {
-      zoom: (factor, x) =>
-        this.#change(() =>
-          this.#view.zoom(factor, x === undefined ? (this.#view.from + this.#view.to) / 2 : timeAt(x)),
-        ),
+      zoom: (factor, x) => {
+        this.#isTold = true
+        const middle = (this.#view.from + this.#view.to) / 2
+        this.#change(() => this.#view.zoom(factor, x === undefined ? middle : timeAt(x)))
+      },
       panPart: (part) => this.#change(() => this.#view.pan(part * this.#view.span)),
       panPixels: (pixels) => this.#change(() => this.#view.pan((pixels / plot()) * this.#view.span)),
-      isAll: () => this.#view.isAll,
-      areaAt: (x, y) => (x < left() ? 'labels' : y < OVERVIEW ? 'overview' : 'plot'),
+      scrollOver: () => this.#tellZoom(),
+      areaAt: (x, y) => (x < left() ? 'labels' : y < OVERVIEW ? 'overview' : y < HEAD ? 'axis' : 'plot'),
       showOverviewAt: (x) =>
         this.#change(() => {
           const middle = data.from + ((x - left()) / plot()) * (data.to - data.from)
@@ -131,6 +153,25 @@ class Page {
         const row = x < left() && y > HEAD ? this.#layout.at(y + this.#scrolled) : undefined
         this.#choose(row?.kind === 'thread' ? { ...NOTHING, thread: row.place } : hitAt(x, y))
       },
+      mark: (start, end, isDone) => {
+        const [from, to] = [within(timeAt(Math.min(start, end))), within(timeAt(Math.max(start, end)))]
+        if (to > from) this.#markRange({ from, to }, isDone)
+      },
+      markChosen: () => {
+        const { slice } = this.#chosen
+        const { from, to } = this.#view
+        const [start, end] = slice < 0 ? [from, to] : [data.slices.start[slice], this.#timeline.ends[slice]]
+        if (end > start) this.#markRange({ from: start, to: end }, true)
+      },
+      fitAt: (x, y) => {
+        const time = timeAt(x)
+        const { slice } = hitAt(x, y)
+        if (slice >= 0) this.#fitOrAll({ from: data.slices.start[slice], to: this.#timeline.ends[slice] })
+        else if (this.#marked !== undefined && time > this.#marked.from && time < this.#marked.to)
+          this.#fitOrAll(this.#marked)
+      },
+      search: () => byId('search').focus(),
+      help: () => this.#help(),
       hover: (x, y, isOver) => {
         const isOn = isOver && y > HEAD
         const isPlot = isOn && x >= left()
@@ -140,7 +181,10 @@ class Page {
           : isOn
             ? this.#labelAt(y)
             : ''
-        this.#hover(isPlot ? hitAt(x, y) : NOTHING, said, x, y)
+        const over = isPlot ? hitAt(x, y) : NOTHING
+        this.#point(isOver && x >= left() && y >= OVERVIEW ? { x, slice: over.slice } : undefined)
+        this.#hover(over, said, x, y)
+        if (isOver && y >= OVERVIEW && y < HEAD && x >= left()) this.#canvas.style.cursor = 'col-resize'
       },
       fit: () => this.#fit(),
       step: (isForward) => this.#step(isForward),
@@ -154,6 +198,7 @@ class Page {
       this.#change(() => this.#view.zoom(2, (this.#view.from + this.#view.to) / 2)),
     )
     byId('fit').addEventListener('click', () => this.#fit())
+    byId('help').addEventListener('click', () => this.#help())
     this.#listenToSearch()
     const redraw = (): void => this.#ask()
     addEventListener('scroll', redraw, { passive: true })
@@ -175,22 +220,31 @@ class Page {
     const field = byId('search') as HTMLInputElement
     field.addEventListener('input', () => {
       this.#search.set(field.value)
-      const { slices, events, threads, isActive } = this.#search
-      const counted = (count: number, what: string): string =>
-        `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
-      const parts = [
-        counted(slices, 'span'),
-        ...(events > 0 ? [counted(events, 'event')] : []),
-        ...(threads > 0 ? [counted(threads, 'thread')] : []),
-      ]
-      byId('matches').textContent = isActive ? parts.join(', ') : ''
+      this.#countFound()
       this.#ask()
     })
+    byId('previous').addEventListener('click', () => this.#goToFound(false))
+    byId('next').addEventListener('click', () => this.#goToFound(true))
     field.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter') return
       event.preventDefault()
       this.#goToFound(!event.shiftKey)
     })
+  }
+
+  /** Says how many were found, and which of them is chosen. */
+  #countFound(): void {
+    const { slices, events, threads, isActive } = this.#search
+    const counted = (count: number, what: string): string =>
+      `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
+    const place = isActive ? this.#search.placeOf(this.#chosen.slice) : 0
+    const parts = [
+      `${place > 0 ? `${place.toLocaleString('en')} of ` : ''}${counted(slices, 'span')}`,
+      ...(events > 0 ? [counted(events, 'event')] : []),
+      ...(threads > 0 ? [counted(threads, 'thread')] : []),
+    ]
+    byId('matches').textContent = isActive ? parts.join(', ') : ''
+    byId('steps').hidden = slices + events + threads === 0
   }
 
   /** Goes to the next span that was found; if none was, to the next event, or the next thread. */
@@ -230,7 +284,7 @@ class Page {
       this.#choose({ ...NOTHING, slice: run, task, thread: data.tasks.worker[task] }, false)
     } else if (target.from !== undefined && target.to !== undefined) {
       const [from, to] = [Number(target.from), Number(target.to)]
-      if (!Number.isFinite(from) || !Number.isFinite(to)) return
+      if (!Number.isFinite(from) || !Number.isFinite(to) || to < from) return
       this.#view.showAround(from, to)
       this.#choose({ ...NOTHING, thread }, false)
       this.#mark({ from, to }, Number(target.finding))
@@ -249,13 +303,20 @@ class Page {
     this.#reveal()
   }
 
-  /** Scrolls to the row of what is chosen. */
+  /** Scrolls to the row of what is chosen; of a task to its submitter's, too, if both have room. */
   #reveal(): void {
-    const row = this.#layout.ofThread(this.#chosen.thread)
-    const { top } = this.#frame.getBoundingClientRect()
-    const [rowTop, bottom] = row === undefined ? [0, HEAD] : [row.top - HEAD, row.top + row.height]
+    const { thread, task } = this.#chosen
+    const own = this.#layout.ofThread(thread)
+    const other = task < 0 ? undefined : this.#layout.ofThread(this.#timeline.data.tasks.submitter[task])
+    const rows = [own, other].filter((row): row is Row => row !== undefined)
     // What is said of it lies over the rows at the foot of the window.
     const room = innerHeight - this.#detail.offsetHeight
+    const topOf = (all: readonly Row[]): number => Math.min(...all.map(({ top }) => top - HEAD))
+    const endOf = (all: readonly Row[]): number =>
+      Math.max(HEAD, ...all.map(({ top, height }) => top + height))
+    const shown = endOf(rows) - topOf(rows) <= room ? rows : rows.slice(0, 1)
+    const { top } = this.#frame.getBoundingClientRect()
+    const [rowTop, bottom] = shown.length === 0 ? [0, HEAD] : [topOf(shown), endOf(shown)]
     if (top + rowTop < 0) scrollBy({ top: top + rowTop })
     else if (top + bottom > room) scrollBy({ top: Math.min(top + rowTop, top + bottom - room) })
     this.#ask()
@@ -266,31 +327,54 @@ class Page {
     if (addressOf(chosen) === '#') this.#marked = undefined
     this.#column = undefined
     showDetail(this.#detail, this.#timeline, chosen)
-    const address = addressOf(chosen)
-    if (isAddress && (address !== '#' || location.hash !== '')) {
-      // The address leads back to it. A page in a frame may have none.
-      try {
-        history.replaceState(null, '', address)
-      } catch {
-        // Then it doesn't.
-      }
-    }
+    if (isAddress) setAddress(addressOf(chosen))
+    if (this.#search.isActive) this.#countFound()
     this.#ask()
   }
 
-  /** Marks what a finding is about, and shows what it says. */
-  #mark(marked: Marked, place: number): void {
+  /** Marks what a finding is about, and shows what it says; without one, what threads did then. */
+  #mark(marked: Range, place: number): void {
     this.#marked = marked
     const finding = document.querySelectorAll('#findings > li')[place]
-    if (finding !== undefined) showFinding(this.#detail, finding)
+    if (finding === undefined) showRange(this.#detail, this.#timeline, marked)
+    else showFinding(this.#detail, finding)
+  }
+
+  /** Marks what a user wants to have summed up. */
+  #markRange(marked: Range, isDone: boolean): void {
+    this.#choose(NOTHING, false)
+    this.#marked = marked
+    if (!isDone) return
+    showRange(this.#detail, this.#timeline, marked)
+    setAddress(`#from=${Math.round(marked.from)}&to=${Math.round(marked.to)}`)
   }
 
   #fit(): void {
     const { slice } = this.#chosen
-    if (slice >= 0) this.#view.showAround(this.#timeline.data.slices.start[slice], this.#timeline.ends[slice])
-    else this.#view.showAll()
-    // What is fitted already: all of it.
+    const { start } = this.#timeline.data.slices
+    const range = slice < 0 ? this.#marked : { from: start[slice], to: this.#timeline.ends[slice] }
+    if (range === undefined) this.#change(() => this.#view.showAll())
+    else this.#fitOrAll(range)
+  }
+
+  /** Shows a part of the time; if that is what is shown, all of it. */
+  #fitOrAll({ from, to }: Range): void {
+    const { from: shownFrom, to: shownTo } = this.#view
+    this.#view.showAround(from, to)
+    if (this.#view.from === shownFrom && this.#view.to === shownTo) this.#view.showAll()
     this.#ask()
+  }
+
+  #help(): void {
+    ;(byId('keys') as HTMLDialogElement).showModal()
+  }
+
+  /** A wheel scrolls the page. Who wants to zoom with it is told once how. */
+  #tellZoom(): void {
+    if (this.#isTold) return
+    this.#isTold = true
+    this.#hint.hidden = false
+    setTimeout(() => (this.#hint.hidden = true), HINT_MS)
   }
 
   /** To the next slice or event of the lane, or to the first one that is shown. */
@@ -366,21 +450,33 @@ class Page {
   }
 
   /** @param said of the place, if nothing is hit there. */
-  #hover({ slice, event }: Chosen, said: string, x: number, y: number): void {
-    const { names, slices, events } = this.#timeline.data
-    const text =
-      slice >= 0
-        ? `${names[slices.name[slice]]} ${durationText(slices.duration[slice])}`
-        : event >= 0
-          ? names[events.name[event]]
-          : said
-    this.#tooltip.hidden = text === ''
-    this.#canvas.style.cursor = slice >= 0 || event >= 0 ? 'pointer' : ''
+  #hover(chosen: Chosen, said: string, x: number, y: number): void {
+    const found = linesOf(this.#timeline, chosen)
+    const lines = found.length > 0 ? found : said === '' ? [] : [said]
+    this.#tooltip.hidden = lines.length === 0
+    this.#canvas.style.cursor = found.length > 0 ? 'pointer' : ''
     if (this.#tooltip.hidden) return
-    this.#tooltip.textContent = text
-    const most = this.#width - this.#tooltip.offsetWidth
+    this.#tooltip.replaceChildren(
+      ...lines.map((line) => {
+        const made = document.createElement('div')
+        made.textContent = line
+        return made
+      }),
+    )
+    const { offsetWidth, offsetHeight } = this.#tooltip
+    // Beside the pointer, and in the window: above the pointer where there is no room below.
+    const most = this.#width - offsetWidth
+    const foot = innerHeight - this.#canvas.getBoundingClientRect().top
+    const below = y + TOOLTIP_OFFSET
+    const top = below + offsetHeight > foot ? y - TOOLTIP_OFFSET / 2 - offsetHeight : below
     this.#tooltip.style.left = `${Math.max(0, Math.min(most, x + TOOLTIP_OFFSET))}px`
-    this.#tooltip.style.top = `${y + this.#scrolled + TOOLTIP_OFFSET}px`
+    this.#tooltip.style.top = `${top + this.#scrolled}px`
+  }
+
+  #point(pointed: Pointed | undefined): void {
+    if (pointed === undefined && this.#pointed === undefined) return
+    this.#pointed = pointed
+    this.#ask()
   }
 
   #change(change: () => void): void {
@@ -431,6 +527,7 @@ class Page {
       search: this.#search,
       chosen: this.#chosen,
       marked: this.#marked,
+      pointed: this.#isPrinting ? undefined : this.#pointed,
       colors: this.#colors,
       scrolled: this.#scrolled,
       width,

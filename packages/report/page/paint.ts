@@ -8,12 +8,13 @@ import { bisectLeft, bisectRight } from 'd3-array'
 import { scaleLinear, type ScaleLinear } from 'd3-scale'
 import { area, curveStepAfter } from 'd3-shape'
 import type { Lane, PageData, PageThread } from '../src/page-data.js'
+import { nameOfRow } from '../src/shown-text.js'
 import { AXIS, BAND, EVENTS, HEAD, LANE, OVERVIEW, type Layout, type Row } from './layout.js'
 import { drawArrows } from './arrows.js'
 import { Overview } from './overview.js'
 import { FONT, Pen } from './pen.js'
 import type { Scene } from './scene.js'
-import { ticksOf, type Tick } from './ticks.js'
+import { ticksOf, timeText, type Tick } from './ticks.js'
 import type { Timeline } from './timeline.js'
 
 /** A name is written on slices of at least this width. */
@@ -32,8 +33,8 @@ const FAILED = 1
 const CUT = 2
 
 /** What a thread is called. Where there is no second line, its number stands beside its name. */
-export function labelOf({ id, label }: PageThread, { isRoomy }: Layout): string {
-  return isRoomy || id === 0 || label === `worker ${id}` ? label : `${label} #${id}`
+export function labelOf(thread: PageThread, { isRoomy }: Layout): string {
+  return isRoomy ? thread.label : nameOfRow(thread)
 }
 
 /** Draws scenes. */
@@ -83,7 +84,7 @@ export class Painter {
     context.rect(0, HEAD, width, height - HEAD)
     context.clip()
     context.translate(0, -scrolled)
-    this.#grid(layout.height)
+    this.#grid(layout.foot)
     for (const row of layout.rows) {
       if (row.top + row.height < scrolled || row.top > scrolled + height) continue
       if (row.kind === 'process') this.#process(row)
@@ -94,9 +95,14 @@ export class Painter {
       for (const loss of timeline.data.losses) if (loss.thread < 0) this.#loss(loss, HEAD, 6)
       this.#marked(layout.height)
       drawArrows(scene, this.#pen, this.#x)
+      this.#cursor(layout.height)
     })
+    // Names of processes stand over what is marked.
+    for (const row of layout.rows) if (row.kind === 'process') this.#processName(row)
     context.restore()
     this.#axis()
+    this.#markedLength()
+    this.#cursorTime()
     this.#overview.draw(scene, this.#pen)
   }
 
@@ -127,7 +133,7 @@ export class Painter {
   #grid(height: number): void {
     const context = this.#context
     context.fillStyle = this.#scene.colors.line
-    for (const { at } of this.#ticks()) context.fillRect(Math.round(this.#x(at)), HEAD, 1, height)
+    for (const { at } of this.#ticks()) context.fillRect(Math.round(this.#x(at)), HEAD, 1, height - HEAD)
   }
 
   #axis(): void {
@@ -143,7 +149,7 @@ export class Painter {
       if (x + 4 + context.measureText(text).width <= width)
         this.#pen.text(text, x + 4, OVERVIEW + AXIS / 2, colors.faint, 11)
     }
-    this.#pen.text(durationText(this.#scene.view.span), 8, OVERVIEW + AXIS / 2, colors.faint, 11)
+    this.#pen.text(`${durationText(this.#scene.view.span)} shown`, 8, OVERVIEW + AXIS / 2, colors.faint, 11)
     context.fillStyle = colors.line
     context.fillRect(0, HEAD - 1, width, 1)
     if (marked === undefined) return
@@ -153,7 +159,46 @@ export class Painter {
       context.fillRect(start, HEAD - 3, Math.max(2, this.#x(marked.to) - start), 3)
   }
 
-  /** What a finding is about stays bright. */
+  /** How long what is marked is, over the axis. */
+  #markedLength(): void {
+    const { marked, left, width, colors } = this.#scene
+    if (marked === undefined) return
+    const [start, end] = [Math.max(left, this.#x(marked.from)), Math.min(width, this.#x(marked.to))]
+    if (end < left || start > width) return
+    this.#flag(durationText(marked.to - marked.from), (start + end) / 2, colors.accent, colors.paper)
+  }
+
+  /** The time under the pointer, over the axis. */
+  #cursorTime(): void {
+    const { pointed, view, width, left, colors } = this.#scene
+    if (pointed === undefined) return
+    const text = timeText(this.#x.invert(pointed.x), view.span / Math.max(1, width - left))
+    this.#flag(text, pointed.x, colors.ink, colors.paper)
+  }
+
+  #cursor(height: number): void {
+    const { pointed, colors } = this.#scene
+    if (pointed === undefined) return
+    const context = this.#context
+    context.globalAlpha = 0.5
+    context.fillStyle = colors.ink
+    context.fillRect(Math.round(pointed.x), HEAD, 1, height)
+    context.globalAlpha = 1
+  }
+
+  /** A text on the axis, on ground of its own. */
+  #flag(text: string, middle: number, ground: string, color: string): void {
+    const { left, width } = this.#scene
+    const context = this.#context
+    context.font = `11px ${FONT}`
+    const wide = context.measureText(text).width + 10
+    const start = Math.max(left, Math.min(width - wide, middle - wide / 2))
+    context.fillStyle = ground
+    context.fillRect(start, OVERVIEW + 2, wide, AXIS - 6)
+    this.#pen.text(text, start + 5, OVERVIEW + AXIS / 2 - 1, color, 11)
+  }
+
+  /** What is marked stays bright. */
   #marked(height: number): void {
     const { marked, colors, width, left } = this.#scene
     if (marked === undefined) return
@@ -168,11 +213,16 @@ export class Painter {
     for (const at of [start - 1, end]) context.fillRect(at, HEAD, 1, height)
   }
 
-  #process({ place, top, height }: Row): void {
-    const { timeline, colors, width } = this.#scene
+  #process({ top, height }: Row): void {
+    const { colors, width } = this.#scene
+    this.#context.fillStyle = colors.band
+    this.#context.fillRect(0, top, width, height)
+  }
+
+  #processName({ place, top, height }: Row): void {
+    const { timeline, colors, width, height: all, scrolled } = this.#scene
+    if (top + height < scrolled || top > scrolled + all) return
     const context = this.#context
-    context.fillStyle = colors.band
-    context.fillRect(0, top, width, height)
     context.font = `bold 12px ${FONT}`
     context.fillStyle = colors.ink
     context.fillText(this.#pen.cut(timeline.data.processes[place].label, width - 16), 8, top + height / 2)
@@ -394,7 +444,7 @@ export class Painter {
   }
 
   #slice(slice: number, y: number): void {
-    const { timeline, colors, width, left: labels, search, chosen } = this.#scene
+    const { timeline, colors, width, left: labels, search, chosen, pointed } = this.#scene
     const { start, name, outcome } = timeline.data.slices
     const context = this.#context
     const left = Math.max(labels - 2, this.#x(start[slice]))
@@ -429,9 +479,9 @@ export class Painter {
       )
     }
     context.globalAlpha = 1
-    if (slice === chosen.slice) {
+    if (slice === chosen.slice || slice === pointed?.slice) {
       context.strokeStyle = colors.ink
-      context.lineWidth = 2
+      context.lineWidth = slice === chosen.slice ? 2 : 1
       context.strokeRect(left, y, wide, high)
     }
   }

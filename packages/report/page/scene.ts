@@ -1,14 +1,17 @@
 /** What is drawn. */
 import type { Colors } from './colors.js'
 import type { Layout } from './layout.js'
+import type { Range } from './range.js'
 import type { Chosen, Search } from './selection.js'
 import type { Timeline } from './timeline.js'
 import type { View } from './view.js'
 
-/** A part of the time that a finding is about, in ns. */
-export interface Marked {
-  readonly from: number
-  readonly to: number
+/** What is under the pointer. */
+export interface Pointed {
+  /** In pixels. */
+  readonly x: number
+  /** −1: none. */
+  readonly slice: number
 }
 
 /** All that a drawing depends on. */
@@ -18,7 +21,9 @@ export interface Scene {
   readonly view: View
   readonly search: Search
   readonly chosen: Chosen
-  readonly marked: Marked | undefined
+  /** A user has marked it, or a finding is about it. */
+  readonly marked: Range | undefined
+  readonly pointed: Pointed | undefined
   readonly colors: Colors
   /** How far the rows are scrolled, in pixels. */
   readonly scrolled: number

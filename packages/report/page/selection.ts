@@ -19,6 +19,8 @@ export class Search {
   #names = new Uint8Array()
   #texts = new Uint8Array()
   #threads = new Uint8Array()
+  /** Grows with each search. */
+  version = 0
   isActive = false
   slices = 0
   events = 0
@@ -31,6 +33,7 @@ export class Search {
   set(text: string): void {
     const sought = text.trim().toLowerCase()
     this.isActive = sought !== ''
+    this.version += 1
     const { names, texts, threads, slices, events } = this.#timeline.data
     const found = (all: readonly string[]): Uint8Array<ArrayBuffer> =>
       Uint8Array.from(all, (each) => Number(this.isActive && each.toLowerCase().includes(sought)))
@@ -59,6 +62,18 @@ export class Search {
 
   hasThread(thread: number): boolean {
     return this.#threads[thread] === 1
+  }
+
+  /** How many found slices begin before one, and it; 0 if it was not found. */
+  placeOf(slice: number): number {
+    if (slice < 0 || !this.hasSlice(slice)) return 0
+    const { start } = this.#timeline.data.slices
+    let place = 1
+    for (let other = 0; other < start.length; other += 1) {
+      const order = start[other] - start[slice] || other - slice
+      if (order < 0 && this.hasSlice(other)) place += 1
+    }
+    return place
   }
 
   /** The next event of its row, or of the next row. */

@@ -13,7 +13,8 @@ export function headRow(names: readonly string[], isNumber: (name: string) => bo
 
 /** A duration in ns. */
 export function timeCell(ns: number | undefined): Markup {
-  return html`<td class="n" data-value="${ns ?? -1}">${ns === undefined ? '–' : durationText(ns)}</td>`
+  const text = ns === undefined ? '–' : ns === 0 ? '0' : durationText(ns)
+  return html`<td class="n" data-value="${ns ?? -1}">${text}</td>`
 }
 
 /** The time between two stages. */

@@ -9,6 +9,8 @@ import { html, Markup } from './markup.js'
 import type { PageData } from './page-data.js'
 import { poolSections } from './pool-section.js'
 import { shortText } from './shown-text.js'
+import { stallSection } from './stall-section.js'
+import { spanSection } from './span-section.js'
 import { slowestSection } from './task-section.js'
 import { threadRowOf, threadSection } from './thread-section.js'
 
@@ -33,13 +35,16 @@ const SEVERITIES: Readonly<Record<Finding['severity'], string>> = {
 }
 const LONGEST_TITLE = 500
 const FINDINGS_SHOWN = 50
-const KEYS: readonly (readonly [string, string])[] = [
-  ['w s', 'zoom'],
-  ['a d', 'pan'],
-  ['f', 'fit the selection, or all'],
-  ['n p', 'next or previous span of the lane'],
-  ['j k', 'lane below or above'],
-  ['Esc', 'no selection'],
+const KEYS: readonly (readonly [keys: string, what: string])[] = [
+  ['w s', 'zoom in and out; also + and −, or Ctrl and the wheel, or two fingers'],
+  ['a d', 'to the left and to the right; also drag, or Shift and the wheel'],
+  ['f', 'fit what is chosen or marked; again: all. A double-click does so, too'],
+  ['m', 'mark the time of what is chosen; also drag along the time axis, or with Shift anywhere'],
+  ['n p', 'next and previous span of the lane'],
+  ['j k', 'lane below and above'],
+  ['/', 'search; Enter: next, Shift and Enter: previous'],
+  ['Esc', 'choose and mark nothing'],
+  ['?', 'this list'],
 ]
 
 /** Writes the page. @param packed what the script draws, as base64. */
@@ -68,7 +73,11 @@ export function pageText(head: Head, model: Model, data: PageData, packed: strin
         </header>
         <main>
           ${findingsPart(model, data, at)} ${timelinePart(data)} ${poolSections(model)} ${crewSection(model)}
-          ${slowestSection(model, data)} ${functionSection(model)} ${threadSection(model, data)}
+          ${model.pools.length > 0 ? slowestSection(model, data) : html``}
+          <div class="beside">
+            ${stallSection(model, data)}${spanSection(data)}${model.pools.length > 0 ? html`` : slowestSection(model, data)}
+          </div>
+          ${functionSection(model)} ${threadSection(model, data)}
         </main>
         <script type="application/octet-stream" id="data">
           ${new Markup(packed)}
@@ -97,7 +106,11 @@ function aboutText(
   ].join(' · ')
 }
 
-function findingsPart({ findings, losses }: Model, data: PageData, at: (time: bigint) => number): Markup {
+function findingsPart(
+  { findings, losses, pools, crews }: Model,
+  data: PageData,
+  at: (time: bigint) => number,
+): Markup {
   const lost =
     losses.events + losses.packets === 0
       ? html``
@@ -105,7 +118,16 @@ function findingsPart({ findings, losses }: Model, data: PageData, at: (time: bi
           ${lostText(losses)}: what is drawn is not all that happened. Where they are missing, the timeline is
           red.
         </p>`
-  if (findings.length === 0) return lost
+  if (findings.length === 0) {
+    const isJudged = pools.length + crews.length > 0
+    return html`<section aria-labelledby="findings-head">
+      <h2 id="findings-head">Findings</h2>
+      ${lost}
+      <p class="faint">
+        ${isJudged ? 'None: of its pools and workers there is too little in this recording.' : 'None: findings are about pools and worker threads, and no thread had messages or tasks.'}
+      </p>
+    </section>`
+  }
   const more = findings.length - FINDINGS_SHOWN
   return html`<section aria-labelledby="findings-head">
     <h2 id="findings-head">Findings</h2>
@@ -168,16 +190,33 @@ function timelinePart(data: PageData): Markup {
         >Search <input id="search" type="search" autocomplete="off" placeholder="span, event or thread"
       /></label>
       <output id="matches"></output>
-      <span id="buttons"
-        ><button type="button" id="in" title="zoom in (w)">+</button
-        ><button type="button" id="out" title="zoom out (s)">−</button
-        ><button type="button" id="fit" title="fit the selection, or all (f)">fit</button></span
+      <span id="steps" class="buttons" hidden
+        ><button type="button" id="previous" title="previous (Shift and Enter)" aria-label="previous">
+          ‹</button
+        ><button type="button" id="next" title="next (Enter)" aria-label="next">›</button></span
       >
-      <span class="faint hint" id="keys"
-        >Wheel: zoom. Drag, or Shift and wheel:
-        pan.${KEYS.map(([keys, what]) => html` ${keys.split(' ').map((key) => html`<kbd>${key}</kbd>`)} ${what}.`)}</span
+      <span class="buttons"
+        ><button type="button" id="in" title="zoom in (w)" aria-label="zoom in">+</button
+        ><button type="button" id="out" title="zoom out (s)" aria-label="zoom out">−</button
+        ><button type="button" id="fit" title="fit what is chosen or marked, or all (f)">fit</button
+        ><button type="button" id="help" title="keys (?)" aria-label="keys">?</button></span
+      >
+      <span class="faint hint" id="hint"
+        >${keysOf('w s')} zoom, ${keysOf('a d')} pan, ${keysOf('f')} fit; drag along the time axis: sum up a
+        part of the time; ${keysOf('?')} all keys</span
       >
     </div>
+    <dialog id="keys" aria-labelledby="keys-head">
+      <h2 id="keys-head">Keys and pointer</h2>
+      <dl>
+        ${KEYS.map(
+          ([keys, what]) =>
+            html`<dt>${keysOf(keys)}</dt>
+              <dd>${what}</dd>`,
+        )}
+      </dl>
+      <form method="dialog"><button>close</button></form>
+    </dialog>
     <div id="frame">
       <canvas
         id="timeline"
@@ -185,7 +224,7 @@ function timelinePart(data: PageData): Markup {
         role="application"
         aria-roledescription="timeline"
         aria-label="Timeline of ${data.threads.length} threads. The tables below have the same in words."
-        aria-describedby="keys"
+        aria-describedby="hint"
       ></canvas>
     </div>
     <p id="unprinted" class="faint"></p>
@@ -202,6 +241,10 @@ function timelinePart(data: PageData): Markup {
     </div>
     ${legend(data)} ${leftOutPart(data)}
   </section>`
+}
+
+function keysOf(keys: string): Markup {
+  return html`${keys.split(' ').map((key) => html`<kbd>${key}</kbd>`)}`
 }
 
 /** What colours and marks mean, of those that are there. The script adds those of names. */

@@ -39,6 +39,8 @@ const MOST_FLOW_POINTS = 200_000
 const MOST_TASKS = 30_000
 const MOST_CHARTS = 24
 const MOST_LOSSES = 2000
+/** Of what is left out, so many names are told. */
+const LEFT_OUT_NAMES = 1000
 /** Names that the program itself has given; with more, spans have the names of their events. */
 const MOST_NAMES = 100_000
 const MOST_STALLS = 5000
@@ -229,7 +231,7 @@ export class Gatherer {
         sums: [...this.#slices.sums]
           .map(([name, { count, ns }]) => ({ name: this.#names.all[name], count, ns }))
           .sort((a, b) => b.ns - a.ns)
-          .slice(0, 10),
+          .slice(0, LEFT_OUT_NAMES),
         tooDeep,
         farAway,
         everyEvent: this.#events.every,

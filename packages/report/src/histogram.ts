@@ -6,11 +6,11 @@ import { html, type Markup } from './markup.js'
 // Pixels.
 const WIDTH = 420
 const HEIGHT = 136
-const TOP = 26
+const TOP = 28
 const BOTTOM = 22
 /** A letter, and a line of text. */
-const LETTER = 6
-const LINE = 11
+const LETTER = 6.5
+const LINE = 12
 
 /** A mark on the axis. */
 export interface Mark {

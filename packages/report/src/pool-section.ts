@@ -59,28 +59,28 @@ function poolSection(pool: Pool, index: number, { processes }: Model): Markup {
       ${placesText(pool)}${failed > 0 ? html`, <span class="bad">${numberText(failed)} failed</span>` : html``}${cut > 0 ? html`, <span class="bad">${numberText(cut)} without an end</span>` : html``}.
     </p>
     ${partsBar(pool)}
-    <div class="wide">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">stage</th>
-            ${['p50', 'p90', 'p99', 'max'].map((each) => html`<th scope="col" class="n">${each}</th>`)}
-          </tr>
-        </thead>
-        <tbody>
-          ${rows.map(
-            ([label, quantiles]) =>
-              html`<tr>
-                <th scope="row">${label}</th>
-                ${[quantiles.p50, quantiles.p90, quantiles.p99, quantiles.max].map(
-                  (value) => html`<td class="n">${quantiles.count === 0 ? '–' : durationText(value)}</td>`,
-                )}
-              </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>
     <div class="figures">
+      <div class="wide">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">stage</th>
+              ${['p50', 'p90', 'p99', 'max'].map((each) => html`<th scope="col" class="n">${each}</th>`)}
+            </tr>
+          </thead>
+          <tbody>
+            ${rows.map(
+              ([label, quantiles]) =>
+                html`<tr>
+                  <th scope="row">${label}</th>
+                  ${[quantiles.p50, quantiles.p90, quantiles.p99, quantiles.max].map(
+                    (value) => html`<td class="n">${quantiles.count === 0 ? '–' : durationText(value)}</td>`,
+                  )}
+                </tr>`,
+            )}
+          </tbody>
+        </table>
+      </div>
       ${figure('Time in the queue', pool.wait)}${figure('Run time', run)}${figure('Time in a process', pool.unseen)}
     </div>
   </section>`

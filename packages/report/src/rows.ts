@@ -4,6 +4,9 @@ import type { TraceProcess, TraceThread } from '@rchan/ctf/reader'
 import type { PageProcess } from './page-data.js'
 import { shortText } from './shown-text.js'
 
+/** Where Node lies tells nobody anything. */
+const NODE = /^\S*[\\/](node(?:\.exe)?)(?=\s|$)/
+
 /** A thread that is shown. */
 export interface Row {
   /** Its place in `processes`. */
@@ -107,7 +110,7 @@ function workOf({ use }: Known): number {
 function labelOfProcess({ pid, env }: TraceProcess, command: string | undefined): string {
   const program = command ?? env.program ?? env.procname
   const text = typeof program === 'string' && program !== '' ? shortText(program) : 'process'
-  return pid > 0 ? `${text} (${pid})` : 'unknown process'
+  return pid > 0 ? `${text.replace(NODE, '$1')} (${pid})` : 'unknown process'
 }
 
 function aboutOf({

@@ -1,5 +1,6 @@
 /** Names and fields as a page shows them. */
 import type { DecodedValue, ItemFields } from '@rchan/ctf/reader'
+import type { PageThread } from './page-data.js'
 
 const LONGEST_NAME = 200
 const LONGEST_VALUE = 100
@@ -49,4 +50,9 @@ function valueText(value: DecodedValue): string {
 function plain(_: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value)
   return value instanceof Uint8Array ? [...value] : value
+}
+
+/** What a thread is called among others: several workers may have the same name. */
+export function nameOfRow({ id, label }: Pick<PageThread, 'id' | 'label'>): string {
+  return id === 0 || label === `worker ${id}` ? label : `${label} #${id}`
 }

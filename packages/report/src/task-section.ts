@@ -3,10 +3,10 @@ import type { Model, Task } from '@rchan/analysis'
 import { between, headRow, timeCell } from './cells.js'
 import { html, type Markup } from './markup.js'
 import type { PageData } from './page-data.js'
-import { shortText } from './shown-text.js'
+import { nameOfRow, shortText } from './shown-text.js'
 
 const SLOWEST_SHOWN = 50
-const LONGEST_SHOWN = 25
+const LONGEST_SHOWN = 15
 /** Characters of a task's arguments in the table. */
 const ARGUMENTS_SHOWN = 60
 const ENDS: Readonly<Record<Task['outcome'], string>> = { ok: '', failed: 'failed', cut: 'no end' }
@@ -19,11 +19,13 @@ export function slowestSection({ pools, from }: Model, data: PageData): Markup {
     .slice(0, SLOWEST_SHOWN)
   if (slowest.length === 0) return longestSection(data)
   const place = placesOf(data)
+  const hasEnd = slowest.some(({ task }) => task.outcome !== 'ok')
+  const several = pools.length > 1
   const hasArguments = slowest.some(({ task }) => task.arguments !== undefined)
   const head = [
     'task',
     ...(hasArguments ? ['arguments'] : []),
-    'pool',
+    ...(several ? ['pool'] : []),
     'at',
     'worker',
     'queued',
@@ -34,7 +36,7 @@ export function slowestSection({ pools, from }: Model, data: PageData): Markup {
     'no CPU',
     'GC',
     'blocked',
-    'end',
+    ...(hasEnd ? ['end'] : []),
   ]
   return html`<section aria-labelledby="slowest-head">
     <h2 id="slowest-head">Slowest tasks</h2>
@@ -50,12 +52,11 @@ export function slowestSection({ pools, from }: Model, data: PageData): Markup {
             return html`<tr>
               <th scope="row">${known < 0 ? html`${label}` : html`<a href="#task=${known}">${label}</a>`}</th>
               ${hasArguments ? html`<td class="given">${shortText(task.arguments ?? '', ARGUMENTS_SHOWN)}</td>` : html``}
-              <td>${shortText(pool)}</td>
-              ${timeCell(Number(queued - from))}
+              ${several ? html`<td>${shortText(pool)}</td>` : html``} ${timeCell(Number(queued - from))}
               <td class="n">${worker === undefined ? '–' : worker.threadId}</td>
               ${between(queued, dispatched)}${between(dispatched, started)}${between(started, finished)}${between(finished, handled)}
               ${[task.onCpu, task.waitingForCpu, task.gc, task.blocked].map((ns) => timeCell(ns))}
-              <td>${ENDS[outcome]}</td>
+              ${hasEnd ? html`<td>${ENDS[outcome]}</td>` : html``}
             </tr>`
           })}
         </tbody>
@@ -73,21 +74,33 @@ function longestSection(data: PageData): Markup {
   const laneOf = (slice: number): number =>
     data.lanes.find(({ first, count }) => slice >= first && slice < first + count)?.thread ?? -1
   for (const slice of longest) threads.set(slice, laneOf(slice))
+  const several = data.processes.length > 1
+  const hasEnd = longest.some((slice) => outcome[slice] > 0)
+  const head = [
+    'span',
+    'thread',
+    ...(several ? ['process'] : []),
+    'at',
+    'duration',
+    ...(hasEnd ? ['end'] : []),
+  ]
   return html`<section aria-labelledby="slowest-head">
     <h2 id="slowest-head">Longest spans</h2>
     <div class="wide">
       <table class="sortable" id="slowest">
-        ${headRow(['span', 'thread', 'at', 'duration', 'end'], (each) => ['at', 'duration'].includes(each))}
+        ${headRow(head, (each) => ['process', 'at', 'duration'].includes(each))}
         <tbody>
-          ${longest.map(
-            (slice) =>
-              html`<tr>
-                <th scope="row"><a href="#slice=${slice}">${data.names[name[slice]]}</a></th>
-                <td>${data.threads[threads.get(slice) ?? -1]?.label ?? ''}</td>
-                ${timeCell(start[slice])}${timeCell(duration[slice])}
-                <td>${['', 'failed', 'cut off'][outcome[slice]]}</td>
-              </tr>`,
-          )}
+          ${longest.map((slice) => {
+            const thread = data.threads[threads.get(slice) ?? -1]
+            const pid = data.processes[thread?.process]?.pid ?? -1
+            return html`<tr>
+              <th scope="row"><a href="#slice=${slice}">${data.names[name[slice]]}</a></th>
+              <td>${thread === undefined ? '' : nameOfRow(thread)}</td>
+              ${several ? html`<td class="n" data-value="${pid}">${pid}</td>` : html``}
+              ${timeCell(start[slice])}${timeCell(duration[slice])}
+              ${hasEnd ? html`<td>${['', 'failed', 'cut off'][outcome[slice]]}</td>` : html``}
+            </tr>`
+          })}
         </tbody>
       </table>
     </div>

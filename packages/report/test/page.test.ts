@@ -165,7 +165,10 @@ describe('the page of a pool', () => {
       height: number
     }
     await page.mouse.move(box.x + 800, box.y + 150)
+    await page.keyboard.down('Control')
     await page.mouse.wheel(0, -300)
+    await page.mouse.wheel(0, -300)
+    await page.keyboard.up('Control')
     const wheeled = await shown(page)
     expect(wheeled.to - wheeled.from).toBeLessThan(all.to - all.from)
     await page.mouse.down()
@@ -179,13 +182,15 @@ describe('the page of a pool', () => {
     await page.keyboard.up('Shift')
     expect((await shown(page)).from).toBeLessThan(dragged.from)
 
-    // Over the names the wheel scrolls the page.
+    // A wheel alone scrolls the page, over the names and over the rows.
     const before = await shown(page)
-    await page.mouse.move(box.x + 50, box.y + 150)
-    await page.mouse.wheel(0, 100)
-    await page.waitForFunction(() => scrollY > 0)
-    expect(await shown(page)).toEqual(before)
-    await page.evaluate(() => scrollTo(0, 0))
+    for (const x of [50, 800]) {
+      await page.mouse.move(box.x + x, box.y + 150)
+      await page.mouse.wheel(0, 100)
+      await page.waitForFunction(() => scrollY > 0)
+      expect(await shown(page)).toEqual(before)
+      await page.evaluate(() => scrollTo(0, 0))
+    }
 
     const again = (await page.locator('#timeline').boundingBox()) as typeof box
     await page.mouse.click(again.x + again.width - 10, again.y + 10)
@@ -236,7 +241,11 @@ describe('the page of a pool', () => {
     const place = await placeOf(page, 'c0')
     await page.mouse.move(place.x, place.y)
     await page.waitForSelector('#tooltip:not([hidden])')
-    expect(await page.textContent('#tooltip')).toBe('resize 16.0 ms')
+    expect(await page.locator('#tooltip div').allTextContents()).toEqual([
+      'resize 16.0 ms',
+      'at 61.0 ms on worker #3',
+      'in the queue 5.00 ms, to the worker 1.00 ms',
+    ])
     await page.mouse.click(place.x, place.y)
     const { slice } = await shown(page)
     expect(slice).toBeGreaterThanOrEqual(0)
@@ -386,15 +395,220 @@ describe('the page of a pool', () => {
     expect(await page.textContent('#matches')).toBe('60 spans')
     await page.press('#search', 'Enter')
     const { slice } = await shown(page)
+    expect(await page.textContent('#matches')).toBe('4 of 60 spans')
     await page.press('#search', 'Enter')
     expect((await shown(page)).slice).not.toBe(slice)
+    expect(await page.textContent('#matches')).toBe('5 of 60 spans')
     await page.press('#search', 'Shift+Enter')
+    expect((await shown(page)).slice).toBe(slice)
+    await page.click('#next')
+    expect(await page.textContent('#matches')).toBe('5 of 60 spans')
+    await page.click('#previous')
     expect((await shown(page)).slice).toBe(slice)
     // Letters are for the field.
     const { from, to } = await shown(page)
     await page.type('#search', 'wasd')
     expect(await shown(page)).toMatchObject({ from, to })
     expect(await page.textContent('#matches')).toBe('0 spans')
+    expect(await page.locator('#steps').isVisible()).toBe(false)
+    // A key leads to the field, and is not written there.
+    await page.fill('#search', '')
+    await page.focus('#timeline')
+    await page.keyboard.press('/')
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('search')
+    expect(await page.inputValue('#search')).toBe('')
+    expect(errors).toEqual([])
+  })
+
+  test('the overview has marks where something was found', async (context) => {
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 1400, height: 900 })
+    await show(page, 'found', html)
+    /** Columns of the overview that begin in the colour of marks. */
+    const marks = async (): Promise<number> =>
+      await page.locator('#timeline').evaluate((canvas) => {
+        const { width } = canvas as HTMLCanvasElement
+        const context2d = (canvas as HTMLCanvasElement).getContext('2d') as CanvasRenderingContext2D
+        const { data } = context2d.getImageData(200, 4, width - 210, 1)
+        let count = 0
+        for (let at = 0; at < data.length; at += 4) if (data[at] < 40 && data[at + 2] < 60) count += 1
+        return count
+      })
+    expect(await marks()).toBe(0)
+    await page.fill('#search', 'resize')
+    await shown(page)
+    expect(await marks()).toBeGreaterThan(5)
+    await page.fill('#search', 'nothing has this name')
+    await shown(page)
+    expect(await marks()).toBe(0)
+    expect(errors).toEqual([])
+  })
+
+  test('a part of the time is marked and summed up: by a drag on the axis, with Shift, by a key', async (context) => {
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 1400, height: 900 })
+    await show(page, 'marked', html)
+    const all = await shown(page)
+    const box = (await page.locator('#timeline').boundingBox()) as { x: number; y: number }
+    const drag = async (from: number, to: number, y: number): Promise<void> => {
+      await page.mouse.move(box.x + from, box.y + y)
+      await page.mouse.down()
+      await page.mouse.move(box.x + to, box.y + y + 2, { steps: 5 })
+      await page.mouse.up()
+    }
+    const marked = async (): Promise<{ from: number; to: number }> => {
+      const target = new URLSearchParams((await hashOf(page)).slice(1))
+      return { from: Number(target.get('from')), to: Number(target.get('to')) }
+    }
+    await drag(700, 900, 36)
+    const first = await marked()
+    expect(first.from).toBeGreaterThan(all.from)
+    expect(first.to).toBeGreaterThan(first.from)
+    // It stays where it is.
+    expect(await shown(page)).toEqual(all)
+    expect(await page.textContent('#detail .claim')).toMatch(/ marked$/)
+    await page.keyboard.press('f')
+    const fitted = await shown(page)
+    expect(fitted.from).toBeLessThan(first.from)
+    expect(fitted.to - fitted.from).toBeLessThan((first.to - first.from) * 1.5)
+    await page.keyboard.press('f')
+    expect(await shown(page)).toEqual(all)
+    // Leftwards, over the rows.
+    await page.keyboard.down('Shift')
+    await drag(800, 600, 200)
+    await page.keyboard.up('Shift')
+    const second = await marked()
+    expect([second.from < first.from, second.to < first.to]).toEqual([true, true])
+    expect(await shown(page)).toEqual(all)
+    // The address leads back to it.
+    const words = await page.textContent('#detail')
+    const address = await page.evaluate(() => location.href)
+    await page.goto('about:blank')
+    await page.goto(address)
+    await page.waitForFunction(() => performance.getEntriesByName('rchan:drawn').length > 0)
+    expect(await page.textContent('#detail')).toBe(words)
+    await page.keyboard.press('Escape')
+    expect([await hashOf(page), await page.locator('#detail table').count()]).toEqual(['', 0])
+
+    // The time of a task: what is on all threads then.
+    await page.locator('#slowest tbody a').first().click()
+    await page.keyboard.press('m')
+    expect(await page.textContent('#detail .claim')).toBe('16.0 ms marked')
+    const rows = async (table: number): Promise<string[][]> =>
+      await page
+        .locator('#detail table')
+        .nth(table)
+        .locator('tbody tr')
+        .evaluateAll((found) =>
+          found.map((row) => [...(row as HTMLTableRowElement).cells].map((cell) => cell.textContent)),
+        )
+    expect((await rows(0)).map(([thread]) => thread).toSorted()).toEqual([
+      'worker #1',
+      'worker #2',
+      'worker #3',
+    ])
+    const [task] = await rows(1)
+    expect(task).toEqual(['resize', '3', '48.0 ms', '16.0 ms'])
+    // What is longest is a link.
+    await page.locator('#detail table a').first().click()
+    expect((await shown(page)).slice).toBeGreaterThanOrEqual(0)
+    expect(await page.textContent('#detail')).toContain('in the queue')
+    expect(errors).toEqual([])
+  })
+
+  test('a double-click fits a span, and shows all again', async (context) => {
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 1400, height: 900 })
+    await show(page, 'double', html)
+    const all = await shown(page)
+    const place = await placeOf(page, 'c0')
+    await page.mouse.dblclick(place.x, place.y)
+    const near = await shown(page)
+    expect(near.slice).toBeGreaterThanOrEqual(0)
+    expect(near.to - near.from).toBeLessThan(40 * MS)
+    const box = (await page.locator('#timeline').boundingBox()) as { x: number; width: number }
+    await page.mouse.dblclick(box.x + box.width * 0.6, place.y)
+    expect(await shown(page)).toEqual({ ...all, slice: near.slice })
+    expect(errors).toEqual([])
+  })
+
+  test('a list of the keys opens and closes, and has the keys for itself', async (context) => {
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 1400, height: 900 })
+    await show(page, 'help', html)
+    const all = await shown(page)
+    await page.keyboard.press('?')
+    await page.getByRole('dialog', { name: 'Keys and pointer' }).waitFor()
+    await page.keyboard.press('w')
+    expect(await shown(page)).toEqual(all)
+    await page.keyboard.press('Escape')
+    expect(await page.locator('#keys').isVisible()).toBe(false)
+    await page.getByRole('button', { name: 'keys' }).click()
+    await page.getByRole('button', { name: 'close' }).click()
+    expect(await page.locator('#keys').isVisible()).toBe(false)
+    expect(errors).toEqual([])
+  })
+
+  test('says once how to zoom to who turns the wheel alone', async (context) => {
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 1400, height: 600 })
+    await show(page, 'wheel', html)
+    const box = (await page.locator('#timeline').boundingBox()) as { x: number; y: number }
+    await page.mouse.move(box.x + 700, box.y + 100)
+    await page.mouse.wheel(0, 20)
+    await page.locator('#zoom-hint').waitFor()
+    await page.locator('#zoom-hint').waitFor({ state: 'hidden' })
+    await page.mouse.wheel(0, 20)
+    await shown(page)
+    expect(await page.locator('#zoom-hint').isVisible()).toBe(false)
+    expect(errors).toEqual([])
+  })
+
+  test('a line is at the pointer; what is said there stays in the window', async (context) => {
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 1400, height: 900 })
+    await show(page, 'pointer', html)
+    const before = await pixelsOf(page, 'ink')
+    const box = (await page.locator('#timeline').boundingBox()) as { x: number; y: number; height: number }
+    await page.mouse.move(box.x + 700, box.y + 36)
+    await shown(page)
+    // The time stands on ground of that colour.
+    expect(await pixelsOf(page, 'ink')).toBeGreaterThan(before + 100)
+    await page.mouse.move(10, 10)
+    await shown(page)
+    expect(await pixelsOf(page, 'ink')).toBe(before)
+    // A row at the foot of the window.
+    const place = await placeOf(page, 'c0')
+    await page.setViewportSize({ width: 1400, height: Math.ceil(place.y) + 8 })
+    await shown(page)
+    await page.mouse.move(place.x, place.y)
+    await page.waitForSelector('#tooltip:not([hidden])')
+    const { bottom, high } = await page.locator('#tooltip').evaluate((tooltip) => ({
+      bottom: tooltip.getBoundingClientRect().bottom,
+      high: innerHeight,
+    }))
+    expect(bottom).toBeLessThanOrEqual(high)
+    expect(errors).toEqual([])
+  })
+
+  test('a thread that is chosen has its spans by name; a stall leads to what was in it', async (context) => {
+    const errors: string[] = []
+    const page = await openPage(context, errors, { width: 1400, height: 900 })
+    await show(page, 'sums', html)
+    await page.locator('#threads tbody a', { hasText: 'worker' }).first().click()
+    expect(await page.locator('#detail tbody th').allTextContents()).toEqual(['resize', 'gc', 'step'])
+    expect(await page.locator('#spans tbody tr').first().locator('th, td').allTextContents()).toEqual([
+      'resize',
+      '60',
+      '960 ms',
+      '16.0 ms',
+      '16.0 ms',
+      '1',
+    ])
+    await page.locator('#stalls a').first().click()
+    expect(await page.textContent('#detail .claim')).toBe('80.0 ms marked')
+    const { from, to } = await shown(page)
+    expect([from < 100 * MS, to > 180 * MS, to - from < 120 * MS]).toEqual([true, true, true])
     expect(errors).toEqual([])
   })
 

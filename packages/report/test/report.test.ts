@@ -85,7 +85,16 @@ describe('a recording of a pool', () => {
   test('has all of it in words, too', () => {
     expect(html.includes('<h1>node app.js</h1>')).toBe(true)
     const heads = [...html.matchAll(/<h2[^>]*>([^<]+)<\/h2>/g)].map(([, head]) => head.trim())
-    expect(heads).toEqual(['Timeline', 'piscina-1', 'Slowest tasks', 'Threads'])
+    expect(heads).toEqual([
+      'Findings',
+      'Timeline',
+      'Keys and pointer',
+      'piscina-1',
+      'Slowest tasks',
+      'Spans by name',
+      'Threads',
+    ])
+    expect(html.includes('there is too little in this recording')).toBe(true)
     expect(/2\s+tasks/.test(html)).toBe(true)
     expect(html.includes('href="#task=1"')).toBe(true)
   })
