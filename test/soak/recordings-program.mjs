@@ -62,14 +62,18 @@ if (isMainThread) {
     sums.events += events
     sums.lost += lost
     rmSync(path, { recursive: true })
-    if (recording % SHAPES.length === 0 || recording === Number(count))
+    if (recording % SHAPES.length === 0 || recording === Number(count)) {
+      // A thread keeps the arena of a recording that is over until its next major collection.
+      await ask(worker, 'collect')
       say({ done: recording, sample: await holds() })
+    }
   }
   await worker.terminate()
   say(sums)
 } else {
-  parentPort.on('message', ([recording, count]) => {
-    trace(recording, count)
-    parentPort.postMessage('traced')
+  parentPort.on('message', (message) => {
+    if (message === 'collect') globalThis.gc()
+    else trace(...message)
+    parentPort.postMessage('done')
   })
 }
