@@ -50,7 +50,10 @@ interface ThreadEnv {
   readonly spans: Int32Array
   /** What says in a record who wrote it. */
   readonly tag: number
+  /** In which records with texts are made. No code of the caller runs meanwhile. */
   readonly scratch: Scratch
+  /** In which composite records are made: a getter of a value may trace texts meanwhile. */
+  readonly compositeScratch: () => Scratch
   /** Counts a record that could not be reserved. */
   readonly refused: () => void
 }
@@ -73,12 +76,16 @@ export function globalEnv(
 
 function threadEnv(cpu: Cpu, writer: GlobalWriter): ThreadEnv {
   if (latest?.writer === writer) return latest
+  const { subbufSize } = writer.buffer.geometry
+  const functions = fieldFunctions(cpu)
+  let composite: Scratch | undefined
   const env: ThreadEnv = {
     writer,
     time: new Int32Array(cpu.time.buffer),
     tag: cpu.tag,
     spans: cpu.openSpans,
-    scratch: makeScratch(writer.buffer.geometry.subbufSize, fieldFunctions(cpu)),
+    scratch: makeScratch(subbufSize, functions),
+    compositeScratch: () => (composite ??= makeScratch(subbufSize, functions)),
     refused: () => cpu.refused(),
   }
   latest = env
@@ -227,10 +234,11 @@ export function compositeGlobal(
 ): Bound {
   const { writer, time, tag, i32: to, discardBad, refused, renew } = env
   const { count, isSpan } = system
+  const own = env.compositeScratch()
   return (args, flag, s0, s1, s2) => {
     if (flag !== generation) return flag === NO_FLAG ? undefined : renew(args, flag, s0, s1, s2)
     const given = systemValues(count, isSpan, s0, s1, s2)
-    const scratch = claim(env.scratch)
+    const scratch = claim(own)
     try {
       const bytes = captureFields(layout, scratch, args, given)
       if (bytes === MISFIT) return discardBad(typeof (args ?? 0), [scratch.value], scratch.failed)

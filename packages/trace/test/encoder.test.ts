@@ -2,7 +2,14 @@ import * as fc from 'fast-check'
 import { getHeapStatistics } from 'node:v8'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { FIELD_TYPE_NAMES, layoutRecord, makeSchema, PACKET_HEADER_BYTES, type FieldType } from '@rchan/ctf'
+import {
+  FIELD_TYPE_NAMES,
+  layoutRecord,
+  makeSchema,
+  PACKET_HEADER_BYTES,
+  t,
+  type FieldType,
+} from '@rchan/ctf'
 import { interpretEncoder, makeEncoder, textBytes, writeText } from '@rchan/trace/facade'
 import { packetClient } from '@rchan/trace/packet-client'
 import { anyText, anyType, readBack, valueOf } from './any-type.ts'
@@ -268,17 +275,23 @@ describe('compiled and interpreted encoders', () => {
       )
     })
 
-    test.each([false, true])(
-      `${kind}: a getter that traces, up to several sub-buffers, leaves the outer record whole (global: %s)`,
-      (global) => {
+    test.each<[boolean, FieldType, FieldType]>([
+      [false, 'string', 'u32'],
+      [true, 'string', 'u32'],
+      [false, t.optional('string'), 'string'],
+      [true, t.optional('string'), 'string'],
+      [true, t.optional('string'), t.optional('string')],
+    ])(
+      `${kind}: a getter that traces, up to several sub-buffers, leaves the outer record whole (global: %j, of %j, traces %j)`,
+      (global, ofOuter, ofInner) => {
         const rig = new Rig(packetClient, { subbufSize: PACKET_HEADER_BYTES + 64, subbufCount: 64, global })
-        const inner = rig.encoder(kind, 'test:inner', { n: 'u32' })
-        const outer = rig.encoder(kind, 'test:outer', { a: 'u32', b: 'string' })
+        const inner = rig.encoder(kind, 'test:inner', { n: ofInner })
+        const outer = rig.encoder(kind, 'test:outer', { a: 'u32', b: ofOuter })
         for (const count of [0, 1, 2, 3, 4, 5, 9]) {
           outer({
             a: count,
             get b() {
-              for (let i = 0; i < count; i += 1) inner({ n: i })
+              for (let n = 0; n < count; n += 1) inner({ n: ofInner === 'u32' ? n : `${n}` })
               return 'b'.repeat(count)
             },
           })
