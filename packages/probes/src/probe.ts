@@ -53,13 +53,15 @@ const off = late(() => tracepoint('probe:off', { probe: 'interned', why: 'string
  */
 export function install(probes: readonly Probe[], context: Omit<ProbeContext, 'fail'>): () => void {
   const ends: (() => void)[] = []
+  // The program may fill the table of tracepoints. Probes go off then, and have room to say so.
+  if (context.isMainThread) attemptAlone(off)
   for (const probe of probes) {
     let end: (() => void) | void
     let hasFailed = false
     const fail = (error: unknown): void => {
       if (hasFailed) return
       hasFailed = true
-      off()({ probe: probe.name, why: reasonOf(error) })
+      say(probe.name, error)
       const last = end
       end = undefined
       try {
@@ -82,6 +84,20 @@ export function install(probes: readonly Probe[], context: Omit<ProbeContext, 'f
   }
   return () => {
     for (const end of ends.splice(0).toReversed()) end()
+  }
+}
+
+/** Says in the trace why a probe is off. */
+function say(probe: string, error: unknown): void {
+  attemptAlone(() => off()({ probe, why: reasonOf(error) }))
+}
+
+/** Runs what no probe is to blame for. */
+function attemptAlone(action: () => unknown): void {
+  try {
+    action()
+  } catch {
+    // No room in the table, or on the stack. It must not reach the program.
   }
 }
 

@@ -240,6 +240,13 @@ describe('a program does what it does alone, that', () => {
     expect(findTraces(dir).length).toBeGreaterThan(0)
   })
 
+  test('has filled the table of tracepoints: probes for which there is no room are off, and say so', async () => {
+    const { records } = await recordAsAlone(program('full-table.mjs'))
+    const off = named(records, 'probe:off')
+    expect(off.map(({ fields }) => fields.probe)).toContain('messages')
+    for (const { fields } of off) expect(fields.why).toMatch(/^the tracepoint table is full/)
+  })
+
   test('is a script of npm, with another before and after it', async () => {
     const folder = freshFolder()
     const print = (text: string, more = ''): string => `node -e "console.log('${text}')${more}"`
