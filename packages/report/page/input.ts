@@ -9,10 +9,14 @@ export interface Actions {
   panPixels(pixels: number): void
   /** A wheel was turned that scrolls the page, over the rows. */
   scrollOver(): void
-  /** Whether something is where the timeline is drawn, the axis, the overview, or the labels. */
-  areaAt(x: number, y: number): 'plot' | 'axis' | 'overview' | 'labels'
+  /** The window is the part of the overview that is shown. */
+  areaAt(x: number, y: number): 'plot' | 'axis' | 'overview' | 'window' | 'labels'
   /** Shows the part around a place of the overview. */
   showOverviewAt(x: number): void
+  /** Shows what lies between two places of the overview. */
+  showBetween(start: number, end: number): void
+  /** Moves the window by pixels. */
+  moveWindow(pixels: number): void
   choose(x: number, y: number): void
   /** Marks the time between two places. @param isDone whether it stays so. */
   mark(start: number, end: number, isDone: boolean): void
@@ -114,7 +118,7 @@ function listenToWheel(canvas: HTMLCanvasElement, actions: Actions): void {
 function listenToPointers(canvas: HTMLCanvasElement, actions: Actions): void {
   const held = new Map<number, { x: number; y: number }>()
   let moved = 0
-  let use: 'pan' | 'mark' | 'overview' = 'pan'
+  let use: 'pan' | 'mark' | 'overview' | 'window' = 'pan'
   /** Where a mark begins. */
   let start = 0
   canvas.addEventListener('pointerdown', (event) => {
@@ -127,8 +131,9 @@ function listenToPointers(canvas: HTMLCanvasElement, actions: Actions): void {
     const area = actions.areaAt(x, y)
     const isMark = area === 'axis' || (area === 'plot' && event.shiftKey)
     // Two fingers zoom, wherever the first one began.
-    use = held.size > 1 ? 'pan' : area === 'overview' ? area : isMark ? 'mark' : 'pan'
-    if (use === 'overview') actions.showOverviewAt(x)
+    if (held.size > 1) use = 'pan'
+    else if (area === 'overview' || area === 'window') use = area
+    else use = isMark ? 'mark' : 'pan'
   })
   canvas.addEventListener('pointermove', (event) => {
     const { offsetX: x, offsetY: y } = event
@@ -141,20 +146,24 @@ function listenToPointers(canvas: HTMLCanvasElement, actions: Actions): void {
     moved += Math.abs(x - before.x) + Math.abs(y - before.y)
     const widthBefore = widthOf(held)
     held.set(event.pointerId, { x, y })
-    if (use === 'overview') actions.showOverviewAt(x)
-    else if (held.size === 2) {
+    if (held.size === 2) {
       const [a, b] = [...held.values()]
       actions.zoom(Math.max(1, widthBefore) / Math.max(1, widthOf(held)), (a.x + b.x) / 2)
     } else if (moved <= CLICK) return
     else if (use === 'mark') actions.mark(start, x, false)
+    else if (use === 'overview') actions.showBetween(start, x)
+    else if (use === 'window') actions.moveWindow(x - before.x)
     else actions.panPixels(before.x - x)
   })
   const release = (event: PointerEvent): void => {
     const wasHeld = held.delete(event.pointerId)
-    if (!wasHeld || use === 'overview' || held.size > 0) return
+    if (!wasHeld || held.size > 0) return
+    const { offsetX: x, offsetY: y } = event
     if (moved > CLICK) {
-      if (use === 'mark') actions.mark(start, event.offsetX, true)
-    } else if (event.type === 'pointerup') actions.choose(event.offsetX, event.offsetY)
+      if (use === 'mark') actions.mark(start, x, true)
+    } else if (event.type !== 'pointerup') return
+    else if (use === 'overview' || use === 'window') actions.showOverviewAt(x)
+    else actions.choose(x, y)
   }
   canvas.addEventListener('pointerup', release)
   canvas.addEventListener('pointercancel', release)

@@ -18,6 +18,8 @@ import { View } from './view.js'
 
 /** What is drawn at least of the rows, in pixels. */
 const LEAST_HEIGHT = 200
+/** Pixels of rows that are seen when a part of the time was marked. */
+const LEAST_SEEN = 120
 /** How near a pointer has to be, in pixels. */
 const NEAR = 3
 const TOOLTIP_OFFSET = 14
@@ -35,7 +37,9 @@ function byId(id: string): HTMLElement {
 
 async function readData(): Promise<PageData> {
   const base64 = byId('data').textContent
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  const text = atob(base64)
+  const bytes = new Uint8Array(text.length)
+  for (let index = 0; index < text.length; index += 1) bytes[index] = text.charCodeAt(index)
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'))
   return unpack(new Uint8Array(await new Response(stream).arrayBuffer())) as PageData
 }
@@ -132,6 +136,9 @@ class Page {
       return y < HEAD ? NOTHING : hit(this.#timeline, this.#layout, timeAt(x), y + this.#scrolled, slack)
     }
     const { data } = this.#timeline
+    /** In the overview. */
+    const perPixel = (): number => (data.to - data.from) / plot()
+    const timeOfAll = (x: number): number => data.from + (x - left()) * perPixel()
     /** A time of the recording. */
     const within = (time: number): number => Math.max(data.from, Math.min(data.to, time))
     listen(this.#canvas, {
@@ -143,12 +150,24 @@ class Page {
       panPart: (part) => this.#change(() => this.#view.pan(part * this.#view.span)),
       panPixels: (pixels) => this.#change(() => this.#view.pan((pixels / plot()) * this.#view.span)),
       scrollOver: () => this.#tellZoom(),
-      areaAt: (x, y) => (x < left() ? 'labels' : y < OVERVIEW ? 'overview' : y < HEAD ? 'axis' : 'plot'),
+      areaAt: (x, y) => {
+        if (x < left()) return 'labels'
+        if (y >= OVERVIEW) return y < HEAD ? 'axis' : 'plot'
+        const slack = NEAR * perPixel()
+        const { from, to, isAll } = this.#view
+        const time = timeOfAll(x)
+        return !isAll && time > from - slack && time < to + slack ? 'window' : 'overview'
+      },
       showOverviewAt: (x) =>
         this.#change(() => {
-          const middle = data.from + ((x - left()) / plot()) * (data.to - data.from)
+          const middle = timeOfAll(x)
           this.#view.show(middle - this.#view.span / 2, middle + this.#view.span / 2)
         }),
+      showBetween: (start, end) =>
+        this.#change(() =>
+          this.#view.show(within(timeOfAll(Math.min(start, end))), within(timeOfAll(Math.max(start, end)))),
+        ),
+      moveWindow: (pixels) => this.#change(() => this.#view.pan(pixels * perPixel())),
       choose: (x, y) => {
         const row = x < left() && y > HEAD ? this.#layout.at(y + this.#scrolled) : undefined
         this.#choose(row?.kind === 'thread' ? { ...NOTHING, thread: row.place } : hitAt(x, y))
@@ -218,11 +237,7 @@ class Page {
 
   #listenToSearch(): void {
     const field = byId('search') as HTMLInputElement
-    field.addEventListener('input', () => {
-      this.#search.set(field.value)
-      this.#countFound()
-      this.#ask()
-    })
+    field.addEventListener('input', () => this.#searchFor(field.value))
     byId('previous').addEventListener('click', () => this.#goToFound(false))
     byId('next').addEventListener('click', () => this.#goToFound(true))
     field.addEventListener('keydown', (event) => {
@@ -230,6 +245,12 @@ class Page {
       event.preventDefault()
       this.#goToFound(!event.shiftKey)
     })
+  }
+
+  #searchFor(text: string): void {
+    this.#search.set(text)
+    this.#countFound()
+    this.#ask()
   }
 
   /** Says how many were found, and which of them is chosen. */
@@ -273,7 +294,13 @@ class Page {
     const event = place(target.event, data.events.time.length)
     const thread = place(target.thread, data.threads.length)
     if (slice >= 0) this.#goTo(slice)
-    else if (task >= 0) {
+    else if (target.search !== undefined) {
+      ;(byId('search') as HTMLInputElement).value = target.search
+      this.#searchFor(target.search)
+      this.#choose(NOTHING, false)
+      byId('tools').scrollIntoView()
+      return
+    } else if (task >= 0) {
       const run = sliceOfTask.get(task) ?? -1
       const { queued, handled, finished, dispatched } = data.tasks
       const length = Math.max(handled[task], finished[task], dispatched[task], 0)
@@ -347,6 +374,10 @@ class Page {
     if (!isDone) return
     showRange(this.#detail, this.#timeline, marked)
     setAddress(`#from=${Math.round(marked.from)}&to=${Math.round(marked.to)}`)
+    // What is said of it must not lie over all of it.
+    const { top } = this.#canvas.getBoundingClientRect()
+    const hidden = top + HEAD + LEAST_SEEN - (innerHeight - this.#detail.offsetHeight)
+    if (hidden > 0) scrollBy({ top: Math.max(0, Math.min(hidden, top)) })
   }
 
   #fit(): void {

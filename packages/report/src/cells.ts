@@ -2,11 +2,25 @@
 import { durationText, numberText } from '@rchan/analysis'
 import { html, type Markup } from './markup.js'
 
-/** The head of a table. @param isNumber whether a column has numbers. */
-export function headRow(names: readonly string[], isNumber: (name: string) => boolean): Markup {
+/**
+ * The head of a table.
+ *
+ * @param isNumber whether a column has numbers.
+ * @param sorted the column by which the rows are sorted, the most first.
+ */
+export function headRow(
+  names: readonly string[],
+  isNumber: (name: string) => boolean,
+  sorted?: string,
+): Markup {
+  const cell = (name: string): Markup => {
+    const kind = isNumber(name) ? html`class="n"` : html``
+    const order = name === sorted ? html`aria-sort="descending"` : html``
+    return html`<th scope="col" ${kind} ${order}>${name}</th>`
+  }
   return html`<thead>
     <tr>
-      ${names.map((name) => html`<th scope="col" ${isNumber(name) ? html` class="n"` : html``}>${name}</th>`)}
+      ${names.map(cell)}
     </tr>
   </thead>`
 }

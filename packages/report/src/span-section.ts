@@ -24,15 +24,15 @@ export function spanSection(data: PageData): Markup {
   const more = sums.length - NAMES_SHOWN
   return html`<section aria-labelledby="spans-head">
     <h2 id="spans-head">Spans by name</h2>
-    <p class="faint">Spans in each other, and those of several threads, add up to more than the recording.</p>
+    <p class="faint">A name leads to all of its spans in the timeline.</p>
     <div class="wide">
       <table class="sortable" id="spans">
-        ${headRow(['span', 'count', 'sum', 'mean', 'longest', ...(hasFailed ? ['failed'] : [])], (name) => name !== 'span')}
+        ${headRow(['span', 'count', 'sum', 'mean', 'longest', ...(hasFailed ? ['failed'] : [])], (name) => name !== 'span', 'sum')}
         <tbody>
           ${sums.slice(0, NAMES_SHOWN).map(
             ({ name, count, ns, longest, failed }) =>
               html`<tr>
-                <th scope="row">${name}</th>
+                <th scope="row">${spansOf(name)}</th>
                 ${numberCell(count)}${timeCell(ns)}${timeCell(ns / count)}${longestCell(data, longest)}
                 ${hasFailed ? numberCell(failed) : html``}
               </tr>`,
@@ -42,6 +42,10 @@ export function spanSection(data: PageData): Markup {
     </div>
     ${more > 0 ? html`<p class="faint">And ${numberText(more)} more ${more === 1 ? 'name' : 'names'}.</p>` : html``}
   </section>`
+}
+
+function spansOf(name: string): Markup {
+  return html`<a href="#${new URLSearchParams({ search: name }).toString()}">${name}</a>`
 }
 
 function longestCell({ slices }: PageData, slice: number): Markup {

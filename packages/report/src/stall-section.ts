@@ -19,10 +19,10 @@ export function stallSection({ stalls, from, processes }: Model, data: PageData)
   const head = ['stall', 'at', 'thread', ...(several ? ['process'] : [])]
   return html`<section aria-labelledby="stalls-head">
     <h2 id="stalls-head">Longest stalls of event loops</h2>
-    <p class="faint">Meanwhile nothing else could run on the thread. A link sums up what did.</p>
+    <p class="faint">A link sums up what ran then.</p>
     <div class="wide">
       <table class="sortable" id="stalls">
-        ${headRow(head, (name) => name !== 'thread')}
+        ${headRow(head, (name) => name !== 'thread', 'stall')}
         <tbody>
           ${longest.map(({ thread, from: start, to, ns, row }) => {
             const at = Number(start - from)

@@ -7,6 +7,8 @@ import { nameOfRow, shortText } from './shown-text.js'
 
 const SLOWEST_SHOWN = 50
 const LONGEST_SHOWN = 15
+/** By this column the table is sorted. */
+const TOTAL = 'total'
 /** Characters of a task's arguments in the table. */
 const ARGUMENTS_SHOWN = 60
 const ENDS: Readonly<Record<Task['outcome'], string>> = { ok: '', failed: 'failed', cut: 'no end' }
@@ -29,23 +31,24 @@ export function slowestSection({ pools, from }: Model, data: PageData): Markup {
     'at',
     'worker',
     'queued',
+    TOTAL,
     'to worker',
     'run',
     'result',
-    'on CPU',
-    'no CPU',
+    'on a CPU',
+    'waiting for a CPU',
     'GC',
     'blocked',
     ...(hasEnd ? ['end'] : []),
   ]
   return html`<section aria-labelledby="slowest-head">
     <h2 id="slowest-head">Slowest tasks</h2>
-    <p class="faint">By the time from dispatch until the result was handled.</p>
+    <p class="faint">Total: from dispatch until the result was handled.</p>
     <div class="wide">
       <table class="sortable" id="slowest">
-        ${headRow(head, (name) => !['task', 'arguments', 'pool', 'end'].includes(name))}
+        ${headRow(head, (name) => !['task', 'arguments', 'pool', 'end'].includes(name), TOTAL)}
         <tbody>
-          ${slowest.map(({ task }) => {
+          ${slowest.map(({ task, ns }) => {
             const { id, name, pool, worker, queued, dispatched, started, finished, handled, outcome } = task
             const known = place(task)
             const label = `${name === '' ? 'task' : shortText(name)} #${id}`
@@ -54,8 +57,8 @@ export function slowestSection({ pools, from }: Model, data: PageData): Markup {
               ${hasArguments ? html`<td class="given">${shortText(task.arguments ?? '', ARGUMENTS_SHOWN)}</td>` : html``}
               ${several ? html`<td>${shortText(pool)}</td>` : html``} ${timeCell(Number(queued - from))}
               <td class="n">${worker === undefined ? '–' : worker.threadId}</td>
-              ${between(queued, dispatched)}${between(dispatched, started)}${between(started, finished)}${between(finished, handled)}
-              ${[task.onCpu, task.waitingForCpu, task.gc, task.blocked].map((ns) => timeCell(ns))}
+              ${between(queued, dispatched)}${timeCell(ns)}${between(dispatched, started)}${between(started, finished)}${between(finished, handled)}
+              ${[task.onCpu, task.waitingForCpu, task.gc, task.blocked].map((part) => timeCell(part))}
               ${hasEnd ? html`<td>${ENDS[outcome]}</td>` : html``}
             </tr>`
           })}
@@ -88,7 +91,7 @@ function longestSection(data: PageData): Markup {
     <h2 id="slowest-head">Longest spans</h2>
     <div class="wide">
       <table class="sortable" id="slowest">
-        ${headRow(head, (each) => ['process', 'at', 'duration'].includes(each))}
+        ${headRow(head, (each) => ['process', 'at', 'duration'].includes(each), 'duration')}
         <tbody>
           ${longest.map((slice) => {
             const thread = data.threads[threads.get(slice) ?? -1]

@@ -31,7 +31,7 @@ export function threadSection({ threads, processes }: Model, data: PageData): Ma
     'id',
     ...(several ? ['process'] : []),
     'busy',
-    'no CPU',
+    'waiting for a CPU',
     'GC',
     'idle',
     ...(hasTasks ? ['tasks'] : []),

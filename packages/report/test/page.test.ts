@@ -195,8 +195,24 @@ describe('the page of a pool', () => {
     const again = (await page.locator('#timeline').boundingBox()) as typeof box
     await page.mouse.click(again.x + again.width - 10, again.y + 10)
     expect((await shown(page)).to).toBe(all.to)
+    // The window is moved by a drag.
+    await page.mouse.move(again.x + again.width - 10, again.y + 10)
+    await page.mouse.down()
+    await page.mouse.move(again.x + again.width - 210, again.y + 10, { steps: 4 })
+    await page.mouse.up()
+    const moved = await shown(page)
+    expect(moved.to).toBeLessThan(all.to)
+    expect(moved.to - moved.from).toBeCloseTo(wheeled.to - wheeled.from, -3)
     await page.click('#fit')
     expect(await shown(page)).toEqual(all)
+    // Of all that is shown a part is chosen.
+    await page.mouse.move(again.x + 900, again.y + 10)
+    await page.mouse.down()
+    await page.mouse.move(again.x + 700, again.y + 10, { steps: 4 })
+    await page.mouse.up()
+    const between = await shown(page)
+    expect([between.from > all.from, between.to < all.to]).toEqual([true, true])
+    await page.click('#fit')
     await page.click('#in')
     expect((await shown(page)).to).toBeLessThan(all.to)
     expect(errors).toEqual([])
@@ -605,6 +621,11 @@ describe('the page of a pool', () => {
       '16.0 ms',
       '1',
     ])
+    await page.locator('#spans tbody th a', { hasText: 'step' }).click()
+    expect(await page.textContent('#matches')).toBe('1 span')
+    expect(await page.inputValue('#search')).toBe('step')
+    const { top } = await page.locator('#search').evaluate((field) => field.getBoundingClientRect())
+    expect(top >= 0 && top < 900).toBe(true)
     await page.locator('#stalls a').first().click()
     expect(await page.textContent('#detail .claim')).toBe('80.0 ms marked')
     const { from, to } = await shown(page)
@@ -616,6 +637,7 @@ describe('the page of a pool', () => {
     const errors: string[] = []
     const page = await openPage(context, errors, { width: 1400, height: 900 })
     await show(page, 'tables', html)
+    expect(await page.locator('#slowest [aria-sort]').allTextContents()).toEqual(['total'])
     const head = page.locator('#slowest thead th', { hasText: 'queued' })
     const column = await head.evaluate((cell) => (cell as HTMLTableCellElement).cellIndex)
     const values = async (): Promise<number[]> =>
@@ -960,6 +982,22 @@ test('a narrow window has all of it, and does not scroll sideways', async (conte
   const wide = await page.evaluate(() => document.documentElement.scrollWidth)
   expect(wide).toBeLessThanOrEqual(360)
   expect(await pixelsOf(page, 'c0')).toBeGreaterThan(10)
+  // What is said of a part that was marked leaves something of the timeline to be seen.
+  const { top: before } = await page.locator('#timeline').evaluate((canvas) => canvas.getBoundingClientRect())
+  await page.evaluate((by) => scrollBy(0, by), before - 560)
+  const box = (await page.locator('#timeline').boundingBox()) as { x: number; y: number }
+  await page.mouse.move(box.x + 150, box.y + 36)
+  await page.mouse.down()
+  await page.mouse.move(box.x + 250, box.y + 36, { steps: 4 })
+  await page.mouse.up()
+  await shown(page)
+  const seen = await page.evaluate(() => {
+    const [canvas, detail] = ['#timeline', '#detail'].map(
+      (id) => (document.querySelector(id) as HTMLElement).getBoundingClientRect().top,
+    )
+    return detail - canvas
+  })
+  expect(seen).toBeGreaterThan(100)
   expect(errors).toEqual([])
 })
 
