@@ -101,8 +101,8 @@ export function itemMaker(whole: EventClass): ItemMaker {
     const fields: Fields = {}
     for (const { name } of own) {
       const value = all[name]
-      // An optional that isn't there is left out.
-      if (value !== undefined) fields[name] = value
+      // An optional that isn't there is left out, unless all objects have a member of its name.
+      if (value !== undefined || name in fields) fields[name] = value
     }
     return make(time, thread, fields, ...system.map(({ name }) => all[name]))
   }

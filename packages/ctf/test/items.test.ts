@@ -145,6 +145,29 @@ describe('items', () => {
     },
   )
 
+  test('have no value where an optional is absent whose name all objects have', () => {
+    using folder = temporaryFolder()
+    const fields: readonly Field[] = [{ name: 'valueOf', type: { type: 'optional', of: 'u16' } }]
+    const late: EventClass = {
+      id: 0,
+      name: 'a',
+      kind: 'late-event',
+      fields: [...SYSTEM_FIELDS['late-event'], ...fields],
+    }
+    const records = [undefined, 7].map((value): FixtureRecord => {
+      return { event: late, time: 12n, values: [5n, value] }
+    })
+    writeTrace(folder.path, {
+      uuid: UUID,
+      clock: { offsetSeconds: 7, offsetNs: 5, uuid: UUID },
+      env: {},
+      events: [late],
+      streams: [{ file: 'cpu_0', cpu: 0, instance: 0, packets: [{ ...packet(0), records }] }],
+    })
+    const items = [...openTrace(folder.path).items()]
+    expect(items.map((item) => 'event' in item && item.fields.valueOf)).toEqual([undefined, 7])
+  })
+
   test('have their own texts, also where the hashes of texts are equal', () => {
     using folder = temporaryFolder()
     const text: EventClass = { id: 0, name: 'a', fields: [{ name: 'text', type: 'string' }] }
