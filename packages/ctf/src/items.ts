@@ -111,12 +111,12 @@ export interface GapItem {
   readonly packets: number
 }
 
-/** A thread came, went, or got a name. */
+/** A thread came or went. */
 export interface ThreadItem {
   readonly type: 'thread'
   readonly time: bigint
   readonly thread: TraceThread
-  readonly phase: 'came' | 'went' | 'named'
+  readonly phase: 'came' | 'went'
   /** The file that it runs. */
   readonly runs?: string
   /** How it went. */

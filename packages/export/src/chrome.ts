@@ -310,17 +310,9 @@ export class ChromeConversion implements Conversion<string> {
   }
 
   #life({ time, thread, phase, runs, how }: ThreadItem): void {
-    const state = this.#thread(thread)
-    if (phase === 'named') {
-      const renamed = { ...state, identity: this.#identities.thread(thread) }
-      this.#threads.set(thread, renamed)
-      this.#latest = renamed
-      for (let lane = 0; lane < state.where.length; lane += 1) this.#name(renamed, lane)
-      return
-    }
     const args = jsonMembers(phase === 'came' ? { runs } : { how }, 'number-if-safe')
     this.#add(
-      `"ph":"i","s":"t","name":"thread ${phase}","cat":"rchan:thread",${state.where[0]},"ts":${this.#ts(time)},"args":{${args}}`,
+      `"ph":"i","s":"t","name":"thread ${phase}","cat":"rchan:thread",${this.#at(thread)},"ts":${this.#ts(time)},"args":{${args}}`,
     )
     if (phase === 'came') return
     this.#gone.delete(thread)

@@ -327,13 +327,9 @@ class PerfettoConversion implements Conversion<Uint8Array> {
   }
 
   #life({ time, thread, phase, runs, how }: ThreadItem): void {
-    const { sequence, track } = this.#thread(thread)
+    const { sequence } = this.#thread(thread)
     if (phase === 'came') {
       sequence.instant(time, this.#camePlan, { runs })
-      return
-    }
-    if (phase === 'named') {
-      this.#tracks.thread(this.#identities.thread(thread), track)
       return
     }
     sequence.instant(time, this.#wentPlan, { how })

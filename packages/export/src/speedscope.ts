@@ -22,7 +22,6 @@ export function startSpeedscope(source: ItemSource): Conversion<string> {
   return new ChromeConversion(source, { wants: isShown, hasArguments: false })
 }
 
-/** Whether an item is a span, or the name of a thread. */
 function isShown(item: TraceItem): boolean {
-  return item.type === 'span' || (item.type === 'thread' && item.phase === 'named')
+  return item.type === 'span'
 }

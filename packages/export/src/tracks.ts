@@ -8,13 +8,16 @@ export const GENERAL_SEQUENCE = 1
 
 /** What a track is. */
 interface TrackParts {
-  readonly uuid?: number
   readonly parent?: number
   readonly name?: string
   readonly process?: ProcessIdentity
   readonly thread?: ThreadIdentity
   /** A counter, and its unit. */
   readonly counter?: { readonly unit: string | undefined }
+}
+
+interface NumberedParts extends TrackParts {
+  readonly uuid: number
 }
 
 /** Describes tracks. */
@@ -28,9 +31,10 @@ export class Tracks {
   }
 
   /** Describes a track. @returns its number. */
-  add({ uuid = (this.#count += 1), ...parts }: TrackParts): number {
-    this.#pbf.writeMessage(TRACE.packet, writeDescriptor, { ...parts, uuid })
-    return uuid
+  add(parts: TrackParts): number {
+    this.#count += 1
+    this.#pbf.writeMessage(TRACE.packet, writeDescriptor, { ...parts, uuid: this.#count })
+    return this.#count
   }
 
   /** Returns the track of a process. */
@@ -40,19 +44,18 @@ export class Tracks {
     return uuid
   }
 
-  /** Describes the track of a thread; with a number, describes that one anew. */
-  thread(thread: ThreadIdentity, uuid?: number): number {
-    const parent = this.process(thread.process)
-    return this.add({ parent, thread, ...(uuid === undefined ? {} : { uuid }) })
+  /** Describes the track of a thread. @returns its number. */
+  thread(thread: ThreadIdentity): number {
+    return this.add({ parent: this.process(thread.process), thread })
   }
 }
 
-function writeDescriptor(parts: TrackParts, pbf: PbfWriter): void {
+function writeDescriptor(parts: NumberedParts, pbf: PbfWriter): void {
   pbf.writeVarintField(PACKET.sequenceId, GENERAL_SEQUENCE)
   pbf.writeMessage(PACKET.trackDescriptor, writeTrack, parts)
 }
 
-function writeTrack({ uuid = 0, parent, name, process, thread, counter }: TrackParts, pbf: PbfWriter): void {
+function writeTrack({ uuid, parent, name, process, thread, counter }: NumberedParts, pbf: PbfWriter): void {
   pbf.writeVarintField(TRACK.uuid, uuid)
   if (parent !== undefined) pbf.writeVarintField(TRACK.parentUuid, parent)
   if (name !== undefined) pbf.writeStringField(TRACK.name, name)

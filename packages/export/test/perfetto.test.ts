@@ -412,20 +412,17 @@ test('missing packets make all threads of the CPU begin anew', () => {
   ])
 })
 
-test('threads say when they came and went; a later name is taken', () => {
+test('threads say when they came and went', () => {
   const { trace, process } = simple()
-  const named = { ...trace.thread(process, 5) }
+  const thread = trace.thread(process, 5)
   trace.add(
-    { type: 'thread', time: 1n, thread: named, phase: 'came', runs: '/app/worker.js' },
-    { type: 'thread', time: 2n, thread: Object.assign(named, { name: 'resizer' }), phase: 'named' },
-    { type: 'thread', time: 9n, thread: named, phase: 'went', how: 'ended' },
+    { type: 'thread', time: 1n, thread, phase: 'came', runs: '/app/worker.js' },
+    { type: 'thread', time: 9n, thread, phase: 'went', how: 'ended' },
   )
-  const { instants, descriptors } = modelOf(trace)
-  expect(instants.map(({ name, start, args }) => [name, start, args])).toEqual([
+  expect(modelOf(trace).instants.map(({ name, start, args }) => [name, start, args])).toEqual([
     ['thread came', 1n, { runs: { string: '/app/worker.js' } }],
     ['thread went', 9n, { how: { string: 'ended' } }],
   ])
-  expect(descriptors.at(-1)?.thread.thread_name).toBe('resizer')
 })
 
 test('the file comes in pieces', () => {
