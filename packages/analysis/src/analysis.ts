@@ -203,6 +203,7 @@ export class Analysis {
     if (phase === 'begin') {
       worker.spawned = time
       worker.parent = thread
+      worker.startedWith(textOf(fields.file) ?? '')
       worker.heapLimit = (numberOf(fields.heapLimitMb) ?? 0) * 2 ** 20
       return
     }

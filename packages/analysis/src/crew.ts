@@ -9,6 +9,7 @@ import type { MessageModel } from './message-model.js'
 import type { Crew, CrewWorker, Route, ThreadUse } from './model.js'
 import { RouteModel } from './route-model.js'
 import type { ThreadModel } from './thread-model.js'
+import { nameOfFile, UNNAMED } from './thread-text.js'
 
 /** What is known when a process has ended. */
 interface Known {
@@ -85,7 +86,7 @@ function crewFrom(
   const [{ model: first }] = workers
   const end = active.extent?.to ?? 0
   return {
-    name: first.file?.split(/[\\/]/).at(-1) ?? first.name,
+    name: nameOf(first),
     process,
     parent: parent.thread,
     from: from ?? base,
@@ -108,6 +109,13 @@ function crewFrom(
       }
     }),
   }
+}
+
+/** Empty for workers that have neither a file nor a name. */
+function nameOf({ file = '', name }: ThreadModel): string {
+  const own = file === '' ? '' : nameOfFile(file)
+  const known = own === '' || own === UNNAMED ? name : own
+  return known === UNNAMED ? '' : known
 }
 
 /** How long a worker was at work on messages. */

@@ -18,7 +18,7 @@ import { durationText, numberText, quantityText } from './quantity.js'
 import { hasDied } from './findings/finder.js'
 import { sampledText } from './sampled-text.js'
 import { shown, table } from './aligned-text.js'
-import { threadText } from './thread-text.js'
+import { nameOfFile, threadText } from './thread-text.js'
 
 /** How many of the slowest tasks of a pool the text shows. */
 const SLOWEST_SHOWN = 5
@@ -232,10 +232,10 @@ function shareTable(threads: readonly ThreadUse[], several: boolean): string {
     ['thread', 'id', ...(several ? ['process'] : []), 'busy', 'no CPU', 'gc', 'idle', 'tasks', 'start', ''],
   ]
   for (const use of threads) {
-    const { thread, role, isProbed, shares, basis, tasks, spawned, ready, online, error } = use
+    const { thread, role, runs, isProbed, shares, basis, tasks, spawned, ready, online, error } = use
     const at = ready ?? online
     rows.push([
-      shown(thread.name) || (role === 'main' ? 'main' : '–'),
+      shown(thread.name) || (role === 'main' ? 'main' : shown(nameOfFile(runs ?? '')) || '–'),
       String(thread.threadId),
       ...(several ? [String(thread.process.pid)] : []),
       ...shareTexts(shares, basis),

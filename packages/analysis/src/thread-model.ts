@@ -5,6 +5,7 @@ import type { ThreadUse } from './model.js'
 import type { Stack } from './stacks.js'
 import { Talk } from './talk.js'
 import { TaskRuns } from './task-runs.js'
+import { nameOfFile } from './thread-text.js'
 
 /** How rchan's sampler thread is called. */
 export const SAMPLER = 'rchan sampler'
@@ -62,8 +63,18 @@ export class ThreadModel {
     this.runs = new TaskRuns()
   }
 
+  /** What it is called; if it has not said so, after its file. */
   get name(): string {
-    return this.thread.name
+    return this.thread.name === '' ? nameOfFile(this.file ?? '') : this.thread.name
+  }
+
+  /** Whoever started it tells its file, which it may not tell itself. */
+  startedWith(file: string): void {
+    if (file === '') return
+    this.file ??= file
+    const { thread, name } = this
+    // No record of its own has come.
+    if (thread.cpu === -1 && thread.name === '') this.thread = { ...thread, name }
   }
 
   /**
@@ -74,7 +85,7 @@ export class ThreadModel {
   }
 
   get isSampler(): boolean {
-    return this.name === SAMPLER || (this.name === '' && SAMPLER_FILE.test(this.file ?? ''))
+    return this.name === SAMPLER || (this.thread.name === '' && SAMPLER_FILE.test(this.file ?? ''))
   }
 
   /** Time on a CPU. */

@@ -737,10 +737,10 @@ describe('findings', () => {
     const { findings } = recording.life(10, 700, 790).model()
     expect(findings.map(({ title }) => title)).toEqual([
       '3 workers died of an error that it did not catch: no such thing.',
-      'Worker 5 (worker) died: the heap reached its limit.',
-      'Worker 7 (worker) ended with exit code 7.',
-      'Worker 8 (worker) ended with exit code 13: an await at the top level of the module never settled.',
-      'Worker 9 (worker) ended with exit code 1.',
+      'Worker 5 died: the heap reached its limit.',
+      'Worker 7 ended with exit code 7.',
+      'Worker 8 ended with exit code 13: an await at the top level of the module never settled.',
+      'Worker 9 ended with exit code 1.',
     ])
     expect(new Set(findings.map(({ advice }) => advice)).size).toBe(findings.length)
     expect(findings[0].evidence[0]).toMatchObject({ value: 3 })

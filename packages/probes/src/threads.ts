@@ -5,7 +5,7 @@
  * A worker's life is an asynchronous span on the thread that started it, with the worker's thread
  * id as its id. What it runs and how it is called stands in the facts of the trace. A worker that
  * was started with an environment of its own does not load the probes (its own `NODE_OPTIONS`
- * count), but its start and end are seen.
+ * count), but its start and end are seen, and its file: Node posts that to it.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { errorMonitor } from 'node:events'
@@ -15,6 +15,7 @@ import { asyncSpan, span, t, tracepoint, whileRecording } from '@rchan/trace'
 import { atExit } from './at-exit.js'
 import { cpuCount } from './cpu-count.js'
 import { MEMORY_INTERVAL_MS, startMemory, tellMemory } from './memory.js'
+import { tapPorts } from './ports.js'
 import { guarded, type Probe, type ProbeContext } from './probe.js'
 import { reasonOf } from './reason.js'
 import { late } from './late.js'
@@ -22,6 +23,10 @@ import { late } from './late.js'
 const CHANNEL = 'worker_threads'
 const CHILDREN = 'child_process'
 const LONGEST_COMMAND = 200
+/** What kind of message Node posts to a new worker. */
+const LOAD_SCRIPT = 'loadScript'
+/** What Node calls the file of a worker that has none. */
+const EVALUATED = '[worker eval]'
 // As they are now: the program may replace them.
 const { queueMicrotask, setImmediate, setInterval, clearInterval } = globalThis
 
@@ -45,7 +50,7 @@ const child = late(() =>
 )
 const life = late(() =>
   asyncSpan('worker:life', {
-    begin: { threadId: 'u32', heapLimitMb: 'f64', stackMb: 'f64' },
+    begin: { threadId: 'u32', heapLimitMb: 'f64', stackMb: 'f64', file: 'string' },
     end: { exitCode: 'i32', error: 'string' },
   }),
 )
@@ -70,8 +75,9 @@ export const threads: Probe = {
   install(context) {
     /** Of the workers that live: what takes their listeners back. */
     const watched = new Set<() => void>()
+    const files = workerFiles()
     const seen = guarded(context, (message: unknown) =>
-      watch((message as { worker: Worker }).worker, context, watched),
+      watch((message as { worker: Worker }).worker, files.take(), context, watched),
     )
     subscribe(CHANNEL, seen)
     // Its process is started once the listeners have returned.
@@ -107,6 +113,7 @@ export const threads: Probe = {
       }
     })
     return () => {
+      files.end()
       unsubscribe(CHANNEL, seen)
       unsubscribe(CHILDREN, seenChild)
       for (const forget of watched) forget()
@@ -127,14 +134,53 @@ function tellChild({ pid, spawnfile, spawnargs }: ChildProcess): void {
   child()({ pid, file: spawnfile, command: spawnargs.join(' ') })
 }
 
-function watch(worker: Worker, context: ProbeContext, watched: Set<() => void>): void {
+/** The files of new workers, as Node posts them to these. */
+interface WorkerFiles {
+  /** That of the worker that has just been made; empty if it isn't known. */
+  take(): string
+  end(): void
+}
+
+function workerFiles(): WorkerFiles {
+  let latest = ''
+  const posting = (
+    _port: unknown,
+    message: unknown,
+    _sort: unknown,
+    transferred: readonly unknown[],
+  ): void => {
+    // The worker's port is always in it. Most messages have none, and each passes here.
+    if (transferred.length === 0 || typeof message !== 'object' || message === null) return
+    // A getter of the program may throw.
+    const type = Object.getOwnPropertyDescriptor(message, 'type')?.value as unknown
+    if (type !== LOAD_SCRIPT) return
+    const { filename, doEval } = message as { filename?: unknown; doEval?: unknown }
+    // A module may be in a URL, in whole.
+    const isFile = doEval === false && typeof filename === 'string' && !filename.startsWith('data:')
+    latest = isFile ? filename : EVALUATED
+  }
+  let end = (): void => undefined
+  try {
+    end = tapPorts({ posting })
+  } catch {
+    // This Node hands messages on in another way.
+  }
+  const take = (): string => {
+    const file = latest
+    latest = ''
+    return file
+  }
+  return { take, end }
+}
+
+function watch(worker: Worker, file: string, context: ProbeContext, watched: Set<() => void>): void {
   const { threadId, resourceLimits = {} } = worker
   // A recorder's own thread has no number yet when it is told of, or is known.
   if (typeof threadId !== 'number' || threadId < 0) return
   const { maxOldGenerationSizeMb = 0, stackSizeMb = 0 } = resourceLimits
   // −1 stands for the default of Node.
   const heapLimitMb = Math.max(0, maxOldGenerationSizeMb)
-  life().begin(threadId, { threadId, heapLimitMb, stackMb: Math.max(0, stackSizeMb) })
+  life().begin(threadId, { threadId, heapLimitMb, stackMb: Math.max(0, stackSizeMb), file })
   let why = ''
   const onOnline = guarded(context, () => online()({ threadId }))
   const onError = guarded(context, (error: unknown) => {

@@ -190,6 +190,22 @@ describe('a program with workers', () => {
   })
 })
 
+test('workers with an environment of their own are called after their file, and are one crew', async () => {
+  const { items, stderr } = await recordNode(program('own-env.mjs'))
+  const lives = named(items, 'worker:life:begin').map(({ fields }) => String(fields.file))
+  expect(lives.map((file) => basename(file))).toEqual([...Array(3).fill('own-env.mjs'), '[worker eval]'])
+  const analysis = new Analysis()
+  for (const item of items) analysis.push(item)
+  const { threads, crews } = analysis.result()
+  expect(threads.map(({ thread }) => thread.name)).toEqual([
+    'main',
+    ...Array(3).fill('own-env.mjs'),
+    'worker',
+  ])
+  expect(crews.map(({ name, workers }) => [name, workers.length])).toEqual([['own-env.mjs', 3]])
+  expect(stderr).toMatch(/^own-env\.mjs: 3 workers of the main thread, 3 messages there/m)
+})
+
 test('workers that die of different things have a finding each; one that is terminated has none', async () => {
   const { status, items } = await recordNode(
     fileURLToPath(new URL('./findings/many-deaths.mjs', import.meta.url)),
@@ -202,7 +218,7 @@ test('workers that die of different things have a finding each; one that is term
   const analysis = new Analysis()
   for (const item of items) analysis.push(item)
   const died = analysis.result().findings.filter(({ id }) => id === 'worker-died')
-  expect(died.map(({ title }) => title.replace(/^Worker \d+ .*?\)/, '1 worker'))).toEqual([
+  expect(died.map(({ title }) => title.replace(/^Worker \d+/, '1 worker'))).toEqual([
     '2 workers died of an error that it did not catch: no such thing.',
     '1 worker died: the heap reached its limit.',
     '1 worker ended with exit code 7.',

@@ -76,6 +76,8 @@ export async function record(
   const settings = settingsOf(options, dir, line !== undefined)
   const missing = missingFlags(command, { preload, dir })
   const isKeptOut = missing.length > 0
+  // Before there is a program that a signal could be for.
+  const signals = passSignals((signal) => child.kill(signal))
   const child = spawn(file, args, {
     stdio: 'inherit',
     // On Windows `npm` and `npx` are scripts, which only a shell finds.
@@ -87,7 +89,6 @@ export async function record(
           NODE_OPTIONS: withPreload(process.env.NODE_OPTIONS, preload),
         },
   })
-  const signals = passSignals(child)
   let end: { code: number | null; signal: NodeJS.Signals | null }
   try {
     end = await ended(child)
@@ -194,7 +195,7 @@ async function ended(child: ChildProcess): Promise<{ code: number | null; signal
 }
 
 /** Lets the program decide what signals do. */
-function passSignals(child: ChildProcess): PassedSignals {
+function passSignals(pass: (signal: NodeJS.Signals) => void): PassedSignals {
   // Then the terminal has sent it to the program, too.
   const isForeground = process.stdin.isTTY || process.stderr.isTTY
   const release: (() => void)[] = []
@@ -203,13 +204,12 @@ function passSignals(child: ChildProcess): PassedSignals {
     stop: () => release.forEach((each) => each()),
   }
   for (const signal of new Set([...FROM_TERMINALS, ...TO_PASS_ON])) {
-    const pass = (): void => {
+    const listener = (): void => {
       passed.last = signal
-      if (isForeground && FROM_TERMINALS.includes(signal)) return
-      child.kill(signal)
+      if (!isForeground || !FROM_TERMINALS.includes(signal)) pass(signal)
     }
-    process.on(signal, pass)
-    release.push(() => process.off(signal, pass))
+    process.on(signal, listener)
+    release.push(() => process.off(signal, listener))
   }
   return passed
 }
