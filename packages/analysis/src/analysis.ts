@@ -23,6 +23,7 @@ import { crewsOf } from './crew.js'
 import { Extents } from './extent.js'
 import { idOf, numberOf, textOf } from './field-values.js'
 import { findAll } from './findings/findings.js'
+import { IoModel } from './io-model.js'
 import { Largest } from './largest.js'
 import { keyOf } from './message-model.js'
 import type { Crew, Model, Pool, Route, Stall, Task, ThreadUse } from './model.js'
@@ -65,6 +66,7 @@ export class Analysis {
   readonly #stalls = new Largest<Stall>(MOST_STALLS)
   readonly #losses = { events: 0, packets: 0 }
   readonly #stacks = new Stacks()
+  readonly #io = new IoModel()
 
   constructor({ slowest = 20, onTask }: AnalysisOptions = {}) {
     this.#recorded = { times: this.#times, cpus: new CpuSums(), slowest, tasks: new TaskSink(onTask) }
@@ -183,7 +185,10 @@ export class Analysis {
         const model = process.threadOf(thread, time)
         // A span that was cut off has no fields.
         if (key !== undefined) process.messages.posted(model, key, from, to, outcome === 'failed')
+        return
       }
+      default:
+        this.#io.push(item)
     }
   }
 
@@ -289,6 +294,7 @@ export class Analysis {
       pools,
       crews,
       routes: routes.sort((a, b) => b.messages - a.messages),
+      io: this.#io.result(),
       stalls: this.#stalls.sorted().sort((a, b) => (a.from < b.from ? -1 : 1)),
       losses: { ...this.#losses, tasks: tasks.lost },
     }

@@ -19,6 +19,7 @@ export type {
   Evidence,
   Finding,
   HotFunction,
+  IoUse,
   Late,
   Model,
   ModelLosses,

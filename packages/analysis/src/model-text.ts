@@ -4,6 +4,7 @@ import type {
   Crew,
   Evidence,
   Finding,
+  IoUse,
   Model,
   Pool,
   Quantiles,
@@ -30,24 +31,25 @@ const ROUTES_SHOWN = 20
 const ENDS: Readonly<Record<Task['outcome'], string>> = { ok: '', failed: 'failed', cut: 'no end' }
 const SIGNS: Readonly<Record<Finding['severity'], string>> = { problem: '!', hint: '?', ok: '✓' }
 
-/**
- * Returns a model as text, the findings first. Empty if the recording is of one process, and has
- * neither pools, messages nor findings: then it is not one of `rchan record`, or of a program
- * without workers.
- */
+/** How many kinds of requests and measures the text shows. */
+const IO_SHOWN = 10
+
+/** Returns a model as text, the findings first. Empty if the probes have not recorded it. */
 export function modelText(model: Model): string {
-  const { findings, pools, crews, routes, threads, processes } = model
+  const { findings, pools, crews, routes, io, threads, processes } = model
   const told = routes.filter(({ isPools }) => !isPools)
   const functions = sampledText(model)
   const several = processes.length > 1
-  const isTold = findings.length > 0 || pools.length > 0 || told.length > 0
+  // Else what a thread did is not known.
+  const isProbed = processes.some(({ command }) => command !== undefined)
   const parts: string[] = []
   if (findings.length > 0) parts.push(findings.map(findingText).join('\n'))
   if (several) parts.push(processTable(processes, threads))
   for (const pool of pools) parts.push(poolText(pool, several))
   if (told.length > 0)
     parts.push(crews.map((crew) => crewText(crew, several)).join('') + routeTable(told, several))
-  if (isTold) parts.push(shareTable(threads, several))
+  if (io.length > 0) parts.push(ioTable(io, several))
+  if (isProbed || findings.length + pools.length + told.length > 0) parts.push(shareTable(threads, several))
   if (functions !== '') parts.push(functions)
   return parts.join('\n')
 }
@@ -227,12 +229,31 @@ function between(start: bigint | undefined, end: bigint | undefined): string {
   return start === undefined || end === undefined ? '–' : durationText(Number(end - start))
 }
 
+function ioTable(io: readonly IoUse[], several: boolean): string {
+  const head = ['requests and measures', '', ...(several ? ['process'] : []), 'count']
+  const rows = [[...head, 'p50', 'p99', 'max', 'sum', 'failed']]
+  for (const { kind, name, thread, duration, failed } of io.slice(0, IO_SHOWN)) {
+    const { count, p50, p99, max, sum } = duration
+    rows.push([
+      kind,
+      shown(name),
+      ...(several ? [String(thread.process.pid)] : []),
+      numberText(count),
+      ...[p50, p99, max, sum].map((value) => durationText(value)),
+      failed === 0 ? '' : numberText(failed),
+    ])
+  }
+  const more = io.length - IO_SHOWN
+  const left = rows[0].map((_, column) => column < 2)
+  return table(rows, left) + (more > 0 ? `and ${more} more, which took less\n` : '')
+}
+
 function shareTable(threads: readonly ThreadUse[], several: boolean): string {
   const rows = [
     ['thread', 'id', ...(several ? ['process'] : []), 'busy', 'no CPU', 'gc', 'idle', 'tasks', 'start', ''],
   ]
   for (const use of threads) {
-    const { thread, role, runs, isProbed, shares, basis, tasks, spawned, ready, online, error } = use
+    const { thread, role, runs, stalls, isProbed, shares, basis, tasks, spawned, ready, online, error } = use
     const at = ready ?? online
     rows.push([
       shown(thread.name) || (role === 'main' ? 'main' : shown(nameOfFile(runs ?? '')) || '–'),
@@ -244,12 +265,17 @@ function shareTable(threads: readonly ThreadUse[], several: boolean): string {
       [
         ...(error === undefined ? [] : [shown(error.split('\n')[0])]),
         ...(error === undefined && hasDied(use) ? [`exit code ${use.exitCode}`] : []),
+        ...(stalls.count === 0 ? [] : [stallsText(stalls)]),
         ...(isProbed || spawned === undefined ? [] : ['tells nothing itself']),
         ...(basis === 'spans' ? ['without the time on CPUs'] : []),
       ].join(', '),
     ])
   }
   return table(rows, [true, ...rows[0].slice(1, -1).map(() => false), true])
+}
+
+function stallsText({ count, longest }: ThreadUse['stalls']): string {
+  return `stood still ${count === 1 ? 'once, for' : `${numberText(count)} times, up to`} ${durationText(longest)}`
 }
 
 /**

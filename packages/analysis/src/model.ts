@@ -372,6 +372,24 @@ export interface Crew {
   readonly workers: readonly CrewWorker[]
 }
 
+/**
+ * What Node measures of one kind and name in one thread: requests, look-ups, the program's
+ * measures.
+ */
+export interface IoUse {
+  /** Of its span: `http:request`. */
+  readonly kind: string
+  /** `GET /users`: without what comes behind `?`; `…` for others when there are very many. */
+  readonly name: string
+  readonly thread: TraceThread
+  readonly duration: Quantiles
+  /** Of these, with an error, or a status of 400 or more. */
+  readonly failed: number
+  /** From the first begin to the last end. */
+  readonly from: bigint
+  readonly to: bigint
+}
+
 /** What is lacking in the recording. */
 export interface ModelLosses {
   readonly events: number
@@ -422,6 +440,8 @@ export interface Model {
   readonly crews: readonly Crew[]
   /** Those with the most messages first. */
   readonly routes: readonly Route[]
+  /** Those that took longest, all together, first. */
+  readonly io: readonly IoUse[]
   /** The longest, in the order of time. */
   readonly stalls: readonly Stall[]
   readonly losses: ModelLosses

@@ -6,6 +6,8 @@ import { shown, table } from './aligned-text.js'
 /** How many processes the text shows. */
 const MOST_SHOWN = 20
 const LONGEST_COMMAND = 60
+/** Options of Node behind which there is code. */
+const EVALUATES = /^(-e|-p|-pe|--eval|--print)$/
 
 /** Returns a table in which each process stands below the one that has started it, further in. */
 export function processTable(processes: readonly ProcessUse[], threads: readonly ThreadUse[]): string {
@@ -62,17 +64,21 @@ function nameOfProcess({ command, process }: ProcessUse): string {
 }
 
 /**
- * Returns a command line, as far as it fits: without the path of the program, and with names of
- * files only, if it has long paths.
+ * Returns a command line, as far as it fits: without the path of the program, and if it is long
+ * with names of files only, and without the options before the first of these.
  */
 export function commandText(command: string): string {
   const [program = '', ...rest] = shown(command.replaceAll(/\s+/g, ' ')).split(' ')
   const whole = [nameOf(program), ...rest].join(' ')
   if (whole.length <= LONGEST_COMMAND) return whole
-  const short = [program, ...rest]
-    .map((part) => (/^([/\\]|[A-Za-z]:\\)/.test(part) ? nameOf(part) : part))
-    .join(' ')
-  return short.length > LONGEST_COMMAND ? `${short.slice(0, LONGEST_COMMAND - 1)}…` : short
+  const parts = [program, ...rest].map((part) => (/^([/\\]|[A-Za-z]:\\)/.test(part) ? nameOf(part) : part))
+  const short = parts.join(' ')
+  if (short.length <= LONGEST_COMMAND) return short
+  // As Node's test runner starts its files.
+  const file = parts.findIndex((part, at) => at > 0 && !part.startsWith('-'))
+  const isCode = parts.slice(1, Math.max(1, file)).some((part) => EVALUATES.test(part))
+  const told = file > 1 && !isCode ? [parts[0], '…', ...parts.slice(file)].join(' ') : short
+  return told.length > LONGEST_COMMAND ? `${told.slice(0, LONGEST_COMMAND - 1)}…` : told
 }
 
 function nameOf(path: string): string {

@@ -746,6 +746,68 @@ describe('findings', () => {
     expect(findings[0].evidence[0]).toMatchObject({ value: 3 })
   })
 
+  /** The main thread alone, on a CPU for a part of the time. */
+  const alone = (busy: number, { ms = 2000, machineIdle = 0.9, cpus = 2 } = {}): MadeRecording => {
+    const recording = new MadeRecording({ cpus })
+    for (let at = 0; at <= ms; at += 100)
+      recording.cpu(0, at, busy * at).cpuAll(at, busy * at, machineIdle * at)
+    return recording
+  }
+
+  test('one thread that does all the work while CPUs idle', () => {
+    const [found, ...others] = alone(0.95).model().findings
+    expect(others).toEqual([])
+    expect(found).toMatchObject({ id: 'single-thread', severity: 'hint', costNs: 0 })
+    expect(found.title).toContain('on a CPU for 95 % of 2.00 s, while 0.9 of 2 CPUs were idle.')
+    // Half of the time it waits; the CPUs are taken; there is no other; a worker works, too; short.
+    expect(alone(0.5).model().findings).toEqual([])
+    expect(alone(0.95, { machineIdle: 0.1 }).model().findings).toEqual([])
+    expect(alone(0.95, { cpus: 1 }).model().findings).toEqual([])
+    expect(alone(0.95).life(3, 0, 1990).cpu(3, 100, 50).cpu(3, 1900, 500).model().findings).toEqual([])
+    expect(alone(0.95, { ms: 800 }).model().findings).toEqual([])
+  })
+
+  test('a server that stands still', () => {
+    const made = (stalls: number, length: number, waited = 0): MadeRecording => {
+      const recording = alone(0.95).cpu(0, 1999, 1900, waited)
+      for (let at = 100; at < 1900; at += 100)
+        recording.request(at, at + 10, `/users?id=${at}`, at < 300 ? 500 : 200)
+      for (let at = 0; at < stalls; at += 1) recording.stall(200 + at * 300, 200 + at * 300 + length)
+      return recording
+    }
+    const { findings, io } = made(3, 100).model()
+    expect(findings).toMatchObject([{ id: 'main-thread-stalled', severity: 'problem', costNs: 300 * MS }])
+    expect(findings[0].title).toContain('stood still 3 times, up to 100 ms, while it served HTTP')
+    expect(findings[0].at).toMatchObject({ from: 200n * BigInt(MS), to: 300n * BigInt(MS) })
+    expect(io).toMatchObject([
+      { kind: 'http:request', name: 'GET /users', failed: 2, duration: { count: 18 } },
+    ])
+    const ofOne = made(1, 60).model()
+    expect(ofOne.findings).toMatchObject([{ id: 'single-thread' }])
+    expect(modelText(ofOne)).toMatch(/^http:request +GET \/users +18 +10.0 ms .* 2$/m)
+    expect(modelText(ofOne)).toMatch(/^main +0 .* stood still once, for 60.0 ms$/m)
+    // It had no CPU then. Nor is a loop that stands still before there are requests a fault.
+    expect(made(3, 100, 250).model().findings).toMatchObject([{ id: 'single-thread' }])
+    expect(alone(0.5).stall(500, 900).model().findings).toEqual([])
+  })
+
+  test('garbage of a main thread', () => {
+    const made = (gc: number): readonly Finding[] =>
+      alone(0.95)
+        .gcOfMain(100, 100 + gc)
+        .model().findings
+    expect(made(1000)).toMatchObject([{ id: 'garbage-collection', severity: 'problem' }])
+    expect(made(450)).toMatchObject([{ id: 'garbage-collection', severity: 'hint' }])
+    expect(made(300)).toMatchObject([{ id: 'single-thread' }])
+  })
+
+  test('a program without workers has the shares of its thread; a trace without probes has none', () => {
+    expect(modelText(alone(0.5).model())).toMatch(/^thread .*\nmain +0 +50\.0 %/m)
+    const trace = new MadeTrace()
+    trace.happened(trace.thread(trace.process(7), 0, 'main'), trace.event('own'), 5n)
+    expect(modelText(analyse(trace))).toBe('')
+  })
+
   test('a worker that was terminated with a task under way', () => {
     const made = (isLost: boolean): readonly Finding[] => {
       const recording = new MadeRecording().life(3, 0, 500)
@@ -816,6 +878,6 @@ describe('findings', () => {
   })
 
   test('each has an id of its own', () => {
-    expect(new Set(FINDING_IDS).size).toBe(14)
+    expect(new Set(FINDING_IDS).size).toBe(15)
   })
 })

@@ -128,6 +128,31 @@ export class MadeRecording {
     )
   }
 
+  /** The event loop of the main thread stood still. */
+  stall(start: number, end: number): this {
+    return this.at(end, (time) =>
+      this.trace.span(this.main, this.#class('loop:stall'), BigInt(start * MS), time, { limitMs: 50 }),
+    )
+  }
+
+  /** A request that the main thread has served. */
+  request(start: number, end: number, url: string, status = 200): this {
+    return this.at(end, (time) =>
+      this.trace.span(this.main, this.#class('http:request'), BigInt(start * MS), time, {
+        method: 'GET',
+        url,
+        status,
+      }),
+    )
+  }
+
+  /** The same of a collection of its. */
+  gcOfMain(start: number, end: number): this {
+    return this.at(end, (time) =>
+      this.trace.span(this.main, this.#class('gc'), BigInt(start * MS), time, { kind: 'minor' }),
+    )
+  }
+
   /** It ends itself with a code. */
   exits(threadId: number, ms: number, code: number): this {
     return this.at(ms, (time) =>

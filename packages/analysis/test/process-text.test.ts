@@ -52,12 +52,14 @@ test('what it is called: its command as far as it fits, or its folder', () => {
     process(30, 0),
     process(31, 1, { command: `/usr/bin/node ${long} --option` }),
     process(32, 2, { command: `/usr/bin/node -e ${'x'.repeat(100)}` }),
+    process(34, 2, { command: `/usr/bin/node ${'--an-option=of-a-runner '.repeat(5)}/tests/a.test.js` }),
     process(33, 3, { command: 'node\n\u001B[2J app.js' }),
   ).map((row) => row.replace(/ \d+ [\d.]+ .s .*/, ''))
   expect(names).toEqual([
     'app',
     'node tool.js --option',
     `node -e ${'x'.repeat(51)}…`,
+    'node … a.test.js',
     'node \uFFFD[2J app.js',
   ])
 })

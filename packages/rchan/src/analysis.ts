@@ -22,6 +22,7 @@ export {
   type FieldSummary,
   type Finding,
   type HotFunction,
+  type IoUse,
   type Late,
   type Model,
   type ModelLosses,

@@ -58,7 +58,7 @@ const ENTRIES: Readonly<Record<string, Names>> = {
     // `commandText` and `durationText` are the command's.
     values: `Analysis FINDING_IDS QUANTILE_ERROR Sketch Summing analyse commandText durationText modelJson modelText summarize summaryText
       wholeSpans`,
-    types: `AnalysisOptions Backlog Bin CpusUsed Crew CrewWorker Distribution Evidence FieldSummary Finding HotFunction Late Model ModelLosses Parts Pool PoolSpan PoolWorker
+    types: `AnalysisOptions Backlog Bin CpusUsed Crew CrewWorker Distribution Evidence FieldSummary Finding HotFunction IoUse Late Model ModelLosses Parts Pool PoolSpan PoolWorker
       ProcessUse Quantiles QueuePoint Route Sampled SampledTask Shares Stall StartedProcess Summary Task ThreadSummary ThreadUse TracepointKind
       TracepointSummary Traffic WholeSpan ${ITEMS}`,
   },

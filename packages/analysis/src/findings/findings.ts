@@ -31,6 +31,7 @@ import { mainBusy } from './main-busy.js'
 import { mainStalled } from './main-stalled.js'
 import { memoryLimit } from './memory-limit.js'
 import { serialization } from './serialization.js'
+import { singleThread } from './single-thread.js'
 import { tasksTooSmall } from './tasks-too-small.js'
 import { tooFewThreads } from './too-few-threads.js'
 import { tooManyThreads } from './too-many-threads.js'
@@ -51,6 +52,7 @@ const FINDERS: readonly Finder[] = [
   workerStarts,
   uneven,
   idleWorker,
+  singleThread,
   memoryLimit,
 ]
 const NO_CPU =
@@ -63,12 +65,13 @@ export const FINDING_IDS: readonly string[] = [...FINDERS.map(({ id }) => id), N
 const SEVERITIES: readonly Finding['severity'][] = ['problem', 'hint', 'ok']
 /** A recording that lost a larger part of what it should have doesn't prove much. */
 const FEW_LOSSES = 100
-/** Findings that others explain, of the same pool: then these are said alone. */
+/** Findings that others explain, of the same pool or thread: then these are said alone. */
 const EXPLAINED_BY: Readonly<Record<string, readonly string[]>> = {
   'main-thread-busy': ['main-thread-stalled', 'serialization', 'tasks-too-small'],
   'idle-worker': ['main-thread-busy'],
   // Aborted tasks end workers.
   'worker-died': ['worker-starts'],
+  'single-thread': ['main-thread-stalled', 'garbage-collection'],
 }
 /** Workers were starting for so much of the time. */
 const STARTS = 0.3
@@ -105,10 +108,7 @@ export function findAll(model: Facts): Finding[] {
   }
   const found = FINDERS.flatMap((finder) => finder.find(facts).map((each) => ({ finder, each })))
   const isExplained = ({ finder, each }: (typeof found)[number]): boolean =>
-    each.about !== undefined &&
-    found.some(
-      (other) => other.each.about === each.about && EXPLAINED_BY[finder.id]?.includes(other.finder.id),
-    )
+    found.some((other) => EXPLAINED_BY[finder.id]?.includes(other.finder.id) && areOfSame(other.each, each))
   const findings = found
     .filter((each) => !isExplained(each))
     .map(({ finder: { id, judgesTime }, each }) => complete(id, judgesTime, each))
@@ -119,6 +119,11 @@ export function findAll(model: Facts): Finding[] {
   return findings.sort(
     (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) || b.costNs - a.costNs,
   )
+}
+
+/** Whether two findings are about one pool or crew, or, without one, about one thread. */
+function areOfSame(a: Found, b: Found): boolean {
+  return a.about === undefined && b.about === undefined ? a.at?.thread === b.at?.thread : a.about === b.about
 }
 
 /** Where several processes have pools or crews, their names tell of which they are. */

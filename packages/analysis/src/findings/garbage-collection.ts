@@ -20,6 +20,9 @@ import { largeMessagesOf } from './serialization.js'
 const HINT = 0.15
 const PROBLEM = 0.3
 const LEAST_NS = 50 * MS
+/** The main thread's are less of a fault: it may have made what the program needs. */
+const HINT_OF_MAIN = 0.2
+const LEAST_OF_MAIN_NS = 300 * MS
 const LARGER = 'maxYoungGenerationSizeMb: 64'
 /** Options of a bare worker. */
 const OF_WORKER: PoolOptions = { most: '', limits: ['resourceLimits: { ', ' }'] }
@@ -28,7 +31,7 @@ const OF_WORKER: PoolOptions = { most: '', limits: ['resourceLimits: { ', ' }'] 
 export const garbageCollection: Finder = {
   id: 'garbage-collection',
   judgesTime: true,
-  find: (facts) => [...inPools(facts), ...inCrews(facts)],
+  find: (facts) => [...inPools(facts), ...inCrews(facts), ...inMain(facts)],
 }
 
 function inPools(facts: Facts): Found[] {
@@ -82,5 +85,32 @@ function inCrews(facts: Facts): Found[] {
       advice: adviceFor(OF_WORKER),
       at: whenOfCrew(crew),
     }
+  })
+}
+
+/** Of a main thread, which does other things, too. */
+function inMain(facts: Facts): Found[] {
+  return facts.threads.flatMap((use): Found[] => {
+    const { thread, role, basis, gcNs: gc, onCpuNs, waitingForCpuNs, from, to } = use
+    if (role !== 'main' || basis !== 'kernel' || gc < LEAST_OF_MAIN_NS) return []
+    const part = gc / Math.max(1, onCpuNs)
+    // A collection may have waited for a CPU.
+    const proven = (gc - waitingForCpuNs) / Math.max(1, onCpuNs)
+    if (part > 1 || proven < HINT_OF_MAIN) return []
+    const several = facts.processes.length > 1
+    return [
+      {
+        severity: proven >= PROBLEM ? 'problem' : 'hint',
+        title:
+          `Garbage collection took ${percentText(part)} of the time of the main thread` +
+          `${several ? ` of process ${thread.process.pid}` : ''}.`,
+        evidence: [ns('garbage collection', gc), ns('main thread on a CPU', onCpuNs), percent('part', part)],
+        costNs: gc,
+        advice:
+          'Make less garbage: reuse buffers, work in parts. Or give the process a larger young generation: ' +
+          'node --max-semi-space-size=64 (MiB).',
+        at: { thread, from, to },
+      },
+    ]
   })
 }

@@ -31,6 +31,8 @@ const FINDING_OF = {
   'messages-too-few': 'too-few-threads',
   'messages-garbage': 'garbage-collection',
   'many-deaths': 'worker-died',
+  'garbage-alone': 'garbage-collection',
+  'server-stalled': 'main-thread-stalled',
 }
 const PROGRAMS = [...FINDING_IDS, ...Object.keys(FINDING_OF)]
 const VARIANTS = ['strong', 'weak', 'healthy']
