@@ -19,7 +19,7 @@ import { durationText, numberText, quantityText } from './quantity.js'
 import { hasDied } from './findings/finder.js'
 import { sampledText } from './sampled-text.js'
 import { shown, table } from './aligned-text.js'
-import { nameOfFile, threadText } from './thread-text.js'
+import { isSilent, nameOfFile, threadText } from './thread-text.js'
 
 /** How many of the slowest tasks of a pool the text shows. */
 const SLOWEST_SHOWN = 5
@@ -149,7 +149,7 @@ function routeTable(routes: readonly Route[], several: boolean): string {
       ...[post, wait, handle].flatMap(({ count, p50, p99 }) =>
         [p50, p99].map((value) => (count === 0 ? '–' : durationText(value))),
       ),
-      unhandled === 0 ? '' : numberText(unhandled),
+      isSilent(to) ? 'not known' : unhandled === 0 ? '' : numberText(unhandled),
     ])
   }
   const more = routes.length - ROUTES_SHOWN

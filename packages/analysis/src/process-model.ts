@@ -8,6 +8,7 @@ import type { ProcessUse, StartedProcess } from './model.js'
 import { PoolModel } from './pool-model.js'
 import { TaskTracker, type TaskProcess, type TaskSink } from './task-tracker.js'
 import { ThreadModel } from './thread-model.js'
+import { NO_CPU } from './thread-text.js'
 import type { TimeBase } from './time-base.js'
 
 /** Children that are kept of each process. */
@@ -97,7 +98,7 @@ export class ProcessModel implements TaskProcess {
     const { process } = this
     return (
       this.threads.get(threadId) ??
-      this.#addThread({ process, threadId, name: '', cpu: -1, generation: 0 }, time)
+      this.#addThread({ process, threadId, name: '', cpu: NO_CPU, generation: 0 }, time)
     )
   }
 

@@ -5,7 +5,7 @@ import type { ThreadUse } from './model.js'
 import type { Stack } from './stacks.js'
 import { Talk } from './talk.js'
 import { TaskRuns } from './task-runs.js'
-import { nameOfFile } from './thread-text.js'
+import { isSilent, nameOfFile } from './thread-text.js'
 
 /** How rchan's sampler thread is called. */
 export const SAMPLER = 'rchan sampler'
@@ -74,7 +74,7 @@ export class ThreadModel {
     this.file ??= file
     const { thread, name } = this
     // No record of its own has come.
-    if (thread.cpu === -1 && thread.name === '') this.thread = { ...thread, name }
+    if (isSilent(thread) && thread.name === '') this.thread = { ...thread, name }
   }
 
   /**

@@ -1,6 +1,8 @@
 /** How threads are called in text. */
 import type { TraceThread } from '@rchan/ctf/reader'
 
+/** The place of a thread that has written nothing. */
+export const NO_CPU = -1
 /** Node's name for what a worker runs that has no file. */
 const EVALUATED = '[worker eval]'
 /** How a thread is called that has neither a file nor a name, as `@rchan/threads` has it. */
@@ -22,4 +24,9 @@ export function threadText({ threadId, name }: TraceThread): string {
 export function threadTextFirst(thread: TraceThread): string {
   const text = threadText(thread)
   return text[0].toUpperCase() + text.slice(1)
+}
+
+/** Whether a thread is known by what others tell of it alone, and not by a record of its own. */
+export function isSilent({ cpu }: TraceThread): boolean {
+  return cpu === NO_CPU
 }

@@ -204,6 +204,8 @@ test('workers with an environment of their own are called after their file, and 
   ])
   expect(crews.map(({ name, workers }) => [name, workers.length])).toEqual([['own-env.mjs', 3]])
   expect(stderr).toMatch(/^own-env\.mjs: 3 workers of the main thread, 3 messages there/m)
+  // One has told of its message itself.
+  expect(stderr.match(/ not known$/gm)).toHaveLength(2)
 })
 
 test('workers that die of different things have a finding each; one that is terminated has none', async () => {

@@ -2,6 +2,7 @@
 import type { TraceProcess } from '@rchan/ctf/reader'
 import type { CpusUsed, Crew, Evidence, Finding, Model, Pool, ThreadUse } from '../model.js'
 import { durationText, numberText } from '../quantity.js'
+import { isSilent } from '../thread-text.js'
 
 export const MS = 1e6
 
@@ -44,9 +45,15 @@ export function judged({ pools }: Facts): Pool[] {
   return pools.filter(({ tasks, activeNs }) => isEnough(tasks, activeNs))
 }
 
-/** The crews of which there is enough to judge. */
+/**
+ * The crews of which there is enough to judge. Of a worker that tells nothing nobody knows what it
+ * does.
+ */
 export function judgedCrews({ crews }: Facts): Crew[] {
-  return crews.filter(({ there, back, activeNs }) => isEnough(there.messages + back.messages, activeNs))
+  return crews.filter(
+    ({ there, back, activeNs, workers }) =>
+      isEnough(there.messages + back.messages, activeNs) && !workers.some(({ thread }) => isSilent(thread)),
+  )
 }
 
 /** Why little is known of a pool or a crew; undefined if enough is. */

@@ -166,7 +166,7 @@ function nothingWrong(facts: Facts, knowsCpu: boolean): Found | undefined {
     thinnessOf(longest),
     taken < TAKEN
       ? undefined
-      : `Tasks waited for a CPU in ${percentText(taken)} of their time${others === undefined ? `: ${takers(facts)}` : ''}.`,
+      : `${pools.length > 0 ? 'Tasks' : 'Workers'} waited for a CPU in ${percentText(taken)} of their time${others === undefined ? `: ${takers(facts)}` : ''}.`,
     others,
     taken < TAKEN && others === undefined ? undefined : 'What needs idle CPUs is not judged then.',
   ].filter((reason) => reason !== undefined)
@@ -202,6 +202,9 @@ function takers(facts: Facts): string {
 
 const OF_TASKS = 'What takes time is the work of the tasks themselves: look at the slowest.'
 
+const OF_MESSAGES =
+  'What takes time is what the workers do with each message: rchan record --probe samples tells which functions it is.'
+
 /** Where the time goes if nothing is wrong. */
 function whereTimeGoes(facts: Facts, pools: readonly Pool[], crews: readonly Crew[]): string {
   if (pools.length + crews.length > 1)
@@ -209,7 +212,7 @@ function whereTimeGoes(facts: Facts, pools: readonly Pool[], crews: readonly Cre
   if (pools.length > 0) return whereTimeOfPoolGoes(facts, pools[0])
   const [crew] = crews
   const atWork = crewAtWork(crew)
-  return atWork < FEW_TASKS ? tooLittle(atWork) : OF_TASKS
+  return atWork < FEW_TASKS ? tooLittle(atWork) : OF_MESSAGES
 }
 
 function tooLittle(atWork: number): string {
