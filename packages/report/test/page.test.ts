@@ -975,6 +975,25 @@ test('60 threads: the canvas stays as high as the window, and rows below are rea
   expect(errors).toEqual([])
 })
 
+test('of a task from the table its submitter and its worker are both in sight', async (context) => {
+  const errors: string[] = []
+  const page = await openPage(context, errors, { width: 1400, height: 700 })
+  await show(page, 'both', toReport(poolRecording(3, 60)))
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight))
+  await page.locator('#slowest tbody a').last().click()
+  await shown(page)
+  const { top, bottom, room } = await page.evaluate(() => {
+    const [frame, detail] = ['#frame', '#detail'].map((id) =>
+      (document.querySelector(id) as HTMLElement).getBoundingClientRect(),
+    )
+    return { top: frame.top, bottom: frame.bottom, room: detail.top }
+  })
+  // The row of the main thread comes after the axis and the chart of the pool.
+  expect(top + 48 + 44).toBeGreaterThanOrEqual(48)
+  expect(bottom).toBeLessThanOrEqual(room + 60)
+  expect(errors).toEqual([])
+})
+
 test('a narrow window has all of it, and does not scroll sideways', async (context) => {
   const errors: string[] = []
   const page = await openPage(context, errors, { width: 360, height: 700 })
