@@ -124,7 +124,7 @@ function findingsPart(
       <h2 id="findings-head">Findings</h2>
       ${lost}
       <p class="faint">
-        ${isJudged ? 'None: of its pools and workers there is too little in this recording.' : 'None: findings are about pools and worker threads, and no thread had messages or tasks.'}
+        ${isJudged ? 'None: of its pools and workers there is too little in this recording.' : 'None. Without pools and workers only the main thread is judged: its stalls, its garbage, whether it is busy alone.'}
       </p>
     </section>`
   }
