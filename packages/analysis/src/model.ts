@@ -23,6 +23,7 @@ export interface Parts {
   readonly onCpu: number
   /** It could have run, and no CPU was free. */
   readonly waitingForCpu: number
+  /** Collections, without their share of the wait for a CPU. */
   readonly gc: number
   /** It waited for something else: a timer, a file, a lock, a reply. */
   readonly blocked: number
@@ -279,7 +280,9 @@ export interface Pool {
   readonly size: number
   /** What the run times are made of, summed over all tasks. */
   readonly parts: Parts
-  /** Of the collections: no more can have been on a CPU. The rest waited for other threads. */
+  /** How long the collections took by the clock. */
+  readonly gcNs: number
+  /** Of that, no more can have been on a CPU. The rest waited for other threads. */
   readonly gcOnCpuNs: number
   /** Workers that were given tasks, or run the same file. */
   readonly threads: number

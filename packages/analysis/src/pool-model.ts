@@ -268,6 +268,7 @@ export class PoolModel {
       serialize: quantilesOf(this.#serialize),
       size: this.#sizes.count === 0 ? 0 : this.#sizes.quantile(0.5),
       parts: this.#parts(),
+      gcNs: [...this.#workers.values()].reduce((sum, { gcNs }) => sum + gcNs, 0),
       gcOnCpuNs: [...this.#workers.values()].reduce((sum, { gcOnCpu }) => sum + gcOnCpu, 0),
       threads,
       // One that ends and one that takes its place may be there together.

@@ -5,7 +5,8 @@ import type { HotFunctions } from './hot-functions.js'
 import type { Stack } from './stacks.js'
 import type { Interrupted } from './task-runs.js'
 import type { AccountPart } from './task-windows.js'
-import type { KernelTime, WorkerShare } from './worker-share.js'
+import { timeParts, type KernelTime } from './time-parts.js'
+import type { WorkerShare } from './worker-share.js'
 
 /** So much of a task's run has an account of its own: then that of its thread tells what it had. */
 const LONG = 0.75
@@ -111,15 +112,7 @@ export class TaskState implements Interrupted {
     const gc = Math.max(this.#gcOfSpans, this.#gcOfSums)
     const kernel = run === 0 ? undefined : this.#kernelTime(run)
     if (kernel === undefined) return { gc }
-    const { onCpu, waitingForCpu, isEstimated } = kernel
-    return {
-      gc,
-      onCpu: Math.max(0, onCpu - gc),
-      waitingForCpu,
-      // The kernel's time on a CPU lags a little, so it may be more than the run.
-      blocked: Math.max(0, run - Math.max(onCpu, gc) - waitingForCpu),
-      ...(isEstimated ? { isEstimated } : {}),
-    }
+    return { ...timeParts(run, kernel, gc), ...(kernel.isEstimated ? { isEstimated: true } : {}) }
   }
 }
 

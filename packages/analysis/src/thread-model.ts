@@ -6,6 +6,7 @@ import type { Stack } from './stacks.js'
 import { Talk } from './talk.js'
 import { TaskRuns } from './task-runs.js'
 import { isSilent, nameOfFile } from './thread-text.js'
+import { timeParts } from './time-parts.js'
 
 /** How rchan's sampler thread is called. */
 export const SAMPLER = 'rchan sampler'
@@ -182,19 +183,17 @@ export class ThreadModel {
     const hasAccount = this.hasAccount
     const utilized = this.#utilizations === 0 ? 0 : (this.#utilized / this.#utilizations) * life
     const worked = hasAccount ? this.#onCpu : Math.max(taskNs, utilized)
-    const gc = Math.min(runs.gc, life)
-    const busy = Math.max(0, Math.min(worked - gc, life - gc))
-    const waiting = Math.max(0, Math.min(this.#waitingForCpu, life - gc - busy))
+    const had = timeParts(life, { onCpu: worked, waitingForCpu: this.#waitingForCpu }, runs.gc)
     return {
       thread,
       role: this.isSampler ? 'sampler' : thread.threadId === 0 ? 'main' : 'worker',
       ...(file === undefined ? {} : { runs: file }),
       isProbed: this.isProbed,
       shares: {
-        busy: busy / life,
-        waitingForCpu: waiting / life,
-        gc: gc / life,
-        idle: Math.max(0, life - busy - waiting - gc) / life,
+        busy: had.onCpu / life,
+        waitingForCpu: had.waitingForCpu / life,
+        gc: had.gc / life,
+        idle: had.blocked / life,
       },
       basis: hasAccount ? 'kernel' : 'spans',
       ...(parent === undefined ? {} : { parent }),

@@ -2,12 +2,7 @@
 import type { TraceThread } from '@rchan/ctf/reader'
 import type { Parts, PoolWorker } from './model.js'
 import type { AccountPart } from './task-windows.js'
-
-/** The kernel's figures for a time. */
-export interface KernelTime {
-  readonly onCpu: number
-  readonly waitingForCpu: number
-}
+import { timeParts, type KernelTime } from './time-parts.js'
 
 /** A worker's part in the work of a pool, so far. */
 export class WorkerShare {
@@ -57,17 +52,14 @@ export class WorkerShare {
   }
 
   get parts(): Parts {
-    const { ns, onCpu, waitingForCpu } = this.#known
-    const gc = this.#gc
-    const gcOfKnown = this.#runNs === 0 ? 0 : (gc * ns) / this.#runNs
-    const worked = Math.min(Math.max(onCpu, gcOfKnown), ns)
-    const waited = Math.min(waitingForCpu, ns - worked)
+    const { ns, ...kernel } = this.#known
+    const gcOfKnown = this.#runNs === 0 ? 0 : (this.gcNs * ns) / this.#runNs
+    const { gc, ...parts } = timeParts(ns, kernel, gcOfKnown)
+    const gcOfUnknown = this.gcNs - gcOfKnown
     return {
-      onCpu: worked - gcOfKnown,
-      waitingForCpu: waited,
-      gc,
-      blocked: ns - worked - waited,
-      unknown: Math.max(0, this.#runNs - ns - (gc - gcOfKnown)),
+      ...parts,
+      gc: gc + gcOfUnknown,
+      unknown: Math.max(0, this.#runNs - ns - gcOfUnknown),
       estimated: this.#accounted.ns,
       error: Math.min(this.#accounted.error, this.#accounted.ns),
     }
@@ -76,10 +68,11 @@ export class WorkerShare {
   /** Of its collections: no more can have been on a CPU. */
   get gcOnCpu(): number {
     const { ns, onCpu } = this.#known
-    return ns === 0 ? this.#gc : Math.min(this.#gc, (onCpu * this.#runNs) / ns)
+    return ns === 0 ? this.gcNs : Math.min(this.gcNs, (onCpu * this.#runNs) / ns)
   }
 
-  get #gc(): number {
+  /** Its collections, with what they waited. */
+  get gcNs(): number {
     // Sums and spans tell of the same collections; each may miss some.
     return Math.min(this.#runNs, Math.max(this.#gcOfSpans, this.#gcOfSums))
   }

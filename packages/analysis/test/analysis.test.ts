@@ -22,7 +22,8 @@ describe('the model', () => {
     made.life(3, 0, 500)
     const stages = { queued: 60, dispatched: 70, started: 71, finished: 91, handled: 95 }
     made.task({ worker: 3, ...stages, onCpu: 12, waitingForCpu: 3, serialize: 2 })
-    made.gc(3, 75, 79, 200)
+    // A fifth of what the thread could run was a wait for a CPU, and so was that of the collection.
+    made.gc(3, 75, 80, 200)
     const { pools, threads, processes, cpus } = made.model()
     const ns = (ms: number): bigint => BigInt(ms * MS)
     expect(cpus).toBe(4)
@@ -121,10 +122,11 @@ describe('the model', () => {
 
   test('the shares of a thread are those of the kernel', () => {
     const made = new MadeRecording()
-    made.life(3, 0, 1000).cpu(3, 100, 50).cpu(3, 1000, 500, 200).gc(3, 500, 600)
+    made.life(3, 0, 1000).cpu(3, 100, 50).cpu(3, 1000, 600, 200).gc(3, 500, 600)
     const worker = made.model().threads.find(({ thread }) => thread.threadId === 3)
     expect(worker?.basis).toBe('kernel')
-    expect(worker?.shares).toEqual({ busy: 0.4, waitingForCpu: 0.2, gc: 0.1, idle: 0.3 })
+    // The collection, too, has waited for a CPU, in the same part of its time.
+    expect(worker?.shares).toEqual({ busy: 0.525, waitingForCpu: 0.2, gc: 0.075, idle: 0.2 })
   })
 
   test('without the kernel they are those of the tasks', () => {

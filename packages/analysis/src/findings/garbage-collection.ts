@@ -41,7 +41,8 @@ function inPools(facts: Facts): Found[] {
     // A collection may have waited for a CPU, too, and all of that wait may be in its time; or for
     // V8's helpers, which had none.
     const onCpu = pool.gcOnCpuNs / Math.max(1, pool.run.sum)
-    const proven = Math.min(onCpu, part - (cpuWaitOf(facts, pool)?.part ?? 0))
+    const byTheClock = pool.gcNs / Math.max(1, pool.run.sum)
+    const proven = Math.min(onCpu, byTheClock - (cpuWaitOf(facts, pool)?.part ?? 0))
     if (proven < HINT || gc < LEAST_NS) return []
     return {
       about: pool,
