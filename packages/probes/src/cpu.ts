@@ -4,7 +4,8 @@
  * sampler thread reads it. See `schedstat.ts` for how exact it is.
  *
  * The sampler may start later than the program, and the program may end before: so the main thread
- * tells of itself at its start and its end.
+ * tells of itself at its start and its end. A worker may come and go between two looks: so it tells
+ * of itself at its end. One that is terminated can't.
  */
 import { whileRecording } from '@rchan/trace'
 import { atExit } from './at-exit.js'
@@ -19,17 +20,17 @@ export const cpu: Probe = {
   byDefault: true,
   // `thread-setup.ts` sees to the sampler when this probe is chosen.
   install(context) {
-    if (!context.isMainThread) return undefined
     const tell = guarded(context, () => {
       const account = Schedstat.open(kernelThreadId())
-      const machine = MachineIdle.open()
       if (account !== undefined) tellThread(context.threadId, account)
-      if (machine !== undefined) tellProcess(machine)
       account?.close()
+      if (!context.isMainThread) return
+      const machine = MachineIdle.open()
+      if (machine !== undefined) tellProcess(machine)
       machine?.close()
     })
     return whileRecording(() => {
-      tell()
+      if (context.isMainThread) tell()
       return atExit(tell)
     })
   },

@@ -20,12 +20,14 @@ import { late } from './late.js'
 const LIMIT_MS = 50
 const BEAT_MS = 10
 const UTILIZATION_MS = 500
-const NS_PER_MS = 1_000_000n
+const NS_PER_MS = 1e6
 const WORKERS = 'worker_threads'
 /** What waits for an event loop: no output, and no file, which a program reads as it starts. */
 const WAITERS = /^(Timeout|TCP|TLS|UDP|PipeServer|Process|MessagePort|HTTP|GetAddrInfo|Query)/
 
 const { setInterval, clearInterval } = globalThis
+// As they are now: the program may replace them. `now` of performance makes no bigint.
+const nowMs = performance.now.bind(performance)
 const eventLoopUtilization = performance.eventLoopUtilization.bind(performance)
 
 const utilization = late(() => counter('loop', { utilization: 'f64' }))
@@ -39,16 +41,20 @@ export const loop: Probe = {
     let beating: NodeJS.Timeout | undefined
     let isParent = false
     let isAwaited = false
-    let turnedAt = 0n
+    /** In ms; 0: not yet. */
+    let turnedAt = 0
     // The thread itself tells of a stall, at the first beat after it, or at its end. The sampler
     // tells that there is one while it lasts.
     const beat = guarded(context, () => {
-      const time = now()
+      const time = nowMs()
       if (!isAwaited) {
         isAwaited = isParent || isWaitedFor()
         if (!isAwaited) return
-      } else if (turnedAt !== 0n && time - turnedAt > BigInt(LIMIT_MS) * NS_PER_MS)
-        stall().between(turnedAt, time, { limitMs: LIMIT_MS })
+      } else if (turnedAt !== 0 && time - turnedAt > LIMIT_MS) {
+        const end = now()
+        const start = end - BigInt(Math.round((time - turnedAt) * NS_PER_MS))
+        stall().between(start, end, { limitMs: LIMIT_MS })
+      }
       turnedAt = time
       context.threadList.beat(LIMIT_MS)
     })
@@ -81,7 +87,7 @@ export const loop: Probe = {
         clearInterval(beating)
         beating = undefined
         isAwaited = false
-        turnedAt = 0n
+        turnedAt = 0
         context.threadList.rest()
       }
     })

@@ -93,13 +93,13 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
   return {
     posting(port, message, sort, transferred) {
       try {
+        if (sort !== SORT.other && transferred.length === 0) return
         const end = channels.endOf(port)
         if (end === undefined) return channels.sendingOnOther(message)
-        if (sort !== SORT.other) {
-          if (transferred.length > 0) channels.sending(end, taskSeq(message), transferred)
-          return
-        }
+        if (sort !== SORT.other) return channels.sending(end, taskSeq(message), transferred)
         if (transferred.length > 0) channels.sending(end, end.posted, transferred)
+        // Else the first message's span would have in it how long that takes.
+        way().prepare()
         const token = post().begin()
         way().start(flowOf(end.channel, end.side, end.posted))
         posting.push(port, end, end.posted, token)
@@ -140,6 +140,7 @@ function tapOf(channels: Channels, context: ProbeContext): PortTap {
           taken()({ channel, side, seq })
           return way().end(flowOf(channel, side, seq))
         }
+        way().prepare()
         const token = handle().begin()
         way().end(flowOf(channel, side, seq))
         handling.push(port, end, seq, token)

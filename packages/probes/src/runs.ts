@@ -13,14 +13,6 @@ import { replied, run, way } from './task-events.js'
 // As it is now: the program may replace it. It makes no bigint.
 const nowMs = performance.now.bind(performance)
 
-/** A reading of the kernel's account, in ns, and its time, in ms. */
-interface Reading {
-  readonly time: number
-  readonly onCpu: number
-  readonly waitingForCpu: number
-}
-
-const NO_READING: Reading = { time: 0, onCpu: 0, waitingForCpu: 0 }
 /** How long the reading at the end of a task counts for the start of the next one, in ms. */
 const RECENT_MS = 0.5
 /**
@@ -29,6 +21,8 @@ const RECENT_MS = 0.5
  */
 const LONG_MS = 2
 const NS_PER_MS = 1e6
+/** No small integer: V8 then keeps figures of the kernel in objects that never change their form. */
+const NOT_READ = NaN
 
 /** A task that this thread runs. */
 interface Run {
@@ -42,7 +36,9 @@ interface Run {
   readonly start: number
   /** How long reading its message took, in ns. */
   readonly read: number
-  readonly reading: Reading
+  /** The kernel's account of this thread at that time, in ns; `NOT_READ` if it was not read. */
+  readonly onCpu: number
+  readonly waitingForCpu: number
 }
 
 /** Watches the tasks that the calling thread runs. */
@@ -82,7 +78,8 @@ export class TaskRuns implements PortTap {
     if (this.#leaving === undefined || this.#leaving.message !== message) return
     const { id, start } = this.#leaving
     this.#leaving = undefined
-    replied()({ id, serializeNs: Math.round((nowMs() - start) * NS_PER_MS) })
+    const serializeNs = Math.round((nowMs() - start) * NS_PER_MS)
+    replied()({ id, serializeNs })
   }
 
   notPosted(): void {
@@ -109,13 +106,17 @@ export class TaskRuns implements PortTap {
     }
     const start = nowMs()
     const read = isTaken ? Math.round((start - readSince()) * NS_PER_MS) : 0
-    const reading = this.#account.atStart(start)
+    const account = this.#account
+    account.atStart(start)
+    // Else the first task's span would have in it how long that takes.
+    way().prepare()
     const token = run().begin()
     // In the span, so that viewers bind the arrow to it.
     way().step(id)
     // One that never had its reply.
     this.#open.take(port, key)
-    this.#open.push({ id, port, key, token, name, start, read, reading })
+    const { onCpu, waitingForCpu } = account
+    this.#open.push({ id, port, key, token, name, start, read, onCpu, waitingForCpu })
   }
 
   #finish(port: MessagePort, message: object, sort: Sort): void {
@@ -134,13 +135,13 @@ export class TaskRuns implements PortTap {
     const one = this.#open.take(port, key)
     if (one === undefined) return
     const end = nowMs()
-    const last = this.#account.atEnd(end - one.start)
-    const isRead = last !== undefined && last !== NO_READING && one.reading !== NO_READING
+    const account = this.#account
+    account.atEnd(end - one.start)
     const fields = {
       id: one.id,
       name: one.name,
-      onCpu: isRead ? last.onCpu - one.reading.onCpu : 0,
-      waitingForCpu: isRead ? last.waitingForCpu - one.reading.waitingForCpu : 0,
+      onCpu: known(account.onCpu - one.onCpu),
+      waitingForCpu: known(account.waitingForCpu - one.waitingForCpu),
       read: one.read,
     }
     if (hasFailed) run().fail(one.token, fields)
@@ -178,30 +179,37 @@ class OpenRuns {
   }
 }
 
+/** A figure of a task; 0 if its start or its end was not read. */
+function known(figure: number): number {
+  return Number.isNaN(figure) ? 0 : figure
+}
+
 /** The kernel's account of this thread, read where tasks start and end. */
 class TaskAccount {
   #schedstat: Schedstat | undefined
   #isOpened = false
-  /** The one at the end of the last task. */
-  #last: Reading | undefined
+  /** When it was read at the end of the last task, in ms. */
+  #readAt = -Infinity
   /** Whether the last task was long enough for readings to tell something, and to cost nothing. */
   #areLong = true
+  /** As it was read last, in ns; `NOT_READ` at the start or the end of a short task. */
+  onCpu = NOT_READ
+  waitingForCpu = NOT_READ
 
   /**
    * The one at the end of the last task will do, if it is recent: in between the worker has waited
    * for a message, and nothing else.
    */
-  atStart(time: number): Reading {
-    if (!this.#areLong) return NO_READING
-    const last = this.#last
-    return last !== undefined && time - last.time < RECENT_MS ? last : this.#read()
+  atStart(time: number): void {
+    if (this.#areLong && time - this.#readAt >= RECENT_MS) this.#read()
   }
 
-  /** @returns undefined if the task was short. */
-  atEnd(duration: number): Reading | undefined {
+  atEnd(duration: number): void {
     this.#areLong = duration >= LONG_MS
-    this.#last = this.#areLong ? this.#read() : undefined
-    return this.#last
+    if (this.#areLong) {
+      this.#read()
+      this.#readAt = nowMs()
+    } else this.#forget()
   }
 
   close(): void {
@@ -209,14 +217,20 @@ class TaskAccount {
   }
 
   /** A reading takes the thread 1 to 7 µs. */
-  #read(): Reading {
+  #read(): void {
     if (!this.#isOpened) {
       this.#isOpened = true
       const tid = kernelThreadId()
       if (tid !== 0) this.#schedstat = Schedstat.open(tid)
     }
     const account = this.#schedstat
-    if (account?.read() !== true) return NO_READING
-    return { time: nowMs(), onCpu: account.onCpu, waitingForCpu: account.waitingForCpu }
+    if (account?.read() !== true) return this.#forget()
+    this.onCpu = account.onCpu
+    this.waitingForCpu = account.waitingForCpu
+  }
+
+  #forget(): void {
+    this.#readAt = -Infinity
+    this.onCpu = this.waitingForCpu = NOT_READ
   }
 }

@@ -7,7 +7,7 @@
  * It traces as any thread does. Analysis leaves it out of what it shows.
  */
 import { workerData } from 'node:worker_threads'
-import { currentRecording, nameThread, now, whileRecording } from '@rchan/trace'
+import { currentRecording, nameThread, now, type CurrentRecording } from '@rchan/trace'
 import { tellProcess, tellThread } from './cpu-events.js'
 import { MachineIdle } from './machine-idle.js'
 import { ThreadList, type ListedThread } from './thread-list.js'
@@ -156,24 +156,30 @@ function tellStatus(threadList: ThreadList, file: string): void {
     .catch(() => undefined)
 }
 
+/** Looks at the threads in the recording that runs, and again after each pause. */
+function lookFor(data: SamplerData): void {
+  let seen: CurrentRecording | undefined
+  let sampler: Sampler | undefined
+  // One timer is for all: each time that it wakes this thread costs as much as a look.
+  const turn = (): void => {
+    const recording = currentRecording()
+    if (recording === seen) {
+      sampler?.look()
+    } else {
+      seen = recording
+      sampler?.close()
+      sampler = recording === undefined ? undefined : new Sampler(data)
+    }
+    setTimeout(turn, sampler?.pauseMs ?? LATER_LOOKS_MS)
+  }
+  turn()
+}
+
 const data = workerData as SamplerData
-const threadList = new ThreadList(data.threadList)
 nameThread(SAMPLER)
-whileRecording(() => {
-  const sampler = new Sampler(data)
-  const look = (): void => {
-    sampler.look()
-    timer = setTimeout(look, sampler.pauseMs)
-  }
-  let timer = setTimeout(look, sampler.pauseMs)
-  const { statusFile } = data
-  const telling =
-    statusFile === undefined ? undefined : setInterval(() => tellStatus(threadList, statusFile), STATUS_MS)
-  return () => {
-    clearTimeout(timer)
-    clearInterval(telling)
-    sampler.close()
-  }
-})
-// whileRecording alone does not keep a thread alive. This one ends when it is told to.
-setInterval(() => undefined, 2 ** 30)
+lookFor(data)
+const { statusFile } = data
+if (statusFile !== undefined) {
+  const threadList = new ThreadList(data.threadList)
+  setInterval(() => tellStatus(threadList, statusFile), STATUS_MS)
+}

@@ -9,6 +9,7 @@ import { freshFolder, runCommand } from './scenario.ts'
 type Recorded = Extract<TraceItem, { event: unknown }>
 
 const COMMAND = fileURLToPath(new URL('../dist/bin/rchan.cjs', import.meta.url))
+const AUTO = fileURLToPath(new URL('../dist/cjs/auto.js', import.meta.url))
 
 function program(name: string): string {
   return fileURLToPath(new URL(`./record/${name}`, import.meta.url))
@@ -152,4 +153,21 @@ test('ports of the global MessageChannel are the program’s, too', async () => 
   await runCommand(process.execPath, [COMMAND, 'record', '--dir', dir, '--', process.execPath, '-e', code])
   const items = [...openTrace(findTraces(dir)[0]).items()]
   expect(pairsIn(items.filter((item): item is Recorded => 'event' in item))).toHaveLength(1)
+})
+
+test('nothing is compiled for the first message while it is posted or handled', async () => {
+  const folder = freshFolder()
+  const preloads = [program('compile-times.cjs'), AUTO].flatMap((file) => ['--require', file])
+  const { status, stdout } = await runCommand(process.execPath, [...preloads, program('first-message.mjs')], {
+    RCHAN_DIR: folder,
+  })
+  expect(status).toBe(0)
+  const compiled = stdout.trim().split(' ').map(BigInt)
+  expect(compiled.length).toBeGreaterThan(4)
+  const records = [...openTrace(findTraces(folder)[0]).items()].filter((item) => item.type === 'span')
+  for (const name of ['message:post', 'message:handle']) {
+    const spans = records.filter(({ event }) => event.name === name)
+    expect(spans).toHaveLength(1)
+    expect(compiled.filter((time) => time >= spans[0].start && time <= spans[0].end)).toEqual([])
+  }
 })

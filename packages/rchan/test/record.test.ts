@@ -150,8 +150,13 @@ describe('a program with workers', () => {
     }
     if (process.platform !== 'linux') return
     const cpu = named(items, 'cpu')
-    expect(new Set(cpu.map(({ fields }) => fields.threadId)).has(0)).toBe(true)
-    // The main thread tells of itself alone.
+    // Each thread that ends by itself tells of itself, however short it lived.
+    const ofThemselves = cpu.filter(({ fields, thread }) => fields.threadId === thread.threadId)
+    const lived = new Set(named(items, 'worker:boot').map(({ thread }) => thread.threadId))
+    expect(lived.size).toBe(2)
+    expect(new Set(ofThemselves.map(({ fields }) => fields.threadId))).toEqual(new Set([0, ...lived]))
+    for (const { fields } of ofThemselves) expect(Number(fields.onCpu)).toBeGreaterThan(0)
+    // Of others only the sampler tells.
     const bySampler = cpu.filter(({ fields, thread }) => fields.threadId !== thread.threadId)
     expect(new Set(bySampler.map(({ thread }) => thread.name))).toEqual(new Set(['rchan sampler']))
   })

@@ -24,15 +24,22 @@ export interface CurrentRecording {
   snapshot(options?: SnapshotOptions): Promise<Snapshot>
 }
 
+/** The one that was asked for last on this thread. */
+let known: { readonly generation: number; readonly recording: CurrentRecording } | undefined
+
 /**
  * Finds the recording that runs in this process. Any thread may call it.
  *
- * @returns undefined when no recording runs.
+ * @returns undefined when no recording runs; the same object as long as it is the same recording.
  * @example
  * const report = await currentRecording()?.losses()
  */
 export function currentRecording(): CurrentRecording | undefined {
-  if (thisControl.generation === 0) return undefined
-  const { losses, snapshot } = writingHalf()
-  return { losses, snapshot }
+  const { generation } = thisControl
+  if (generation === 0) return undefined
+  if (known?.generation !== generation) {
+    const { losses, snapshot } = writingHalf()
+    known = { generation, recording: { losses, snapshot } }
+  }
+  return known.recording
 }

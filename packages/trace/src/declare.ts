@@ -62,6 +62,16 @@ export function dispatchTo({ id, schema }: Declared): Dispatch {
   return dispatch
 }
 
+/** Makes the encoder of a dispatch for the recording that runs, without an event. */
+export function prepare(dispatch: Dispatch): void {
+  try {
+    writingHalf().prepare(dispatch)
+  } catch (error) {
+    // The program allows no code from text. The first event counts it.
+    throwIfFull(error)
+  }
+}
+
 /** The same for the begin and the end of a span. */
 export function spanDispatchTo({ id, schema }: Declared): { span: SpanDispatch } {
   const dispatch: { span: SpanDispatch } = {

@@ -90,20 +90,30 @@ export function starting(
     else if (writer !== undefined) encode = bind(cpuEnv(cpu, writer, id, layout, start), generation)
     else return
     // The encoder of a slot is called by an end that has seen to the limits.
-    const isLimited = given < 0 && !isSpan
-    dispatch.encode = isLimited ? limitedTo(cpu, id, kind === 'span', encode, start) : encode
+    const flag = given === NO_FLAG ? cpu.control.flags[id] : given
+    const isLimited = flag < 0 && !isSpan
+    const bound = isLimited ? limitedTo(cpu, id, kind === 'span', encode, start) : firstRecord(encode)
+    dispatch.encode = bound
     cpu.onLeave(() => {
       dispatch.encode = start
     })
     for (let i = 0; i < CALLS_UNTIL_FEEDBACK; i += 1) encode(undefined, NO_FLAG)
-    if (isLimited) return dispatch.encode(args, given, s0, s1, s2)
-    cpu.shutView()
-    try {
-      encode(args, generation, s0, s1, s2)
-    } finally {
-      // For a record that did not come to its slow path: its arguments were bad.
-      cpu.openView()
+    if (given !== NO_FLAG) bound(args, isLimited ? given : generation, s0, s1, s2)
+  }
+  /** Returns an encoder of which the first record takes its slow path. */
+  const firstRecord = (encode: Bound): Bound => {
+    const first: Bound = (args, flag, s0, s1, s2) => {
+      if (flag === NO_FLAG) return
+      if (dispatch.encode === first) dispatch.encode = encode
+      cpu.shutView()
+      try {
+        encode(args, flag, s0, s1, s2)
+      } finally {
+        // For a record that did not come to its slow path: its arguments were bad.
+        cpu.openView()
+      }
     }
+    return first
   }
   return start
 }

@@ -11,7 +11,7 @@ import {
   type StructTypes,
   type ValueOf,
 } from '@rchan/ctf'
-import { declare, dispatchTo } from './declare.js'
+import { declare, dispatchTo, prepare } from './declare.js'
 import { Face, makeFacade, makeSystemCall } from './dispatch.js'
 
 /** The types of no fields. */
@@ -90,6 +90,13 @@ export interface Flow<F extends StructTypes> {
   step(id: FlowId, ...fields: CallFields<F>): void
   /** It ends. */
   end(id: FlowId, ...fields: CallFields<F>): void
+  /**
+   * Makes the calling thread ready for it, which its first call in a recording does otherwise: for
+   * calls within a span, which is to last no longer for that.
+   *
+   * @internal
+   */
+  prepare(): void
   /** Whether it is recorded now. May be stale by an instant. */
   readonly enabled: boolean
 }
@@ -111,7 +118,14 @@ export function flow<const F extends StructTypes = NoFields>(
   const declared = declare(name, fields, { ...options, kind: 'flow' })
   const { id, flags } = declared
   const dispatch = dispatchTo(declared)
+  let readyFor = 0
   const face = {
+    prepare() {
+      const flag = flags[id]
+      if (flag === readyFor || flag === 0) return
+      readyFor = flag
+      prepare(dispatch)
+    },
     start: makeSystemCall(flags, id, name, dispatch, 'start'),
     step: makeSystemCall(flags, id, name, dispatch, 'step'),
     end: makeSystemCall(flags, id, name, dispatch, 'end'),

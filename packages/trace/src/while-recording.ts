@@ -10,6 +10,35 @@ const LOOK_MS = 50
 // As they are now: tests that fake time replace them later.
 const { setInterval, clearInterval } = builtins.timers
 
+/** What those look at that ask for it on this thread. One timer is for all: each wakes the thread. */
+const looks = new Set<() => void>()
+let timer: NodeJS.Timeout | undefined
+
+function startLooking(look: () => void): void {
+  looks.add(look)
+  timer ??= setInterval(lookAll, LOOK_MS).unref()
+}
+
+function stopLooking(look: () => void): void {
+  looks.delete(look)
+  if (looks.size > 0) return
+  clearInterval(timer)
+  timer = undefined
+}
+
+/** An exception keeps no other callback from its call. Of several, one is thrown. */
+function lookAll(): void {
+  const failures: unknown[] = []
+  for (const look of looks) {
+    try {
+      look()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+}
+
 /**
  * Calls back when a recording begins, on the calling thread, and gives what is returned the call at
  * its end.
@@ -46,11 +75,10 @@ export function whileRecording(start: () => (() => void) | void): () => void {
     seen = generation
     if (seen !== 0) end = start()
   }
-  const timer = setInterval(look, LOOK_MS)
-  timer.unref()
+  startLooking(look)
   look()
   return () => {
-    clearInterval(timer)
+    stopLooking(look)
     finish()
     seen = 0
   }

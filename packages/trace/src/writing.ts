@@ -7,6 +7,7 @@
  */
 import type { Schema } from '@rchan/ctf'
 import { thisCpu } from '@rchan/runtime'
+import { NO_FLAG } from './bound.js'
 import type { Bound, Dispatch, SpanDispatch } from './dispatch.js'
 import { boundSpan } from './open-spans.js'
 import { starting } from './facade.js'
@@ -36,6 +37,12 @@ export function encoderOf(id: number, schema: Schema, dispatch: Dispatch): Bound
   return starting(thisCpu, id, schema, dispatch)
 }
 
+/** Makes the encoder of a dispatch for the recording that runs, without an event. */
+export function prepare(dispatch: Dispatch): void {
+  // Brings back the first encoder, if that of an earlier recording is there.
+  if (thisCpu.online()) dispatch.encode(undefined, NO_FLAG)
+}
+
 /**
  * Makes the first begin and end of a span on this thread. In each recording the begin replaces them
  * by those of that recording.
@@ -52,6 +59,8 @@ export function spanOf(id: number, schema: Schema, dispatch: { span: SpanDispatc
       thisCpu.onLeave(() => {
         dispatch.span = first
       })
+      // Now, so that the first span does not have in it how long that takes.
+      encoder.encode(undefined, NO_FLAG)
       return bound.begin(args, flag)
     },
     // No span of this thread has begun in this recording.
