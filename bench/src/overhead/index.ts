@@ -101,8 +101,9 @@ export const overhead: Suite = {
   name: 'overhead',
   about:
     'piscina with 2 threads, tasks of 1 ms: alone (the floor), recorded without a probe, with the default probes, with each ' +
-    'probe alone. cpu: CPU time of the whole process for a task, once 30,000 empty tasks have warmed it up; wall: time ' +
-    'for a task; start: CPU time from the start of the process until each worker has had a task',
+    'probe alone. cpu: CPU time of the whole process for a task, a few seconds after the start; wall: time for a task; ' +
+    'early: CPU time for a task right after the start, while V8 compiles; start: CPU time from the start of the process ' +
+    'until each worker has had a task',
   rounds: 9,
   warmUpRounds: 0,
   calls: 1,
@@ -112,6 +113,7 @@ export const overhead: Suite = {
       tasks: [
         ...tasksOf(rounds, 'cpu', TASKS),
         ...tasksOf(rounds, 'wall', TASKS),
+        ...tasksOf(rounds, 'early', TASKS),
         ...tasksOf(rounds, 'start', 1),
       ],
       tearDown: () => Promise.resolve(rounds.remove()),
