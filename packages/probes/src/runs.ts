@@ -21,7 +21,7 @@ const RECENT_MS = 0.5
  */
 const LONG_MS = 2
 const NS_PER_MS = 1e6
-/** No small integer: V8 then keeps figures of the kernel in objects that never change their form. */
+/** No small integer: so V8 never changes the form of objects that have figures of the kernel. */
 const NOT_READ = NaN
 
 /** A task that this thread runs. */

@@ -10,7 +10,7 @@ const LOOK_MS = 50
 // As they are now: tests that fake time replace them later.
 const { setInterval, clearInterval } = builtins.timers
 
-/** What those look at that ask for it on this thread. One timer is for all: each wakes the thread. */
+/** The looks of this thread. One timer is for all of them: each timer wakes the thread. */
 const looks = new Set<() => void>()
 let timer: NodeJS.Timeout | undefined
 
