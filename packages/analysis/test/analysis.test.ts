@@ -813,6 +813,7 @@ describe('findings', () => {
   test('a worker that was terminated with a task under way', () => {
     const made = (isLost: boolean): readonly Finding[] => {
       const recording = new MadeRecording().life(3, 0, 500)
+      recording.task({ worker: 3, queued: 50, dispatched: 51, started: 60, finished: 70, handled: 71 })
       const way = { worker: 3, queued: 100, dispatched: 101, handled: 501, failed: true }
       recording.task(isLost ? way : { ...way, started: 102, finished: 490 })
       return recording.model().findings

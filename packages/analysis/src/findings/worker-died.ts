@@ -157,6 +157,8 @@ function sumOf<W extends { readonly thread: ThreadUse['thread'] }>(
 /** Workers that the program ended while they had tasks. Where that is often, it costs starts. */
 function terminated({ threads, pools }: Facts): Found[] {
   return pools.flatMap((pool): Found[] => {
+    // That none ever ran is said by another finding.
+    if (pool.run.count === 0) return []
     const uses = new Map(threads.map((use) => [use.thread, use]))
     const ended = pool.workers.flatMap(({ thread, abandoned }) => {
       const use = uses.get(thread)
