@@ -32,7 +32,18 @@ test('each probe takes back everything that it has changed', async () => {
   }
   // The program has seen what they change.
   const { threads, tasks, messages, io, samples } = found
-  expect(threads).toMatchObject({ changed: ['process on exit', 'channel worker_threads'], listenersWith: 2 })
+  expect(threads).toMatchObject({
+    changed: [
+      // By which it sees the files of workers.
+      'MessagePort.prototype.postMessage',
+      'worker_threads.receiveMessageOnPort',
+      'import worker_threads.receiveMessageOnPort',
+      'process on exit',
+      'channel worker_threads',
+      'MessagePort.prototype.Symbol(nodejs.internal.kHybridDispatch)',
+    ],
+    listenersWith: 2,
+  })
   expect(tasks.listenersWith).toBe(1)
   for (const change of [
     'Piscina.run',
