@@ -460,7 +460,7 @@ describe('a program that', () => {
   test('is killed: what it has traced is there, and that it was killed is said', async () => {
     const { status, stderr, dir } = await record([process.execPath, program('killed.mjs')])
     expect(status).toBe(128 + 9)
-    expect(stderr).toMatch(/process \d+-killed, has no end, as SIGKILL ended the command, /)
+    expect(stderr).toMatch(/process \d+-killed, broke off when SIGKILL ended the command, /)
     expect(named(recordsIn(dir), 'user:mark').map(({ fields }) => fields.name)).toContain('before')
   })
 

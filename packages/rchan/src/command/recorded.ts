@@ -205,7 +205,7 @@ function processText({ facts, folder, env }: Trace, endedBy: NodeJS.Signals | un
         ? 'still runs'
         : endedBy === undefined
           ? 'was killed, or could not write to its end'
-          : `has no end, as ${endedBy} ended the command`,
+          : `broke off when ${endedBy} ended the command`,
     ...(threads === 0 ? [] : [`${threads} thread${threads === 1 ? '' : 's'}`]),
     `${(bytes / 1000).toFixed(0)} kB`,
   ]
