@@ -91,14 +91,16 @@ const WARM_UP_ROUNDS = 5
 const CALLS = 7
 
 /**
- * Measures a suite.
- *
- * @param asked rounds of a suite that has {@link ROUNDS}. Other suites have more or fewer in
- * proportion.
+ * The rounds of a suite in a run of all of them, in which one that has {@link ROUNDS} by default
+ * has as many as are asked for, and the others more or fewer in proportion.
  */
-export async function measure(suite: Suite, asked = ROUNDS): Promise<BenchResult[]> {
+export function shareOfRounds(suite: Suite, asked = ROUNDS): number {
+  return Math.ceil((asked * (suite.rounds ?? ROUNDS)) / ROUNDS)
+}
+
+/** Measures a suite. */
+export async function measure(suite: Suite, rounds: number): Promise<BenchResult[]> {
   const { warmUpRounds = WARM_UP_ROUNDS, calls = CALLS } = suite
-  const rounds = Math.ceil((asked * (suite.rounds ?? ROUNDS)) / ROUNDS)
   const { tasks, gains = [], tearDown } = await suite.setUp()
   const perRound = new Map(tasks.map(({ name }) => [name, [] as number[]]))
   for (let round = -Math.min(warmUpRounds, rounds); round < rounds; round += 1) {

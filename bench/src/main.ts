@@ -2,6 +2,9 @@
  * `npm run bench`: runs the suites, and prints each figure with its floor and spread.
  *
  *   npm run bench -- [--suite NAME] [--json FILE] [--rounds N]
+ *
+ * `--rounds` are those of the suite that is named. Without a name they are those of a suite whose
+ * rounds are short; one whose rounds take long has fewer.
  */
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { openSync, writeFileSync } from 'node:fs'
@@ -11,7 +14,7 @@ import { drain } from './drain.js'
 import { emit, emitApart, emitGlobal, emitMany, emitOff } from './emit.js'
 import { emitTypes } from './emit-types.js'
 import { flight } from './flight.js'
-import { measure, type BenchResult, type Suite } from './harness.js'
+import { measure, shareOfRounds, type BenchResult, type Suite } from './harness.js'
 import { overhead } from './overhead/index.js'
 import { relayReserve, relaySwitch, relayWrite } from './relay.js'
 import { startUp } from './start-up.js'
@@ -123,8 +126,9 @@ console.log('median of the rounds [5th … 95th percentile]; ratios are taken in
 const results: BenchResult[] = []
 for (const suite of SUITES) {
   if (only !== undefined && suite.name !== only) continue
-  console.log(`\n${suite.name}: ${suite.about}`)
-  for (const result of await measure(suite, rounds)) {
+  const count = only === undefined || rounds === undefined ? shareOfRounds(suite, rounds) : rounds
+  console.log(`\n${suite.name}, ${count} round${count === 1 ? '' : 's'}: ${suite.about}`)
+  for (const result of await measure(suite, count)) {
     results.push(result)
     console.log(line(result))
   }
