@@ -801,6 +801,20 @@ describe('findings', () => {
     expect(made(1000)).toMatchObject([{ id: 'garbage-collection', severity: 'problem' }])
     expect(made(450)).toMatchObject([{ id: 'garbage-collection', severity: 'hint' }])
     expect(made(300)).toMatchObject([{ id: 'single-thread' }])
+    // It is that of the large results which the main thread reads.
+    const reads = (serialize: number): readonly string[] => {
+      const recording = alone(0.95).gcOfMain(100, 1100)
+      for (let count = 0; count < 40; count += 1) {
+        const dispatched = 100 + count * 45
+        const [started, finished] = [dispatched + 0.1, dispatched + 1.1]
+        const handled = finished + 2 * serialize
+        recording.task({ worker: 3, queued: dispatched, dispatched, started, finished, handled, serialize })
+      }
+      return ids(recording.model())
+    }
+    expect(reads(0)).toContain('garbage-collection')
+    expect(reads(20)).toContain('serialization')
+    expect(reads(20)).not.toContain('garbage-collection')
   })
 
   test('a program without workers has the shares of its thread; a trace without probes has none', () => {

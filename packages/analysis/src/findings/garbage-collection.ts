@@ -15,7 +15,8 @@ import {
   type Found,
 } from './finder.js'
 import { limitText, optionsOf, type PoolOptions } from './pool-options.js'
-import { largeMessagesOf } from './serialization.js'
+import { largeMessagesOf, messagesOf } from './serialization.js'
+import type { TraceThread } from '@rchan/ctf/reader'
 
 const HINT = 0.15
 const PROBLEM = 0.3
@@ -95,8 +96,8 @@ function inMain(facts: Facts): Found[] {
     const { thread, role, basis, gcNs: gc, onCpuNs, waitingForCpuNs, from, to } = use
     if (role !== 'main' || basis !== 'kernel' || gc < LEAST_OF_MAIN_NS) return []
     const part = gc / Math.max(1, onCpuNs)
-    // A collection may have waited for a CPU.
-    const proven = (gc - waitingForCpuNs) / Math.max(1, onCpuNs)
+    // A collection may have waited for a CPU. Large messages make garbage, too.
+    const proven = (gc - waitingForCpuNs - messagesThrough(facts, thread)) / Math.max(1, onCpuNs)
     if (part > 1 || proven < HINT_OF_MAIN) return []
     const several = facts.processes.length > 1
     return [
@@ -114,4 +115,14 @@ function inMain(facts: Facts): Found[] {
       },
     ]
   })
+}
+
+/** How long large messages that a thread exchanged with workers took to be written and read. */
+function messagesThrough(facts: Facts, thread: TraceThread): number {
+  const ofPools = facts.pools.filter(({ submitter }) => submitter === thread)
+  const ofCrews = facts.crews.filter(({ parent }) => parent === thread)
+  return (
+    ofPools.reduce((sum, pool) => sum + messagesOf(facts, pool), 0) +
+    ofCrews.reduce((sum, crew) => sum + largeMessagesOf(crew), 0)
+  )
 }

@@ -23,15 +23,16 @@ export async function derive(rounds) {
 /** What garbage is made of. V8 would make literals of their own where old objects are. */
 const piece = Array.from({ length: 8 }, (_, index) => index + 0.5)
 
-/** Makes garbage for some time, of which `kept` objects live for a while. */
-export function garbage({ ms, kept }) {
-  const end = performance.now() + ms
+/** Makes garbage for a part of some time, of which `kept` objects live for a while. */
+export function garbage({ ms, kept, part = 1 }) {
+  const end = performance.now() + ms * part
   const ring = Array.from({ length: kept })
   let count = 0
   while (performance.now() < end) {
     ring[count % kept] = [piece.slice(), piece.slice()]
     count += 1
   }
+  spin(ms * (1 - part))
   return count
 }
 
