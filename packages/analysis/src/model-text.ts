@@ -45,7 +45,7 @@ export function modelText(model: Model): string {
   const parts: string[] = []
   if (findings.length > 0) parts.push(findings.map(findingText).join('\n'))
   if (several) parts.push(processTable(processes, threads))
-  for (const pool of pools) parts.push(poolText(pool, several))
+  for (const pool of pools) parts.push(poolText(pool, several, model.from))
   if (told.length > 0)
     parts.push(crews.map((crew) => crewText(crew, several)).join('') + routeTable(told, several))
   if (io.length > 0) parts.push(ioTable(io, several))
@@ -77,7 +77,8 @@ export function evidenceText({ value, unit }: Evidence): string {
   return unit === '%' ? `${numberText(value)} %` : quantityText(value, unit)
 }
 
-function poolText(pool: Pool, several: boolean): string {
+/** @param from the recording's start. */
+function poolText(pool: Pool, several: boolean, from: bigint): string {
   const { name, tasks, perSecond, failed, cut, run, slowest } = pool
   const head = [
     `${shown(name)}${several ? ` of process ${pool.process.pid}` : ''}:`,
@@ -95,7 +96,7 @@ function poolText(pool: Pool, several: boolean): string {
   if (slowest.length > 0)
     lines.push(
       'slowest tasks\n',
-      (isUnseen(pool) ? unseenTable : slowestTable)(slowest.slice(0, SLOWEST_SHOWN), pool.from),
+      (isUnseen(pool) ? unseenTable : slowestTable)(slowest.slice(0, SLOWEST_SHOWN), from),
     )
   return lines.join('')
 }
