@@ -222,8 +222,9 @@ describe('a thread that finds all places taken', () => {
       () => expect(cpu.online()).toBe(false),
       () => undefined,
     )
+    // A slice of which the clock leaves a rest takes some sleeps more.
     expect(slept).toBeGreaterThanOrEqual(1000)
-    expect(slept).toBeLessThanOrEqual(2000)
+    expect(slept).toBeLessThanOrEqual(5000)
     const ended = fullHouse()
     const stop = () => ended.machine.control.disable(1)
     expect(ended.sleeps(() => expect(ended.cpu.online()).toBe(false), stop)).toBeLessThanOrEqual(2)
