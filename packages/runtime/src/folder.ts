@@ -84,7 +84,7 @@ export class OpenFolder {
         const { code } = error as NodeJS.ErrnoException
         // A folder that is open can be removed. Then no file can be made in it any more.
         const gone = code === 'ENOENT' ? this.problem() : undefined
-        if (gone !== undefined) throw new Error(`${gone} (${(error as Error).message})`, { cause: error })
+        if (gone !== undefined) throw explained(error, gone)
         if (left <= 1 || code !== 'EEXIST') throw error
         continue
       }
@@ -106,6 +106,7 @@ export class OpenFolder {
    * Gives a draft its name.
    *
    * @throws the error of the file system; EEXIST when the name is taken. Then nothing has changed.
+   * Error when the draft is gone.
    */
   publish(draft: string, name: string): void {
     const path = this.at(name)
@@ -115,7 +116,10 @@ export class OpenFolder {
       linkSync(draft, path)
       removeDraft(draft)
     } catch (error) {
-      if (!NO_LINKS.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+      const { code = '' } = error as NodeJS.ErrnoException
+      // The draft was removed: with its folder, or before it.
+      if (code === 'ENOENT') throw explained(error, this.problem() ?? this.#filesGone())
+      if (!NO_LINKS.has(code)) throw error
       closeSync(openSync(path, 'wx', FILE_MODE))
       try {
         renameSync(draft, path)
@@ -148,6 +152,10 @@ export class OpenFolder {
     return `the folder ${this.path} was ${now} while it was recorded into${this.#whereabouts()}`
   }
 
+  #filesGone(): string {
+    return `files of the folder ${this.path} were removed or moved while it was recorded into`
+  }
+
   /** Says where the folder is now, if it is anywhere. */
   #whereabouts(): string {
     if (this.#root === this.path) return ''
@@ -169,6 +177,11 @@ export class OpenFolder {
       // Other code has closed it.
     }
   }
+}
+
+/** An error of the file system, with what led to it. */
+function explained(error: unknown, why: string): Error {
+  return new Error(`${why} (${(error as Error).message})`, { cause: error })
 }
 
 /** The file of a descriptor. @throws the error of the file system. */

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
-import { truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
@@ -391,6 +391,21 @@ describe.skipIf(process.platform === 'win32')('what somebody else does to the fi
     const open = new OpenFolder(folder)
     restore()
     expect(open.problem()).toMatch(/trace was replaced by another/)
+    open.close()
+  })
+
+  test('to a draft is said when it is to get its name', () => {
+    const { folder, open } = make()
+    const { fd, path } = open.draft('cpu_0')
+    closeSync(fd)
+    rmSync(path)
+    expect(() => open.publish(path, 'cpu_0')).toThrow(
+      /^files of the folder .* were removed or moved while it was recorded into \(ENOENT/,
+    )
+    const other = open.draft('cpu_0')
+    closeSync(other.fd)
+    rmSync(folder, { recursive: true })
+    expect(() => open.publish(other.path, 'cpu_0')).toThrow(/^the folder .* was removed or moved .* \(ENOENT/)
     open.close()
   })
 
